@@ -1,0 +1,1 @@
+"""The object store (snapshots, artifacts), the buckets callers name, and sorted id tables."""
