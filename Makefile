@@ -1,0 +1,68 @@
+# The verbs: demo, serve, test, check, bench, docs, soak, clean. Each sets up what it needs by itself.
+# Only this file needs a Unix; `pip install .` and `openpersonalize ...` do the same anywhere.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+DATA   ?= openpersonalize-demo
+PORT   ?= 8077
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: demo serve test check bench bench-accuracy docs soak format lock clean
+
+demo: $(VENV)/.run
+	$(BIN)/openpersonalize demo --data-dir $(DATA)
+
+serve: $(VENV)/.run
+	$(BIN)/openpersonalize serve --data-dir $(DATA) --port $(PORT)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m bench
+
+# What takes long: hundreds of kills, long fuzzing.
+soak: $(VENV)/.dev
+	$(BIN)/python -m pytest -m soak --timeout 3600
+
+docs: $(VENV)/.dev
+	$(BIN)/python -m docs
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Hashed requirements without addresses: any index that serves the same files will do.
+PIP_COMPILE = $(BIN)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--no-emit-trusted-host --no-header --strip-extras --allow-unsafe
+lock: $(VENV)/.dev
+	$(PIP) install -q pip-tools
+	$(PIP_COMPILE) --extra dev -o requirements/dev.txt pyproject.toml requirements/build.in
+	$(PIP_COMPILE) -c requirements/dev.txt -o requirements/run.txt pyproject.toml requirements/build.in
+
+clean:
+	rm -rf $(VENV) $(DATA) build dist src/*.egg-info
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "OpenPersonalize needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "This Python cannot make virtual environments: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(BIN)/python requirements/run.txt pyproject.toml
+	$(PIP) install -q --require-hashes -r requirements/run.txt
+	$(PIP) install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/python requirements/dev.txt pyproject.toml
+	$(PIP) install -q --require-hashes -r requirements/dev.txt
+	$(PIP) install -q --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.run
