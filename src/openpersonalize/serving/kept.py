@@ -1,0 +1,60 @@
+"""A cache bounded by bytes that forgets what was not used for longest."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value")
+
+OVERHEAD = 200
+"""Bytes charged for each entry on top of its own size: the key, the dictionary's slot, object headers."""
+
+
+class Kept(Generic[Value]):
+    """Values by key, at most `limit` bytes of them. A value larger than the limit is not kept at all.
+
+    Not locked: an instance belongs to one thread (in the server, the event loop).
+    """
+
+    def __init__(self, limit: int, size: Callable[[Value], int]) -> None:
+        """Keep up to `limit` bytes, a value's bytes being told by `size`."""
+        self._limit = limit
+        self._size = size
+        self._values: OrderedDict[Hashable, Value] = OrderedDict()
+        self.bytes = 0
+        """What the kept values take now."""
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def get(self, key: Hashable) -> Value | None:
+        """The value under `key`, which then counts as used; None when it is not kept."""
+        value = self._values.get(key)
+        if value is not None:
+            self._values.move_to_end(key)
+        return value
+
+    def put(self, key: Hashable, value: Value) -> None:
+        """Keep `value`, dropping what was unused for longest until it fits."""
+        self.drop(key)
+        size = self._size(value) + OVERHEAD
+        if size > self._limit:
+            return
+        self._values[key] = value
+        self.bytes += size
+        while self.bytes > self._limit:
+            _, old = self._values.popitem(last=False)
+            self.bytes -= self._size(old) + OVERHEAD
+
+    def drop(self, key: Hashable) -> None:
+        """Forget `key`, if it is kept."""
+        old = self._values.pop(key, None)
+        if old is not None:
+            self.bytes -= self._size(old) + OVERHEAD
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._values.clear()
+        self.bytes = 0

@@ -1,0 +1,35 @@
+"""The cache bounded by bytes."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openpersonalize.serving.kept import OVERHEAD, Kept
+
+
+def test_what_was_unused_for_longest_goes_first():
+    kept = Kept(3 * (10 + OVERHEAD), len)
+    for key in "abc":
+        kept.put(key, b"0123456789")
+    assert kept.get("a") is not None
+    kept.put("d", b"0123456789")
+    assert [key for key in "abcd" if kept.get(key)] == ["a", "c", "d"]
+
+
+def test_a_value_beyond_the_limit_is_not_kept_and_costs_nobody_their_place():
+    kept = Kept(10 + OVERHEAD, len)
+    kept.put("small", b"x")
+    kept.put("large", b"x" * 1000)
+    assert kept.get("large") is None
+    assert kept.get("small") == b"x"
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 400)), max_size=60), st.integers(0, 3000))
+def test_the_limit_holds_and_the_count_of_bytes_is_true(steps, limit):
+    kept = Kept(limit, len)
+    for key, size in steps:
+        kept.put(key, b"x" * size)
+        assert kept.bytes <= limit
+    alive = [value for key in "abcdef" if (value := kept.get(key)) is not None]
+    assert kept.bytes == sum(len(value) + OVERHEAD for value in alive)
+    kept.clear()
+    assert len(kept) == kept.bytes == 0
