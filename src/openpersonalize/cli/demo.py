@@ -27,7 +27,7 @@ from ..errors import StartError
 
 MARKER = ".made-by-the-demo"
 SHOP = "online-retail"
-CUSTOMER = "16938"
+CUSTOMER = "16954"
 NAMESPACE = "com.amazonaws.personalize.schema"
 RECIPE = "arn:aws:personalize:::recipe/aws-user-personalization-v2"
 NEW_AND_IN_STOCK = (
@@ -99,7 +99,7 @@ def _fresh_folder(folder: Path) -> Path:
 def _table(name: str) -> pl.DataFrame:
     packed = resources.files("openpersonalize") / "demo_data" / f"{name}.csv.gz"
     with packed.open("rb") as file, gzip.open(file) as plain:
-        frame = pl.read_csv(cast(BinaryIO, plain), schema_overrides={"USER_ID": pl.String, "ITEM_ID": pl.String})
+        frame = pl.read_csv(cast(BinaryIO, plain), infer_schema=False)
     return frame.with_columns(IN_STOCK=pl.lit("yes")) if name == "items" else frame
 
 
@@ -316,7 +316,7 @@ and ask it from another with any AWS client, unchanged:
         return set(self._own_rows()["ITEM_ID"])
 
     def _lately(self, count: int) -> list[str]:
-        return self._own_rows().sort("TIMESTAMP")["ITEM_ID"].tail(count).to_list()
+        return self._own_rows().sort("TIMESTAMP", maintain_order=True)["ITEM_ID"].tail(count).to_list()
 
     def _put_stock(self, item: str, in_stock: str) -> None:
         row = self.tables["items"].filter(pl.col("ITEM_ID") == item).row(0, named=True)

@@ -1,0 +1,78 @@
+"""Writes docs/reference.md from the program itself: `python -m docs` (make docs). `--check` only compares."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from openpersonalize.cli.main import main
+from openpersonalize.operations.registry import NOT_AVAILABLE, OPERATIONS
+from openpersonalize.recipes.registry import all_recipes
+from openpersonalize.settings import SETTINGS
+
+PAGE = Path(__file__).parent / "reference.md"
+
+
+def _settings() -> str:
+    rows = [f"| `{s.name}` | `{s.default!r}` | {s.help} |" for s in SETTINGS]
+    return "\n".join(
+        [
+            "Each is an option of `openpersonalize serve` (`--data-dir`) and an environment variable "
+            "(`OPENPERSONALIZE_DATA_DIR`); the option wins.\n",
+            "| setting | default | meaning |",
+            "|---|---|---|",
+            *rows,
+        ]
+    )
+
+
+def _commands(group: click.Group = main, prefix: str = "openpersonalize") -> list[str]:
+    rows: list[str] = []
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            rows += _commands(command, f"{prefix} {name}")
+        else:
+            arguments = " ".join(p.name.upper() for p in command.params if isinstance(p, click.Argument) and p.name)
+            line = f"{prefix} {name} {arguments}".rstrip()
+            rows.append(f"| `{line}` | {command.get_short_help_str(200)} |")
+    return rows
+
+
+def _operations() -> str:
+    built = ", ".join(sorted(OPERATIONS))
+    later = ", ".join(sorted(NOT_AVAILABLE))
+    return (
+        f"Built ({len(OPERATIONS)} of {len(OPERATIONS) + len(NOT_AVAILABLE)}): {built}.\n\n"
+        f"Not available in this version (`InvalidInputException`): {later}."
+    )
+
+
+def _recipes() -> str:
+    rows = [f"| `{r.name}` | {r.recipe_type} | {'yes' if r.trainable else 'later'} |" for r in all_recipes()]
+    return "\n".join(["| recipe | type | can be trained |", "|---|---|---|", *rows])
+
+
+def render() -> str:
+    """The whole page."""
+    return "\n\n".join(
+        [
+            "# Reference",
+            "Written by `make docs` from the program itself; a test fails when it is stale.",
+            "## Settings",
+            _settings(),
+            "## Commands",
+            "\n".join(["| command | what it does |", "|---|---|", *_commands()]),
+            "## Operations",
+            _operations(),
+            "## Recipes",
+            _recipes(),
+        ]
+    ) + "\n"
+
+
+if __name__ == "__main__":
+    if "--check" in sys.argv:
+        sys.exit(0 if PAGE.read_text() == render() else "docs/reference.md is stale: run make docs")
+    PAGE.write_text(render())
