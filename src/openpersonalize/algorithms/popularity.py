@@ -1,0 +1,56 @@
+"""Popularity: how many users met an item, and how often it was met lately.
+
+Arrays in, arrays out. Items are numbers 0..n-1, times are seconds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Float32 = npt.NDArray[np.float32]
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+
+
+def by_users(ptr: Int64, item: Int32, n: int) -> tuple[Float32, Int32]:
+    """Distinct users per item, and all items in the order of popularity.
+
+    Args:
+        ptr: int64[U+1], user u's events are ``item[ptr[u]:ptr[u+1]]``.
+        item: int32[N]. n: number of items.
+
+    Returns:
+        float32[n] distinct users; int32[n] items, most users first, ties by events, then by number.
+    """
+    user = np.repeat(np.arange(len(ptr) - 1, dtype=np.int64), np.diff(ptr))
+    pairs = np.unique(user * n + item)
+    users = np.bincount((pairs % n).astype(np.int32), minlength=n) if len(pairs) else np.zeros(n, np.int64)
+    events = np.bincount(item, minlength=n)
+    order = np.lexsort((np.arange(n), -events, -users)).astype(np.int32)
+    return users.astype(np.float32), order
+
+
+def decreasing(users: Float32, order: Int32) -> Float32:
+    """log(users) as float32[n] that falls strictly along `order`: ties are parted by the smallest steps.
+
+    Items that nobody met come last, below log(1/2).
+    """
+    values = np.log(np.maximum(users[order], 0.5)).astype(np.float32)
+    steps = _ordinal(values)
+    place = np.arange(len(values), dtype=np.int64)
+    parted = np.minimum.accumulate(steps + place) - place
+    scores = np.empty(len(values), dtype=np.float32)
+    scores[order] = _from_ordinal(parted)
+    return scores
+
+
+def _ordinal(values: Float32) -> Int64:
+    """Integers in the order of the floats, neighbours one apart."""
+    bits = values.view(np.int32).astype(np.int64)
+    return np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
+
+
+def _from_ordinal(ordinals: Int64) -> Float32:
+    bits = np.where(ordinals < 0, (-ordinals) | 0x80000000, ordinals)
+    return bits.astype(np.uint32).view(np.float32)
