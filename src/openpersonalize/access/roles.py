@@ -1,0 +1,175 @@
+"""Which role may call what: one table, every operation named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import AccessRefused
+
+_ADMIN = frozenset({"admin"})
+_READ = frozenset({"admin", "read"})
+_RUNTIME = frozenset({"admin", "runtime"})
+_EVENTS = frozenset({"admin", "events"})
+
+ALLOWED: dict[str, frozenset[str]] = {
+    # what changes resources
+    "CreateBatchInferenceJob": _ADMIN,
+    "CreateBatchSegmentJob": _ADMIN,
+    "CreateCampaign": _ADMIN,
+    "CreateDataDeletionJob": _ADMIN,
+    "CreateDataset": _ADMIN,
+    "CreateDatasetExportJob": _ADMIN,
+    "CreateDatasetGroup": _ADMIN,
+    "CreateDatasetImportJob": _ADMIN,
+    "CreateEventTracker": _ADMIN,
+    "CreateFilter": _ADMIN,
+    "CreateMetricAttribution": _ADMIN,
+    "CreateRecommender": _ADMIN,
+    "CreateSchema": _ADMIN,
+    "CreateSolution": _ADMIN,
+    "CreateSolutionVersion": _ADMIN,
+    "DeleteCampaign": _ADMIN,
+    "DeleteDataset": _ADMIN,
+    "DeleteDatasetGroup": _ADMIN,
+    "DeleteEventTracker": _ADMIN,
+    "DeleteFilter": _ADMIN,
+    "DeleteMetricAttribution": _ADMIN,
+    "DeleteRecommender": _ADMIN,
+    "DeleteSchema": _ADMIN,
+    "DeleteSolution": _ADMIN,
+    "StartRecommender": _ADMIN,
+    "StopRecommender": _ADMIN,
+    "StopSolutionVersionCreation": _ADMIN,
+    "TagResource": _ADMIN,
+    "UntagResource": _ADMIN,
+    "UpdateCampaign": _ADMIN,
+    "UpdateDataset": _ADMIN,
+    "UpdateMetricAttribution": _ADMIN,
+    "UpdateRecommender": _ADMIN,
+    "UpdateSolution": _ADMIN,
+    # what reads them
+    "DescribeAlgorithm": _READ,
+    "DescribeBatchInferenceJob": _READ,
+    "DescribeBatchSegmentJob": _READ,
+    "DescribeCampaign": _READ,
+    "DescribeDataDeletionJob": _READ,
+    "DescribeDataset": _READ,
+    "DescribeDatasetExportJob": _READ,
+    "DescribeDatasetGroup": _READ,
+    "DescribeDatasetImportJob": _READ,
+    "DescribeEventTracker": _READ,
+    "DescribeFeatureTransformation": _READ,
+    "DescribeFilter": _READ,
+    "DescribeMetricAttribution": _READ,
+    "DescribeRecipe": _READ,
+    "DescribeRecommender": _READ,
+    "DescribeSchema": _READ,
+    "DescribeSolution": _READ,
+    "DescribeSolutionVersion": _READ,
+    "GetSolutionMetrics": _READ,
+    "ListBatchInferenceJobs": _READ,
+    "ListBatchSegmentJobs": _READ,
+    "ListCampaigns": _READ,
+    "ListDataDeletionJobs": _READ,
+    "ListDatasetExportJobs": _READ,
+    "ListDatasetGroups": _READ,
+    "ListDatasetImportJobs": _READ,
+    "ListDatasets": _READ,
+    "ListEventTrackers": _READ,
+    "ListFilters": _READ,
+    "ListMetricAttributionMetrics": _READ,
+    "ListMetricAttributions": _READ,
+    "ListRecipes": _READ,
+    "ListRecommenders": _READ,
+    "ListSchemas": _READ,
+    "ListSolutionVersions": _READ,
+    "ListSolutions": _READ,
+    "ListTagsForResource": _READ,
+    # what asks for recommendations
+    "GetActionRecommendations": _RUNTIME,
+    "GetPersonalizedRanking": _RUNTIME,
+    "GetRecommendations": _RUNTIME,
+    # what streams data in
+    "PutActionInteractions": _EVENTS,
+    "PutActions": _EVENTS,
+    "PutEvents": _EVENTS,
+    "PutItems": _EVENTS,
+    "PutUsers": _EVENTS,
+}
+"""Operation -> the roles that may call it."""
+
+PLAIN_ROLES = _READ
+"""The roles that may read the plain JSON pages under ``/v1/``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request.
+
+    Attributes:
+        key_id: the key that signed it; None on a server without keys.
+        role: a role of `keys.ROLES`; ``admin`` on a server without keys.
+        tracker: the tracking id that the key is bound to, or None.
+        region: the region that the request is for.
+    """
+
+    key_id: str | None
+    role: str
+    tracker: str | None
+    region: str
+
+
+def authorise(
+    caller: Caller,
+    operation: str,
+    request: Mapping[str, Any],
+    group_of_tracker: Callable[[str, str], str | None],
+) -> None:
+    """Let `caller` call `operation` with `request`, or refuse.
+
+    A key bound to a tracker may send events to that tracker only, and records only to datasets of that
+    tracker's dataset group.
+
+    Args:
+        group_of_tracker: (region, tracking id) -> name of its dataset group, or None when there is no such
+            tracker.
+
+    Raises:
+        AccessRefused: the caller's role or tracker does not allow it.
+    """
+    if caller.role not in ALLOWED[operation]:
+        raise AccessRefused(
+            f"The key {caller.key_id} of role {caller.role} is not allowed to call {operation}; "
+            f"it needs one of the roles {', '.join(sorted(ALLOWED[operation]))}."
+        )
+    if caller.tracker is None:
+        return
+    if "trackingId" in request:
+        bound = request["trackingId"] == caller.tracker
+    else:
+        group = group_of_tracker(caller.region, caller.tracker)
+        bound = group is not None and _dataset_group(request.get("datasetArn", "")) == group
+    if not bound:
+        raise AccessRefused(
+            f"The key {caller.key_id} is bound to the tracker {caller.tracker} and its dataset group."
+        )
+
+
+def authorise_plain(caller: Caller) -> None:
+    """Let `caller` read the pages under ``/v1/``, or refuse.
+
+    Raises:
+        AccessRefused: the caller's role does not allow it.
+    """
+    if caller.role not in PLAIN_ROLES:
+        raise AccessRefused(
+            f"The key {caller.key_id} of role {caller.role} may not read /v1/; use an admin or read key."
+        )
+
+
+def _dataset_group(dataset_arn: str) -> str | None:
+    """The group's name in ``arn:...:dataset/<group>/<TYPE>``."""
+    parts = dataset_arn.split("/")
+    return parts[1] if len(parts) == 3 else None

@@ -1,0 +1,128 @@
+"""``openpersonalize jobs``: what a server is working on, how far it is, and how long it will take."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+
+import botocore.session
+import click
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+
+from ..errors import OpenPersonalizeError
+from ..settings import read_settings
+from .environment import server_address
+from .options import setting_options
+
+_BAR = 20
+_REFRESH_SECONDS = 1.0
+
+
+@click.command()
+@click.option(
+    "--endpoint",
+    metavar="URL",
+    help="server to ask  [default: AWS_ENDPOINT_URL_PERSONALIZE, or --host and --port]",
+)
+@setting_options("host", "port", "region")
+@click.option(
+    "--watch/--once", default=None, help="show until interrupted, or once  [default: watch on a terminal]"
+)
+@click.option("--all", "everything", is_flag=True, help="finished jobs too")
+def jobs(endpoint: str | None, watch: bool | None, everything: bool, **given: object) -> None:
+    """Show running jobs with their progress."""
+    settings = read_settings(given)
+    address = (
+        endpoint
+        or os.environ.get("AWS_ENDPOINT_URL_PERSONALIZE")
+        or server_address(settings.host, settings.port)
+    )
+    address = address.rstrip("/") + "/v1/jobs"
+    watching = click.get_text_stream("stdout").isatty() if watch is None else watch
+    while True:
+        table = job_table(_fetch(address, settings.region), everything)
+        if watching:
+            click.clear()
+        click.echo(table)
+        if not watching:
+            return
+        time.sleep(_REFRESH_SECONDS)
+
+
+def job_table(reports: list[Mapping[str, Any]], everything: bool) -> str:
+    """The reports of a server as a table, a line each."""
+    shown = [report for report in reports if everything or report["state"] in ("queued", "running")]
+    if not shown:
+        return "No jobs." if everything else "No jobs are queued or running."
+    rows = [("RESOURCE", "STATE", "STEP", "PROGRESS", "ETA")]
+    for report in shown:
+        progress = report.get("progress") or {}
+        rows.append(
+            (
+                str(report["arn"]).split(":", 5)[-1],
+                str(report["state"]),
+                str(progress.get("step") or ""),
+                progress_bar(progress.get("done"), progress.get("total")),
+                duration(progress.get("eta_seconds")) if report["state"] == "running" else "",
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def progress_bar(done: float | None, total: float | None) -> str:
+    """How far something is, as a bar and a percentage; empty where that is unknown."""
+    if not total or done is None:
+        return ""
+    share = min(1.0, max(0.0, done / total))
+    filled = round(share * _BAR)
+    return f"[{'#' * filled}{'.' * (_BAR - filled)}] {share:4.0%}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people say them: ``42 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    if seconds is None:
+        return ""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _fetch(address: str, region: str) -> list[Mapping[str, Any]]:
+    request = AWSRequest("GET", address)
+    credentials = (
+        botocore.session.get_session().get_credentials() if "AWS_ACCESS_KEY_ID" in os.environ else None
+    )
+    if credentials is not None:  # a server without keys ignores it
+        SigV4Auth(credentials, "personalize", os.environ.get("AWS_REGION", region)).add_auth(request)
+    if not address.startswith(("http://", "https://")):
+        raise OpenPersonalizeError(f"{address} is no http address.")
+    try:
+        prepared = urllib.request.Request(address, headers=dict(request.headers.items()))  # noqa: S310 (checked)
+        with urllib.request.urlopen(prepared, timeout=10) as answer:  # noqa: S310
+            found: list[Mapping[str, Any]] = json.load(answer)["jobs"]
+            return found
+    except urllib.error.HTTPError as error:
+        raise OpenPersonalizeError(f"{address} answered {error.code}: {_message(error.read())}") from error
+    except (OSError, ValueError, KeyError) as error:
+        raise OpenPersonalizeError(
+            f"No server answers at {address} ({error}): start one with `openpersonalize serve`."
+        ) from error
+
+
+def _message(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return body.decode("utf-8", "replace")[:200]

@@ -1,0 +1,227 @@
+"""``openpersonalize serve``: run a server until it is told to stop."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+from filelock import FileLock, Timeout
+
+from .. import __version__
+from ..access.keys import KeyRing
+from ..errors import StartError
+from ..settings import Settings, read_settings
+from .environment import SHELLS, environment_lines, server_address
+from .options import setting_options
+
+LOCK = "server.lock"
+"""Held in the data folder by the process that runs `serve`, for as long as it lives."""
+
+
+@click.command()
+@setting_options()
+def serve(**given: object) -> None:
+    """Run the server: all three services of Amazon Personalize on one port."""
+    settings = read_settings(given)
+    with claimed(settings.data):
+        keys = KeyRing(settings.data)
+        check_exposure(settings.host, keys, settings.data)
+        with listening(settings.host, settings.port) as listener:
+            settings = replace(settings, port=listener.getsockname()[1])
+            if settings.workers == 1:
+                _run_here(settings, listener, keys)
+            else:
+                _run_workers(settings, listener, keys)
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Hold a data folder for this process alone; it is made if need be.
+
+    Raises:
+        StartError: it cannot be made or written, or another server holds it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StartError(
+            f"The data folder {folder} cannot be written ({error.strerror}): choose another with --data-dir."
+        ) from error
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise StartError(
+            f"The data folder {folder} is in use by another server: "
+            "stop it, or choose another with --data-dir."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def check_exposure(host: str, keys: KeyRing, folder: Path) -> None:
+    """Refuse to listen to other machines while nothing says who may call.
+
+    Raises:
+        StartError: `host` is not loopback and no access key is in force.
+    """
+    if not keys.usable and not is_loopback(host):
+        raise StartError(
+            f"Without access keys the server listens on loopback only, not on {host}: make a key first with "
+            f"`openpersonalize key create --role admin --data-dir {folder}`."
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether every address of `host` is this machine's loopback."""
+    try:
+        found = socket.getaddrinfo(host or None, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError:
+        return False
+    return all(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_loopback for entry in found)
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A bound socket; IPv4 where the name has both kinds of address.
+
+    Raises:
+        StartError: the address is not this machine's, or the port is taken or not allowed.
+    """
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise StartError(f"{host} is no address to listen on ({error}): choose another --host.") from error
+    family, kind, protocol, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    listener = socket.socket(family, kind, protocol)
+    try:
+        if os.name == "posix":  # elsewhere the option would let two servers share a port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+        listener.set_inheritable(True)
+        yield listener
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            reason = f"Port {port} of {host} is taken: stop the other server, or choose another --port."
+        elif error.errno == errno.EACCES:
+            reason = f"Port {port} is not allowed to you: choose a --port above 1023."
+        elif error.errno == errno.EADDRNOTAVAIL:
+            reason = f"{host} is no address of this machine: choose another --host."
+        else:
+            raise
+        raise StartError(reason) from error
+    finally:
+        listener.close()
+
+
+# ------------------------------------------------------------------------------------------ running
+
+
+def _server_options(settings: Settings) -> dict[str, Any]:
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "loop": "auto",  # uvloop where there is one
+        "http": "httptools",
+        "ws": "none",
+        "lifespan": "on",
+        "interface": "asgi3",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+        "timeout_keep_alive": 75,  # longer than the pools of AWS clients keep a connection unused
+        "timeout_graceful_shutdown": 30,
+    }
+
+
+def _run_here(settings: Settings, listener: socket.socket, keys: KeyRing) -> None:
+    import uvicorn
+
+    from .. import telemetry
+    from ..server.app import create_app
+
+    telemetry.configure_logging(settings.log_level)
+    app = create_app(settings)
+    app.announce = lambda: click.echo(banner(settings, keys))
+    signal.signal(signal.SIGTERM, _leave)  # uvicorn drains first, then hands the signal back
+    try:
+        uvicorn.Server(uvicorn.Config(app, **_server_options(settings))).run(sockets=[listener])
+    except KeyboardInterrupt:
+        pass
+    except SystemExit:
+        if app.failure is not None:
+            raise app.failure from None
+        raise
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+def _run_workers(settings: Settings, listener: socket.socket, keys: KeyRing) -> None:
+    import uvicorn
+    from uvicorn.config import STARTUP_FAILURE
+    from uvicorn.supervisors import Multiprocess
+
+    from .. import telemetry
+    from ..clock import SystemClock
+    from ..installation import Installation
+    from ..server.app import SETTINGS_VARIABLE
+
+    telemetry.configure_logging(settings.log_level)
+    Installation.open(
+        settings, SystemClock()
+    ).close()  # migrates once, and fails here rather than in every worker
+    with tempfile.TemporaryDirectory(prefix="openpersonalize-metrics-") as metrics:
+        os.environ[SETTINGS_VARIABLE] = settings.to_json()
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
+        click.echo(banner(settings, keys))
+        config = uvicorn.Config(
+            "openpersonalize.server.app:worker_app",
+            factory=True,
+            workers=settings.workers,
+            **_server_options(settings),
+        )
+        supervisor = Multiprocess(config, sockets=[listener])
+        supervisor.run()
+        if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+            raise StartError("A worker process could not start; the log above says why.")
+
+
+def banner(settings: Settings, keys: KeyRing) -> str:
+    """What a server says of itself when it starts: where it is, what it keeps where, how to reach it."""
+    guarded = (
+        "requests must be signed with an access key"
+        if keys.configured
+        else "this machine only, no access keys"
+    )
+    shell = "powershell" if os.name == "nt" else "sh"
+    assert shell in SHELLS
+    lines = environment_lines(settings.host, settings.port, settings.region, shell, os.environ)
+    indented = "\n".join(f"    {line}" for line in lines)
+    return f"""\
+OpenPersonalize {__version__} at {server_address(settings.host, settings.port)} ({guarded})
+  account      {settings.account}
+  region       {settings.region} (and any other that a client asks for)
+  port         {settings.port}
+  data folder  {settings.data}
+Point any AWS client here, or run: eval "$(openpersonalize env --port {settings.port})"
+{indented}"""

@@ -1,0 +1,246 @@
+"""The server as an ASGI application: what happens to a request, in order.
+
+size and form           Exchange.check_size
+page or operation       _pages, routing.route
+local callers only      routing.check_local           (on a server without keys)
+room for it             Admission.enter, read_body
+signature               _caller
+request                 Operation.parse
+role                    roles.authorise
+call rates              Admission.admit
+operation               _perform
+answer                  Operation.serialise
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import os
+import time
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from .. import telemetry
+from ..access.admission import Admission
+from ..access.keys import KeyRing
+from ..access.roles import Caller, authorise, authorise_plain
+from ..access.signature import verify
+from ..errors import InternalFailure, InvalidInput, ServiceError, StartError, Unavailable
+from ..operations.context import Context
+from ..settings import Settings
+from .exchange import Disconnected, Exchange, Receive, Scope, Send
+from .plain import JSON, PREFIX, error_page, health_page, page
+from .protocol import Operation
+from .routing import check_local, credential_scope, error_form, route
+from .services import Services, open_services
+
+SETTINGS_VARIABLE = "OPENPERSONALIZE_WORKER_SETTINGS"
+"""Holds the settings, as JSON, for the worker processes of ``serve --workers N``."""
+
+THREADS = 16
+"""Threads for operations that are plain functions: control calls of a millisecond or so."""
+
+Handler = Callable[[Context, dict[str, Any]], Any]
+_log = logging.getLogger(__name__)
+
+
+def create_app(
+    settings: Settings,
+    *,
+    operations: Mapping[str, Handler] | None = None,
+    not_available: Collection[str] | None = None,
+    open_services: Callable[[Settings], Services] = open_services,
+) -> Application:
+    """The ASGI application of one server process.
+
+    Args:
+        operations: handler of each operation by name; by default those of this package.
+        not_available: operations that are answered with a sentence saying so.
+        open_services: called at start-up; what it returns is closed at the end.
+    """
+    if operations is None or not_available is None:
+        from ..operations.registry import NOT_AVAILABLE, OPERATIONS
+
+        operations = OPERATIONS if operations is None else operations
+        not_available = NOT_AVAILABLE if not_available is None else not_available
+    return Application(settings, operations, not_available, open_services)
+
+
+def worker_app() -> Application:
+    """The application of a worker process, whose settings are in the environment."""
+    settings = Settings.from_json(os.environ[SETTINGS_VARIABLE])
+    telemetry.configure_logging(settings.log_level)
+    return create_app(settings)
+
+
+class Application:
+    """One process's server.
+
+    Attributes:
+        failure: the StartError that kept it from starting, if any.
+        announce: called when it is ready to answer.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        operations: Mapping[str, Handler],
+        not_available: Collection[str],
+        open_services: Callable[[Settings], Services],
+    ) -> None:
+        self.failure: StartError | None = None
+        self.announce: Callable[[], None] = lambda: None
+        self._settings = settings
+        self._handlers = {name: (run, inspect.iscoroutinefunction(run)) for name, run in operations.items()}
+        self._not_available = not_available
+        self._open_services = open_services
+        self._services: Services | None = None
+        self._keys = KeyRing(settings.data)
+        self._admission = Admission(settings, lambda arn: self._running.provisioned_rate(arn))
+        self._threads = ThreadPoolExecutor(THREADS, "operation")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._answer(Exchange(scope, receive, send))
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+
+    # ------------------------------------------------------------------------------------------ life
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()  # lifespan.startup
+        try:
+            self._services = self._open_services(self._settings)
+        except StartError as error:
+            self.failure = error
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        self.announce()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()  # lifespan.shutdown, sent when every request is answered
+        services, self._services = self._running, None
+        self._threads.shutdown()
+        await asyncio.to_thread(services.close)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    @property
+    def _running(self) -> Services:
+        if self._services is None:
+            raise Unavailable("The server is starting or stopping; try again.")
+        return self._services
+
+    # ------------------------------------------------------------------------------------------ requests
+
+    async def _answer(self, exchange: Exchange) -> None:
+        began = time.perf_counter()
+        operation, code = "other", telemetry.OK
+        try:
+            if exchange.method in ("GET", "HEAD") and (
+                exchange.path in ("/health", "/metrics") or exchange.path.startswith(PREFIX)
+            ):
+                operation = exchange.path if exchange.path in ("/health", "/metrics") else PREFIX
+                code = await self._page(exchange)
+            else:
+                operation, code = await self._operation(exchange)
+        except Disconnected:
+            code = "Disconnected"
+        finally:
+            telemetry.count_request(operation, code, time.perf_counter() - began, exchange.size)
+
+    async def _operation(self, exchange: Exchange) -> tuple[str, str]:
+        """Answer an AWS request; returns the operation's name and the code for the metrics."""
+        operation: Operation | None = None
+        try:
+            exchange.check_size(self._settings.max_body_bytes)
+            if not self._keys.configured:
+                check_local(exchange)
+            operation = route(exchange)
+            self._admission.enter()
+            try:
+                body = await exchange.read_body(self._settings.max_body_bytes, self._admission)
+                caller = self._caller(exchange, body)
+                request = operation.parse(body)
+                authorise(caller, operation.name, request, self._running.group_of_tracker)
+                self._admission.admit(operation.name, request, caller.region)
+                answer = operation.serialise(
+                    await self._perform(operation, caller, request, exchange.request_id)
+                )
+            finally:
+                self._admission.leave()
+        except ServiceError as error:
+            return await self._refuse(exchange, operation, error)
+        except Disconnected:
+            raise
+        except Exception:  # noqa: BLE001 (the last resort of every request)
+            _log.exception(
+                "an operation failed unexpectedly",
+                extra={"request_id": exchange.request_id, "operation": operation.name if operation else None},
+            )
+            return await self._refuse(exchange, operation, InternalFailure())
+        await exchange.respond(200, operation.content_type, answer)
+        return operation.name, telemetry.OK
+
+    async def _refuse(
+        self, exchange: Exchange, operation: Operation | None, error: ServiceError
+    ) -> tuple[str, str]:
+        status, content_type, body = error_form(exchange, operation, error)
+        await exchange.respond(status, content_type, body, (b"x-amzn-errortype", error.code.encode()))
+        return operation.name if operation else "unknown", error.code
+
+    def _caller(self, exchange: Exchange, body: bytes) -> Caller:
+        """Who sent the request, and for which region. Without keys everybody is the administrator."""
+        if not self._keys.configured:
+            scope = credential_scope(exchange.headers.get(b"authorization", b""))
+            return Caller(None, "admin", None, scope[0] if scope else self._settings.region)
+        claim, holder = verify(
+            method=exchange.method,
+            raw_path=exchange.raw_path,
+            query=exchange.query,
+            headers=exchange.raw_headers,
+            body=body,
+            find=self._keys.find,
+            now=time.time(),
+        )
+        return Caller(holder.id, holder.role, holder.tracker, claim.region)
+
+    async def _perform(
+        self, operation: Operation, caller: Caller, request: dict[str, Any], request_id: str
+    ) -> Any:
+        if operation.name in self._not_available:
+            raise InvalidInput(f"{operation.name} is not available in this version.")
+        services = self._running
+        context = Context(
+            services.installation, services.deployments, services.scope(caller.region), request_id
+        )
+        handler, is_coroutine = self._handlers[operation.name]
+        if is_coroutine:
+            return await handler(context, request)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, handler, context, request)
+
+    # ------------------------------------------------------------------------------------------ pages
+
+    async def _page(self, exchange: Exchange) -> str:
+        """Answer a page request; returns the code for the metrics."""
+        status, content_type, code = 200, JSON, telemetry.OK
+        try:
+            if not self._keys.configured:
+                check_local(exchange)
+            if exchange.path == "/health":
+                status, body = health_page(self._services is not None)
+            elif exchange.path == "/metrics":
+                body, content_type = telemetry.metrics_page(), telemetry.METRICS_TYPE.encode()
+            else:
+                authorise_plain(self._caller(exchange, b""))
+                body = await asyncio.get_running_loop().run_in_executor(
+                    self._threads, page, exchange, self._running
+                )
+        except ServiceError as error:
+            (status, body), code = error_page(error), error.code
+        except Exception:  # noqa: BLE001 (the last resort of every request)
+            _log.exception("a page failed unexpectedly", extra={"request_id": exchange.request_id})
+            (status, body), code = error_page(InternalFailure()), InternalFailure.code
+        await exchange.respond(status, content_type, body)
+        return code

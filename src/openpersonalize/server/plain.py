@@ -1,0 +1,88 @@
+"""The pages beside the AWS operations, as plain JSON: health, metrics, jobs.
+
+``GET /health``                        200 ``{"status": "ready"}``, or 503 while starting or stopping
+``GET /metrics``                       Prometheus' text format
+``GET /v1/jobs``                       all jobs, newest first; ``?region=`` narrows them to one region
+``GET /v1/jobs/{arn}``                 the newest job of a resource: state, progress, ETA, log lines
+``GET /v1/jobs/{arn}/problems``        what was wrong with the data, row by row
+
+An ARN may be percent-encoded or carry its slashes as they are. Errors are ``{"error": {"code": ...,
+"message": ...}}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote
+
+import msgspec
+
+from ..errors import InvalidInput, ResourceNotFound, ServiceError
+from .exchange import Exchange
+
+if TYPE_CHECKING:
+    from .services import Services
+
+JSON = b"application/json"
+PREFIX = "/v1/"
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def health_page(ready: bool) -> tuple[int, bytes]:
+    """(status, body) of ``GET /health``."""
+    return (200, b'{"status":"ready"}') if ready else (503, b'{"status":"not ready"}')
+
+
+def page(exchange: Exchange, services: Services) -> bytes:
+    """The body of a page under ``/v1/``.
+
+    Raises:
+        ResourceNotFound: no such page, or no job of that resource.
+        InvalidInput: the request is not one that the page takes.
+    """
+    if exchange.method not in ("GET", "HEAD"):
+        raise InvalidInput(f"{exchange.path} takes GET requests only.")
+    raw = exchange.raw_path.decode("latin-1").removeprefix(PREFIX).rstrip("/")
+    if raw == "jobs":
+        return _encode({"jobs": _jobs(exchange, services)})
+    if raw.startswith("jobs/"):
+        return _encode(_job(raw.removeprefix("jobs/"), services))
+    raise ResourceNotFound(f"There is no page {exchange.path}; see /v1/jobs.")
+
+
+def error_page(error: ServiceError) -> tuple[int, bytes]:
+    """(status, body) of an error on these pages."""
+    return error.rest_status, _encode({"error": {"code": error.code, "message": error.message}})
+
+
+def _jobs(exchange: Exchange, services: Services) -> list[Mapping[str, Any]]:
+    from ..jobs.report import job_list
+
+    regions = parse_qs(exchange.query.decode("latin-1")).get("region")
+    scopes = [services.scope(regions[0])] if regions else services.installation.metadata.scopes()
+    return [job for scope in scopes for job in job_list(scope)]
+
+
+def _job(rest: str, services: Services) -> Any:
+    """The page of a job; `rest` is what follows ``jobs/`` in the path as it was sent."""
+    from ..jobs.report import job_problems, job_report
+
+    whole = unquote(rest)
+    report = job_report(_scope_of(whole, services), whole)
+    if report is not None:
+        return report
+    if rest.endswith("/problems"):  # asked second: a solution version may bear that very name
+        arn = unquote(rest.removesuffix("/problems"))
+        scope = _scope_of(arn, services)
+        if job_report(scope, arn) is not None:
+            return {"arn": arn, "problems": job_problems(scope, arn)}
+        whole = arn
+    raise ResourceNotFound(f"There is no job of {whole}.")
+
+
+def _scope_of(arn: str, services: Services) -> Any:
+    parts = arn.split(":", 5)
+    if len(parts) != 6 or parts[0] != "arn" or parts[4] != services.installation.settings.account:
+        raise ResourceNotFound(f"There is no job of {arn}.")
+    return services.scope(parts[3])

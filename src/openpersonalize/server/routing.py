@@ -1,0 +1,135 @@
+"""Which operation a request is for, and what to tell a client whose request was meant for somebody else.
+
+An AWS client with ``AWS_ENDPOINT_URL`` set sends every service's requests here. Each is told which
+variables to set instead, in a form that its client can read: XML for S3 and for the services of the query
+protocol.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import lru_cache
+from xml.sax.saxutils import escape
+
+from ..access.signature import SERVICE, region_is_valid
+from ..errors import AccessRefused, ServiceError, UnknownOperation
+from .exchange import Exchange
+from .protocol import BY_PATH, BY_TARGET, JSON_1_1, REST_JSON, Operation, error_body
+
+_VARIABLES = (
+    "Set AWS_ENDPOINT_URL_PERSONALIZE, AWS_ENDPOINT_URL_PERSONALIZE_RUNTIME and "
+    "AWS_ENDPOINT_URL_PERSONALIZE_EVENTS to this server's address instead of AWS_ENDPOINT_URL, "
+    "which sends the requests of every AWS service here."
+)
+
+
+def route(exchange: Exchange) -> Operation:
+    """The operation that a request asks for.
+
+    Raises:
+        UnknownOperation: there is none; the message says whether another service was meant.
+    """
+    if exchange.method == "POST":
+        if exchange.path == "/":
+            operation = BY_TARGET.get(exchange.headers.get(b"x-amz-target", b""))
+        else:
+            operation = BY_PATH.get(exchange.path)
+        if operation is not None:
+            scope = credential_scope(exchange.headers.get(b"authorization", b""))
+            if scope is None or scope[1] == SERVICE:
+                return operation
+    raise UnknownOperation(_explanation(exchange))
+
+
+def credential_scope(authorization: bytes) -> tuple[str, str] | None:
+    """(region, service) of the credential that an Authorization header names, None where it names none."""
+    start = authorization.find(b"Credential=")
+    if start < 0:
+        return None
+    end = authorization.find(b",", start)
+    return _scope(authorization[start + 11 : end if end > 0 else len(authorization)])
+
+
+@lru_cache(maxsize=1024)
+def _scope(credential: bytes) -> tuple[str, str] | None:
+    parts = credential.strip().split(b"/")
+    if len(parts) != 5:
+        return None
+    region, service = parts[2].decode("latin-1"), parts[3].decode("latin-1")
+    return (region, service) if region_is_valid(region) else None
+
+
+def _explanation(exchange: Exchange) -> str:
+    scope = credential_scope(exchange.headers.get(b"authorization", b""))
+    target = exchange.headers.get(b"x-amz-target", b"").decode("latin-1")[:100]
+    if scope is not None and scope[1] != SERVICE:
+        meant = f"a request to {scope[1][:50]} does not belong here"
+        return f"This server speaks Amazon Personalize; {meant}. {_VARIABLES}"
+    if exchange.method == "POST" and exchange.path == "/":
+        if not target:
+            return "The request has no X-Amz-Target header, or it was sent to the wrong path."
+        if target.startswith("AmazonPersonalize."):
+            return f"Amazon Personalize has no operation {target.partition('.')[2]}."
+    return (
+        f"{exchange.method[:20]} {target or exchange.path[:100]} is no operation of Amazon Personalize. "
+        f"If another AWS service was meant: {_VARIABLES}"
+    )
+
+
+def error_form(
+    exchange: Exchange, operation: Operation | None, error: ServiceError
+) -> tuple[int, bytes, bytes]:
+    """(status, content type, body) of an error, in the form that the sender reads."""
+    if operation is not None:
+        return (
+            (error.rest_status if operation.rest else error.status),
+            operation.content_type,
+            error_body(error),
+        )
+    scope = credential_scope(exchange.headers.get(b"authorization", b""))
+    inner = f"<Code>{error.code}</Code><Message>{escape(error.message)}</Message>"
+    if scope is not None and scope[1] == "s3" and b"x-amz-content-sha256" in exchange.headers:
+        return error.status, b"application/xml", f"<Error>{inner}</Error>".encode()
+    if exchange.headers.get(b"content-type", b"").startswith(b"application/x-www-form-urlencoded"):
+        body = f"<ErrorResponse><Error><Type>Sender</Type>{inner}</Error></ErrorResponse>"
+        return error.status, b"text/xml", body.encode()
+    rest = exchange.path != "/"
+    return (error.rest_status if rest else error.status), (REST_JSON if rest else JSON_1_1), error_body(error)
+
+
+# ----------------------------------------------------------------------------- servers without keys
+
+
+def check_local(exchange: Exchange) -> None:
+    """On a server without keys: let pass only what programs on this machine send, no web page.
+
+    Raises:
+        AccessRefused: the Host is not a loopback name (a page could have bound its own name to this machine's
+            address), or there is an Origin (the request comes from a page).
+    """
+    host = exchange.headers.get(b"host", b"")
+    if not is_loopback_host(host):
+        raise AccessRefused(
+            f"Without access keys this server answers only requests to localhost, not to the Host "
+            f"{host.decode('latin-1')[:100]!r}. Make keys with `openpersonalize key create` to serve others."
+        )
+    if b"origin" in exchange.headers:
+        raise AccessRefused(
+            "Without access keys this server answers no requests of web pages (Origin header)."
+        )
+
+
+@lru_cache(maxsize=256)
+def is_loopback_host(host: bytes) -> bool:
+    """Whether a Host header, with or without port, names this machine's loopback interface."""
+    text = host.decode("latin-1").lower()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") <= 1:
+        text = text.partition(":")[0]
+    if text == "localhost" or text.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(text).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,90 @@
+"""Everything that one server process runs, opened and closed in order."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..clock import SystemClock
+from ..settings import Settings
+
+if TYPE_CHECKING:
+    from ..installation import Installation
+    from ..jobs.runner import JobRunner
+    from ..resources.store import Scope
+    from ..serving.deployments import Deployments
+
+_log = logging.getLogger(__name__)
+_MOST_SCOPES = 256
+
+
+class Services:
+    """The stores, the deployed campaigns and the job runner of one process.
+
+    Attributes:
+        installation: the stores, settings and clock.
+        deployments: the campaigns that this process serves.
+        runner: claims and runs jobs; None in a process that shall run none.
+    """
+
+    def __init__(
+        self, installation: Installation, deployments: Deployments, runner: JobRunner | None
+    ) -> None:
+        self.installation = installation
+        self.deployments = deployments
+        self.runner = runner
+        self._account = installation.settings.account
+        self._scopes: dict[str, Scope] = {}
+        self._groups: dict[tuple[str, str], str] = {}
+
+    def scope(self, region: str) -> Scope:
+        """The installation's account in a region."""
+        scope = self._scopes.get(region)
+        if scope is None:
+            if len(self._scopes) >= _MOST_SCOPES:  # regions are named by callers
+                self._scopes.clear()
+            scope = self._scopes[region] = self.installation.metadata.scope(self._account, region)
+        return scope
+
+    def group_of_tracker(self, region: str, tracking_id: str) -> str | None:
+        """The name of the dataset group that a tracking id belongs to, None when there is no such tracker."""
+        with self.scope(region).read() as tx:
+            for tracker in tx.find("event-tracker"):
+                if tracker.attributes.get("trackingId") == tracking_id and tracker.group_arn:
+                    return tracker.group_arn.rpartition("/")[2]
+        return None
+
+    def provisioned_rate(self, arn: str) -> int:
+        """Calls a second that the owner of a campaign or recommender provisioned; 0 when it is unknown."""
+        region = arn.split(":")[3] if arn.count(":") >= 5 else ""
+        if not region:
+            return 0
+        with self.scope(region).read() as tx:
+            found = tx.get(arn)
+        attributes: Mapping[str, Any] = found.attributes if found else {}
+        config = attributes.get("recommenderConfig") or {}
+        rate = attributes.get("minProvisionedTPS") or config.get("minRecommendationRequestsPerSecond") or 0
+        return int(rate)
+
+    def close(self) -> None:
+        """Let running jobs stop where they can be taken up again, then close the stores."""
+        if self.runner is not None:
+            self.runner.stop(drain=False)
+        self.installation.close()
+
+
+def open_services(settings: Settings) -> Services:
+    """Open the data folder, the deployments and the job runner.
+
+    Raises:
+        StartError: the data folder cannot be used; the sentence says why.
+    """
+    from ..installation import Installation
+    from ..jobs.runner import JobRunner
+    from ..serving.deployments import Deployments
+
+    installation = Installation.open(settings, SystemClock())
+    runner = JobRunner(installation)
+    runner.start()
+    return Services(installation, Deployments(installation), runner)

@@ -1,0 +1,115 @@
+"""What a process tells its operator: log lines and the metrics of ``GET /metrics``. Names are defined here,
+once.
+
+Logs are one line an event, on standard error, as ``key=value`` pairs; a traceback is one value with escaped
+line ends. Extra fields given to a logging call (``extra={"request_id": ...}``) appear as further pairs.
+
+Metrics are Prometheus'. With several workers the client library keeps its numbers in memory-mapped files of
+the folder named by ``PROMETHEUS_MULTIPROC_DIR``, which the command line sets before the workers start; a
+scrape of any worker then answers for all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.multiprocess import MultiProcessCollector
+
+METRICS_TYPE = CONTENT_TYPE_LATEST
+OK = "OK"
+"""The `code` of a request that succeeded; others carry the AWS error code."""
+
+_REGISTRY = CollectorRegistry()
+REQUESTS = Counter(
+    "openpersonalize_requests", "Requests answered.", ("operation", "code"), registry=_REGISTRY
+)
+REQUEST_SECONDS = Histogram(
+    "openpersonalize_request_seconds",
+    "Time from the request's head to its answer.",
+    ("operation",),
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0),
+    registry=_REGISTRY,
+)
+REQUEST_BYTES = Counter(
+    "openpersonalize_request_bytes", "Bytes of request bodies read.", ("operation",), registry=_REGISTRY
+)
+
+_counters: dict[tuple[str, str], Counter] = {}
+_timers: dict[str, tuple[Histogram, Counter]] = {}
+
+
+def count_request(operation: str, code: str, seconds: float, size: int) -> None:
+    """Count one answered request; about 2 us.
+
+    Args:
+        operation: its name; only names known in advance, for each makes a new series.
+        code: `OK` or the AWS error code.
+        size: bytes of its body.
+    """
+    counter = _counters.get((operation, code))
+    if counter is None:
+        counter = _counters[operation, code] = REQUESTS.labels(operation, code)
+    counter.inc()
+    timer = _timers.get(operation)
+    if timer is None:
+        timer = _timers[operation] = REQUEST_SECONDS.labels(operation), REQUEST_BYTES.labels(operation)
+    timer[0].observe(seconds)
+    if size:
+        timer[1].inc(size)
+
+
+def metrics_page() -> bytes:
+    """All metrics in Prometheus' text format, of all workers where there are several."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(_REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+# ------------------------------------------------------------------------------------------ logs
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
+
+
+class LineFormatter(logging.Formatter):
+    """One line a record: time, level, logger, message, extra fields, exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        pairs: dict[str, object] = {
+            "time": f"{seconds}.{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        pairs |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        if record.exc_info:
+            pairs["exception"] = self.formatException(record.exc_info)
+        return " ".join(f"{name}={_quoted(str(value))}" for name, value in pairs.items())
+
+
+def configure_logging(level: str) -> None:
+    """Send this process's log to standard error, from `level` (debug, info, warning, error) upwards."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for noisy in ("botocore", "boto3", "urllib3", "alembic", "asyncio", "filelock", "s3transfer"):
+        logging.getLogger(noisy).setLevel("WARNING")
+    uvicorn = logging.getLogger("uvicorn")  # what it says at its start and end, the banner says better
+    uvicorn.handlers[:] = []
+    uvicorn.propagate = True
+    uvicorn.setLevel("DEBUG" if level == "debug" else "WARNING")
+
+
+def _quoted(text: str) -> str:
+    plain = text and not any(char in ' "=\\' or not char.isprintable() for char in text)
+    return text if plain else json.dumps(text, ensure_ascii=False)
