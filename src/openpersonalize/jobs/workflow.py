@@ -1,0 +1,91 @@
+"""A workflow: what one kind of job does, written as plain code that may be run again from the start."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..resources.store import Scope, Transaction
+
+if TYPE_CHECKING:
+    from ..installation import Installation
+
+__all__ = ["Job", "Workflow"]
+
+
+class Workflow(Protocol):
+    """One per kind of job, listed in `registry.WORKFLOWS`. Instances are shared by all threads and keep no state.
+
+    Attributes:
+        kind: what `Transaction.enqueue` calls it.
+        heavy: whether `run` calls `Job.heavy`. Such a job is begun only when one of the installation's heavy slots is
+            free, so that its resource stays PENDING until then; other jobs never wait for it.
+    """
+
+    kind: str
+    heavy: bool
+
+    def run(self, job: Job) -> None:
+        """Do the job: short transactions and heavy steps, and `Job.commit` around the last change.
+
+        A job is run at least once: after a crash, or a restart of the server, it runs again from the start. So each
+        step must be right also when it was done before. JobFailed ends the job with a reason for its owner;
+        any other exception is tried again a few times with growing pauses.
+        """
+
+    def failed(self, job: Job, tx: Transaction, reason: str) -> None:
+        """Say at the resource that the job failed, e.g. CREATE FAILED with `reason` as failureReason. The job's
+        row changes in the same transaction."""
+
+    def stopped(self, job: Job, tx: Transaction) -> None:
+        """Say at the resource that the job was stopped on request, e.g. CREATE STOPPED."""
+
+
+class Job(Protocol):
+    """A job being run, as its workflow sees it.
+
+    Attributes:
+        id: unique, for logs and messages.
+        kind: the workflow's kind.
+        resource_arn: what the job is about.
+        payload: what `Transaction.enqueue` was given.
+        scope: the account and region of the resource.
+        installation: the stores, settings and clock.
+        attempts: how often the job was begun, this time included.
+    """
+
+    id: str
+    kind: str
+    resource_arn: str
+    payload: dict[str, Any]
+    scope: Scope
+    installation: Installation
+    attempts: int
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether somebody asked to stop this job, or this server is going down."""
+
+    def heavy(self, step: str, **arguments: Any) -> dict[str, Any]:
+        """Run ``"module:function"`` in a process of its own and return what it returns.
+
+        Raises:
+            JobFailed: the step said why, or its process died `job_attempts` times.
+            JobStopped: on request.
+        """
+
+    def check(self) -> None:
+        """Raises JobStopped when somebody asked to stop the job; for loops in light workflows."""
+
+    def progress(self, step: str, done: float, total: float, unit: str) -> None:
+        """Report how far the job is. Cheap: it is written down about once a second."""
+
+    def line(self, text: str) -> None:
+        """Add a line to the job's log, which the owner can read."""
+
+    def commit(self) -> AbstractContextManager[Transaction]:
+        """The last change: a transaction that also ends the job with success. Nothing of it is visible before.
+
+        Raises:
+            JobStopped: somebody asked to stop the job before this transaction began; nothing is changed.
+        """

@@ -1,0 +1,1 @@
+"""One module per version; `down_revision` names the one before."""

@@ -1,0 +1,146 @@
+"""The metadata store: resources and jobs of all accounts and regions, in one database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from ..clock import Clock
+from ..errors import StartError
+from ..settings import Settings
+from .arns import make_arn, partition_of
+from .engine import Database, open_database
+from .jobrows import JobRow
+from .migrations import upgrade
+from .rows import Resource
+from .tables import resources
+from .transaction import Transaction
+
+__all__ = ["JobRow", "MetadataStore", "Resource", "Scope", "Transaction"]
+
+
+class MetadataStore:
+    """Rows of resources and jobs.
+
+    Promises: a transaction is all or nothing, and on the disk when it ends; ARNs are unique; a reader sees one
+    state from begin to end and is never blocked by a writer; writers come one after the other over all threads and
+    processes. One object serves all threads of a process; several processes may open the same database.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self.database = database
+        self._clock = clock
+        self._listeners: list[Callable[[], None]] = []
+
+    @classmethod
+    def open(cls, settings: Settings, clock: Clock) -> MetadataStore:
+        """Open the database that the settings name, creating it or bringing its tables up to date.
+
+        Raises:
+            StartError: it is damaged, cannot be written, or was written by a newer release.
+        """
+        path = _database_path(settings)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StartError(
+                f"The folder {path.parent} cannot be made ({error.strerror}); name another with --data-dir."
+            ) from error
+        database = open_database(path)
+        try:
+            with database.writing() as connection:
+                upgrade(connection)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database, clock)
+
+    def scope(self, account: str, region: str) -> Scope:
+        """The part of the store that belongs to one account and region."""
+        return Scope(self, account, region)
+
+    def scopes(self) -> list[Scope]:
+        """Every account and region that holds resources."""
+        query = sa.select(resources.c.account, resources.c.region).distinct()
+        with self.database.reading() as connection:
+            rows = connection.execute(query.order_by(resources.c.account, resources.c.region)).all()
+        return [Scope(self, row.account, row.region) for row in rows]
+
+    def now(self) -> float:
+        """Seconds since 1970 by the injected clock."""
+        return self._clock.now()
+
+    def change_token(self) -> int:
+        """A number that differs after any commit by any process; cheap enough for every request."""
+        return self.database.change_token()
+
+    def on_enqueue(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each commit in this process that added a job. It must be quick."""
+        self._listeners.append(listener)
+
+    def announce(self) -> None:
+        """Tell the listeners that there may be a job to run."""
+        for listener in self._listeners:
+            listener()
+
+    def close(self) -> None:
+        """Close the database; transactions that are still open lose nothing they committed."""
+        self.database.close()
+
+
+class Scope:
+    """The resources of one account and region; nothing else can be reached through it.
+
+    Attributes:
+        account: 12 digits.
+        region: e.g. "eu-west-1".
+        partition: aws, aws-cn or aws-us-gov.
+    """
+
+    def __init__(self, store: MetadataStore, account: str, region: str) -> None:
+        self._store = store
+        self.account = account
+        self.region = region
+        self.partition = partition_of(region)
+
+    def arn(self, resource_part: str) -> str:
+        """The ARN of a resource here, e.g. for ``schema/films``."""
+        return make_arn(self.account, self.region, resource_part)
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """A transaction that sees one state of the store."""
+        with self._store.database.reading() as connection:
+            yield self.transaction(connection, writable=False)
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """A transaction that may change the store: committed at the end of the block, undone when it raises.
+
+        Raises:
+            Unavailable: the disk is full or failing.
+        """
+        with self._store.database.writing() as connection:
+            tx = self.transaction(connection, writable=True)
+            yield tx
+        if tx.enqueued:
+            self._store.announce()
+
+    def transaction(self, connection: sa.Connection, *, writable: bool) -> Transaction:
+        """A transaction on a connection that is inside one: for the job engine."""
+        return Transaction(connection, self.account, self.region, self._store.now(), writable)
+
+
+def _database_path(settings: Settings) -> Path:
+    url = settings.database_url
+    if not url:
+        return settings.data / "metadata.db"
+    if url.startswith("sqlite:///"):
+        return Path(url.removeprefix("sqlite:///")).expanduser().resolve()
+    raise StartError(
+        f"database_url {url.split('://')[0]}://... is not supported by this release; leave it empty, or write"
+        " sqlite:///PATH."
+    )

@@ -1,0 +1,332 @@
+"""One transaction on the resources of one account and region."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..errors import ResourceAlreadyExists, ResourceNotFound
+from . import jobrows
+from .jobrows import JobRow
+from .lifecycle import may_follow, statuses_of
+from .rows import Resource, read_resource
+from .tables import resources
+from .tags import erase_tags, read_tags, write_tags
+
+_KEEP: Any = object()
+_CLOCK_STEP = 60_000
+
+
+class Transaction:
+    """What can be read and changed inside one transaction; made by `Scope.read` and `Scope.write`.
+
+    Everything is inside one account and region by construction: an ARN of another one does not exist here.
+    A transaction belongs to the thread and the ``with`` block that opened it.
+    """
+
+    def __init__(
+        self, connection: sa.Connection, account: str, region: str, now: float, writable: bool
+    ) -> None:
+        self._connection = connection
+        self._account = account
+        self._region = region
+        self._now = now
+        self._writable = writable
+        self.enqueued = False
+
+    @property
+    def connection(self) -> sa.Connection:
+        """The connection under it: for the job engine, which shares the transaction with workflows."""
+        return self._connection
+
+    def get(self, arn: str, kind: str | None = None) -> Resource | None:
+        """The resource named `arn`, None when it does not exist here or is of another kind than `kind`."""
+        query = self._select().where(resources.c.arn == arn)
+        if kind is not None:
+            query = query.where(resources.c.kind == kind)
+        row = self._connection.execute(query).first()
+        return read_resource(row) if row is not None else None
+
+    def require(self, arn: str, kind: str | None = None) -> Resource:
+        """As `get`.
+
+        Raises:
+            ResourceNotFound: there is none.
+        """
+        found = self.get(arn, kind)
+        if found is None:
+            raise ResourceNotFound(f"Resource Arn {arn} does not exist.")
+        return found
+
+    def add(
+        self,
+        kind: str,
+        arn: str,
+        name: str,
+        *,
+        group_arn: str | None = None,
+        parent_arn: str | None = None,
+        status: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        internal: Mapping[str, Any] | None = None,
+        tags: Sequence[Mapping[str, str]] | None = None,
+    ) -> Resource:
+        """Create a resource.
+
+        Raises:
+            ResourceAlreadyExists: the ARN is taken, also when its resource is being deleted.
+            InvalidInput, TooManyTags: see `tags.check_tags`.
+        """
+        self._require_writable()
+        if status is not None and status not in statuses_of(kind):
+            raise AssertionError(f"a {kind} has no status {status}")
+        taken = self._connection.scalar(sa.select(resources.c.arn).where(resources.c.arn == arn))
+        if taken is not None:
+            raise ResourceAlreadyExists(f"Another resource with Arn {arn} already exists.")
+        created = self._next_instant(kind)
+        self._connection.execute(
+            sa.insert(resources),
+            {
+                "arn": arn,
+                "account": self._account,
+                "region": self._region,
+                "kind": kind,
+                "name": name,
+                "group_arn": group_arn,
+                "parent_arn": parent_arn,
+                "status": status,
+                "created": created,
+                "updated": created,
+                "attributes": json.dumps(dict(attributes or {})),
+                "internal": json.dumps(dict(internal or {})),
+            },
+        )
+        if tags:
+            write_tags(self._connection, arn, tags)
+        return self.require(arn)
+
+    def update(
+        self,
+        resource: Resource | str,
+        *,
+        status: str | None = _KEEP,
+        set: Mapping[str, Any] | None = None,
+        unset: Iterable[str] = (),
+        internal: Mapping[str, Any] | None = None,
+        touch: bool = True,
+        parent_arn: str | None = _KEEP,
+    ) -> Resource:
+        """Change a resource and return it as it is now.
+
+        Args:
+            resource: the resource or its ARN; what is stored counts, not what the record says.
+            status: the new status; which may follow which is in `lifecycle`, a violation is a bug (AssertionError).
+            set: attributes to add or replace.
+            unset: attributes to remove, if there.
+            internal: internal members to add or replace; None as a value removes one.
+            touch: whether lastUpdatedDateTime becomes now.
+            parent_arn: a new parent.
+        """
+        self._require_writable()
+        current = self.require(resource if isinstance(resource, str) else resource.arn)
+        values: dict[str, Any] = {}
+        if status is not _KEEP:
+            if not may_follow(current.kind, current.status, status):
+                raise AssertionError(f"{current.arn}: {status} cannot follow {current.status}")
+            values["status"] = status
+        unwanted = frozenset(unset)
+        attributes = {k: v for k, v in current.attributes.items() if k not in unwanted} | dict(set or {})
+        kept = {k: v for k, v in (current.internal | dict(internal or {})).items() if v is not None}
+        values["attributes"] = json.dumps(attributes)
+        values["internal"] = json.dumps(kept)
+        if parent_arn is not _KEEP:
+            values["parent_arn"] = parent_arn
+        if touch:
+            values["updated"] = max(round(self._now * 1000), round(current.created_at * 1000))
+        self._connection.execute(sa.update(resources).where(resources.c.arn == current.arn).values(values))
+        return self.require(current.arn)
+
+    def remove(self, arn: str) -> None:
+        """Delete a resource with its tags, and cancel those of its jobs that nobody has begun.
+
+        The records of its jobs stay. Removing what does not exist does nothing.
+        """
+        self._require_writable()
+        jobrows.cancel_queued(self._connection, arn, self._now)
+        self._connection.execute(
+            sa.delete(resources).where(
+                resources.c.arn == arn,
+                resources.c.account == self._account,
+                resources.c.region == self._region,
+            )
+        )
+
+    def page(
+        self,
+        kind: str,
+        *,
+        group_arn: str | None = None,
+        parent_arn: str | None = None,
+        after: Sequence[Any] | None = None,
+        limit: int = 100,
+        newest_first: bool = False,
+    ) -> list[Resource]:
+        """At most `limit` resources by (created_at, arn), from behind the position ``[created_at, arn]`` on.
+
+        Args:
+            kind: which kind.
+            group_arn, parent_arn: only those that belong to it.
+            after: `Resource.position` of the last one already seen.
+            limit: how many at most.
+            newest_first: the other way round.
+        """
+        query = self._narrowed(kind, group_arn, parent_arn)
+        place = sa.tuple_(resources.c.created, resources.c.arn)
+        if after is not None:
+            seen = sa.tuple_(round(after[0] * 1000), after[1])
+            query = query.where(place < seen if newest_first else place > seen)
+        columns = (resources.c.created, resources.c.arn)
+        query = query.order_by(*(c.desc() if newest_first else c.asc() for c in columns)).limit(limit)
+        return [read_resource(row) for row in self._connection.execute(query)]
+
+    def find(
+        self,
+        kind: str,
+        *,
+        group_arn: str | None = None,
+        parent_arn: str | None = None,
+        statuses: Iterable[str] | None = None,
+    ) -> list[Resource]:
+        """All resources of a kind by (created_at, arn), narrowed as asked."""
+        query = self._narrowed(kind, group_arn, parent_arn)
+        if statuses is not None:
+            query = query.where(resources.c.status.in_(list(statuses)))
+        query = query.order_by(resources.c.created, resources.c.arn)
+        return [read_resource(row) for row in self._connection.execute(query)]
+
+    def count(
+        self,
+        kind: str,
+        *,
+        group_arn: str | None = None,
+        parent_arn: str | None = None,
+        statuses: Iterable[str] | None = None,
+        not_statuses: Iterable[str] | None = None,
+    ) -> int:
+        """How many resources of a kind there are; one without a status is in no state of `not_statuses`."""
+        query = self._narrowed(kind, group_arn, parent_arn).with_only_columns(sa.func.count())
+        if statuses is not None:
+            query = query.where(resources.c.status.in_(list(statuses)))
+        if not_statuses is not None:
+            query = query.where(sa.func.coalesce(resources.c.status, "").not_in(list(not_statuses)))
+        return int(self._connection.scalar(query) or 0)
+
+    def tags(self, arn: str) -> list[dict[str, str]]:
+        """The tags of a resource, ``{"tagKey", "tagValue"}``, in order of addition.
+
+        Raises:
+            ResourceNotFound: there is no such resource here; so in the next two.
+        """
+        self.require(arn)
+        return read_tags(self._connection, arn)
+
+    def set_tags(self, arn: str, tags: Sequence[Mapping[str, str]]) -> None:
+        """Add tags or replace values; all or none.
+
+        Raises:
+            InvalidInput, TooManyTags: see `tags.check_tags`.
+        """
+        self._require_writable()
+        self.require(arn)
+        write_tags(self._connection, arn, tags)
+
+    def remove_tags(self, arn: str, keys: Sequence[str]) -> None:
+        """Remove tags by key; unknown keys are ignored."""
+        self._require_writable()
+        self.require(arn)
+        erase_tags(self._connection, arn, keys)
+
+    def enqueue(
+        self,
+        kind: str,
+        resource_arn: str,
+        payload: dict[str, Any],
+        *,
+        not_before: float | None = None,
+        queue: str | None = None,
+    ) -> str:
+        """Ask for a job, in this very transaction: it exists exactly if the rest of the transaction does.
+
+        Args:
+            kind: the workflow that does it.
+            resource_arn: what it is about.
+            payload: what else the workflow needs, as JSON.
+            not_before: seconds since 1970 before which it must not start.
+            queue: jobs with the same queue run one after the other, in order of creation.
+
+        Returns:
+            The job's id.
+        """
+        self._require_writable()
+        self.enqueued = True
+        return jobrows.insert_job(
+            self._connection,
+            account=self._account,
+            region=self._region,
+            kind=kind,
+            resource_arn=resource_arn,
+            payload=payload,
+            queue=queue,
+            now=self._now,
+            not_before=not_before,
+        )
+
+    def job(self, resource_arn: str) -> JobRow | None:
+        """The newest job of a resource, also when the resource is gone."""
+        found = jobrows.newest_job(self._connection, resource_arn)
+        here = found is not None and (found.account, found.region) == (self._account, self._region)
+        return found if here else None
+
+    def request_cancel(self, resource_arn: str) -> bool:
+        """Stop the jobs of a resource: those waiting end here and now, without a word to their workflow; those
+        running are asked to, and their workflow's `stopped` is called when they did.
+
+        Returns:
+            Whether there was any to stop.
+        """
+        self._require_writable()
+        waiting = jobrows.cancel_queued(self._connection, resource_arn, self._now)
+        return waiting + jobrows.ask_to_stop(self._connection, resource_arn) > 0
+
+    def _select(self) -> sa.Select[Any]:
+        return sa.select(resources).where(
+            resources.c.account == self._account, resources.c.region == self._region
+        )
+
+    def _narrowed(self, kind: str, group_arn: str | None, parent_arn: str | None) -> sa.Select[Any]:
+        query = self._select().where(resources.c.kind == kind)
+        if group_arn is not None:
+            query = query.where(resources.c.group_arn == group_arn)
+        if parent_arn is not None:
+            query = query.where(resources.c.parent_arn == parent_arn)
+        return query
+
+    def _next_instant(self, kind: str) -> int:
+        """Now, or the millisecond after the newest of this kind: so creation order is listing order, also within
+        a millisecond and when the machine's clock was set back a little."""
+        now = round(self._now * 1000)
+        newest = self._connection.scalar(
+            sa.select(sa.func.max(resources.c.created)).where(
+                resources.c.account == self._account,
+                resources.c.region == self._region,
+                resources.c.kind == kind,
+            )
+        )
+        return newest + 1 if newest is not None and 0 <= newest - now < _CLOCK_STEP else now
+
+    def _require_writable(self) -> None:
+        if not self._writable:
+            raise AssertionError("this transaction was opened for reading")
