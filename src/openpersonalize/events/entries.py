@@ -1,0 +1,112 @@
+"""What the live log holds: events, records, and the news that something was forgotten."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+COUNTS = 0
+"""Mark of an event that counts in training and histories."""
+
+REPEATED_ID = 1
+"""Mark of an event whose eventId was seen before in its dataset: exported, but never counted."""
+
+IDENTICAL = 2
+"""Mark of an event equal to an earlier one in user, item, time, type, value and properties: as if never
+sent."""
+
+
+class Event(NamedTuple):
+    """One interaction, ready to store.
+
+    Attributes:
+        user: the user, or None for an event of an anonymous session.
+        session: the session it came from.
+        item: the item.
+        time: when it happened, epoch seconds.
+        type: the event type as written by the caller.
+        value: the event value, or None.
+        event_id: the caller's identifier; None when the caller gave none (a generated one could never
+        repeat). recommendation_id: the answer that led to it, or None. impression: the items shown, joined
+        with ``|``, or None. source: the eventAttributionSource, or None. properties: the schema's other
+        columns as the text of a JSON object, or None when there are none.
+    """
+
+    user: str | None
+    session: str
+    item: str
+    time: int
+    type: str
+    value: float | None = None
+    event_id: str | None = None
+    recommendation_id: str | None = None
+    impression: str | None = None
+    source: str | None = None
+    properties: str | None = None
+
+
+class Record(NamedTuple):
+    """One version of an item, user or action: its id and its columns as the text of a JSON object (None: no
+    columns)."""
+
+    id: str
+    properties: str | None = None
+
+
+class LoggedEvent(NamedTuple):
+    """An event as a follower of the log sees it.
+
+    Attributes:
+        position: its place in the log.
+        stream: the dataset it belongs to, by ARN.
+        subject: the user, or the session for an anonymous event.
+        item: the item.
+        time: epoch seconds.
+        type: the event type.
+        value: the event value, or None.
+        mark: `COUNTS`, `REPEATED_ID` or `IDENTICAL`.
+    """
+
+    position: int
+    stream: str
+    subject: str
+    item: str
+    time: int
+    type: str
+    value: float | None
+    mark: int
+
+
+class LoggedRecord(NamedTuple):
+    """That a record was written: where in the log, into which dataset (ARN), which id."""
+
+    position: int
+    stream: str
+    id: str
+
+
+class Forgotten(NamedTuple):
+    """That data was removed: where in the log, from which dataset (ARN), whose (None: everything there
+    was)."""
+
+    position: int
+    stream: str
+    subject: str | None
+
+
+class News(NamedTuple):
+    """One bounded step along the tail of the log, each list in order of position.
+
+    Attributes:
+        events: events that were appended.
+        records: records that were written.
+        forgotten: removals.
+        position: everything up to here has been told.
+        skipped: the step was too long to tell one by one, and `events` leaves some out: whatever was kept in
+            memory about users is to be read again.
+    """
+
+    events: list[LoggedEvent]
+    records: list[LoggedRecord]
+    forgotten: list[Forgotten]
+    position: int
+    skipped: bool

@@ -1,0 +1,99 @@
+"""The live history of one user: what was streamed, oldest first."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .entries import LoggedEvent
+
+_ARRAYS = 600
+"""Bytes of an empty history: the object, its lists and its array headers."""
+
+_EVENT = 8 + 8 + 4 + 8 + 8 + 49
+"""Bytes of one event besides its item's characters: array cells, two references, a string's header."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Events of one user or anonymous session that count, by time, ties in order of arrival. Immutable.
+
+    Attributes:
+        position: where in the log each event stands, int64[k]; a model trained up to position p has seen
+        those <= p. item: the items' ids. time: epoch seconds, int64[k]. type: event types as written.
+        value: event values, float32[k], NaN where there is none. newest: the highest position, 0 when
+        empty: changes whenever the history does.
+    """
+
+    position: npt.NDArray[np.int64]
+    item: tuple[str, ...]
+    time: npt.NDArray[np.int64]
+    type: tuple[str, ...]
+    value: npt.NDArray[np.float32]
+    newest: int
+
+    def __len__(self) -> int:
+        return len(self.item)
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes."""
+        return _ARRAYS + len(self.item) * _EVENT + sum(map(len, self.item))
+
+    @classmethod
+    def of(cls, rows: list[tuple[int, str, int, str, float | None]]) -> History:
+        """From rows (position, item, time, type, value) in order of time, ties by position."""
+        if not rows:
+            return EMPTY
+        position, item, time, kind, value = zip(*rows, strict=True)
+        return cls(
+            np.array(position, dtype=np.int64),
+            item,
+            np.array(time, dtype=np.int64),
+            tuple(map(sys.intern, kind)),
+            np.array(value, dtype=np.float32),
+            max(position),
+        )
+
+    def since(self, position: int) -> History:
+        """Only the events after a position of the log: what a model pinned there has not seen."""
+        if position <= 0 or not len(self.item):
+            return self
+        kept = np.flatnonzero(self.position > position)
+        if len(kept) == len(self.item):
+            return self
+        if not len(kept):
+            return EMPTY
+        chosen = kept.tolist()
+        return History(
+            self.position[kept],
+            tuple([self.item[i] for i in chosen]),
+            self.time[kept],
+            tuple([self.type[i] for i in chosen]),
+            self.value[kept],
+            self.newest,
+        )
+
+    def extended(self, events: Iterable[LoggedEvent]) -> History:
+        """With later events added at their places."""
+        rows = list(
+            zip(
+                self.position.tolist(),
+                self.item,
+                self.time.tolist(),
+                self.type,
+                self.value.tolist(),
+                strict=True,
+            )
+        )
+        rows += [(e.position, e.item, e.time, e.type, e.value) for e in events]
+        rows.sort(key=lambda row: (row[2], row[0]))
+        return History.of(rows)
+
+
+EMPTY = History(np.empty(0, np.int64), (), np.empty(0, np.int64), (), np.empty(0, np.float32), 0)
+"""The history of somebody who did nothing."""

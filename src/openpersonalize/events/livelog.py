@@ -1,0 +1,168 @@
+"""The live log: the durable order of everything that is streamed, and the contract of whatever keeps it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+
+import polars as pl
+
+from ..clock import Clock
+from ..datasets.schemas import Schema
+from ..settings import Settings
+from .entries import Event, News, Record
+from .history import History
+
+
+class Tail(ABC):
+    """One reader's view of the end of the log.
+
+    A tail belongs to one thread at a time: its owner guards it. It sees every acknowledged write of every
+    process at once.
+    """
+
+    @abstractmethod
+    def changed(self) -> bool:
+        """Whether anything may have been written since the last call: some microseconds, no wrong no."""
+
+    @abstractmethod
+    def news(self, after: int, limit: int) -> News:
+        """What follows position `after`.
+
+        All removals and records are told. Events are told when there are at most `limit` of them; otherwise
+        none are, and the answer is marked `skipped`, so that a reader who fell far behind does bounded
+        work.
+        """
+
+    @abstractmethod
+    def history(self, stream: str, subject: str) -> History:
+        """The events of one user or anonymous session that count, oldest first, from one indexed read."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release the reader."""
+
+
+class LiveLog(ABC):
+    """The log of streamed events and records.
+
+    Promises, which every implementation keeps:
+
+    - **Durable.** A write is acknowledged only after it is on disk; a crash at any later moment loses
+      nothing.
+    - **One order.** Each entry has a position, greater than that of everything acknowledged before it was
+      sent. Positions are never used twice, not even after a removal. Entries of one call have consecutive
+      positions.
+    - **Read your writes.** After the acknowledgement every reader in every process sees the entry.
+    - **All or nothing.** The entries of one call are stored together or not at all.
+    - **Streams.** Entries belong to a dataset, named by its ARN. A dataset group's ARN stands for the
+      Interactions dataset of the group. A stream needs no creation.
+    - **Repeats.** An event whose eventId was seen before in its stream is stored and marked `REPEATED_ID`;
+      an event equal to an earlier one that counts (user, item, time, type, value, properties) is marked
+      `IDENTICAL`.
+    - **Versions.** Every version of a record is kept; of one id the version with the highest position is in
+      force.
+    - **Bounded.** Readers hold at most one chunk of rows besides what they return; a writer holds the calls
+      in flight.
+
+    All methods are safe to call from any thread.
+
+    Raises `Unavailable` from writes when the store refuses (disk full, damaged, closing): nothing was
+    stored, or, when the disk failed at the very end, it is unknown; sending the same again is safe.
+    """
+
+    @abstractmethod
+    def append(self, stream: str, entries: Sequence[Event] | Sequence[Record]) -> Future[int]:
+        """Write entries, in this order; the future holds the position of the last once all are durable.
+
+        Await it in an event loop with `asyncio.wrap_future`, or use `appended`, which is cheaper there.
+        """
+
+    @abstractmethod
+    async def appended(self, stream: str, entries: Sequence[Event] | Sequence[Record]) -> int:
+        """`append` for a coroutine: returns the position of the last entry once all are durable."""
+
+    @abstractmethod
+    def position(self) -> int:
+        """The position of the newest entry; 0 in an empty log."""
+
+    @abstractmethod
+    def tail(self) -> Tail:
+        """A new reader of the log's end; the caller closes it."""
+
+    @abstractmethod
+    def interactions(
+        self, stream: str, schema: Schema, *, after: int = 0, up_to: int | None = None, chunk: int = 65_536
+    ) -> Iterator[pl.DataFrame]:
+        """The events with `after` < position <= `up_to` (None: the newest), in order, in frames of <=
+        `chunk` rows.
+
+        Columns: those of `schema`, in its order and types (see `frames`), then ``_ARRIVAL`` (int64, the
+        position), ``_SESSION`` (string), ``_ANONYMOUS`` (boolean: USER_ID holds the session because no user
+        was given), ``_DUPLICATE`` (boolean: an eventId seen before; export only), ``_WRITTEN`` (float64,
+        epoch seconds). Events marked `IDENTICAL` are left out.
+        """
+
+    @abstractmethod
+    def records(
+        self,
+        stream: str,
+        schema: Schema,
+        *,
+        after: int = 0,
+        up_to: int | None = None,
+        versions: bool = False,
+        chunk: int = 65_536,
+    ) -> Iterator[pl.DataFrame]:
+        """The records with `after` < position <= `up_to`, in order, in frames of <= `chunk` rows.
+
+        The newest version of each id within the range, or with `versions` all of them. Columns: those of
+        `schema`, then ``_ARRIVAL`` (int64, the position) and ``_WRITTEN`` (float64, epoch seconds).
+        """
+
+    @abstractmethod
+    def forget(self, stream: str) -> None:
+        """Remove everything in a stream: invisible when this returns, gone from the disk soon after."""
+
+    @abstractmethod
+    def forget_subjects(self, stream: str, subjects: Iterable[str]) -> int:
+        """Remove users (their events, or their records in a Users dataset); returns the number of rows
+        removed.
+
+        Events of a session that a removed user was seen in are the user's too when they are anonymous.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish the writes that were accepted, then refuse new ones."""
+
+    def interactions_frame(
+        self, stream: str, schema: Schema, up_to: int | None = None, after: int = 0
+    ) -> pl.DataFrame:
+        """All chunks of `interactions` as one frame."""
+        return pl.concat(self.interactions(stream, schema, after=after, up_to=up_to))
+
+    def records_frame(
+        self, stream: str, schema: Schema, up_to: int | None = None, after: int = 0, versions: bool = False
+    ) -> pl.DataFrame:
+        """All chunks of `records` as one frame."""
+        return pl.concat(self.records(stream, schema, after=after, up_to=up_to, versions=versions))
+
+
+def stream_of(arn: str) -> str:
+    """The stream that an ARN names: a dataset is its own, a dataset group stands for its Interactions
+    dataset."""
+    head, group, name = arn.partition(":dataset-group/")
+    return f"{head}:dataset/{name}/INTERACTIONS" if group else arn
+
+
+def open_live_log(settings: Settings, clock: Clock) -> LiveLog:
+    """The live log that the settings name: a file of its own in the data folder.
+
+    Raises:
+        StartError: the file is damaged, read-only, or written by a newer version of this program.
+    """
+    from .sqlitelog import SqliteLiveLog
+
+    return SqliteLiveLog(settings.data / "events.db", clock)

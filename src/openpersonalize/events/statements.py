@@ -1,0 +1,26 @@
+"""SQL kept as SQL: named statements in files beside the code."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+
+_NAME = re.compile(r"^-- (\w+): .*\n", re.MULTILINE)
+
+
+def read_statements(file: str) -> dict[str, str]:
+    """The statements of an SQL file of this package, by name: each starts with a line ``-- name: what
+    for``."""
+    _, *parts = _NAME.split(read_script(file))
+    return {name: text.strip() for name, text in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def read_script(file: str) -> str:
+    """The text of an SQL file of this package."""
+    return resources.files(__package__).joinpath(file).read_text(encoding="utf-8")
+
+
+def rows_of(statement: str, columns: int, rows: int) -> str:
+    """A statement whose ``/*rows*/`` stands for `rows` tuples of `columns` parameters."""
+    row = f"({', '.join('?' * columns)})"
+    return statement.replace("/*rows*/", ", ".join([row] * rows))
