@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 import shop
 from live import Clients, Server, Wait, make_clients, make_shop
 

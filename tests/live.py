@@ -18,9 +18,10 @@ from typing import Any
 import boto3
 import botocore
 import pytest
-import shop
 from botocore.config import Config
 from botocore.exceptions import ClientError
+
+import shop
 from shapes import error_violations, violations
 
 PATIENCE = float(os.environ.get("PATIENCE", "1"))
@@ -126,7 +127,7 @@ class Clients:
 
 
 def make_clients(endpoint: str, region: str, *, checked: bool = True) -> Clients:
-    """Clients that never retry and check every answer; not `checked`, they send requests that the SDK would refuse."""
+    """Clients that never retry and check every answer; not `checked`, they also send what the SDK would refuse."""
 
     def client(service: str) -> Any:
         made = boto3.session.Session().client(

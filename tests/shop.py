@@ -1,4 +1,4 @@
-"""A tiny shop whose truth is known: three departments, users who stay in one of them, one shop-wide favourite.
+"""A tiny shop whose truth is known: three departments, users who keep to one of them, one favourite of all.
 
 60 items in 3 departments of 20; 40 users, of whom user k belongs to department k mod 3 and meets its items
 only, in an order of their own; every user ends on the favourite ``item-00``. Whatever learns anything must
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from dataclasses import dataclass
 
 NAMESPACE = "com.amazonaws.personalize.schema"
@@ -16,7 +17,8 @@ FAVOURITE = "item-00"
 ITEMS = [f"item-{k:02d}" for k in range(60)]
 USERS = [f"user-{k:02d}" for k in range(40)]
 DEPARTMENTS = ("books", "games", "music")
-LAST = 1_790_000_000
+LAST = int(time.time()) // 3600 * 3600 - 3600
+"""When the last of them came: an hour ago, so that no user counts as long gone."""
 TYPES = ("Interactions", "Items", "Users")
 
 

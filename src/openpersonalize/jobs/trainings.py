@@ -1,0 +1,176 @@
+"""Training a solution version: pins its data, fits in a process of its own, publishes in one commit.
+
+A version trains on the snapshots and the live-log position of the moment its training began. They are
+recorded before anything is read, so that a training that is resumed after a crash trains on the same data
+and a version can always say what it was trained on.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from ..errors import JobStopped
+from ..resources.store import Resource, Transaction
+from .deployments import follow_latest
+from .retention import retire_snapshot
+from .workflow import Job
+
+COPIED = (
+    "performHPO",
+    "performAutoML",
+    "performIncrementalUpdate",
+    "recipeArn",
+    "eventType",
+    "datasetGroupArn",
+    "solutionConfig",
+)
+
+
+def start_training(
+    tx: Transaction,
+    solution: Resource,
+    suffix: str,
+    *,
+    training_mode: str,
+    training_type: str,
+    tags: list[dict[str, str]] | None = None,
+) -> Resource:
+    """A new version of `solution` with its training job, both in the caller's transaction.
+
+    Args:
+        tx: a write transaction.
+        solution: an ACTIVE solution; its configuration of this moment is copied.
+        suffix: last part of the version's ARN.
+        training_mode: FULL or UPDATE.
+        training_type: MANUAL or AUTOMATIC.
+        tags: tags of the version.
+    """
+    arn = f"{solution.arn}/{suffix}"
+    version = tx.add(
+        "solution-version",
+        arn,
+        f"{solution.name}/{suffix}",
+        group_arn=solution.group_arn,
+        parent_arn=solution.arn,
+        status="CREATE PENDING",
+        attributes={
+            **{member: solution.attributes[member] for member in COPIED if member in solution.attributes},
+            "solutionArn": solution.arn,
+            "trainingMode": training_mode,
+            "trainingType": training_type,
+        },
+        internal={"seed": secrets.randbits(31)},
+        tags=tags,
+    )
+    tx.enqueue("train", arn, {})
+    return version
+
+
+def remembered_schemas(tx: Transaction, group_arn: str) -> dict[str, dict[str, Any]]:
+    """What a solution keeps of its group's schemas, by dataset type.
+
+    A solution trains on the columns that existed when it was created: columns that UpdateDataset adds later
+    are for solutions that come later.
+    """
+    kept = {}
+    for dataset in tx.find("dataset", group_arn=group_arn):
+        schema = tx.require(dataset.attributes["schemaArn"], "schema")
+        kept[dataset.attributes["datasetType"]] = {
+            "created": dataset.created_at,
+            "schema": schema.attributes["schema"],
+        }
+    return kept
+
+
+def training_schemas(tx: Transaction, solution: Resource) -> dict[str, str]:
+    """The schema texts that a training of `solution` goes by: remembered ones, today's for newer datasets."""
+    remembered = solution.internal["schemas"]
+    texts = {}
+    for kind, now in remembered_schemas(tx, solution.attributes["datasetGroupArn"]).items():
+        then = remembered.get(kind)
+        texts[kind] = (then if then is not None and then["created"] == now["created"] else now)["schema"]
+    return texts
+
+
+def release_data(tx: Transaction, version: Resource, now: float) -> None:
+    """Lets go of the snapshots that a finished training had pinned and an import has replaced meanwhile."""
+    pinned = {key for key in version.internal.get("pinned", {}).values() if key is not None}
+    current = {d.internal.get("snapshot") for d in tx.find("dataset", group_arn=version.group_arn)}
+    for key in sorted(pinned - current):
+        retire_snapshot(tx, key, now)
+
+
+class Train:
+    """CREATE PENDING > CREATE IN_PROGRESS > ACTIVE or CREATE FAILED; CREATE STOPPING > CREATE STOPPED."""
+
+    kind = "train"
+    heavy = True
+
+    def run(self, job: Job) -> None:
+        with job.scope.write() as tx:
+            version = _begin(tx, job)
+            solution = tx.require(version.attributes["solutionArn"], "solution")
+            schemas = training_schemas(tx, solution)
+        pinned = version.internal["pinned"]
+        made = job.heavy(
+            "openpersonalize.jobs.train_step:run",
+            recipe=version.attributes["recipeArn"],
+            solution={
+                member: version.attributes[member] for member in COPIED if member in version.attributes
+            },
+            schemas=schemas,
+            interactions=pinned.get("INTERACTIONS"),
+            items=pinned.get("ITEMS"),
+            users=pinned.get("USERS"),
+            group=version.group_arn,
+            position=version.internal["position"],
+            seed=version.internal["seed"],
+        )
+        try:
+            with job.commit() as tx:
+                _publish(tx, job, made)
+        except JobStopped:
+            job.installation.objects.remove(made["artifact"])
+            raise
+
+    def failed(self, job: Job, tx: Transaction, reason: str) -> None:
+        version = tx.update(job.resource_arn, status="CREATE FAILED", set={"failureReason": reason})
+        release_data(tx, version, job.installation.clock.now())
+
+    def stopped(self, job: Job, tx: Transaction) -> None:
+        version = tx.update(job.resource_arn, status="CREATE STOPPED")
+        release_data(tx, version, job.installation.clock.now())
+
+
+def _begin(tx: Transaction, job: Job) -> Resource:
+    """The version, in progress and with its data pinned; pins of an interrupted attempt stay in force."""
+    version = tx.require(job.resource_arn, "solution-version")
+    if version.status in ("CREATE STOPPING", "CREATE STOPPED"):
+        raise JobStopped
+    if "pinned" in version.internal:
+        return version
+    datasets = tx.find("dataset", group_arn=version.group_arn)
+    pinned = {d.attributes["datasetType"]: d.internal.get("snapshot") for d in datasets}
+    return tx.update(
+        version,
+        status="CREATE IN_PROGRESS",
+        internal={"pinned": pinned, "position": job.installation.log.position()},
+    )
+
+
+def _publish(tx: Transaction, job: Job, made: dict[str, Any]) -> None:
+    """Everything that makes the trained version known, for one commit."""
+    attributes: dict[str, Any] = {"trainingHours": round(made["training_hours"], 3)}
+    if made.get("tuned"):
+        attributes["tunedHPOParams"] = {"algorithmHyperParameters": made["tuned"]}
+    metrics = {name: round(value, 4) for name, value in made["metrics"].items()}
+    version = tx.update(
+        job.resource_arn,
+        status="ACTIVE",
+        set=attributes,
+        internal={"artifact": made["artifact"], "metrics": metrics},
+    )
+    now = job.installation.clock.now()
+    release_data(tx, version, now)
+    follow_latest(tx, version.attributes["solutionArn"], now)

@@ -1,0 +1,62 @@
+"""Dataset groups: the container of everything that belongs to one application."""
+
+from __future__ import annotations
+
+import logging
+
+from ..errors import InvalidInput
+from ..resources.quotas import check_dataset_groups
+from .context import Answer, Context, Request, given
+from .listing import listed
+from .states import first, require_deletable, require_free, require_unused
+
+log = logging.getLogger(__name__)
+
+
+def create_dataset_group(context: Context, request: Request) -> Answer:
+    """CreateDatasetGroup: with a domain it is a Domain dataset group for life, else a Custom one."""
+    if ("roleArn" in request) != ("kmsKeyArn" in request):
+        raise InvalidInput("roleArn and kmsKeyArn must be given together.")
+    arn = context.scope.arn(f"dataset-group/{request['name']}")
+    with context.scope.write() as tx:
+        require_free(tx, arn)
+        check_dataset_groups(tx, context.installation.settings)
+        tx.add(
+            "dataset-group",
+            arn,
+            request["name"],
+            status="CREATE PENDING",
+            attributes=given(request, "roleArn", "kmsKeyArn", "domain"),
+            tags=request.get("tags"),
+        )
+        tx.enqueue("create-dataset-group", arn, {})
+    if "kmsKeyArn" in request:
+        log.warning("%s names a KMS key; it is stored, but nothing here is encrypted by it.", arn)
+    return {"datasetGroupArn": arn, **given(request, "domain")}
+
+
+def describe_dataset_group(context: Context, request: Request) -> Answer:
+    """DescribeDatasetGroup."""
+    with context.scope.read() as tx:
+        group = tx.require(request["datasetGroupArn"], "dataset-group")
+    return {"datasetGroup": group.described("datasetGroupArn")}
+
+
+def list_dataset_groups(context: Context, request: Request) -> Answer:
+    """ListDatasetGroups."""
+    return listed(context, request, "ListDatasetGroups", "dataset-group", "datasetGroups")
+
+
+def delete_dataset_group(context: Context, request: Request) -> Answer:
+    """DeleteDatasetGroup: refused while it holds trackers, solutions, recommenders or datasets.
+
+    Filters and a metric attribution go with it.
+    """
+    with context.scope.write() as tx:
+        group = tx.require(request["datasetGroupArn"], "dataset-group")
+        require_deletable(group)
+        for kind in ("event-tracker", "solution", "recommender", "dataset"):
+            require_unused(group, first(tx.find(kind, group_arn=group.arn)))
+        tx.update(group, status="DELETE PENDING")
+        tx.enqueue("delete-dataset-group", group.arn, {})
+    return {}

@@ -1,0 +1,76 @@
+"""Dataset import jobs: files in a bucket become the bulk layer of a dataset, wholly or not at all."""
+
+from __future__ import annotations
+
+from ..errors import InvalidInput
+from ..resources.quotas import check_import_jobs
+from ..resources.store import Resource, Transaction
+from ..storage.buckets import check_location
+from .context import Answer, Context, Request, given
+from .listing import listed
+from .states import require_active, require_free
+
+
+def create_dataset_import_job(context: Context, request: Request) -> Answer:
+    """CreateDatasetImportJob: jobs on one dataset run one after the other, in order of creation."""
+    check_location(request["dataSource"].get("dataLocation", ""))
+    arn = context.scope.arn(f"dataset-import-job/{request['jobName']}")
+    mode = request.get("importMode", "FULL")
+    with context.scope.write() as tx:
+        dataset = tx.require(request["datasetArn"], "dataset")
+        require_free(tx, arn)
+        require_active(dataset)
+        if mode == "INCREMENTAL" and dataset.internal.get("snapshot") is None:
+            raise InvalidInput(
+                f"importMode INCREMENTAL needs an earlier bulk import into {dataset.arn}; use FULL first."
+            )
+        if request.get("publishAttributionMetricsToS3"):
+            _check_attribution(tx, dataset)
+        check_import_jobs(tx, context.installation.settings)
+        tx.add(
+            "dataset-import-job",
+            arn,
+            request["jobName"],
+            group_arn=dataset.group_arn,
+            parent_arn=dataset.arn,
+            status="CREATE PENDING",
+            attributes={
+                "jobName": request["jobName"],
+                "importMode": mode,
+                **given(request, "datasetArn", "dataSource", "roleArn", "publishAttributionMetricsToS3"),
+            },
+            tags=request.get("tags"),
+        )
+        tx.enqueue("import", arn, {}, queue=dataset.arn)
+    return {"datasetImportJobArn": arn}
+
+
+def describe_dataset_import_job(context: Context, request: Request) -> Answer:
+    """DescribeDatasetImportJob."""
+    with context.scope.read() as tx:
+        job = tx.require(request["datasetImportJobArn"], "dataset-import-job")
+    return {"datasetImportJob": job.described("datasetImportJobArn")}
+
+
+def list_dataset_import_jobs(context: Context, request: Request) -> Answer:
+    """ListDatasetImportJobs."""
+    return listed(
+        context,
+        request,
+        "ListDatasetImportJobs",
+        "dataset-import-job",
+        "datasetImportJobs",
+        parent="datasetArn",
+    )
+
+
+def _check_attribution(tx: Transaction, dataset: Resource) -> None:
+    """A report of metrics needs somebody who asked for metrics, a place to put it, and interactions."""
+    if dataset.attributes["datasetType"] != "INTERACTIONS":
+        raise InvalidInput("publishAttributionMetricsToS3 is allowed only for Interactions datasets.")
+    attributions = tx.find("metric-attribution", group_arn=dataset.group_arn)
+    if not any("s3DataDestination" in a.attributes["metricsOutputConfig"] for a in attributions):
+        raise InvalidInput(
+            "publishAttributionMetricsToS3 needs a metric attribution with an S3 destination in the"
+            " dataset group; create one first."
+        )

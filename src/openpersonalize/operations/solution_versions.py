@@ -1,0 +1,128 @@
+"""Solution versions: trained models of a solution, never changed once trained."""
+
+from __future__ import annotations
+
+import secrets
+
+from ..errors import InvalidInput, ResourceInUse
+from ..jobs.deployments import newest_full_version
+from ..jobs.trainings import release_data, start_training
+from ..resources.jobrows import JobState
+from ..resources.quotas import check_solution_versions
+from ..resources.store import Resource, Transaction
+from .context import Answer, Context, Request
+from .filters import group_schemas
+from .listing import listed
+from .solutions import as_described, check_recipe_config, recipe_of
+from .states import busy, is_transitional, require_active, require_free
+
+
+def create_solution_version(context: Context, request: Request) -> Answer:
+    """CreateSolutionVersion: each call trains a new model on the data of the moment the training starts."""
+    mode = request.get("trainingMode", "FULL")
+    if mode == "AUTOTRAIN":
+        raise InvalidInput("trainingMode AUTOTRAIN is reserved for automatic training; use FULL.")
+    with context.scope.write() as tx:
+        solution = tx.require(request["solutionArn"], "solution")
+        suffix = request.get("name") or _free_suffix(tx, solution)
+        require_free(tx, f"{solution.arn}/{suffix}")
+        require_active(solution)
+        _check_data(tx, solution)
+        if mode == "UPDATE":
+            _check_update_mode(tx, solution)
+        check_solution_versions(tx, context.installation.settings)
+        version = start_training(
+            tx,
+            solution,
+            suffix,
+            training_mode=mode,
+            training_type="MANUAL",
+            tags=request.get("tags"),
+        )
+    return {"solutionVersionArn": version.arn}
+
+
+def describe_solution_version(context: Context, request: Request) -> Answer:
+    """DescribeSolutionVersion: with what it copied from the solution when it was created."""
+    with context.scope.read() as tx:
+        version = tx.require(request["solutionVersionArn"], "solution-version")
+    return {"solutionVersion": as_described(version, "solutionVersionArn")}
+
+
+def list_solution_versions(context: Context, request: Request) -> Answer:
+    """ListSolutionVersions: oldest first. The only list that refuses an unknown parent."""
+    if "solutionArn" in request:
+        with context.scope.read() as tx:
+            tx.require(request["solutionArn"], "solution")
+    return listed(
+        context,
+        request,
+        "ListSolutionVersions",
+        "solution-version",
+        "solutionVersions",
+        parent="solutionArn",
+    )
+
+
+def stop_solution_version_creation(context: Context, request: Request) -> Answer:
+    """StopSolutionVersionCreation: at once when the training waits, soon when it runs; for good."""
+    with context.scope.write() as tx:
+        version = tx.require(request["solutionVersionArn"], "solution-version")
+        if version.status not in ("CREATE PENDING", "CREATE IN_PROGRESS"):
+            if is_transitional(version.status):
+                raise ResourceInUse(busy(version))
+            raise InvalidInput(
+                f"Resource {version.arn} has status {version.status}; expected CREATE PENDING or"
+                " CREATE IN_PROGRESS."
+            )
+        tx.request_cancel(version.arn)
+        job = tx.job(version.arn)
+        if version.status == "CREATE IN_PROGRESS" and job is not None and job.state == JobState.RUNNING:
+            tx.update(version, status="CREATE STOPPING")
+        else:
+            release_data(tx, tx.update(version, status="CREATE STOPPED"), context.now)
+    return {}
+
+
+def get_solution_metrics(context: Context, request: Request) -> Answer:
+    """GetSolutionMetrics: what the version scored on the interactions held out of its training."""
+    with context.scope.read() as tx:
+        version = require_active(tx.require(request["solutionVersionArn"], "solution-version"))
+    return {"solutionVersionArn": version.arn, "metrics": version.internal["metrics"]}
+
+
+def _free_suffix(tx: Transaction, solution: Resource) -> str:
+    while True:
+        suffix = secrets.token_hex(4)
+        if tx.get(f"{solution.arn}/{suffix}") is None:
+            return suffix
+
+
+def _check_data(tx: Transaction, solution: Resource) -> None:
+    """The datasets that the recipe needs exist, and the solution's settings fit their schemas."""
+    group_arn = solution.attributes["datasetGroupArn"]
+    datasets = {d.attributes["datasetType"]: d for d in tx.find("dataset", group_arn=group_arn)}
+    recipe = recipe_of(solution)
+    needs = recipe.needs if recipe else ("INTERACTIONS",)
+    missing = [kind for kind in needs if kind not in datasets]
+    if missing:
+        raise InvalidInput(
+            f"Training needs a dataset of type {' and '.join(missing)} in {group_arn}; create it first."
+        )
+    for kind in needs:
+        if (datasets[kind].status or "").startswith("DELETE"):
+            raise ResourceInUse(busy(datasets[kind]))
+    check_recipe_config(solution.attributes, recipe, group_schemas(tx, group_arn), complete=True)
+
+
+def _check_update_mode(tx: Transaction, solution: Resource) -> None:
+    """trainingMode UPDATE refreshes a fully trained version; only few recipes can."""
+    recipe = recipe_of(solution)
+    if recipe is None or not recipe.features.update_mode:
+        name = "performAutoML" if recipe is None else f"recipe {recipe.name}"
+        raise InvalidInput(f"trainingMode UPDATE is not available with {name}; use FULL.")
+    if newest_full_version(tx, solution.arn) is None:
+        raise InvalidInput(
+            f"trainingMode UPDATE needs an ACTIVE version of {solution.arn} trained with FULL;"
+            " train one first."
+        )

@@ -1,0 +1,67 @@
+"""What a resource's state permits: the same refusals, with the same words, in every operation.
+
+A state that will change by itself (anything PENDING, IN_PROGRESS, STOPPING or DELETE) is worth waiting for:
+ResourceInUseException. A final state that is not ACTIVE will not mend itself: InvalidInputException.
+"""
+
+from __future__ import annotations
+
+from ..errors import InvalidInput, ResourceAlreadyExists, ResourceInUse, ServiceError
+from ..resources.lifecycle import TRANSITIONAL
+from ..resources.store import Resource, Transaction
+
+DELETABLE = frozenset({"ACTIVE", "CREATE FAILED", "INACTIVE"})
+
+
+def is_transitional(status: str | None) -> bool:
+    """Whether a resource with this status is going to have another one without anybody's doing."""
+    return status in TRANSITIONAL
+
+
+def busy(resource: Resource) -> str:
+    """The sentence for a resource in a transitional state."""
+    return f"Resource {resource.arn} is in use. Status: {resource.status}."
+
+
+def require_active(resource: Resource, *, in_use: type[ServiceError] = ResourceInUse) -> Resource:
+    """The resource itself, if it can be used.
+
+    Args:
+        resource: what a request refers to.
+        in_use: the class raised for a transitional state; CreateFilter may not raise ResourceInUseException.
+
+    Raises:
+        ResourceInUse: it is being created, updated or deleted (or `in_use` instead).
+        InvalidInput: it failed or was stopped.
+    """
+    if resource.status in (None, "ACTIVE"):
+        return resource
+    if is_transitional(resource.status):
+        raise in_use(busy(resource))
+    raise InvalidInput(f"Resource {resource.arn} has status {resource.status}; expected ACTIVE.")
+
+
+def require_deletable(resource: Resource) -> None:
+    """Raises ResourceInUse unless the resource rests in a state from which it may be deleted."""
+    if resource.status is not None and resource.status not in DELETABLE:
+        raise ResourceInUse(busy(resource))
+
+
+def require_unused(resource: Resource, *users: Resource | None) -> None:
+    """Raises ResourceInUse naming the first of `users` that exists; None entries are skipped."""
+    for user in users:
+        if user is not None:
+            raise ResourceInUse(
+                f"Resource {resource.arn} cannot be deleted because it is used by {user.arn}."
+            )
+
+
+def require_free(tx: Transaction, arn: str) -> None:
+    """Raises ResourceAlreadyExists when `arn` is taken, also by a resource that is being deleted."""
+    if tx.get(arn) is not None:
+        raise ResourceAlreadyExists(f"Another resource with Arn {arn} already exists.")
+
+
+def first(resources: list[Resource]) -> Resource | None:
+    """The first of a list, None when it is empty."""
+    return resources[0] if resources else None
