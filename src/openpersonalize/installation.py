@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from .clock import Clock, SystemClock
 from .events.livelog import LiveLog, open_live_log
+from .events.remembered import Remembered
 from .resources.store import MetadataStore
 from .settings import Settings
 from .storage.buckets import Buckets, open_buckets
@@ -23,6 +24,7 @@ class Installation:
         objects: snapshots and artifacts.
         buckets: where ``s3://`` locations live.
         log: streamed events and records.
+        remembered: what operations worked out from the metadata, until it changes.
     """
 
     settings: Settings
@@ -31,6 +33,7 @@ class Installation:
     objects: ObjectStore
     buckets: Buckets
     log: LiveLog
+    remembered: Remembered
 
     @classmethod
     def open(cls, settings: Settings, clock: Clock | None = None) -> Installation:
@@ -50,6 +53,7 @@ class Installation:
                 objects=open_objects(settings),
                 buckets=open_buckets(settings),
                 log=open_live_log(settings, clock),
+                remembered=Remembered(metadata.change_token),
             )
         except BaseException:
             metadata.close()

@@ -1,0 +1,155 @@
+"""One property value as a column takes it, or why it cannot."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from ..datasets.schemas import MAX_TIMESTAMP, TIMESTAMP_FIELDS, Field
+
+Cell: TypeAlias = str | int | float | bool | None
+
+MAX_TEXT = 1000
+"""Characters of a string column that is not textual."""
+
+MAX_TEXTUAL = 20_000
+MAX_TEXTUAL_CJK = 7_000
+"""Characters of a textual column that are kept; fewer where a character says more."""
+
+LENGTH = (
+    "Length cannot be more than {limit} characters for {column}. If no values exceed the character limit,"
+    " make sure your data follows the formatting guidelines listed in"
+    " https://docs.aws.amazon.com/personalize/latest/dg/data-prep-formatting.html."
+)
+
+_WHOLE = re.compile(r"[+-]?[0-9]+(\.0*)?")
+_DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+
+
+class UnfitError(ValueError):
+    """A value does not fit; the message says why, or is empty for an ordinary wrong type."""
+
+
+def coerce(value: Any, field: Field) -> Cell:
+    """`value`, as JSON gave it, in the type of `field`; null and the empty string become None.
+
+    A JSON object arrives here as a tuple (see `properties.parse`), which fits nowhere.
+
+    Raises:
+        UnfitError: the wrong type, out of range, or too long.
+    """
+    if value is None or value == "":
+        return None
+    return _COERCIONS[field.type](value, field)
+
+
+def to_text(value: Any) -> str:
+    """A string as it is, a number in its shortest form, a boolean in lower case, a list joined with ``|``."""
+    if isinstance(value, str):
+        if not value.isascii():
+            _check_storable(value)
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        _check_finite(value)
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return "|".join(map(to_text, value))
+    raise UnfitError
+
+
+def to_number(value: Any) -> float:
+    """A number, or a string that is written like one."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise UnfitError
+    if isinstance(value, str) and not _DECIMAL.fullmatch(value):
+        raise UnfitError
+    try:
+        number = float(value)
+    except OverflowError:
+        raise UnfitError from None
+    _check_finite(number)
+    return number
+
+
+def _text(value: Any, field: Field) -> str | None:
+    text = to_text(value)
+    if field.textual:
+        return text[:MAX_TEXTUAL_CJK] if _mostly_cjk(text) else text[:MAX_TEXTUAL]
+    if len(text) > MAX_TEXT:
+        raise UnfitError(LENGTH.format(limit=MAX_TEXT, column=field.name))
+    return text or None
+
+
+def _number(value: Any, field: Field) -> float:
+    return to_number(value)
+
+
+def _integer(value: Any, field: Field) -> int:
+    number = _whole(value)
+    if field.name in TIMESTAMP_FIELDS:
+        low, high = 0, MAX_TIMESTAMP
+    else:
+        bits = 31 if field.type == "int" else 63
+        low, high = -(1 << bits), (1 << bits) - 1
+    if not low <= number <= high:
+        raise UnfitError
+    return number
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool):
+        raise UnfitError
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and len(value) <= MAX_TEXT and _WHOLE.fullmatch(value):
+        return int(value.partition(".")[0])
+    raise UnfitError
+
+
+def _boolean(value: Any, field: Field) -> bool:
+    if isinstance(value, str):
+        value = {"true": True, "false": False}.get(value.lower())
+    if not isinstance(value, bool):
+        raise UnfitError
+    return value
+
+
+_COERCIONS: dict[str, Callable[[Any, Field], Cell]] = {
+    "string": _text,
+    "int": _integer,
+    "long": _integer,
+    "float": _number,
+    "double": _number,
+    "boolean": _boolean,
+}
+
+
+def _mostly_cjk(text: str) -> bool:
+    """Whether a text is Chinese or Japanese: a third of its beginning is (the rest are spaces, digits,
+    names)."""
+    if text.isascii() or len(text) <= MAX_TEXTUAL_CJK:
+        return False
+    beginning = text[:MAX_TEXTUAL_CJK]
+    return len(_CJK.findall(beginning)) * 3 >= len(beginning)
+
+
+def _check_finite(number: float) -> None:
+    if not math.isfinite(number):
+        raise UnfitError
+
+
+def _check_storable(text: str) -> None:
+    """A JSON escape can make half a surrogate pair, which is no text in any encoding."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UnfitError from None
