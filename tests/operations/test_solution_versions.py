@@ -1,0 +1,182 @@
+"""Solution versions over the wire: training, stopping, metrics."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+import shop
+from live import Server, Wait, fails, make_shop
+
+RECIPE = "arn:aws:personalize:::recipe/"
+
+
+@pytest.fixture(scope="module")
+def stocked(server: Server, region: str) -> shop.SmallShop:
+    return make_shop(server, region)
+
+
+@pytest.fixture(scope="module")
+def solution(personalize: Any, stocked: shop.SmallShop) -> str:
+    made = personalize.create_solution(
+        name="popular", datasetGroupArn=stocked.group, recipeArn=f"{RECIPE}aws-popularity-count"
+    )
+    return str(made["solutionArn"])
+
+
+def test_trained_in_the_second_the_solution_was_made(
+    personalize: Any, wait: Wait, stocked: shop.SmallShop, name: str
+) -> None:
+    config = {"autoTrainingConfig": {"schedulingExpression": "rate(3 days)"}}
+    solution = personalize.create_solution(
+        name=name,
+        datasetGroupArn=stocked.group,
+        recipeArn=f"{RECIPE}aws-popularity-count",
+        eventType="click",
+        solutionConfig=config,
+        performAutoTraining=False,
+    )["solutionArn"]
+    fails(
+        "InvalidInputException",
+        personalize.create_campaign,
+        name=name,
+        solutionVersionArn=f"{solution}/$LATEST",
+    )
+    made = personalize.create_solution_version(solutionArn=solution, tags=[{"tagKey": "a", "tagValue": "b"}])
+    assert set(made) == {"solutionVersionArn", "ResponseMetadata"}
+    arn = made["solutionVersionArn"]
+    suffix = re.fullmatch(re.escape(solution) + r"/([0-9a-f]{8})", arn)
+    assert suffix is not None
+    described = wait.active(arn, 120)
+    assert described["name"] == f"{name}/{suffix[1]}"
+    assert described["solutionArn"] == solution
+    assert described["solutionConfig"] == config
+    assert described["eventType"] == "click"
+    assert (described["trainingMode"], described["trainingType"]) == ("FULL", "MANUAL")
+    assert (described["performHPO"], described["performAutoML"]) == (False, False)
+    assert described["recipeArn"] == f"{RECIPE}aws-popularity-count"
+    assert described["datasetGroupArn"] == stocked.group
+    assert 0 <= described["trainingHours"] < 1
+    assert round(described["trainingHours"], 3) == described["trainingHours"]
+    assert "tunedHPOParams" not in described
+    latest = wait.describe(solution)["latestSolutionVersion"]
+    assert latest["solutionVersionArn"] == arn
+    assert latest["status"] == "ACTIVE"
+    assert "name" not in latest
+    metrics = personalize.get_solution_metrics(solutionVersionArn=arn)
+    assert metrics["solutionVersionArn"] == arn
+    expected = {"coverage", "mean_reciprocal_rank_at_25"} | {
+        f"{metric}_at_{k}"
+        for metric in ("normalized_discounted_cumulative_gain", "precision")
+        for k in (5, 10, 25)
+    }
+    assert set(metrics["metrics"]) == expected
+    assert all(0 <= value <= 1 and round(value, 4) == value for value in metrics["metrics"].values())
+    assert personalize.list_tags_for_resource(resourceArn=arn)["tags"]
+
+
+def test_versions_are_listed_oldest_first(personalize: Any, wait: Wait, solution: str) -> None:
+    made = [personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"] for _ in range(3)]
+    listed = personalize.list_solution_versions(solutionArn=solution)["solutionVersions"]
+    assert [v["solutionVersionArn"] for v in listed][-3:] == made
+    assert {v["trainingType"] for v in listed} == {"MANUAL"}
+    assert wait.describe(solution)["latestSolutionVersion"]["solutionVersionArn"] == made[-1]
+    for arn in made:
+        wait.active(arn, 120)
+    fails("ResourceNotFoundException", personalize.list_solution_versions, solutionArn=f"{solution}-none")
+
+
+def test_named_version(personalize: Any, wait: Wait, solution: str) -> None:
+    arn = personalize.create_solution_version(solutionArn=solution, name="mine")["solutionVersionArn"]
+    assert arn == f"{solution}/mine"
+    assert wait.describe(arn)["name"] == "popular/mine"
+    message = fails(
+        "ResourceAlreadyExistsException",
+        personalize.create_solution_version,
+        solutionArn=solution,
+        name="mine",
+    )
+    assert message == f"Another resource with Arn {arn} already exists."
+    wait.active(arn, 120)
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [("AUTOTRAIN", "reserved for automatic training"), ("UPDATE", "not available with recipe")],
+)
+def test_modes_refused(personalize: Any, solution: str, mode: str, words: str) -> None:
+    message = fails(
+        "InvalidInputException",
+        personalize.create_solution_version,
+        solutionArn=solution,
+        trainingMode=mode,
+    )
+    assert words in message
+
+
+def test_update_mode_needs_a_full_version(personalize: Any, stocked: shop.SmallShop, name: str) -> None:
+    solution = personalize.create_solution(
+        name=name, datasetGroupArn=stocked.group, recipeArn=f"{RECIPE}aws-user-personalization"
+    )["solutionArn"]
+    message = fails(
+        "InvalidInputException",
+        personalize.create_solution_version,
+        solutionArn=solution,
+        trainingMode="UPDATE",
+    )
+    assert "needs an ACTIVE version" in message
+
+
+def test_too_little_data_fails_the_version(
+    personalize: Any, wait: Wait, stocked: shop.SmallShop, name: str
+) -> None:
+    solution = personalize.create_solution(
+        name=name,
+        datasetGroupArn=stocked.group,
+        recipeArn=f"{RECIPE}aws-popularity-count",
+        eventType="never",
+    )["solutionArn"]
+    version = personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+    reason = wait.failed(version, 120)
+    assert reason == "Dataset has fewer than 1000 interactions after filtering by event type: never"
+    summary = wait.describe(solution)["latestSolutionVersion"]
+    assert (summary["status"], summary["failureReason"]) == ("CREATE FAILED", reason)
+    message = fails("InvalidInputException", personalize.get_solution_metrics, solutionVersionArn=version)
+    assert message == f"Resource {version} has status CREATE FAILED; expected ACTIVE."
+    fails("InvalidInputException", personalize.create_campaign, name=name, solutionVersionArn=version)
+    fails("InvalidInputException", personalize.stop_solution_version_creation, solutionVersionArn=version)
+    personalize.delete_solution(solutionArn=solution)
+    wait.gone(solution)
+    fails("ResourceNotFoundException", personalize.describe_solution_version, solutionVersionArn=version)
+
+
+def test_stopped_version(personalize: Any, wait: Wait, stocked: shop.SmallShop, name: str) -> None:
+    solution = personalize.create_solution(
+        name=name, datasetGroupArn=stocked.group, recipeArn=f"{RECIPE}aws-user-personalization"
+    )["solutionArn"]
+    version = personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+    message = fails("ResourceInUseException", personalize.delete_solution, solutionArn=solution)
+    assert message == f"Resource {solution} cannot be deleted because it is used by {version}."
+    fails("ResourceInUseException", personalize.get_solution_metrics, solutionVersionArn=version)
+    fails("ResourceInUseException", personalize.create_campaign, name=name, solutionVersionArn=version)
+    fails("ResourceInUseException", personalize.delete_dataset, datasetArn=stocked.datasets["Users"])
+    personalize.stop_solution_version_creation(solutionVersionArn=version)
+    assert wait.describe(version)["status"] in ("CREATE STOPPING", "CREATE STOPPED")
+    described = wait.final(version)
+    assert described["status"] == "CREATE STOPPED"
+    assert "failureReason" not in described
+    for call in (personalize.stop_solution_version_creation, personalize.get_solution_metrics):
+        fails("InvalidInputException", call, solutionVersionArn=version)
+    personalize.delete_solution(solutionArn=solution)
+    wait.gone(solution)
+
+
+def test_stopping_what_is_done(personalize: Any, wait: Wait, solution: str) -> None:
+    version = personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+    wait.active(version, 120)
+    message = fails(
+        "InvalidInputException", personalize.stop_solution_version_creation, solutionVersionArn=version
+    )
+    assert "expected CREATE PENDING or CREATE IN_PROGRESS" in message
