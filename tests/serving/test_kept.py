@@ -33,3 +33,14 @@ def test_the_limit_holds_and_the_count_of_bytes_is_true(steps, limit):
     assert kept.bytes == sum(len(value) + OVERHEAD for value in alive)
     kept.clear()
     assert len(kept) == kept.bytes == 0
+
+
+def test_a_value_that_grew_is_counted_anew_when_put_again():
+    kept = Kept(1000, len)
+    value = bytearray(b"x" * 10)
+    kept.put("a", value)
+    value.extend(b"x" * 90)
+    kept.put("a", value)
+    assert kept.bytes == 100 + OVERHEAD
+    kept.drop("a")
+    assert kept.bytes == 0

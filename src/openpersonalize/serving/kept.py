@@ -22,7 +22,7 @@ class Kept(Generic[Value]):
         """Keep up to `limit` bytes, a value's bytes being told by `size`."""
         self._limit = limit
         self._size = size
-        self._values: OrderedDict[Hashable, Value] = OrderedDict()
+        self._values: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
         self.bytes = 0
         """What the kept values take now."""
 
@@ -31,28 +31,29 @@ class Kept(Generic[Value]):
 
     def get(self, key: Hashable) -> Value | None:
         """The value under `key`, which then counts as used; None when it is not kept."""
-        value = self._values.get(key)
-        if value is not None:
-            self._values.move_to_end(key)
-        return value
+        found = self._values.get(key)
+        if found is None:
+            return None
+        self._values.move_to_end(key)
+        return found[0]
 
     def put(self, key: Hashable, value: Value) -> None:
-        """Keep `value`, dropping what was unused for longest until it fits."""
+        """Keep `value`, dropping what was unused for longest until it fits. Put a value that grew again."""
         self.drop(key)
         size = self._size(value) + OVERHEAD
         if size > self._limit:
             return
-        self._values[key] = value
+        self._values[key] = (value, size)
         self.bytes += size
         while self.bytes > self._limit:
-            _, old = self._values.popitem(last=False)
-            self.bytes -= self._size(old) + OVERHEAD
+            _, (_, old) = self._values.popitem(last=False)
+            self.bytes -= old
 
     def drop(self, key: Hashable) -> None:
         """Forget `key`, if it is kept."""
-        old = self._values.pop(key, None)
-        if old is not None:
-            self.bytes -= self._size(old) + OVERHEAD
+        found = self._values.pop(key, None)
+        if found is not None:
+            self.bytes -= found[1]
 
     def clear(self) -> None:
         """Forget everything."""

@@ -1,8 +1,8 @@
 """One query's scores over the catalogue, ready to be filtered and cut: what serving keeps for each user.
 
-Scores are log-scores; the score in an answer is their softmax over the rows a model scores (Amazon Personalize
-developer guide: score(u, i) = exp(w_u . w_i) / sum over j of exp(w_u . w_j), j over the whole catalogue). A
-filter is a bias of +max (stays) and -inf (goes) applied with ``np.minimum``, twenty times cheaper
+Scores are log-scores; the score in an answer is their softmax over the rows a model scores (Amazon
+Personalize developer guide: score(u, i) = exp(w_u . w_i) / sum over j of exp(w_u . w_j), j over the whole
+catalogue). A filter is a bias of +max (stays) and -inf (goes) applied with ``np.minimum``, twenty times cheaper
 than a boolean mask over a large array; the interactions a filter excludes are rows dropped one by one.
 """
 
@@ -67,7 +67,8 @@ class Ranked:
 
 def softmax_at(scores: FloatArray, log_total: float) -> npt.NDArray[np.float64]:
     """exp(scores - log_total) with the decimals of an answer."""
-    return np.round(np.exp(scores.astype(np.float64) - log_total), DECIMALS)
+    shares: npt.NDArray[np.float64] = np.exp(scores.astype(np.float64) - log_total)
+    return shares.round(DECIMALS)
 
 
 def _log_sum_exp(scores: FloatArray, largest: float) -> float:

@@ -1,7 +1,7 @@
 """The best k of many scores, by the maxima of interleaved blocks.
 
-One pass takes the maximum of each block; the k-th largest of those maxima is a lower bound of the k-th largest
-score, so only the few scores that reach the bound are sorted. Unlike a partition of the whole array this
+One pass takes the maximum of each block; the k-th largest of those maxima is a lower bound of the k-th
+largest score, so only the few scores that reach the bound are sorted. Unlike a partition of the whole array this
 stays fast when scores tie, as they do behind a filter that leaves little.
 """
 
@@ -21,7 +21,7 @@ SMALL = 512
 
 
 def top_k(scores: FloatArray, k: int) -> Rows:
-    """Rows of the `k` largest of `scores` (float32[n], no NaN), best first; equal scores in ascending row order.
+    """Rows of the `k` largest of `scores` (float32[n], no NaN), best first, equal ones in row order.
 
     Rows at minus infinity never appear, so the answer may hold fewer than `k` rows.
     """
@@ -44,8 +44,8 @@ def _lower_bound(scores: FloatArray, k: int) -> np.float32:
     n = len(scores)
     blocks = min(n, max(8 * k, n // BLOCK))
     deep = n // blocks
-    # Interleaved blocks (row r is in block r mod `blocks`) reduce along the outer axis, which NumPy vectorises;
-    # they also spread neighbours that are all high over different blocks.
+    # Interleaved blocks (row r is in block r mod `blocks`) reduce along the outer axis, which NumPy
+    # vectorises; they also spread neighbours that are all high over different blocks.
     maxima = scores[: deep * blocks].reshape(deep, blocks).max(axis=0)
     bound: np.float32 = np.partition(maxima, blocks - k)[blocks - k]
     return bound

@@ -1,0 +1,193 @@
+"""GetRecommendations and GetPersonalizedRanking: from a checked request to encoded JSON.
+
+Both run in the event loop: when the campaign and the filter are loaded, nothing here waits. Only loading
+does, in threads. The checks come in a fixed order, so that of several mistakes in one request the
+same is reported every time: ARN, campaign, recipe, ids, sizes, metadata, promotion, filter, its values.
+
+The request's `context` is accepted and not used; a campaign's exploration settings are kept and not acted on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from ..errors import InvalidInput, ResourceNotFound
+from ..filters.compiler import BoundFilter
+from ..serving.answer import Entry, Promotion, Question, answer, rank
+from ..serving.deployments import Campaign
+from .context import Context, Request
+
+RESULTS, MOST_RESULTS, MOST_WITH_METADATA, MOST_COLUMNS = 25, 500, 50, 10
+
+RELATED = "RELATED_ITEMS"
+"""Recipes of this type answer about an item; only they know a current item for a filter."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _Recommendations(msgspec.Struct, rename="camel"):
+    item_list: list[Entry]
+    recommendation_id: str
+
+
+class _Ranking(msgspec.Struct, rename="camel"):
+    personalized_ranking: list[Entry]
+    recommendation_id: str
+
+
+async def get_recommendations(context: Context, request: Request) -> bytes:
+    """GetRecommendations: the items for a user, best first."""
+    campaign = await _campaign(context, _arn(request))
+    features = campaign.recipe.features
+    if features.ranks_input or not features.campaign or campaign.recipe.recipe_type == "PERSONALIZED_ACTIONS":
+        raise _not_supported(campaign, "GetRecommendations")
+    user = _id(request, "userId", campaign, features.user_required)
+    _id(request, "itemId", campaign, features.item_required)
+    columns = request.get("metadataColumns")
+    count = request.get("numResults") or RESULTS
+    most = MOST_RESULTS if columns is None else MOST_WITH_METADATA
+    if count > most:
+        raise InvalidInput(f"numResults must be at most {most}.")
+    names = _columns(campaign, columns) if columns is not None else None
+    promotion = await _promotion(context, campaign, request, user)
+    chosen = await _filter(context, campaign, request, user)
+    identifier = _new_id()
+    entries = answer(campaign.deployment, Question(user, count, chosen, promotion, names, identifier))
+    _remember(context, identifier, campaign, entries, user)
+    return _encode(_Recommendations(entries, identifier))
+
+
+async def get_personalized_ranking(context: Context, request: Request) -> bytes:
+    """GetPersonalizedRanking: the given items in the order for a user."""
+    campaign = await _campaign(context, request["campaignArn"])
+    if not campaign.recipe.features.ranks_input:
+        raise _not_supported(campaign, "GetPersonalizedRanking")
+    user = _id(request, "userId", campaign, required=True)
+    items: list[str] = request["inputList"]
+    columns = request.get("metadataColumns")
+    most = MOST_RESULTS if columns is None else MOST_WITH_METADATA
+    if not items:
+        raise InvalidInput("inputList must have at least 1 item.")
+    if len(items) > most:
+        raise InvalidInput(f"inputList must have at most {most} items.")
+    if "" in items:
+        raise InvalidInput("inputList must not hold an empty id.")
+    names = _columns(campaign, columns) if columns is not None else None
+    chosen = await _filter(context, campaign, request, user)
+    identifier = _new_id()
+    entries = rank(campaign.deployment, user or "", items, chosen, names)
+    _remember(context, identifier, campaign, entries, user)
+    return _encode(_Ranking(entries, identifier))
+
+
+def _arn(request: Request) -> str:
+    """The campaign asked; no recommender exists in this version."""
+    campaign, recommender = request.get("campaignArn"), request.get("recommenderArn")
+    if (campaign is None) == (recommender is None):
+        raise InvalidInput("Provide either campaignArn or recommenderArn.")
+    if campaign is None:
+        raise ResourceNotFound(f"Recommender not found: {recommender}")
+    return str(campaign)
+
+
+async def _campaign(context: Context, arn: str) -> Campaign:
+    found = context.deployments.campaign(context.scope, arn)
+    return found if found is not None else await context.deployments.load_campaign(context.scope, arn)
+
+
+def _not_supported(campaign: Campaign, operation: str) -> InvalidInput:
+    return InvalidInput(f"Recipe {campaign.recipe.name} is not supported by {operation}.")
+
+
+def _id(request: Request, member: str, campaign: Campaign, required: bool) -> str | None:
+    value: str | None = request.get(member)
+    if value:
+        return value
+    if required:
+        raise InvalidInput(f"{member} is required for recipe {campaign.recipe.name}.")
+    if value is not None:
+        raise InvalidInput(f"{member} must not be empty.")
+    return None
+
+
+def _columns(campaign: Campaign, asked: Mapping[str, Sequence[str]]) -> list[str]:
+    """The item columns to show, as the caller wrote them."""
+    schema = campaign.deployment.items.schema
+    always = campaign.recipe.features.metadata_always and len(schema.fields) > 1
+    if not (always or campaign.config.get("enableMetadataWithRecommendations")):
+        raise InvalidInput(f"Metadata with recommendations is not enabled for {campaign.arn}.")
+    names: list[str] = []
+    for dataset, columns in asked.items():
+        if dataset.upper() != "ITEMS":
+            raise InvalidInput(f"metadataColumns can name columns of ITEMS only, not of {dataset}.")
+        names += columns
+    if len(names) > MOST_COLUMNS:
+        raise InvalidInput(f"metadataColumns must have at most {MOST_COLUMNS} columns.")
+    unknown = [name for name in names if schema.field(name) is None]
+    if unknown:
+        raise InvalidInput(" ".join(f"Unknown column {name} in dataset ITEMS." for name in unknown))
+    return names
+
+
+async def _promotion(
+    context: Context, campaign: Campaign, request: Request, user: str | None
+) -> Promotion | None:
+    promotions = request.get("promotions")
+    if not promotions:
+        return None
+    if not campaign.recipe.features.promotions:
+        raise InvalidInput(f"Promotions are not supported by recipe {campaign.recipe.name}.")
+    sent = promotions[0]
+    missing = [name for name in ("name", "percentPromotedItems", "filterArn") if sent.get(name) is None]
+    if missing:
+        raise InvalidInput(f"A promotion must have {' and '.join(missing)}.")
+    chosen = await _filter(context, campaign, sent, user)
+    if chosen is None:
+        raise AssertionError("a promotion's filterArn was checked")
+    return Promotion(sent["name"], sent["percentPromotedItems"], chosen)
+
+
+async def _filter(
+    context: Context, campaign: Campaign, source: Mapping[str, object], user: str | None
+) -> BoundFilter | None:
+    """The filter that a request or a promotion names, with its values."""
+    arn = source.get("filterArn")
+    if arn is None:
+        return None
+    arn = str(arn)
+    found = context.deployments.filter(context.scope, arn)
+    if found is None:
+        found = await context.deployments.load_filter(context.scope, arn)
+    compiled = found.compiled
+    reason = ""
+    if found.status != "ACTIVE":
+        reason = f"its status is {found.status}"
+    elif found.group != campaign.group:
+        reason = "it belongs to another dataset group"
+    elif compiled.target != "ItemID":
+        reason = f"it filters {compiled.target}, not ItemID"
+    elif compiled.needs_current_item and campaign.recipe.recipe_type != RELATED:
+        reason = f"CurrentItem has no meaning for recipe {campaign.recipe.name}"
+    elif compiled.needs_user and user is None:
+        reason = "it needs a userId"
+    if reason:
+        raise InvalidInput(f"Filter {arn} cannot be used with this request: {reason}.")
+    values = source.get("filterValues")
+    return compiled.bind(values if isinstance(values, Mapping) else None)
+
+
+def _new_id() -> str:
+    """A recommendationId: ``RID-`` and a random UUID (version 4)."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"RID-{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+def _remember(
+    context: Context, identifier: str, campaign: Campaign, entries: list[Entry], user: str | None
+) -> None:
+    shown = [entry.item_id for entry in entries]
+    context.installation.recommendations.add(identifier, campaign.arn, shown, user)

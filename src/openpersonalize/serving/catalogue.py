@@ -1,0 +1,105 @@
+"""The records of an Items or Users dataset as they are now, beside a fixed list of ids.
+
+A dataset has a bulk layer (the snapshot of the last import) and a put layer (records streamed since it
+exists); of one id the newer write counts, so a record streamed before the import gives way to the import's,
+and one that the import does not hold stays. Records of ids outside the list (an item put after training, a user put
+after the import) are kept apart: they are asked one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from ..datasets.columns import ColumnSet
+from ..datasets.schemas import Schema
+from ..datasets.tables import id_column
+from ..events.livelog import LiveLog
+from ..storage.idtable import IdTable
+
+Value = tuple[str, ...] | float | None
+
+
+class Catalogue:
+    """Current records of one dataset, aligned with `ids`.
+
+    Belongs to one thread: `catch_up` swaps `columns`, which itself is immutable. Memory: the columns, and the
+    records of ids outside the list as a frame.
+
+    Attributes:
+        stream: the dataset's ARN. schema: the dataset's.
+        ids: the list; row r of `columns` describes ``ids[r]``.
+        columns: the current values; its `version` grows with each change.
+        position: the place in the live log up to which records were read.
+    """
+
+    def __init__(
+        self,
+        log: LiveLog,
+        stream: str,
+        schema: Schema,
+        ids: IdTable | None,
+        bulk: pl.DataFrame | None = None,
+        bulk_position: int = 0,
+    ) -> None:
+        """Read the dataset `stream` (its ARN).
+
+        Args:
+            log: where streamed records are.
+            stream: the dataset's ARN.
+            schema: the dataset's.
+            ids: the list of ids; None: all that the dataset holds now.
+            bulk: the bulk layer, in the schema's columns; None before the first import.
+            bulk_position: place in the log when the bulk layer was written.
+        """
+        self._log = log
+        self.stream = stream
+        self._key = id_column(schema)
+        self.schema = schema
+        self.position = log.position()
+        records = self._effective(bulk, bulk_position)
+        self.ids = IdTable.from_series(records[self._key]) if ids is None else ids
+        self.columns = ColumnSet.build(records, schema, self.ids)
+        self._strangers = records.filter(pl.Series(self.ids.find_all(records[self._key]) < 0))
+
+    def _effective(self, bulk: pl.DataFrame | None, bulk_position: int) -> pl.DataFrame:
+        """One row per id: put records older than the bulk layer, under it, under newer put records."""
+        names = list(self.schema.names)
+        before = self._put(0, bulk_position).select(names)
+        after = self._put(bulk_position, self.position).select(names)
+        layers = [before, after] if bulk is None else [before, bulk.select(names), after]
+        return pl.concat(layers).unique(self._key, keep="last", maintain_order=True)
+
+    def _put(self, after: int, up_to: int | None) -> pl.DataFrame:
+        return self._log.records_frame(self.stream, self.schema, after=after, up_to=up_to)
+
+    def catch_up(self, position: int) -> None:
+        """Take in the records that were streamed since the last time, up to `position` of the log."""
+        if position <= self.position:
+            return
+        fresh = self._put(self.position, position).select(list(self.schema.names))
+        self.position = position
+        if not len(fresh):
+            return
+        rows = self.ids.find_all(fresh[self._key])
+        records = fresh.to_dicts()
+        known = {int(row): record for row, record in zip(rows, records, strict=True) if row >= 0}
+        if known:
+            self.columns = self.columns.with_rows(known)
+        others = fresh.filter(pl.Series(rows < 0))
+        if len(others):
+            joined = pl.concat([self._strangers, others])
+            self._strangers = joined.unique(self._key, keep="last", maintain_order=True)
+
+    def strangers(self, ids: Sequence[str]) -> ColumnSet:
+        """The records of `ids` (distinct, ascending as UTF-8) from outside the list, aligned with them."""
+        found = self._strangers.filter(pl.col(self._key).is_in(list(ids)))
+        return ColumnSet.build(found, self.schema, IdTable.from_series(pl.Series(ids, dtype=pl.String)))
+
+    def value(self, key: str, field: str) -> Value:
+        """One record's value, None when it is null or there is no such record."""
+        row = self.ids.find(key)
+        if row >= 0:
+            return self.columns.values_at(field, row)
+        return self.strangers([key]).values_at(field, 0)

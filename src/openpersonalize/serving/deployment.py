@@ -1,0 +1,300 @@
+"""One solution version, loaded: its model, its group's current data, and what is kept about users.
+
+What is kept of a user (the ranked catalogue under each set of weights, the items met) belongs to one state of
+the user's history: a streamed event makes a new one at the next question. All of it lies in one cache that
+the deployments of a process share, bounded by bytes.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..datasets.columns import ColumnSet
+from ..datasets.histories import InteractionHistories
+from ..events.history import EMPTY, History
+from ..filters.compiler import BoundFilter
+from ..recipes.artifact import Artifact
+from ..recipes.base import Recipe
+from .catalogue import Catalogue, Value
+from .history import AWAY_SECONDS, NOTHING, Int32, Met, Recent, met
+from .kept import Kept
+from .ranked import EVERYTHING, BoolArray, Ranked, Sieve, bias_of
+from .topk import FloatArray
+
+STATIC_BYTES = 64 * 1024 * 1024
+"""Memory for the static parts of filters, per deployment."""
+
+FRESH_SECONDS = 60
+"""How long scores are kept: models may weigh how long ago things happened."""
+
+_serials = itertools.count()
+
+
+@dataclass(slots=True)
+class UserState:
+    """What is known of one user at one state of the history.
+
+    Attributes:
+        user: None for nobody in particular. live: the streamed events.
+        until: seconds; the scores are to be worked out anew from then on.
+        ranked: under the ordinary weights, and under those for answers without the items met.
+        shared: whether `ranked` belongs to everybody without events, and costs nothing here.
+        dropped: rows that a filter drops, by filter.
+    """
+
+    user: str | None
+    live: History
+    until: float
+    ranked: list[Ranked | None] = field(default_factory=lambda: [None, None])
+    shared: bool = False
+    met: Met | None = None
+    dropped: dict[Hashable, frozenset[int]] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes."""
+        total = 400 + self.live.nbytes
+        if not self.shared:
+            total += sum(one.size for one in self.ranked if one is not None)
+        if self.met is not None:
+            total += sum(rows.nbytes + 200 for rows in self.met.rows)
+        return total + sum(300 + 80 * len(rows) for rows in self.dropped.values())
+
+
+class Trained:
+    """A trained version as serving reads it: everything that new data does not change.
+
+    Attributes:
+        artifact: the trained version; model: its model. recipe: the one it was trained with.
+        names: the items' ids by row. row_of: an item's row, None when the model does not know it.
+        placeholders: rows without interactions at training, most popular first, for filling up.
+        unscored: the same rows where the recipe gives scores to the others only; None where it scores all.
+    """
+
+    def __init__(self, artifact: Artifact, recipe: Recipe) -> None:
+        self.artifact = artifact
+        self.model = artifact.model
+        self.recipe = recipe
+        self.names = artifact.items.strings()
+        self.row_of: Callable[[str], int | None] = {name: row for row, name in enumerate(self.names)}.get
+        popular = self.model.popular
+        self.placeholders = popular[~self.model.scored[popular]].astype(np.int64)
+        self.unscored = self.placeholders if recipe.features.reasons else None
+        kinds = {kind: number for number, kind in enumerate(artifact.event_types)}
+        self.recent = Recent(artifact.selection, kinds, self.row_of, artifact.position)
+
+
+@dataclass(frozen=True)
+class GroupData:
+    """A dataset group's current data besides the item columns.
+
+    Attributes:
+        stream: the live log's stream of the group's interactions.
+        histories: the bulk interactions by user; None before the first import.
+        bulk_rows: int32, the model's row of each of ``histories.items``, -1 where the model does not know it.
+        users: gives the Users records; None without such a dataset, or while no filter needs them.
+    """
+
+    stream: str
+    histories: InteractionHistories | None
+    bulk_rows: Int32
+    users: Callable[[], Catalogue | None]
+
+
+class Deployment:
+    """A version's model with everything an answer needs. Belongs to one thread, the event loop's."""
+
+    def __init__(
+        self,
+        trained: Trained,
+        items: Catalogue,
+        group: GroupData,
+        *,
+        live: Callable[[str, str], History],
+        kept: Kept[UserState],
+        now: Callable[[], float],
+        window: int = 0,
+    ) -> None:
+        """Make a deployment.
+
+        Args:
+            trained: the version.
+            items: current item records, aligned with the version's items. group: the other current data.
+            live: the streamed events of (stream, user). kept: where users' states are kept. now: the time.
+            window: newest interactions per user and event type that filters see; 0 = all.
+        """
+        self.trained = trained
+        self.recipe = trained.recipe
+        self.items = items
+        self.group = group
+        self._live = live
+        self._kept = kept
+        self._now = now
+        self._window = window
+        self._serial = next(_serials)
+        self._static: Kept[tuple[BoolArray | None, FloatArray | None]] = Kept(STATIC_BYTES, _static_size)
+        self._nobody = UserState(None, EMPTY, now() + FRESH_SECONDS)
+
+    # -- scores
+
+    def state(self, user: str | None) -> UserState:
+        """What is known of a user (or an anonymous session, by its id) now; None: of nobody in particular."""
+        now = self._now()
+        if user is None:
+            if self._nobody.until <= now:
+                self._nobody = UserState(None, EMPTY, now + FRESH_SECONDS)
+            return self._nobody
+        live = self._live(self.group.stream, user)
+        key = (self._serial, user)
+        state = self._kept.get(key)
+        if state is None or state.live.newest != live.newest or state.until <= now:
+            state = UserState(user, live, now + FRESH_SECONDS)
+            self._kept.put(key, state)
+        return state
+
+    def ranked(self, state: UserState, seen_excluded: bool) -> Ranked:
+        """The catalogue in the order for a user; everybody's order when the user did nothing.
+
+        Args:
+            state: from `state`.
+            seen_excluded: the answer leaves out the items met.
+        """
+        found = state.ranked[seen_excluded]
+        return found if found is not None else self._rank(state, seen_excluded)
+
+    def _rank(self, state: UserState, seen_excluded: bool) -> Ranked:
+        user = state.user if self.recipe.features.real_time else None
+        trained = self.trained.artifact.history(user) if user is not None else NOTHING
+        live = state.live if user is not None else EMPTY
+        query = self.trained.recent.query(trained, live, int(self._now()), seen_excluded)
+        if len(query.item) or state.user is None:
+            ranked = Ranked.of(self.trained.model.scores(query), self.trained.unscored)
+        else:
+            state.shared = True
+            ranked = self.ranked(self.state(None), seen_excluded)
+        state.ranked[seen_excluded] = ranked
+        self._grew(state)
+        return ranked
+
+    def _grew(self, state: UserState) -> None:
+        if state.user is not None:
+            self._kept.put((self._serial, state.user), state)
+
+    # -- filters
+
+    def decided(self, chosen: BoundFilter, state: UserState) -> BoundFilter:
+        """A filter with its conditions on the user decided."""
+        return chosen.decided(_Facts(self, state)) if chosen.depends_on_user_fields else chosen
+
+    def sieve(self, chosen: BoundFilter | None, state: UserState, current_item: int | None = None) -> Sieve:
+        """What a filter (see `decided`) leaves of the catalogue for a user."""
+        if chosen is None:
+            return EVERYTHING
+        keep, bias = self._static_part(chosen)
+        if chosen.is_static:
+            return Sieve(keep, bias)
+        dropped = self._dropped(chosen, state)
+        if dropped is not None:
+            return Sieve(keep, bias, dropped)
+        columns = self.items.columns
+        facts = _Facts(self, state)
+        return Sieve(chosen.keep(columns, user=facts, current_item=current_item, static=keep))
+
+    def _static_part(self, chosen: BoundFilter) -> tuple[BoolArray | None, FloatArray | None]:
+        key = (chosen.key, self.items.columns.version)
+        found = self._static.get(key)
+        if found is None:
+            keep = chosen.static_mask(self.items.columns)
+            found = (None, None) if keep.all() else (keep, bias_of(keep))
+            self._static.put(key, found)
+        return found
+
+    def _dropped(self, chosen: BoundFilter, state: UserState) -> frozenset[int] | None:
+        """The rows a filter drops for a user; None when it does more than that beside its static part."""
+        found = state.dropped.get(chosen.key)
+        if found is None:
+            rows = chosen.dropped_rows(_Facts(self, state))
+            if rows is None:
+                return None
+            found = state.dropped[chosen.key] = frozenset(rows.tolist())
+            self._grew(state)
+        return found
+
+    def met(self, state: UserState) -> Met:
+        """The items a user interacted with."""
+        if state.met is None:
+            state.met = self._gather(state, self.trained.row_of, self.group.bulk_rows)
+            self._grew(state)
+        return state.met
+
+    def _gather(self, state: UserState, row_of: Callable[[str], int | None], bulk_rows: Int32 | None) -> Met:
+        """Items met in the bulk layer and in the live log, as rows; `bulk_rows` None: by `row_of` as well."""
+        live, histories = state.live, self.group.histories
+        kinds = list(live.type)
+        rows = [row_of(item) for item in live.item]
+        times = live.time
+        if histories is not None and state.user is not None:
+            item, time, event, _ = histories.of(state.user)
+            away = self._window and len(time) and time[-1] < self._now() - AWAY_SECONDS
+            if len(item) and not away:
+                names = [*histories.event_types, ""]  # number -1, no type, is the last
+                kinds = [names[number] for number in event.tolist()] + kinds
+                if bulk_rows is not None:
+                    rows = bulk_rows[item].tolist() + rows
+                else:
+                    rows = [row_of(histories.items[number]) for number in item.tolist()] + rows
+                times = np.concatenate([time, times])
+        numbers = np.array([-1 if row is None else row for row in rows], dtype=np.int64)
+        return met(kinds, numbers, times, self._window)
+
+    def keeps_strangers(self, chosen: BoundFilter, state: UserState, ids: Sequence[str]) -> dict[str, bool]:
+        """Which of `ids`, items the model does not know, pass a filter: tested on their current records."""
+        ordered = sorted(set(ids), key=str.encode)
+        rows = {name: row for row, name in enumerate(ordered)}
+        facts = _Facts(self, state, self._gather(state, rows.get, None))
+        keep = chosen.keep(self.items.strangers(ordered), user=facts)
+        return dict(zip(ordered, keep.tolist(), strict=True))
+
+    # -- metadata
+
+    def metadata(self, item: str, columns: Sequence[str]) -> dict[str, str]:
+        """The current values of an item's `columns` as text, without those that are null."""
+        row = self.trained.row_of(item)
+        place: tuple[ColumnSet, int] = (
+            (self.items.columns, row) if row is not None else (self.items.strangers([item]), 0)
+        )
+        schema = self.items.schema
+        found = {}
+        for name in columns:
+            column = schema.field(name)
+            text = place[0].text_at(column.name, place[1]) if column is not None else None
+            if text is not None:
+                found[name] = text
+        return found
+
+
+def _static_size(part: tuple[BoolArray | None, FloatArray | None]) -> int:
+    return sum(array.nbytes for array in part if array is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a filter may ask about the user of a request; `other_met` in place of the model's rows."""
+
+    deployment: Deployment
+    state: UserState
+    other_met: Met | None = None
+
+    def rows_met(self, accepts: Callable[[str], bool]) -> Int32:
+        """Rows of the items met by an event type that is accepted."""
+        known = self.other_met if self.other_met is not None else self.deployment.met(self.state)
+        return known.accepted(accepts)
+
+    def value(self, field: str) -> Value:
+        """The user's value of a Users column."""
+        users, user = self.deployment.group.users(), self.state.user
+        return users.value(user, field) if users is not None and user is not None else None

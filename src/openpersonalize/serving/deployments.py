@@ -1,0 +1,321 @@
+"""The campaigns and filters this process serves: loaded when first asked for, current at every call.
+
+A call costs a look at the metadata store's change token. When the token has moved, the rows behind the call
+are read again, in a thread; a campaign whose version, or whose group's data, changed gets what is new loaded
+beside what serves. Calls that arrive meanwhile wait for it, so none fails and none is answered by what the
+metadata no longer says. The model of an update that is still on its way is loaded ahead.
+
+Memory: models up to `MODEL_BYTES`, least recently used ones go first (the newest always stays); users' states
+and streamed histories up to the setting ``history_cache_mb``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ..datasets.schemas import Field, Schema
+from ..datasets.snapshots import Snapshot
+from ..errors import InvalidInput, ResourceNotFound
+from ..events.follower import Follower
+from ..events.livelog import stream_of
+from ..filters.compiler import CompiledFilter, compile_filter
+from ..installation import Installation
+from ..recipes.artifact import Artifact
+from ..recipes.base import Recipe
+from ..recipes.registry import recipe as find_recipe
+from ..resources.store import Scope
+from .catalogue import Catalogue
+from .deployment import Deployment, GroupData, Trained, UserState
+from .directory import CampaignEntry, DatasetEntry, Datasets, read_campaign, read_filter
+from .kept import Kept
+
+log = logging.getLogger(__name__)
+
+MODEL_BYTES = 4 * 1024**3
+"""Memory for models, by the size of their files."""
+
+NO_ITEMS = Schema((Field("ITEM_ID", "string"),))
+"""Stands for the Items schema of a group without such a dataset."""
+
+Key = tuple[str, str, str]
+"""Account, region, ARN."""
+
+Loaded = TypeVar("Loaded")
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A campaign that can answer.
+
+    Attributes:
+        token: the metadata's change token that this is true of.
+        config: the campaignConfig in force.
+    """
+
+    arn: str
+    token: int
+    group: str
+    config: Mapping[str, Any]
+    recipe: Recipe
+    artifact: str
+    deployment: Deployment
+    upcoming: CampaignEntry | None
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A filter of a dataset group, compiled."""
+
+    arn: str
+    token: int
+    group: str
+    status: str
+    compiled: CompiledFilter
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A loaded version and what its current deployment was made from."""
+
+    trained: Trained
+    deployment: Deployment
+    datasets: Datasets
+    bytes: int
+
+
+class Deployments:
+    """One per process. Its methods are for the event loop's thread; loading happens in others."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._change_token = installation.metadata.change_token
+        settings = installation.settings
+        budget = settings.history_cache_mb * 1024 * 1024
+        self._follower = Follower(installation.log, budget // 4)
+        self._kept: Kept[UserState] = Kept(budget - budget // 4, lambda state: state.size)
+        self._campaigns: dict[Key, Campaign] = {}
+        self._filters: dict[Key, Filter] = {}
+        self._held: OrderedDict[str, _Held] = OrderedDict()
+        self._users: dict[str, tuple[DatasetEntry, Catalogue]] = {}
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="load")
+        self._waiting: dict[tuple[str, Key], asyncio.Future[Any]] = {}
+        self._ahead: set[asyncio.Task[Any]] = set()
+
+    def close(self) -> None:
+        """Stop loading and following."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._follower.close()
+
+    # -- campaigns
+
+    def campaign(self, scope: Scope, arn: str) -> Campaign | None:
+        """The campaign, ready to answer with everything written so far; None: it must be loaded first."""
+        found = self._campaigns.get((scope.account, scope.region, arn))
+        if found is None or found.token != self._change_token():
+            return None
+        return self._followed(found)
+
+    async def load_campaign(self, scope: Scope, arn: str) -> Campaign:
+        """Read the campaign's rows again and load what they ask for.
+
+        Raises:
+            ResourceNotFound: there is no such campaign in the scope.
+            InvalidInput: it is not ACTIVE.
+        """
+        key = (scope.account, scope.region, arn)
+        found = await self._loading("campaign", key, lambda: self._read_campaign(scope, arn), self._hold)
+        return self._followed(found)
+
+    def _hold(self, key: Key, made: tuple[Campaign, _Held]) -> Campaign:
+        campaign, held = made
+        self._campaigns[key] = campaign
+        self._held[campaign.artifact] = held
+        self._held.move_to_end(campaign.artifact)
+        if campaign.upcoming is not None and campaign.upcoming.artifact not in self._held:
+            self._load_ahead(campaign.upcoming)
+        self._evict()
+        return campaign
+
+    def _evict(self) -> None:
+        """Let go of what was not loaded or asked for the longest until the models fit."""
+        while len(self._held) > 1 and sum(held.bytes for held in self._held.values()) > MODEL_BYTES:
+            artifact, _ = self._held.popitem(last=False)
+            self._campaigns = {k: c for k, c in self._campaigns.items() if c.artifact != artifact}
+
+    def _load_ahead(self, entry: CampaignEntry) -> None:
+        """Load the model of a coming update while the old one answers; the first call after it finds it."""
+
+        def keep(_: Key, held: _Held) -> None:
+            self._held.setdefault(entry.artifact or "", held)
+
+        key = ("", "", entry.artifact or "")
+        task = asyncio.ensure_future(self._loading("ahead", key, lambda: self._deployed(entry), keep))
+        self._ahead.add(task)
+        task.add_done_callback(self._loaded_ahead)
+
+    def _loaded_ahead(self, task: asyncio.Task[Any]) -> None:
+        self._ahead.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.warning("A model could not be loaded ahead of its campaign's update: %s", error)
+
+    def _read_campaign(self, scope: Scope, arn: str) -> tuple[Campaign, _Held]:
+        token = self._change_token()
+        entry = read_campaign(scope, arn)
+        if entry is None:
+            raise ResourceNotFound(f"Campaign not found: {arn}")
+        if entry.status != "ACTIVE" or entry.artifact is None:
+            raise InvalidInput(f"Campaign {arn} is not active.")
+        held = self._deployed(entry)
+        recipe = held.trained.recipe
+        upcoming = entry.upcoming_entry()
+        return (
+            Campaign(
+                arn, token, entry.group, entry.config, recipe, entry.artifact, held.deployment, upcoming
+            ),
+            held,
+        )
+
+    def _deployed(self, entry: CampaignEntry) -> _Held:
+        """The version of an entry with its group's current data; what is loaded already is used again."""
+        assert entry.artifact is not None
+        held = self._held.get(entry.artifact)
+        users = self._users.get(entry.group)
+        if users is not None and users[0] != entry.datasets.get("USERS"):
+            self._load_users(entry.group, entry.datasets)
+        if held is not None and held.datasets == entry.datasets:
+            return held
+        if held is not None:
+            trained, size = held.trained, held.bytes
+        else:
+            recipe = find_recipe(entry.recipe)
+            if recipe is None:
+                raise InvalidInput(f"The recipe {entry.recipe} of {entry.version} is not installed any more.")
+            folder = self._installation.objects.fetch(entry.artifact)
+            trained, size = Trained(Artifact.open(folder), recipe), _bytes_below(folder)
+        deployment = Deployment(
+            trained,
+            self._items(trained, entry.datasets),
+            self._group_data(trained, entry),
+            live=self._follower.history,
+            kept=self._kept,
+            now=self._installation.clock.now,
+            window=self._installation.settings.filter_window,
+        )
+        return _Held(trained, deployment, entry.datasets, size)
+
+    def _items(self, trained: Trained, datasets: Datasets) -> Catalogue:
+        dataset = datasets.get("ITEMS")
+        if dataset is None:
+            return Catalogue(self._installation.log, "", NO_ITEMS, trained.artifact.items)
+        return self._catalogue(dataset, trained)
+
+    def _catalogue(self, dataset: DatasetEntry, trained: Trained | None) -> Catalogue:
+        schema = dataset.parsed()
+        bulk = None
+        if dataset.snapshot is not None:
+            bulk = Snapshot.open(self._installation.objects, dataset.snapshot).scan(schema).collect()
+        ids = trained.artifact.items if trained is not None else None
+        return Catalogue(self._installation.log, dataset.arn, schema, ids, bulk, dataset.position)
+
+    def _group_data(self, trained: Trained, entry: CampaignEntry) -> GroupData:
+        dataset = entry.datasets.get("INTERACTIONS")
+        histories, rows = None, np.empty(0, dtype=np.int32)
+        if dataset is not None and dataset.snapshot is not None:
+            histories = Snapshot.open(self._installation.objects, dataset.snapshot).histories()
+            rows = trained.artifact.items.find_all(histories.items.series())
+        return GroupData(stream_of(entry.group), histories, rows, lambda: self._users_of(entry.group))
+
+    def _users_of(self, group: str) -> Catalogue | None:
+        found = self._users.get(group)
+        return found[1] if found is not None else None
+
+    def _load_users(self, group: str, datasets: Datasets) -> None:
+        dataset = datasets.get("USERS")
+        if dataset is None:
+            self._users.pop(group, None)
+        else:
+            self._users[group] = (dataset, self._catalogue(dataset, None))
+
+    def _followed(self, campaign: Campaign) -> Campaign:
+        """The campaign with the records that were streamed meanwhile."""
+        self._follow(campaign.deployment.items)
+        users = self._users.get(campaign.group)
+        if users is not None:
+            self._follow(users[1])
+        return campaign
+
+    def _follow(self, catalogue: Catalogue) -> None:
+        position = self._follower.records_position(catalogue.stream)
+        if position > catalogue.position:
+            catalogue.catch_up(position)
+
+    # -- filters
+
+    def filter(self, scope: Scope, arn: str) -> Filter | None:
+        """The filter, compiled; None: it must be loaded first."""
+        found = self._filters.get((scope.account, scope.region, arn))
+        return found if found is not None and found.token == self._change_token() else None
+
+    async def load_filter(self, scope: Scope, arn: str) -> Filter:
+        """Read the filter's row again and compile it; loads the Users records when it reads them.
+
+        Raises:
+            ResourceNotFound: there is no such filter in the scope.
+            InvalidInput: its group's datasets no longer fit it.
+        """
+        key = (scope.account, scope.region, arn)
+        return await self._loading("filter", key, lambda: self._read_filter(scope, arn), self._hold_filter)
+
+    def _hold_filter(self, key: Key, found: Filter) -> Filter:
+        self._filters[key] = found
+        return found
+
+    def _read_filter(self, scope: Scope, arn: str) -> Filter:
+        token = self._change_token()
+        entry = read_filter(scope, arn)
+        if entry is None:
+            self._filters.pop((scope.account, scope.region, arn), None)
+            raise ResourceNotFound(f"Filter not found: {arn}")
+        try:
+            schemas = {kind: dataset.parsed() for kind, dataset in entry.datasets.items()}
+            compiled = compile_filter(entry.expression, schemas)
+        except InvalidInput as error:
+            raise InvalidInput(f"Filter {arn} cannot be used with this request: {error.message}") from error
+        reads_users = any(field.startswith("USERS.") for field in compiled.fields)
+        if reads_users and entry.group not in self._users:
+            self._load_users(entry.group, entry.datasets)
+        return Filter(arn, token, entry.group, entry.status, compiled)
+
+    # -- loading
+
+    async def _loading(
+        self, kind: str, key: Key, read: Callable[[], Any], hold: Callable[[Key, Any], Loaded]
+    ) -> Loaded:
+        """Run `read` in a thread and `hold` its result here; callers at one time share one reading.
+
+        A reading that began before a caller came may miss what was written in between, so a caller that finds
+        one under way waits for it and then needs another, which it may share again.
+        """
+        current = self._waiting.get((kind, key))
+        if current is not None:
+            await asyncio.wait([current])
+            current = self._waiting.get((kind, key))
+        if current is None:
+            current = asyncio.get_running_loop().run_in_executor(self._threads, read)
+            self._waiting[(kind, key)] = current
+            current.add_done_callback(lambda _: self._waiting.pop((kind, key), None))
+        return hold(key, await asyncio.shield(current))
+
+
+def _bytes_below(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,123 @@
+"""What the metadata store says about campaigns and filters, as serving needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..datasets.schemas import Schema, parse_schema
+from ..resources.store import Resource, Scope, Transaction
+
+UPDATE = "latestCampaignUpdate"
+IN_PROGRESS = ("CREATE PENDING", "CREATE IN_PROGRESS")
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """One dataset of a group: ARN, schema text, the snapshot in force and its place in the live log."""
+
+    arn: str
+    schema: str
+    snapshot: str | None
+    position: int
+
+    def parsed(self) -> Schema:
+        """The schema."""
+        return parse_schema(self.schema)
+
+
+Datasets = dict[str, DatasetEntry]
+
+
+@dataclass(frozen=True)
+class CampaignEntry:
+    """A campaign's row and what hangs on it.
+
+    Attributes:
+        status: the campaign's.
+        version: ARN of the version that serves; artifact: key of its model, None when it has none.
+        recipe: ARN of its recipe.
+        config: the campaignConfig that is in force.
+        upcoming, upcoming_recipe: artifact and recipe of an update that is on its way, to be loaded ahead.
+        datasets: the group's datasets by type.
+    """
+
+    arn: str
+    group: str
+    status: str
+    version: str
+    artifact: str | None
+    recipe: str
+    config: dict[str, Any]
+    upcoming: str | None
+    upcoming_recipe: str
+    datasets: Datasets
+
+    def upcoming_entry(self) -> CampaignEntry | None:
+        """This entry as it will be once its update is through; None without one."""
+        if self.upcoming is None or self.upcoming == self.artifact:
+            return None
+        return replace(self, artifact=self.upcoming, recipe=self.upcoming_recipe, upcoming=None)
+
+
+@dataclass(frozen=True)
+class FilterEntry:
+    """A filter's row and the schemas of its group."""
+
+    arn: str
+    group: str
+    status: str
+    expression: str
+    datasets: Datasets
+
+
+def read_campaign(scope: Scope, arn: str) -> CampaignEntry | None:
+    """The campaign named `arn` in `scope`, None when there is none."""
+    with scope.read() as tx:
+        row = tx.get(arn, "campaign")
+        if row is None or row.group_arn is None:
+            return None
+        version = tx.require(row.attributes["solutionVersionArn"], "solution-version")
+        coming = _upcoming(tx, row)
+        return CampaignEntry(
+            arn,
+            row.group_arn,
+            row.status or "",
+            version.arn,
+            version.internal.get("artifact"),
+            version.attributes["recipeArn"],
+            row.attributes.get("campaignConfig") or {},
+            coming.internal.get("artifact") if coming is not None else None,
+            coming.attributes["recipeArn"] if coming is not None else "",
+            _datasets(tx, row.group_arn),
+        )
+
+
+def read_filter(scope: Scope, arn: str) -> FilterEntry | None:
+    """The filter named `arn` in `scope`, None when there is none."""
+    with scope.read() as tx:
+        row = tx.get(arn, "filter")
+        if row is None or row.group_arn is None:
+            return None
+        expression = row.attributes["filterExpression"]
+        return FilterEntry(arn, row.group_arn, row.status or "", expression, _datasets(tx, row.group_arn))
+
+
+def _upcoming(tx: Transaction, campaign: Resource) -> Resource | None:
+    """The version that an update of the campaign, not yet through, will deploy."""
+    update = campaign.attributes.get(UPDATE) or {}
+    if update.get("status") not in IN_PROGRESS:
+        return None
+    return tx.get(update["solutionVersionArn"], "solution-version")
+
+
+def _datasets(tx: Transaction, group: str) -> Datasets:
+    found = {}
+    for row in tx.find("dataset", group_arn=group):
+        if (row.status or "").startswith("DELETE"):
+            continue
+        schema = tx.require(row.attributes["schemaArn"], "schema").attributes["schema"]
+        found[row.attributes["datasetType"]] = DatasetEntry(
+            row.arn, schema, row.internal.get("snapshot"), row.internal.get("snapshot_position", 0)
+        )
+    return found
