@@ -2,6 +2,29 @@
 
 from __future__ import annotations
 
+from .deletions import DatasetDeletion, DatasetGroupDeletion, Deletion, SolutionDeletion
+from .deployments import Deploy, UpdateCampaign
+from .groups import CreateDatasetGroup
+from .imports import Import
+from .retention import RemoveSnapshot
+from .trainings import Train
+from .updates import UpdateDataset, UpdateSolution
 from .workflow import Workflow
 
-WORKFLOWS: dict[str, Workflow] = {}
+ALL: tuple[Workflow, ...] = (
+    CreateDatasetGroup(),
+    Import(),
+    UpdateDataset(),
+    UpdateSolution(),
+    Train(),
+    Deploy(),
+    UpdateCampaign(),
+    Deletion("event-tracker"),
+    Deletion("filter"),
+    Deletion("campaign"),
+    SolutionDeletion(),
+    DatasetDeletion(),
+    DatasetGroupDeletion(),
+    RemoveSnapshot(),
+)
+WORKFLOWS: dict[str, Workflow] = {workflow.kind: workflow for workflow in ALL}

@@ -86,7 +86,7 @@ def update_solution(context: Context, request: Request) -> Answer:
     with context.scope.write() as tx:
         solution = tx.require(request["solutionArn"], "solution")
         require_active(solution)
-        _require_no_update(solution, "latestSolutionUpdate")
+        _require_no_update(solution)
         recipe = recipe_of(solution)
         _check_incremental(recipe, request)
         check_recipe_config(
@@ -111,6 +111,7 @@ def delete_solution(context: Context, request: Request) -> Answer:
     with context.scope.write() as tx:
         solution = tx.require(request["solutionArn"], "solution")
         require_deletable(solution)
+        _require_no_update(solution)
         require_unused(
             solution,
             first(tx.find("campaign", parent_arn=solution.arn)),
@@ -175,10 +176,12 @@ def _check_incremental(recipe: Recipe | None, request: Request) -> None:
         raise InvalidInput(f"performIncrementalUpdate is not available with {name}.")
 
 
-def _require_no_update(resource: Resource, member: str) -> None:
-    update = resource.attributes.get(member)
+def _require_no_update(solution: Resource) -> None:
+    update = solution.attributes.get("latestSolutionUpdate")
     if update is not None and is_transitional(update["status"]):
-        raise ResourceInUse(f"Resource {resource.arn} is in use. Status of {member}: {update['status']}.")
+        raise ResourceInUse(
+            f"Resource {solution.arn} is in use. Status of latestSolutionUpdate: {update['status']}."
+        )
 
 
 def _coming_campaign(tx: Transaction, solution: Resource) -> Resource | None:
