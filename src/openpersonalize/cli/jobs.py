@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -44,7 +45,7 @@ def jobs(endpoint: str | None, watch: bool | None, everything: bool, **given: ob
         or server_address(settings.host, settings.port)
     )
     address = address.rstrip("/") + "/v1/jobs"
-    watching = click.get_text_stream("stdout").isatty() if watch is None else watch
+    watching = sys.stdout.isatty() if watch is None else watch
     while True:
         table = job_table(_fetch(address, settings.region), everything)
         if watching:

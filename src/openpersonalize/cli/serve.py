@@ -134,7 +134,8 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 # ------------------------------------------------------------------------------------------ running
 
 
-def _server_options(settings: Settings) -> dict[str, Any]:
+def server_options(settings: Settings) -> dict[str, Any]:
+    """How uvicorn is set up."""
     return {
         "host": settings.host,
         "port": settings.port,
@@ -163,7 +164,7 @@ def _run_here(settings: Settings, listener: socket.socket, keys: KeyRing) -> Non
     app.announce = lambda: click.echo(banner(settings, keys))
     signal.signal(signal.SIGTERM, _leave)  # uvicorn drains first, then hands the signal back
     try:
-        uvicorn.Server(uvicorn.Config(app, **_server_options(settings))).run(sockets=[listener])
+        uvicorn.Server(uvicorn.Config(app, **server_options(settings))).run(sockets=[listener])
     except KeyboardInterrupt:
         pass
     except SystemExit:
@@ -198,7 +199,7 @@ def _run_workers(settings: Settings, listener: socket.socket, keys: KeyRing) -> 
             "openpersonalize.server.app:worker_app",
             factory=True,
             workers=settings.workers,
-            **_server_options(settings),
+            **server_options(settings),
         )
         supervisor = Multiprocess(config, sockets=[listener])
         supervisor.run()
