@@ -1,16 +1,13 @@
-"""Popularity: how many users met an item, and how often it was met lately.
-
-Arrays in, arrays out. Items are numbers 0..n-1, times are seconds.
-"""
+"""Popularity: how many users ever met an item. See `recent.py` for how often it was met lately."""
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from pathlib import Path
+from typing import ClassVar
 
-Float32 = npt.NDArray[np.float32]
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
+import numpy as np
+
+from .companion import Companion, Float32, History, Int32, Int64
 
 
 def by_users(ptr: Int64, item: Int32, n: int) -> tuple[Float32, Int32]:
@@ -54,3 +51,28 @@ def _ordinal(values: Float32) -> Int64:
 def _from_ordinal(ordinals: Int64) -> Float32:
     bits = np.where(ordinals < 0, (-ordinals) | 0x80000000, ordinals)
     return bits.astype(np.uint32).view(np.float32)
+
+
+class Popularity(Companion):
+    """Feature: log(1 + distinct users), the same for every history. May weigh against popular items."""
+
+    kind: ClassVar[str] = "popularity"
+    free: ClassVar[bool] = True
+
+    def __init__(self, users: Float32) -> None:
+        """`users`: float32[n]."""
+        self.users = users
+        self._feature = np.log1p(users, dtype=np.float32)
+
+    def feature(self, history: History) -> Float32:
+        """See the class."""
+        return self._feature
+
+    def save(self, folder: Path) -> None:
+        """One array."""
+        np.save(folder / f"{self.name}.npy", self.users)
+
+    @classmethod
+    def load(cls, folder: Path, name: str) -> Popularity:
+        """Read what `save` wrote."""
+        return cls(np.load(folder / f"{name}.npy"))

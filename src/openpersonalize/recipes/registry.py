@@ -14,12 +14,18 @@ from importlib.metadata import EntryPoint, entry_points
 from ..errors import StartError
 from .base import Recipe
 from .catalogue import CATALOGUE, LEGACY
+from .personalized_ranking import PersonalizedRanking
 from .popularity_count import PopularityCount
+from .user_personalization import UserPersonalization
 
 GROUP = "openpersonalize.recipes"
 
 CODE: dict[str, type[Recipe]] = {
+    "aws-personalized-ranking": PersonalizedRanking,
+    "aws-personalized-ranking-v2": PersonalizedRanking,
     "aws-popularity-count": PopularityCount,
+    "aws-user-personalization": UserPersonalization,
+    "aws-user-personalization-v2": UserPersonalization,
 }
 """The recipes this release can train."""
 

@@ -1,0 +1,83 @@
+"""What the members of a fusion have in common: one number per item for a history, saved and opened alike.
+
+A companion is fitted on `Events` by its own constructor function, answers `feature` for a `History`, and writes
+itself to a folder under its name. A neural encoder is one more companion.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Float32: TypeAlias = npt.NDArray[np.float32]
+Float64: TypeAlias = npt.NDArray[np.float64]
+Int16: TypeAlias = npt.NDArray[np.int16]
+Int32: TypeAlias = npt.NDArray[np.int32]
+Int64: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Events:
+    """All events, by user and oldest first; user u's are ``ptr[u]:ptr[u + 1]``.
+
+    ptr int64[U+1], item int32[N] in 0..n-1, time int64[N] seconds, event int16[N] (-1 unknown), weight float32[N].
+    """
+
+    ptr: Int64
+    item: Int32
+    time: Int64
+    event: Int16
+    weight: Float32
+    n: int
+
+    @property
+    def user(self) -> Int32:
+        """int32[N], the user of each event."""
+        return np.repeat(np.arange(len(self.ptr) - 1, dtype=np.int32), np.diff(self.ptr))
+
+
+class History(Protocol):
+    """The events of one user up to a moment, oldest first."""
+
+    @property
+    def item(self) -> Int32: ...
+    @property
+    def time(self) -> Int64: ...
+    @property
+    def event(self) -> Int16: ...
+    @property
+    def now(self) -> int: ...
+
+
+class Companion(ABC):
+    """One member of the fusion."""
+
+    kind: ClassVar[str]
+    """Names the class in a saved folder."""
+    free: ClassVar[bool] = False
+    """Whether its weight may be negative."""
+
+    @property
+    def name(self) -> str:
+        """Names the member in the weights and in the folder; distinct within a fusion."""
+        return self.kind
+
+    @abstractmethod
+    def feature(self, history: History) -> Float32:
+        """float32[n], higher for what should come next. The array may be shared: never write into it."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write into `folder` files whose names begin with `name`."""
+
+
+def standardised(values: Float32) -> Float32:
+    """Mean 0 and standard deviation 1 over the items; all 0 when they are all alike."""
+    centred = values - values.mean()
+    deviation = float(np.sqrt(np.mean(centred * centred)))
+    return centred / np.float32(deviation) if deviation > 1e-12 else np.zeros_like(values)

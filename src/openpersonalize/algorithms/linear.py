@@ -1,0 +1,133 @@
+"""EASE, the linear item-to-item model in closed form (Steck, "Embarrassingly Shallow Autoencoders", WWW 2019).
+
+With X the users' distinct items: P = (X'X + lambda I)^-1, B = P / -diag(P), zero diagonal. One inversion of a dense
+matrix, so for small catalogues only: 16 bytes * items^2 at the peak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from .companion import Companion, Events, Float32, History, Int32, Int64, standardised
+from .sparse import SparseRows, spans
+
+REGULARISATION = 300.0
+MOST_ITEMS = 4_000
+TOP = 500
+RECENT = 100
+_PAIRS = 4_000_000
+
+
+class Linear(Companion):
+    """Feature: the sum of the rows of the history's distinct items, standardised over the catalogue."""
+
+    kind: ClassVar[str] = "linear"
+
+    def __init__(self, rows: SparseRows) -> None:
+        """`rows`: B, the strongest cells of each row."""
+        self.rows = rows
+
+    @classmethod
+    def fit(
+        cls,
+        events: Events,
+        regularisation: float = REGULARISATION,
+        top: int = TOP,
+        check: Callable[[], None] = lambda: None,
+    ) -> Linear:
+        """Solve. Items beyond the `MOST_ITEMS` met by most users, or met by one user only, get empty rows."""
+        ptr, item = distinct(events)
+        users = np.bincount(item, minlength=events.n)
+        chosen = np.argsort(-users, kind="stable")[:MOST_ITEMS]
+        chosen = np.sort(chosen[users[chosen] >= 2])
+        number = np.full(events.n, -1, dtype=np.int32)
+        number[chosen] = np.arange(len(chosen), dtype=np.int32)
+        kept = number[item] >= 0
+        ends = np.concatenate(([0], np.cumsum(kept)))
+        gram = co_occurrences(ends[ptr], number[item[kept]], len(chosen), check)
+        gram[np.diag_indices(len(chosen))] += np.float32(regularisation)
+        check()
+        inverse = np.linalg.inv(gram) if len(chosen) else gram
+        del gram
+        weights = inverse / -np.diag(inverse)
+        np.fill_diagonal(weights, 0.0)
+        return cls(_strongest_rows(weights, chosen, events.n, top))
+
+    def feature(self, history: History) -> Float32:
+        """See the class."""
+        items = np.unique(history.item[-RECENT:])
+        return standardised(self.rows.scatter(items, np.ones(len(items), dtype=np.float32)))
+
+    def save(self, folder: Path) -> None:
+        """The table."""
+        self.rows.save(folder, self.name)
+
+    @classmethod
+    def load(cls, folder: Path, name: str) -> Linear:
+        """Map what `save` wrote."""
+        return cls(SparseRows.load(folder, name))
+
+
+def distinct(events: Events) -> tuple[Int64, Int32]:
+    """The distinct items of each user: ptr int64[U+1] and the items, in order within a user."""
+    pairs = np.unique(events.user.astype(np.int64) * events.n + events.item)
+    user = pairs // max(events.n, 1)
+    ptr = np.searchsorted(user, np.arange(len(events.ptr))).astype(np.int64)
+    return ptr, (pairs - user * events.n).astype(np.int32)
+
+
+def co_occurrences(ptr: Int64, item: Int32, n: int, check: Callable[[], None] = lambda: None) -> Float32:
+    """float32[n, n], X'X: how many users have both items. Long histories by matrix product, short ones by counting."""
+    gram = np.zeros((n, n), dtype=np.float32)
+    lengths = np.diff(ptr)
+    long = lengths > max(n // 16, 8)
+    heavy = np.flatnonzero(long)
+    for start in range(0, len(heavy), 512):
+        check()
+        some = heavy[start : start + 512]
+        rows = np.zeros((len(some), n), dtype=np.float32)
+        places = _ranges(ptr[some], lengths[some])
+        rows[np.repeat(np.arange(len(some)), lengths[some]), item[places]] = 1.0
+        gram += rows.T @ rows
+    flat = gram.reshape(-1)
+    light = np.flatnonzero(~long & (lengths > 0))
+    for start, end in spans(lengths[light] ** 2, _PAIRS):
+        check()
+        some = light[start:end]
+        size = lengths[some]
+        own = _ranges(ptr[some], size)
+        per_event = np.repeat(size, size)
+        left = np.repeat(item[own].astype(np.int64), per_event)
+        right = item[_ranges(np.repeat(ptr[some], size), per_event)]
+        cells, counts = np.unique(left * n + right, return_counts=True)
+        flat[cells] += counts
+    return gram
+
+
+def _ranges(starts: Int64, lengths: Int64) -> Int64:
+    """starts[0], starts[0] + 1, ... for ``lengths[0]`` numbers, then those of the next range, and so on."""
+    total = int(lengths.sum())
+    shift = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+    return np.arange(total) + shift
+
+
+def _strongest_rows(weights: Float32, chosen: Int64, n: int, top: int) -> SparseRows:
+    """The `top` cells of largest magnitude in each row of a dense table over the items `chosen`."""
+    size = len(chosen)
+    top = min(top, size)
+    ptr = np.zeros(n + 1, dtype=np.int64)
+    ptr[chosen + 1] = top
+    np.cumsum(ptr, out=ptr)
+    col = np.empty(size * top, dtype=np.int32)
+    value = np.empty(size * top, dtype=np.float32)
+    for start in range(0, size, 512):
+        block = weights[start : start + 512]
+        cells = np.sort(np.argpartition(-np.abs(block), top - 1, axis=1)[:, :top], axis=1)
+        span = slice(start * top, (start + len(block)) * top)
+        col[span] = chosen[cells].ravel()
+        value[span] = np.take_along_axis(block, cells, axis=1).ravel()
+    return SparseRows(ptr, col, value)

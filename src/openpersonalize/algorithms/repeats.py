@@ -1,0 +1,135 @@
+"""What a user's own past says about meeting an item again.
+
+`Repeats` learns how likely a met item is to come back within the next `horizon` events, from the kind of its last
+event, how often it came so far and how many events ago. Where nothing repeats it learns that too, and sends met
+items to the bottom. `Own` is the plain, fading count of the user's own events.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from .companion import Companion, Events, Float32, Float64, History, Int32, Int64
+
+AGES = 14
+"""Buckets of the number of events since: 0, 1-2, 3-6, 7-14 and so on."""
+
+TIMES = 5
+"""Buckets of how often so far: 1, 2, 3, 4-5, more."""
+
+_TIMES_EDGES = np.array([2, 3, 4, 6])
+_PRIOR = 20.0
+_FLOOR = 1e-7
+
+
+class Repeats(Companion):
+    """Feature: log of P(comes back) over the chance of an item never met; 0 for items never met."""
+
+    kind: ClassVar[str] = "repeats"
+
+    def __init__(self, table: Float32, n: int) -> None:
+        """`table`: float32[types + 1, TIMES, AGES], the feature of a met item; type -1 is the last row."""
+        self.table = table
+        self.n = n
+
+    @classmethod
+    def fit(cls, events: Events, horizon: int) -> Repeats:
+        """Count over all positions of all histories in one pass of `AGES` vector operations."""
+        position = np.arange(len(events.item)) - np.repeat(events.ptr[:-1], np.diff(events.ptr))
+        length = np.repeat(np.diff(events.ptr), np.diff(events.ptr))
+        order = np.lexsort((position, events.item, events.user))
+        same = (np.diff(events.item[order]) == 0) & (np.diff(events.user[order]) == 0)
+        following = np.full(len(order), -1, dtype=np.int64)
+        following[order[:-1][same]] = position[order[1:][same]]
+        so_far = np.empty(len(order), dtype=np.int64)
+        runs = np.flatnonzero(np.concatenate(([True], ~same))) if len(order) else np.empty(0, np.int64)
+        so_far[order] = np.arange(len(order)) - np.repeat(runs, np.diff(np.append(runs, len(order)))) + 1
+        kinds = int(events.event.max(initial=-1)) + 2
+        cell = (events.event % kinds) * TIMES + np.searchsorted(_TIMES_EDGES, so_far, side="right")
+        returns = following >= 0
+        # The questions an event takes part in: from just after it to its return, or to the end of the history.
+        asked = np.where(returns, following - position, length - 1 - position)
+        early = np.where(returns, np.maximum(asked - horizon, 0), asked)
+        hits, trials = np.zeros((2, AGES, kinds * TIMES))
+        for age in range(AGES):
+            low, high = (1 << age) - 1, (1 << (age + 1)) - 1 if age < AGES - 1 else 1 << 40
+            trials[age] = _added(cell, np.minimum(asked, high) - np.minimum(asked, low), kinds)
+            hits[age] = _added(cell, np.where(returns, np.clip(asked, low, high) - np.clip(early, low, high), 0), kinds)
+        new = len(runs) / max(len(order), 1)
+        unmet = max(horizon * new / max(events.n, 1), _FLOOR)
+        return cls(_logs(hits, trials, kinds, unmet), events.n)
+
+    def feature(self, history: History) -> Float32:
+        """See the class."""
+        values = np.zeros(self.n, dtype=np.float32)
+        items, last, times = _last_met(history.item)
+        if len(items):
+            age = np.log2(len(history.item) - last).astype(np.int64)
+            kind = np.minimum(history.event[last].astype(np.int64), len(self.table) - 2)
+            values[items] = self.table[
+                kind, np.searchsorted(_TIMES_EDGES, times, side="right"), np.minimum(age, AGES - 1)
+            ]
+        return values
+
+    def save(self, folder: Path) -> None:
+        """One array and the number of items."""
+        np.save(folder / f"{self.name}.npy", self.table)
+        (folder / f"{self.name}.json").write_text(json.dumps({"items": self.n}))
+
+    @classmethod
+    def load(cls, folder: Path, name: str) -> Repeats:
+        """Read what `save` wrote."""
+        return cls(np.load(folder / f"{name}.npy"), json.loads((folder / f"{name}.json").read_text())["items"])
+
+
+class Own(Companion):
+    """Feature: log(1 + 20 * the user's own events on the item, each faded by its age); 0 for items never met."""
+
+    kind: ClassVar[str] = "own"
+
+    def __init__(self, half_life: int, n: int) -> None:
+        """`half_life`: seconds."""
+        self.half_life = half_life
+        self.n = n
+
+    def feature(self, history: History) -> Float32:
+        """See the class."""
+        values = np.zeros(self.n, dtype=np.float32)
+        if len(history.item):
+            fade = np.exp2(np.minimum(history.time - history.now, 0) / self.half_life)
+            items, place = np.unique(history.item, return_inverse=True)
+            values[items] = np.log1p(20.0 * np.bincount(place, weights=fade))
+        return values
+
+    def save(self, folder: Path) -> None:
+        """Two numbers."""
+        (folder / f"{self.name}.json").write_text(json.dumps({"half_life": self.half_life, "items": self.n}))
+
+    @classmethod
+    def load(cls, folder: Path, name: str) -> Own:
+        """Read what `save` wrote."""
+        state = json.loads((folder / f"{name}.json").read_text())
+        return cls(state["half_life"], state["items"])
+
+
+def _last_met(item: Int32) -> tuple[Int32, Int64, Int64]:
+    """Distinct items, the place of the last event of each, and how many events each had."""
+    items, first, times = np.unique(item[::-1], return_index=True, return_counts=True)
+    return items, len(item) - 1 - first, times
+
+
+def _added(cell: Int64, amount: Int64, kinds: int) -> Float64:
+    return np.bincount(cell, weights=amount, minlength=kinds * TIMES)
+
+
+def _logs(hits: Float64, trials: Float64, kinds: int, unmet: float) -> Float32:
+    """The feature per cell; a cell with few trials leans on its age's average, that on the average of all."""
+    overall = (hits.sum() + unmet) / (trials.sum() + 1.0)
+    by_age = (hits.sum(axis=1) + _PRIOR * overall) / (trials.sum(axis=1) + _PRIOR)
+    chance = (hits + _PRIOR * by_age[:, None]) / (trials + _PRIOR)
+    logs = np.log(np.maximum(chance, _FLOOR) / unmet)
+    return np.ascontiguousarray(logs.reshape(AGES, kinds, TIMES).transpose(1, 2, 0), dtype=np.float32)

@@ -1,0 +1,108 @@
+"""Sparse rows of item-to-item weights: counted from pairs in bounded memory, kept in order, scattered fast."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .companion import Float32, Float64, Int32, Int64
+
+PAIRS = 6_000_000
+"""Pairs counted at a time: 8 bytes each, sorted in place."""
+
+
+@dataclass(frozen=True)
+class SparseRows:
+    """n rows; row i has the columns ``col[ptr[i]:ptr[i+1]]`` with the values `value` at the same places."""
+
+    ptr: Int64
+    col: Int32
+    value: Float32
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.ptr) - 1
+
+    def scatter(self, rows: Int32, weights: Float32) -> Float32:
+        """float32[n], the sum of ``weights[k] *`` row ``rows[k]``: no loop over items."""
+        starts, ends = self.ptr[rows].tolist(), self.ptr[rows + 1].tolist()
+        if not starts:
+            return np.zeros(self.n, dtype=np.float32)
+        spans = [slice(a, b) for a, b in zip(starts, ends, strict=True)]
+        col = np.concatenate([self.col[span] for span in spans])
+        value = np.concatenate([self.value[span] for span in spans])
+        value *= np.repeat(weights, [b - a for a, b in zip(starts, ends, strict=True)])
+        return np.bincount(col, weights=value, minlength=self.n).astype(np.float32)
+
+    def save(self, folder: Path, name: str) -> None:
+        """Three arrays, ``<name>.ptr.npy`` and so on."""
+        np.save(folder / f"{name}.ptr.npy", self.ptr)
+        np.save(folder / f"{name}.col.npy", self.col)
+        np.save(folder / f"{name}.value.npy", self.value)
+
+    @classmethod
+    def load(cls, folder: Path, name: str) -> SparseRows:
+        """Map what `save` wrote."""
+        ptr = np.load(folder / f"{name}.ptr.npy")
+        mode = "r" if ptr[-1] else None
+        # A plain view of the map: slicing an np.memmap costs ten times as much.
+        col, value = (np.asarray(np.load(folder / f"{name}.{part}.npy", mmap_mode=mode)) for part in ("col", "value"))
+        return cls(ptr, col, value)
+
+
+def join(parts: list[tuple[Int64, Int32, Float32]], n: int) -> SparseRows:
+    """Rows from pieces (row, column, value), in order of rows."""
+    row = np.concatenate([part[0] for part in parts]) if parts else np.empty(0, np.int64)
+    ptr = np.zeros(n + 1, dtype=np.int64)
+    np.cumsum(np.bincount(row, minlength=n), out=ptr[1:])
+    col = np.concatenate([part[1] for part in parts]) if parts else np.empty(0, np.int32)
+    value = np.concatenate([part[2] for part in parts]) if parts else np.empty(0, np.float32)
+    return SparseRows(ptr, col, value)
+
+
+def summed(keys: Int64, levels: Float64, bits: int) -> tuple[Int64, Float64]:
+    """Sum weights by key. Each of `keys` holds a cell in its high bits and in its low `bits` a place in `levels`.
+
+    `keys` is sorted in place: sorting plain integers is several times faster than sorting an index.
+
+    Returns:
+        The distinct cells in order, and for each the sum of its levels.
+    """
+    keys.sort()
+    cells = keys >> bits
+    weights = levels[keys & ((1 << bits) - 1)]
+    starts = np.flatnonzero(np.concatenate(([True], cells[1:] != cells[:-1]))) if len(cells) else cells
+    return cells[starts], np.add.reduceat(weights, starts) if len(starts) else np.empty(0)
+
+
+def strongest(row: Int64, col: Int32, value: Float32, top: int) -> tuple[Int64, Int32, Float32]:
+    """Of cells in order of `row`, the `top` largest of each row, in order of (row, col)."""
+    if not len(row):
+        return row, col, value
+    starts = np.flatnonzero(np.concatenate(([True], row[1:] != row[:-1])))
+    lengths = np.diff(np.append(starts, len(row)))
+    crowded = np.repeat(lengths > top, lengths)
+    if not crowded.any():
+        return row, col, value
+    where = np.flatnonzero(crowded)
+    order = where[np.lexsort((-value[where], row[where]))]
+    long = lengths[lengths > top]
+    place = np.arange(len(order)) - np.repeat(np.cumsum(long) - long, long)
+    keep = ~crowded
+    keep[order[place < top]] = True
+    return row[keep], col[keep], value[keep]
+
+
+def spans(costs: Int64, budget: int) -> Iterator[tuple[int, int]]:
+    """Consecutive ranges of positions whose `costs` add up to at most `budget`; a costlier one goes alone."""
+    total = np.concatenate(([0], np.cumsum(costs)))
+    start = 0
+    while start < len(costs):
+        end = int(np.searchsorted(total, total[start] + budget, side="right")) - 1
+        end = min(max(end, start + 1), len(costs))
+        yield start, end
+        start = end

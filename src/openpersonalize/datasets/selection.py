@@ -1,0 +1,96 @@
+"""Which interactions train and count, and how much: a solution's event type, value threshold and event weights.
+
+Rules (Amazon Personalize developer guide, "Choosing the item interaction data used for training"): without a
+choice every row counts alike. ``eventType`` keeps rows of exactly that type, ``eventValueThreshold`` rows whose
+EVENT_VALUE is at least that (a missing value fails it). ``eventsConfig`` lists the types to consider, each with
+its own threshold and weight; types not listed are left out, and only the ratios of weights matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class EventRule:
+    """One line of the choice: rows of type `event_type` (None: any) with at least `threshold` (None: any value).
+
+    `weight` is relative to the mean of all rules: weights 0.3 and 0.1 are 1.5 and 0.5.
+    """
+
+    event_type: str | None = None
+    threshold: float | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class EventSelection:
+    """The choice of a solution. An interaction counts with the weight of the one rule it fits, or not at all."""
+
+    rules: tuple[EventRule, ...] = (EventRule(),)
+    weighted: bool = False
+
+    @classmethod
+    def from_solution(
+        cls, event_type: str | None, solution_config: Mapping[str, Any] | None
+    ) -> EventSelection:
+        """From a checked solution: its ``eventType`` and ``solutionConfig``."""
+        config = solution_config or {}
+        listed = (config.get("eventsConfig") or {}).get("eventParametersList")
+        if listed:
+            weights = [1.0 if entry.get("weight") is None else float(entry["weight"]) for entry in listed]
+            mean = sum(weights) / len(weights)
+            rules = tuple(
+                EventRule(entry["eventType"], entry.get("eventValueThreshold"), weight / mean)
+                for entry, weight in zip(listed, weights, strict=True)
+            )
+            return cls(rules, weighted=True)
+        threshold = config.get("eventValueThreshold")
+        return cls((EventRule(event_type, None if threshold is None else float(threshold)),))
+
+    def json(self) -> dict[str, Any]:
+        """JSON for the manifest."""
+        return {"rules": [asdict(rule) for rule in self.rules], "weighted": self.weighted}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> EventSelection:
+        """The inverse of `json`."""
+        return cls(tuple(EventRule(**rule) for rule in data["rules"]), data["weighted"])
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The event types that are chosen; empty when all are."""
+        return tuple(rule.event_type for rule in self.rules if rule.event_type is not None)
+
+    def weight(self, event_type: str | None, value: float | None) -> float | None:
+        """The weight of one event, None when it does not count."""
+        for rule in self.rules:
+            if rule.event_type is not None and rule.event_type != event_type:
+                continue
+            if rule.threshold is not None and not (value is not None and value >= rule.threshold):
+                continue
+            return rule.weight
+        return None
+
+    def expression(self, columns: Iterable[str]) -> pl.Expr:
+        """The weight of each row of a frame that has these columns: Float32, null where a row does not count.
+
+        A rule that needs a column the frame lacks fits no row.
+        """
+        present = set(columns)
+        chosen: pl.Expr = pl.lit(None, dtype=pl.Float32)
+        for rule in reversed(self.rules):
+            fits: pl.Expr = pl.lit(True)
+            if rule.event_type is not None:
+                fits = (pl.col("EVENT_TYPE") == rule.event_type) if "EVENT_TYPE" in present else pl.lit(False)
+            if rule.threshold is not None:
+                valued = "EVENT_VALUE" in present
+                fits = fits & ((pl.col("EVENT_VALUE") >= rule.threshold) if valued else pl.lit(False))
+            chosen = (
+                pl.when(fits.fill_null(False)).then(pl.lit(rule.weight, dtype=pl.Float32)).otherwise(chosen)
+            )
+        return chosen

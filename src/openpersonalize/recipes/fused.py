@@ -1,0 +1,173 @@
+"""The model behind the personal recipes: companions whose features are added up with validated weights.
+
+Two sets of weights: for answers that may repeat what the user met, and for answers that leave it out. A user without
+events gets the popular items. Scores are the weighted sum of logarithmic features, cooled or warmed by one number so
+that their softmax fits what users did next.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..algorithms.companion import Companion
+from ..algorithms.linear import Linear
+from ..algorithms.neighbours import Neighbours
+from ..algorithms.popularity import Popularity, decreasing
+from ..algorithms.recent import Recent
+from ..algorithms.repeats import Own, Repeats
+from ..algorithms.transitions import Transitions
+from ..storage.idtable import IdTable
+from .base import Float32, Int32, Int64, Model, Query
+
+KINDS = {one.kind: one for one in (Transitions, Linear, Neighbours, Popularity, Recent, Repeats, Own)}
+"""Companions by kind, for opening a saved model."""
+
+LIVE_EVENTS = 100
+"""Live events that must have come before popularity follows them: until then its clock stands where training ended,
+so that a few stray events years after a data set ended do not make all it knows fade away."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What validation settled: a member's weight by name, in answers as served (`kept`) and without met items
+    (`excluded`); the NDCG@10 of both, and of each member alone."""
+
+    kept: Mapping[str, float]
+    excluded: Mapping[str, float]
+    ndcg_kept: float = 0.0
+    ndcg_excluded: float = 0.0
+    alone_kept: Mapping[str, float] = field(default_factory=dict)
+    alone_excluded: Mapping[str, float] = field(default_factory=dict)
+    questions: int = 0
+    objective: str = "next"
+
+    def used(self) -> set[str]:
+        """Names of the members that count in either set."""
+        return {name for weights in (self.kept, self.excluded) for name, weight in weights.items() if weight}
+
+
+class FusedModel(Model):
+    """A weighted sum of companions."""
+
+    def __init__(
+        self,
+        items: IdTable,
+        popularity: Float32,
+        popular: Int32,
+        members: Sequence[Companion],
+        weights: Weights,
+        reward: Float32 | None = None,
+        reward_weight: float = 0.0,
+    ) -> None:
+        """Put together.
+
+        Args:
+            items: the catalogue.
+            popularity: float32[n] distinct users; `popular`: int32[n] the order.
+            members: the companions, in any order.
+            weights: by member name; members without a weight are left out.
+            reward: float32[n] in 0..1, the optimisation objective of each item, and its share in the final score.
+        """
+        self.items = items
+        self.popularity = popularity
+        self.popular = popular
+        self.scored = popularity > 0
+        self.members = tuple(members)
+        self.weights = weights
+        self.reward = reward
+        self.reward_weight = reward_weight
+        self._cold = decreasing(popularity, popular)
+        self._unscored = np.flatnonzero(~self.scored)
+        self._tie = np.empty(len(popularity), dtype=np.float32)
+        self._tie[popular] = np.linspace(1e-3, 0.0, len(popular), dtype=np.float32)
+        self._plans = {
+            excluded: tuple((one, np.float32(chosen[one.name])) for one in self.members if chosen.get(one.name))
+            for excluded, chosen in ((False, weights.kept), (True, weights.excluded))
+        }
+        self._waiting: list[tuple[Int32, Int64]] = []
+        self._following = False
+
+    def scores(self, query: Query) -> Float32:
+        """See `Model.scores`; about 0.5 ms for 10,000 items and 50 events."""
+        total = self._relevance(query)
+        if self.reward is not None and self.reward_weight:
+            low, high = float(total[self.scored].min()), float(total[self.scored].max())
+            span = max(high - low, 1e-6)
+            # Both parts lie in 0..1; scaled back, so that the softmax stays as sharp as without an objective.
+            share = np.float32(self.reward_weight)
+            total = ((1 - share) * (total - low) / span + share * self.reward) * span
+            total[self._unscored] = total[self.scored].min() - 1
+        return total
+
+    def _relevance(self, query: Query) -> Float32:
+        if not len(query.item):
+            return self._cold.copy()
+        total = self._tie.copy()
+        for member, weight in self._plans[query.seen_excluded]:
+            total += weight * member.feature(query)
+        if len(self._unscored):
+            total[self._unscored] = total.min() - 1
+        return total
+
+    def explain(self, query: Query, item: int) -> dict[str, float]:
+        """What each member adds to the score of one item, by name."""
+        if not len(query.item):
+            return {"popularity": float(self._cold[item])}
+        plan = self._plans[query.seen_excluded]
+        return {member.name: float(weight * member.feature(query)[item]) for member, weight in plan}
+
+    def settled(self) -> dict[str, Any]:
+        """The weights."""
+        return {"weights": asdict(self.weights)}
+
+    def observe(self, item: Int32, time: Int64) -> None:
+        """Lets recent popularity follow live events, once enough of them have come."""
+        self._waiting.append((item, time))
+        if not self._following and sum(len(items) for items, _ in self._waiting) < LIVE_EVENTS:
+            return
+        self._following = True
+        waiting, self._waiting = self._waiting, []
+        items = np.concatenate([items for items, _ in waiting])
+        times = np.concatenate([times for _, times in waiting])
+        order = np.argsort(times, kind="stable")
+        for member in self.members:
+            if isinstance(member, Recent):
+                member.observe(items[order], times[order], np.ones(len(items), dtype=np.float32))
+
+    def save(self, folder: Path) -> None:
+        """Members under their names, one JSON file for the rest."""
+        for member in self.members:
+            if isinstance(member, Recent):
+                member.settle()
+            member.save(folder)
+        np.save(folder / "popularity.npy", self.popularity)
+        np.save(folder / "popular.npy", self.popular)
+        if self.reward is not None:
+            np.save(folder / "reward.npy", self.reward)
+        state = {
+            "members": [[member.kind, member.name] for member in self.members],
+            "weights": asdict(self.weights),
+            "reward_weight": self.reward_weight if self.reward is not None else None,
+        }
+        (folder / "fused.json").write_text(json.dumps(state))
+
+    @classmethod
+    def load(cls, folder: Path, items: IdTable) -> FusedModel:
+        """Open what `save` wrote."""
+        state = json.loads((folder / "fused.json").read_text())
+        rewarded = state["reward_weight"] is not None
+        return cls(
+            items,
+            np.load(folder / "popularity.npy"),
+            np.load(folder / "popular.npy"),
+            [KINDS[kind].load(folder, name) for kind, name in state["members"]],
+            Weights(**state["weights"]),
+            np.load(folder / "reward.npy") if rewarded else None,
+            state["reward_weight"] or 0.0,
+        )

@@ -1,0 +1,160 @@
+"""aws-user-personalization and aws-user-personalization-v2: what one user will want next.
+
+Cheap members first (transitions, item-item model, popularity at the moment, the user's own repeats), weighed on
+held-out events of users, then fitted again on everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ..algorithms.companion import Companion, Events
+from ..algorithms.fusion import Questions
+from ..algorithms.linear import Linear
+from ..algorithms.neighbours import Neighbours
+from ..algorithms.popularity import Popularity, by_users
+from ..algorithms.recent import Recent, Timeline, half_lives
+from ..algorithms.repeats import Own, Repeats
+from ..algorithms.transitions import Transitions
+from ..datasets.sequences import Sequences
+from ..storage.idtable import IdTable
+from .base import Configuration, Float32, Objective, Recipe, Training, TrainingData
+from .fused import FusedModel, Weights
+from .validation import Aim, Cut, aim_of, cut, question
+
+LINEAR_ITEMS = 10_000
+HISTORY = 200
+HORIZONS: dict[Aim, int] = {"next": 5, "horizon": 50}
+OWN_HALF_LIFE = 30 * 86_400
+
+
+class UserPersonalization(Recipe):
+    """Members weighed on validation."""
+
+    def fit(self, data: TrainingData, configuration: Configuration, training: Training) -> FusedModel:
+        """Weigh the members on a cut of the data, unless `training.prior` has the weights; then fit on all of it.
+
+        Memory beyond the data: the questions (members * 2,000 * 2,048 * 4 bytes at most), and what the largest
+        member needs while it is fitted.
+        """
+        sequences = without_extremes(data.sequences, configuration)
+        recency = bool(configuration.parameters.get("recency_mask", configuration.parameters.get("apply_recency_bias", True)))
+        prior = training.prior.get("weights")
+        weights = Weights(**prior) if prior else weigh(sequences, recency, training)
+        aim: Aim = "horizon" if weights.objective == "horizon" else "next"
+        members = companions(sequences, sequences, aim, recency, training, only=weights.used())
+        users, order = by_users(sequences.ptr, sequences.item, len(sequences.items))
+        reward, share = rewards(data, configuration.objective)
+        return FusedModel(sequences.items, users, order, members, weights, reward, share)
+
+    def load(self, folder: Path, items: IdTable) -> FusedModel:
+        """Open a saved model."""
+        return FusedModel.load(folder, items)
+
+
+def without_extremes(sequences: Sequences, configuration: Configuration) -> Sequences:
+    """Leave out users whose history is shorter or longer than the percentiles of the configuration."""
+    low = float(configuration.parameters.get("min_user_history_length_percentile", 0.0))
+    high = float(configuration.parameters.get("max_user_history_length_percentile", 1.0))
+    counts = sequences.counts
+    if (low <= 0.0 and high >= 1.0) or not len(counts):
+        return sequences
+    least, most = np.quantile(counts, (low, high))
+    return sequences.where(np.repeat((counts >= least) & (counts <= most), counts))
+
+
+def rewards(data: TrainingData, objective: Objective | None) -> tuple[Float32 | None, float]:
+    """The objective's column in 0..1 by the logarithm of its distance from the least, and its weight."""
+    if objective is None or data.items is None:
+        return None, 0.0
+    column = data.items[objective.attribute].cast(float).to_numpy()
+    known = np.isfinite(column)
+    if not known.any():
+        return None, 0.0
+    logs = np.log1p(np.where(known, column, column[known].min()) - column[known].min())
+    return (logs / max(float(logs.max()), 1e-12)).astype(np.float32), objective.weight
+
+
+def weigh(sequences: Sequences, recency: bool, training: Training, aim: Aim | None = None) -> Weights:
+    """Fit the members before a cut and find the weights that rank best what came after it."""
+    rng = np.random.default_rng(training.seed)
+    aim = aim or aim_of(sequences)
+    found = cut(sequences, aim, rng)
+    learnt = sequences.where(found.kept)
+    members = companions(learnt, sequences, aim, recency, training)
+    asked = ask(sequences, found, members, training, rng)
+    training.progress("weigh", 0, 2, "weight sets")
+    kept = asked.fit(False, training.check)
+    training.progress("weigh", 1, 2, "weight sets")
+    excluded = asked.fit(True, training.check)
+    training.progress("weigh", 2, 2, "weight sets")
+    names = [member.name for member in members]
+    return Weights(
+        dict(zip(names, kept.weights, strict=True)),
+        dict(zip(names, excluded.weights, strict=True)),
+        kept.ndcg,
+        excluded.ndcg,
+        dict(zip(names, kept.alone, strict=True)),
+        dict(zip(names, excluded.alone, strict=True)),
+        len(asked),
+        aim,
+    )
+
+
+def ask(sequences: Sequences, found: Cut, members: list[Companion], training: Training, rng: np.random.Generator) -> Questions:
+    """Ask every member every question, in order of time."""
+    users, _ = by_users(sequences.ptr, sequences.item, len(sequences.items))
+    questions = Questions([member.free for member in members], len(found.user), users, rng)
+    for place, k in enumerate(np.argsort(found.now, kind="stable").tolist()):
+        if place % 100 == 0:
+            training.check()
+            training.progress("ask", place, len(found.user), "questions")
+        query, target, gain = question(sequences, found, k, HISTORY)
+        questions.add([member.feature(query) for member in members], target, gain, query.item)
+    return questions
+
+
+def companions(
+    learnt: Sequences,
+    everything: Sequences,
+    aim: Aim,
+    recency: bool,
+    training: Training,
+    only: set[str] | None = None,
+) -> list[Companion]:
+    """Fit the members, the lead one first.
+
+    Args:
+        learnt: what they learn from.
+        everything: what happened, for popularity at a moment: a question sees only what came before it.
+        aim: what repeats are counted for.
+        recency: whether recent popularity is on offer.
+        training: progress and stop.
+        only: fit only members of these names.
+    """
+    n = len(learnt.items)
+    events = Events(learnt.ptr, learnt.item, learnt.time, learnt.event, learnt.weight, n)
+    steps: list[tuple[str, Callable[[], Companion]]] = [
+        (Transitions.kind, lambda: Transitions.fit(events, check=training.check)),
+        (Linear.kind, lambda: Linear.fit(events, check=training.check))
+        if n <= LINEAR_ITEMS
+        else (Neighbours.kind, lambda: Neighbours.fit(events, check=training.check)),
+        (Popularity.kind, lambda: Popularity(by_users(learnt.ptr, learnt.item, n)[0])),
+        (Repeats.kind, lambda: Repeats.fit(events, HORIZONS[aim])),
+        (Own.kind, lambda: Own(OWN_HALF_LIFE, n)),
+    ]
+    if recency:
+        timeline = Timeline.of(everything.item, everything.time, everything.weight)
+        recents = [Recent(half_life, n, timeline) for half_life in half_lives(everything.time)]
+        steps += [(one.name, lambda one=one: one) for one in recents]  # type: ignore[misc]
+    chosen = [step for step in steps if only is None or step[0] in only]
+    members = []
+    for done, (_, fit) in enumerate(chosen):
+        training.check()
+        training.progress("fit", done, len(chosen), "members")
+        members.append(fit())
+    training.progress("fit", len(chosen), len(chosen), "members")
+    return members

@@ -1,0 +1,108 @@
+"""Held-out questions for weighing members: cut by time, never inside a group of equal timestamps.
+
+Events of one second (an order, an import batch) have no order among themselves. A cut inside such a group would
+reward a model for repeating the order of rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from ..datasets.sequences import Bools, Sequences
+from .base import Float32, Int32, Int64, Query
+
+QUESTIONS = 2_000
+"""Most questions asked."""
+
+Aim: TypeAlias = Literal["next", "horizon"]
+
+TIED = 0.3
+"""Share of equal neighbouring timestamps above which the data is baskets."""
+
+NEWEST = 0.1
+"""Share of the events, the newest, that a horizon looks at."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What stays to learn from, and who is asked about the rest.
+
+    Attributes:
+        kept: bool[N], the events before the cut.
+        user: int32[Q] users asked. start: int64[Q] the first held-out event of each; their histories end before it.
+        end: int64[Q] one past the last relevant event. now: int64[Q] the moment of the question.
+    """
+
+    kept: Bools
+    user: Int32
+    start: Int64
+    end: Int64
+    now: Int64
+
+
+def aim_of(sequences: Sequences) -> Aim:
+    """``horizon`` for baskets, ``next`` for streams."""
+    times = sequences.time
+    if len(times) < 2:
+        return "next"
+    inside = np.ones(len(times) - 1, dtype=np.bool_)
+    inside[sequences.ptr[1:-1][(sequences.ptr[1:-1] > 0) & (sequences.ptr[1:-1] < len(times))] - 1] = False
+    equal = (times[1:] == times[:-1]) & inside
+    return "horizon" if equal.sum() > TIED * max(inside.sum(), 1) else "next"
+
+
+def cut(sequences: Sequences, aim: Aim, rng: np.random.Generator, most: int = QUESTIONS) -> Cut:
+    """Hold out the newest second of some users (next), or what everybody did after a moment (horizon)."""
+    if aim == "horizon" and len(sequences.time):
+        found = _after_a_moment(sequences, rng, most)
+        if len(found.user):
+            return found
+    return _newest_group(sequences, rng, most)
+
+
+def _newest_group(sequences: Sequences, rng: np.random.Generator, most: int) -> Cut:
+    ptr, time = sequences.ptr, sequences.time
+    users = np.flatnonzero(np.diff(ptr) >= 2)
+    users = users[time[ptr[users]] < time[ptr[users + 1] - 1]]
+    if len(users) > most:
+        users = np.sort(rng.choice(users, most, replace=False))
+    fresh = np.flatnonzero(np.concatenate(([True], time[1:] != time[:-1])))
+    end = ptr[users + 1]
+    # The newest group starts at the last change of the time inside the user's events.
+    start = fresh[np.searchsorted(fresh, end, side="left") - 1]
+    kept = np.ones(len(time), dtype=np.bool_)
+    kept[_spread(start, end)] = False
+    return Cut(kept, users.astype(np.int32), start, end, time[start])
+
+
+def _after_a_moment(sequences: Sequences, rng: np.random.Generator, most: int) -> Cut:
+    ptr, time = sequences.ptr, sequences.time
+    moment = int(np.quantile(time, 1 - NEWEST, method="higher"))
+    kept = time < moment
+    before = np.concatenate(([0], np.cumsum(kept)))
+    start = ptr[:-1] + before[ptr[1:]] - before[ptr[:-1]]
+    users = np.flatnonzero((start > ptr[:-1]) & (start < ptr[1:]))
+    if len(users) > most:
+        users = np.sort(rng.choice(users, most, replace=False))
+    return Cut(kept, users.astype(np.int32), start[users], ptr[users + 1], np.full(len(users), moment))
+
+
+def _spread(start: Int64, end: Int64) -> Int64:
+    size = end - start
+    return np.repeat(start - (np.cumsum(size) - size), size) + np.arange(int(size.sum()))
+
+
+def question(sequences: Sequences, found: Cut, k: int, most_history: int) -> tuple[Query, Int32, Float32]:
+    """The k-th question: the query, the distinct relevant items, and the gain of each (its largest weight)."""
+    begin, start, end = int(sequences.ptr[found.user[k]]), int(found.start[k]), int(found.end[k])
+    past = slice(max(begin, start - most_history), start)
+    query = Query(
+        sequences.item[past], sequences.time[past], sequences.event[past], sequences.weight[past], int(found.now[k])
+    )
+    target, place = np.unique(sequences.item[start:end], return_inverse=True)
+    gain = np.zeros(len(target), dtype=np.float32)
+    np.maximum.at(gain, place, sequences.weight[start:end])
+    return query, target, gain
