@@ -1,1 +1,1 @@
-"""Speed and accuracy against floors and peers, as ratios measured in one run. ``python -m bench`` runs all of it."""
+"""Speed and accuracy against floors and peers, as ratios measured in one run: ``python -m bench``."""

@@ -1,7 +1,7 @@
 """A load generator: N connections, each asking again as soon as it was answered.
 
-Runs in a process of its own and speaks HTTP over raw sockets, so that it costs less than the server it measures.
-As a program it reads one JSON line (see `Load.run`) and prints one JSON line.
+Runs in a process of its own and speaks HTTP over raw sockets, so that it costs less than the server it
+measures. As a program it reads one JSON line (see `load`) and prints one JSON line.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ class Outcome:
         return self.answers / self.seconds
 
 
-def load(port: int, requests: Sequence[bytes], *, connections: int, seconds: float, passes: int = 0) -> Outcome:
+def load(
+    port: int, requests: Sequence[bytes], *, connections: int, seconds: float, passes: int = 0
+) -> Outcome:
     """Send `requests` in turn, over and over, from another process.
 
     Args:
@@ -53,7 +55,13 @@ def load(port: int, requests: Sequence[bytes], *, connections: int, seconds: flo
         for request in requests:
             file.write(struct.pack("<I", len(request)) + request)
         file.flush()
-        line = {"port": port, "file": file.name, "connections": connections, "seconds": seconds, "passes": passes}
+        line = {
+            "port": port,
+            "file": file.name,
+            "connections": connections,
+            "seconds": seconds,
+            "passes": passes,
+        }
         done = subprocess.run(
             [sys.executable, "-m", "bench.load"],
             input=json.dumps(line),

@@ -1,4 +1,4 @@
-"""A made-up shop with structure to learn: items in groups, Zipf in their popularity, users with tastes that drift.
+"""A made-up shop with structure to learn: items in groups, Zipf in popularity, users with drifting tastes.
 
 Everything is drawn by columns; a million interactions take about a second.
 """
@@ -60,7 +60,7 @@ class Shop:
 
 
 def draw(*, items: int, users: int, interactions: int, groups: int = 100, seed: int = 0) -> Shop:
-    """Draw a shop. Each user has three groups of items, stays in one for a while, and clicks by popularity in it.
+    """Draw a shop. Each user has three groups of items, stays in one for a while, clicks by popularity in it.
 
     One interaction in eight is a purchase; one in ten leaves the user's groups.
     """
@@ -69,7 +69,9 @@ def draw(*, items: int, users: int, interactions: int, groups: int = 100, seed: 
     order = np.argsort(group_of, kind="stable")
     sizes = np.bincount(group_of, minlength=groups)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    lengths = np.maximum(2, rng.zipf(1.8, users).clip(max=400) + rng.poisson(interactions / users * 0.75, users))
+    lengths = np.maximum(
+        2, rng.zipf(1.8, users).clip(max=400) + rng.poisson(interactions / users * 0.75, users)
+    )
     user = np.repeat(np.arange(users), lengths)
     if len(user) < interactions:
         user = np.concatenate([user, rng.integers(0, users, interactions - len(user))])
