@@ -39,7 +39,8 @@ class Task:
     def progress(self, step: str, done: float, total: float, unit: str) -> None:
         """Report that `done` of `total` units of a step are done, e.g. ``("read", 2e6, 1e7, "rows")``.
 
-        Call it as often as you like: reports closer than 0.2 s are dropped, save the first and last of a step.
+        Call it as often as you like: reports closer than 0.2 s are dropped, save the first and last of a
+            step.
         """
         now = time.monotonic()
         if step == self._last_step and done < total and now - self._last_time < _PAUSE:
@@ -52,7 +53,8 @@ class Task:
         self._send({"line": text})
 
     def problem(self, file: str, line: int, column: str, what: str) -> None:
-        """Report one thing wrong with one place of the input; the first 10,000 are kept, the rest is counted."""
+        """Report one thing wrong with one place of the input; the first 10,000 are kept, the rest is
+        counted."""
         self._send({"problem": [file, line, column, what]})
 
     def check(self) -> None:

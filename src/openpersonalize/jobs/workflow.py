@@ -14,12 +14,13 @@ __all__ = ["Job", "Workflow"]
 
 
 class Workflow(Protocol):
-    """One per kind of job, listed in `registry.WORKFLOWS`. Instances are shared by all threads and keep no state.
+    """One per kind of job, listed in `registry.WORKFLOWS`. Instances are shared by all threads and keep no
+    state.
 
     Attributes:
         kind: what `Transaction.enqueue` calls it.
-        heavy: whether `run` calls `Job.heavy`. Such a job is begun only when one of the installation's heavy slots is
-            free, so that its resource stays PENDING until then; other jobs never wait for it.
+        heavy: whether `run` calls `Job.heavy`. Such a job is begun only when one of the installation's heavy
+            slots is free, so that its resource stays PENDING until then; other jobs never wait for it.
     """
 
     kind: str
@@ -28,14 +29,14 @@ class Workflow(Protocol):
     def run(self, job: Job) -> None:
         """Do the job: short transactions and heavy steps, and `Job.commit` around the last change.
 
-        A job is run at least once: after a crash, or a restart of the server, it runs again from the start. So each
-        step must be right also when it was done before. JobFailed ends the job with a reason for its owner;
-        any other exception is tried again a few times with growing pauses.
+        A job is run at least once: after a crash, or a restart of the server, it runs again from the start.
+        So each step must be right also when it was done before. JobFailed ends the job with a reason for its
+        owner; any other exception is tried again a few times with growing pauses.
         """
 
     def failed(self, job: Job, tx: Transaction, reason: str) -> None:
-        """Say at the resource that the job failed, e.g. CREATE FAILED with `reason` as failureReason. The job's
-        row changes in the same transaction."""
+        """Say at the resource that the job failed, e.g. CREATE FAILED with `reason` as failureReason. The
+        job's row changes in the same transaction."""
 
     def stopped(self, job: Job, tx: Transaction) -> None:
         """Say at the resource that the job was stopped on request, e.g. CREATE STOPPED."""
@@ -84,7 +85,8 @@ class Job(Protocol):
         """Add a line to the job's log, which the owner can read."""
 
     def commit(self) -> AbstractContextManager[Transaction]:
-        """The last change: a transaction that also ends the job with success. Nothing of it is visible before.
+        """The last change: a transaction that also ends the job with success. Nothing of it is visible
+        before.
 
         Raises:
             JobStopped: somebody asked to stop the job before this transaction began; nothing is changed.

@@ -38,8 +38,9 @@ def parse_arn(text: str) -> Arn | None:
 
 
 def kind_of(arn: str) -> str | None:
-    """The kind of resource that `arn` names, e.g. "dataset-group"; a version of a solution, whose resource part
-    is ``solution/<name>/<version>``, is a "solution-version". None when `arn` is not one of this service."""
+    """The kind of resource that `arn` names, e.g. "dataset-group"; a version of a solution, whose resource
+    part is ``solution/<name>/<version>``, is a "solution-version". None when `arn` is not one of this
+    service."""
     parsed = parse_arn(arn)
     return parsed.kind if parsed else None
 

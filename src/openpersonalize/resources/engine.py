@@ -1,8 +1,8 @@
 """The metadata database on SQLite: the only module with SQL or settings that PostgreSQL would not understand.
 
-A `Database` promises: a reader sees one state of the database from begin to end; writers come one after the other,
-over all threads and processes; what a writer committed is on the disk before `writing` returns and survives kill -9
-and a power cut (write-ahead log, ``synchronous=FULL``).
+A `Database` promises: a reader sees one state of the database from begin to end; writers come one after the
+other, over all threads and processes; what a writer committed is on the disk before `writing` returns and
+survives kill -9 and a power cut (write-ahead log, ``synchronous=FULL``).
 """
 
 from __future__ import annotations
@@ -101,8 +101,8 @@ def open_database(path: Path) -> Database:
     except sqlite3.OperationalError as error:
         if _primary_code(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
             raise StartError(
-                f"{path} cannot be written ({error}); give this user write access to the folder {path.parent},"
-                " or name another with --data-dir."
+                f"{path} cannot be written ({error}); give this user write access to the folder"
+                f" {path.parent}, or name another with --data-dir."
             ) from error
         raise StartError(
             f"{path} cannot be opened ({error}); mend the disk or name another --data-dir."
@@ -116,8 +116,8 @@ def open_database(path: Path) -> Database:
 
 def _damaged(path: Path, why: str) -> str:
     return (
-        f"{path} is damaged ({why}); restore it and the rest of the data folder from a backup, or move the file"
-        " away to start with an empty installation."
+        f"{path} is damaged ({why}); restore it and the rest of the data folder from a backup, or move the"
+        " file away to start with an empty installation."
     )
 
 

@@ -41,8 +41,11 @@ class JobRow:
     Attributes:
         number: order of creation over the whole installation.
         queue: jobs with the same queue run one after the other in order of creation; None: no order.
-        attempts: how often it was started.
+        attempts: how often it was begun; with the owner it names one run of the job.
         crashes: how often the process that ran it vanished.
+        errors: how often it ended in an error that nobody had foreseen.
+        owner: the runner at work on it.
+        holds_slot: whether it counts as heavy.
         progress: the newest report of the step at work, see `jobs.progress`.
         reason: why it failed, or what went wrong before it was put back.
         problem_count: problems found in the input, also those beyond what is stored.
@@ -59,11 +62,11 @@ class JobRow:
     state: JobState
     attempts: int
     crashes: int
+    errors: int
     created_at: float
     not_before: float | None
     started_at: float | None
     finished_at: float | None
-    instance: str | None
     owner: str | None
     holds_slot: bool
     stop_requested: bool
@@ -86,11 +89,11 @@ def read_row(row: sa.Row[Any]) -> JobRow:
         state=JobState(row.state),
         attempts=row.attempts,
         crashes=row.crashes,
+        errors=row.errors,
         created_at=row.created / 1000,
         not_before=_seconds(row.not_before),
         started_at=_seconds(row.started),
         finished_at=_seconds(row.finished),
-        instance=row.instance,
         owner=row.owner,
         holds_slot=bool(row.holds_slot),
         stop_requested=bool(row.stop_requested),
@@ -127,6 +130,7 @@ def insert_job(
             "state": JobState.QUEUED.value,
             "attempts": 0,
             "crashes": 0,
+            "errors": 0,
             "created": round(now * 1000),
             "not_before": None if not_before is None else round(not_before * 1000),
             "holds_slot": 0,

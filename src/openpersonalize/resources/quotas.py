@@ -38,7 +38,8 @@ def check_filters(tx: Transaction, settings: Settings, group_arn: str) -> None:
 
 
 def check_filter_fields(tx: Transaction, settings: Settings, group_arn: str, fields: Iterable[str]) -> None:
-    """Raises LimitExceeded when all filters of the group together would read too many distinct dataset fields.
+    """Raises LimitExceeded when all filters of the group together would read too many distinct dataset
+    fields.
 
     Args:
         tx: where the group's filters are; each keeps its fields under ``internal["fields"]``.

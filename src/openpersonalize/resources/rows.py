@@ -16,7 +16,8 @@ class Resource:
     Attributes:
         kind: "schema", "dataset-group", "solution-version" ..., as `arns.kind_of` says it.
         group_arn: the dataset group it belongs to.
-        parent_arn: what it was made from inside the group: the dataset of an import job, the solution of a version.
+        parent_arn: what it was made from inside the group: the dataset of an import job, the solution of a
+            version.
         status: one of `lifecycle.Status`; None for kinds without.
         created_at, updated_at: seconds since 1970 with whole milliseconds.
         attributes: members of the Describe shape as they were sent or computed.

@@ -25,9 +25,10 @@ __all__ = ["JobRow", "MetadataStore", "Resource", "Scope", "Transaction"]
 class MetadataStore:
     """Rows of resources and jobs.
 
-    Promises: a transaction is all or nothing, and on the disk when it ends; ARNs are unique; a reader sees one
-    state from begin to end and is never blocked by a writer; writers come one after the other over all threads and
-    processes. One object serves all threads of a process; several processes may open the same database.
+    Promises: a transaction is all or nothing, and on the disk when it ends; ARNs are unique; a reader sees
+    one state from begin to end and is never blocked by a writer; writers come one after the other over all
+    threads and processes. One object serves all threads of a process; several processes may open the same
+    database.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:

@@ -1,7 +1,7 @@
 """The tables of the metadata database, in SQL that SQLite and PostgreSQL share.
 
-Times are whole milliseconds since 1970, JSON is text, flags are small integers. A change here needs a new file in
-`migrations/versions` and a new `SCHEMA_VERSION`; a test holds the two together.
+Times are whole milliseconds since 1970, JSON is text, flags are small integers. A change here needs a new
+file in `migrations/versions` and a new `SCHEMA_VERSION`; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ jobs = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("crashes", sa.Integer, nullable=False),
+    sa.Column("errors", sa.Integer, nullable=False),
     sa.Column("created", sa.BigInteger, nullable=False),
     sa.Column("not_before", sa.BigInteger),
     sa.Column("started", sa.BigInteger),
     sa.Column("finished", sa.BigInteger),
-    sa.Column("instance", sa.Text),
     sa.Column("owner", sa.Text),
     sa.Column("lease_until", sa.BigInteger),
     sa.Column("holds_slot", sa.Integer, nullable=False),

@@ -123,7 +123,8 @@ class Transaction:
 
         Args:
             resource: the resource or its ARN; what is stored counts, not what the record says.
-            status: the new status; which may follow which is in `lifecycle`, a violation is a bug (AssertionError).
+            status: the new status; which may follow which is in `lifecycle`, a violation is a bug
+                (AssertionError).
             set: attributes to add or replace.
             unset: attributes to remove, if there.
             internal: internal members to add or replace; None as a value removes one.
@@ -291,8 +292,8 @@ class Transaction:
         return found if here else None
 
     def request_cancel(self, resource_arn: str) -> bool:
-        """Stop the jobs of a resource: those waiting end here and now, without a word to their workflow; those
-        running are asked to, and their workflow's `stopped` is called when they did.
+        """Stop the jobs of a resource: those waiting end here and now, without a word to their workflow;
+        those running are asked to, and their workflow's `stopped` is called when they did.
 
         Returns:
             Whether there was any to stop.
@@ -315,8 +316,8 @@ class Transaction:
         return query
 
     def _next_instant(self, kind: str) -> int:
-        """Now, or the millisecond after the newest of this kind: so creation order is listing order, also within
-        a millisecond and when the machine's clock was set back a little."""
+        """Now, or the millisecond after the newest of this kind: so creation order is listing order, also
+        within a millisecond and when the machine's clock was set back a little."""
         now = round(self._now * 1000)
         newest = self._connection.scalar(
             sa.select(sa.func.max(resources.c.created)).where(

@@ -20,7 +20,7 @@ from .locations import Location, check_location, parse_location
 __all__ = ["AccessDenied", "Buckets", "Found", "LocalBuckets", "check_location", "open_buckets"]
 
 
-class AccessDenied(OpenPersonalizeError):
+class AccessDenied(OpenPersonalizeError):  # noqa: N818 - named as in errors.py
     """Insufficient privileges for accessing data in Amazon S3."""
 
 
@@ -36,14 +36,15 @@ class Found:
 class Buckets(ABC):
     """Files under ``s3://bucket/key``. All methods may be called from any thread.
 
-    Every method raises InvalidInput for text that is no location (`check_location`) and AccessDenied where the
-    bucket's owner does not let us.
+    Every method raises InvalidInput for text that is no location (`check_location`) and AccessDenied where
+    the bucket's owner does not let us.
     """
 
     def list(self, location: str) -> list[Found]:
         """The files that a location means, in order of their names' UTF-8 bytes; [] when there are none.
 
-        A location is one file if such a file exists. Otherwise, and always when it ends in "/" or names only a
+        A location is one file if such a file exists. Otherwise, and always when it ends in "/" or names only
+        a
         bucket, it is a folder: all files below it, sub-folders included, without empty ones.
         Memory is in proportion to the number of files.
         """
@@ -78,7 +79,8 @@ class Buckets(ABC):
 
 
 class LocalBuckets(Buckets):
-    """``s3://BUCKET/KEY`` is the file ``BUCKET/KEY`` below one folder; no key and no symbolic link leads out of it."""
+    """``s3://BUCKET/KEY`` is the file ``BUCKET/KEY`` below one folder; no key and no symbolic link leads
+    out of it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -22,7 +22,8 @@ def sync_file(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Return when the folder's list of names is on the disk; where a platform cannot open folders, it does so itself."""
+    """Return when the folder's list of names is on the disk; where a platform cannot open folders, it
+    does so itself."""
     if os.name == "nt":
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -45,7 +46,8 @@ def sync_tree(root: Path) -> None:
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Replace a small file at once and for good: a reader finds the old content or the new, after a crash too."""
+    """Replace a small file at once and for good: a reader finds the old content or the new, after a
+    crash too."""
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         partial.write_bytes(content)

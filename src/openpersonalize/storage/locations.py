@@ -25,8 +25,8 @@ def parse_location(text: str) -> Location:
     """The bucket and key of ``s3://bucket/key``; the key may be missing.
 
     Raises:
-        InvalidInput: another scheme, no proper bucket name, a key of more than 1,024 bytes, a control character, or a
-            part of the key that is "." or "..", which no file below a folder can be named.
+        InvalidInput: another scheme, no proper bucket name, a key of more than 1,024 bytes, a control
+            character, or a part of the key that is "." or "..", which no file below a folder can be named.
     """
     scheme, found, rest = text.partition("://")
     bucket, _, key = rest.partition("/")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import threading
 import uuid
 from abc import ABC, abstractmethod
 from pathlib import Path
 
 from ..settings import Settings
 from .durable import sync_folder, sync_tree
-from .folder import read_instance
+from .presence import Presence, is_gone
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)+")
 
@@ -54,7 +55,7 @@ class ObjectStore(ABC):
 
     @abstractmethod
     def sweep(self) -> None:
-        """Drop what processes left staged that are no more: those of earlier instances of the server."""
+        """Drop what processes left staged that are no more; what living ones are filling is spared."""
 
 
 class LocalObjects(ObjectStore):
@@ -63,12 +64,12 @@ class LocalObjects(ObjectStore):
     def __init__(self, root: Path) -> None:
         self._root = root
         self._staging = root / "staging"
-        # Names of staged folders begin with the server instance, so that a sweep spares those being filled.
-        self._instance = read_instance(root)
+        self._presence: Presence | None = None
+        self._announcing = threading.Lock()
 
     def stage(self) -> Path:
         staged = self._staging / self._name()
-        staged.mkdir(parents=True)
+        staged.mkdir()
         return staged
 
     def publish(self, staged: Path, key: str) -> None:
@@ -95,7 +96,8 @@ class LocalObjects(ObjectStore):
 
     def remove(self, key: str) -> None:
         path = self._path(key)
-        self._staging.mkdir(parents=True, exist_ok=True)
+        if not path.is_dir():
+            return
         discarded = self._staging / self._name()
         try:
             os.rename(path, discarded)
@@ -105,13 +107,18 @@ class LocalObjects(ObjectStore):
         shutil.rmtree(discarded, ignore_errors=True)
 
     def sweep(self) -> None:
-        if self._staging.is_dir():
-            for left in self._staging.iterdir():
-                if not left.name.startswith(f"{self._instance}."):
-                    shutil.rmtree(left, ignore_errors=True)
+        if not self._staging.is_dir():
+            return
+        for left in self._staging.iterdir():
+            if left.is_dir() and is_gone(self._staging, left.name.split(".")[0]):
+                shutil.rmtree(left, ignore_errors=True)
 
     def _name(self) -> str:
-        return f"{self._instance}.{uuid.uuid4().hex}"
+        """A new name that begins with this process's presence, so that a sweep can tell whose it is."""
+        with self._announcing:
+            if self._presence is None:
+                self._presence = Presence.announce(self._staging)
+        return f"{self._presence.name}.{uuid.uuid4().hex}"
 
     def _path(self, key: str) -> Path:
         if _KEY.fullmatch(key) is None:

@@ -48,7 +48,8 @@ class S3Buckets(Buckets):
     """``s3://BUCKET/KEY`` is an object of S3."""
 
     def __init__(self, region: str, endpoint: str | None) -> None:
-        """Objects of Amazon's S3, or of the service at `endpoint`; `region` counts where no AWS variable names one."""
+        """Objects of Amazon's S3, or of the service at `endpoint`; `region` counts where no AWS variable
+        names one."""
         config = Config(
             ignore_configured_endpoint_urls=True,
             retries={"mode": "standard", "max_attempts": 5},
@@ -101,7 +102,8 @@ class S3Buckets(Buckets):
 
 
 class _Object(io.RawIOBase):
-    """The bytes of one object; a connection that breaks is taken up again where it broke, on the same version."""
+    """The bytes of one object; a connection that breaks is taken up again where it broke, on the same
+    version."""
 
     def __init__(self, client: Any, location: Location) -> None:
         self._client = client

@@ -1,7 +1,9 @@
-"""Changes of the metadata database's tables, a file each in `versions`, applied in order when a store is opened."""
+"""Changes of the metadata database's tables, a file each in `versions`, applied in order when a store is
+opened."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -26,6 +28,7 @@ def upgrade(connection: sa.Connection) -> None:
     from alembic.runtime.environment import EnvironmentContext
     from alembic.script import ScriptDirectory
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     script = ScriptDirectory.from_config(config)

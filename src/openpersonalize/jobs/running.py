@@ -1,0 +1,164 @@
+"""A job being run: what its workflow asks of the engine."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ..errors import JobFailed, JobStopped
+from ..resources.jobrows import JobRow, JobState
+from ..resources.store import Scope, Transaction
+from .executor import Executor, Interruption, Released, StepCall, StepDied
+from .leases import MOST_LINES, MOST_PROBLEMS, Account, Leases
+from .progress import Pace
+from .task import Report
+
+if TYPE_CHECKING:
+    from ..installation import Installation
+
+log = logging.getLogger(__name__)
+
+_SLOT_LOOK = 0.05
+_PAUSE = 0.5
+
+
+class RunningJob:
+    """The `Job` that a workflow is given. One thread runs it, the runner's thread looks on.
+
+    Attributes: see `workflow.Job`. Besides:
+        row: the job as it was when it was claimed.
+        interruption: how the runner tells it to end.
+        committed: whether the job's row says that it is done.
+        waits_for_slot: whether it does nothing but wait for a heavy slot.
+    """
+
+    def __init__(self, row: JobRow, installation: Installation, leases: Leases, executor: Executor) -> None:
+        self.id = row.id
+        self.kind = row.kind
+        self.resource_arn = row.resource_arn
+        self.payload = row.payload
+        self.attempts = row.attempts
+        self.scope: Scope = installation.metadata.scope(row.account, row.region)
+        self.installation = installation
+        self.row = row
+        self.interruption = Interruption()
+        self.interruption.stop_requested = row.stop_requested
+        self.committed = False
+        self.waits_for_slot = False
+        self._leases = leases
+        self._executor = executor
+        self._holds_slot = row.holds_slot
+        self._pace = Pace()
+        self._account = Account()
+        self._lines = 0
+        self._accounting = threading.Lock()
+
+    @property
+    def stop_requested(self) -> bool:
+        return self.interruption.stop_requested
+
+    def check(self) -> None:
+        if self.interruption.released:
+            raise Released()
+        if self.interruption.stop_requested:
+            raise JobStopped()
+
+    def heavy(self, step: str, **arguments: Any) -> dict[str, Any]:
+        self._wait_for_slot()
+        call = StepCall(step, arguments, self.id, self.installation.settings)
+        most = self.installation.settings.job_attempts
+        for attempt in range(1, most + 1):
+            self.check()
+            try:
+                return self._executor.run(call, self._hear, self.interruption)
+            except StepDied as died:
+                log.warning("job %s: the process of %s died: %s", self.id, step, died.message)
+                self.line(f"The process of this step died ({died.message}); attempt {attempt} of {most}.")
+                how = died.message
+                with self._accounting:
+                    self._account = Account(lines=self._account.lines, anew=True)
+            time.sleep(_PAUSE)
+        raise JobFailed(
+            f"The process that worked on this job died {most} times ({how}). Give the machine more memory,"
+            f" lower job_slots, or use less data; the server's log holds more under job {self.id}."
+        )
+
+    def progress(self, step: str, done: float, total: float, unit: str) -> None:
+        with self._accounting:
+            self._account.progress = self._pace.report(step, done, total, unit, time.monotonic())
+
+    def line(self, text: str) -> None:
+        log.info("job %s (%s %s): %s", self.id, self.kind, self.resource_arn, text)
+        with self._accounting:
+            self._lines += 1
+            if self._lines <= MOST_LINES:
+                self._account.lines.append((round(self.installation.clock.now() * 1000), text))
+
+    @contextmanager
+    def commit(self) -> Iterator[Transaction]:
+        with self.ending(JobState.DONE) as tx:
+            if self._leases.stop_requested(tx.connection, self.row):
+                raise JobStopped()
+            yield tx
+        self.committed = True
+
+    @contextmanager
+    def ending(self, state: JobState, reason: str | None = None) -> Iterator[Transaction]:
+        """A transaction in which the job's row reaches a final state."""
+        account = self.take_account()
+        try:
+            with self._leases.ending(self.row, state, account, reason) as connection:
+                tx = self.scope.transaction(connection, writable=True)
+                yield tx
+        except BaseException:
+            self.give_back(account)
+            raise
+        if tx.enqueued:
+            self.installation.metadata.announce()
+
+    def take_account(self) -> Account:
+        """What the job has to tell since the last time."""
+        with self._accounting:
+            taken, self._account = self._account, Account(problem_count=self._account.problem_count)
+        return taken
+
+    def give_back(self, account: Account) -> None:
+        """Tell again what could not be written down."""
+        with self._accounting:
+            newer = self._account
+            self._account = Account(
+                progress=newer.progress or account.progress,
+                lines=account.lines + newer.lines,
+                problems=newer.problems if newer.anew else account.problems + newer.problems,
+                problem_count=newer.problem_count,
+                anew=account.anew or newer.anew,
+            )
+
+    def _hear(self, report: Report) -> None:
+        """Take in a report of a heavy step."""
+        if "progress" in report:
+            self.progress(**report["progress"])
+        elif "line" in report:
+            self.line(report["line"])
+        elif "problem" in report:
+            file, line, column, what = report["problem"]
+            with self._accounting:
+                self._account.problem_count += 1
+                if self._account.problem_count <= MOST_PROBLEMS:
+                    self._account.problems.append((file, line, column, what))
+
+    def _wait_for_slot(self) -> None:
+        """Hold a heavy slot from here to the job's end; a workflow that says it is heavy has one already."""
+        self.waits_for_slot = not self._holds_slot
+        try:
+            while not self._holds_slot:
+                self.check()
+                self._holds_slot = self._leases.take_slot(self.row, self.installation.settings.job_slots)
+                if not self._holds_slot:
+                    time.sleep(_SLOT_LOOK)
+        finally:
+            self.waits_for_slot = False
