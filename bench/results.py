@@ -34,7 +34,13 @@ class Row:
 
 
 def row(
-    name: str, value: float, unit: str, *, floor: float | None = None, target: float | None = None, lower: bool = False
+    name: str,
+    value: float,
+    unit: str,
+    *,
+    floor: float | None = None,
+    target: float | None = None,
+    lower: bool = False,
 ) -> Row:
     """A row with its ratio and verdict worked out; `lower` = smaller is better."""
     ok = None if target is None else (value <= target if lower else value >= target)

@@ -90,7 +90,7 @@ def serving(folder: Path) -> Iterator[Server]:
         env=environment,
     ).stdout
     key, secret = (
-        _found(rf"{label}\W+(\S+)", made) for label in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+        _found(rf"{label}=(\S+)", made) for label in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
     )
     port = free_port()
     with (

@@ -2,8 +2,8 @@
 
 A dataset has a bulk layer (the snapshot of the last import) and a put layer (records streamed since it
 exists); of one id the newer write counts, so a record streamed before the import gives way to the import's,
-and one that the import does not hold stays. Records of ids outside the list (an item put after training, a user put
-after the import) are kept apart: they are asked one by one.
+and one that the import does not hold stays. Records of ids outside the list (an item put after training, a
+user put after the import) are kept apart: they are asked one by one.
 """
 
 from __future__ import annotations

@@ -28,8 +28,9 @@ from .topk import FloatArray
 STATIC_BYTES = 64 * 1024 * 1024
 """Memory for the static parts of filters, per deployment."""
 
-FRESH_SECONDS = 60
-"""How long scores are kept: models may weigh how long ago things happened."""
+FRESH_SECONDS = 300
+"""Models may weigh how long ago things happened, so scores are worked out anew in every such span of the clock.
+They are those of its end: within a span the same question has the same answer, in every process."""
 
 _serials = itertools.count()
 
@@ -48,7 +49,7 @@ class UserState:
 
     user: str | None
     live: History
-    until: float
+    until: int
     ranked: list[Ranked | None] = field(default_factory=lambda: [None, None])
     shared: bool = False
     met: Met | None = None
@@ -137,7 +138,7 @@ class Deployment:
         self._window = window
         self._serial = next(_serials)
         self._static: Kept[tuple[BoolArray | None, FloatArray | None]] = Kept(STATIC_BYTES, _static_size)
-        self._nobody = UserState(None, EMPTY, now() + FRESH_SECONDS)
+        self._nobody = UserState(None, EMPTY, _until(now()))
 
     # -- scores
 
@@ -146,13 +147,13 @@ class Deployment:
         now = self._now()
         if user is None:
             if self._nobody.until <= now:
-                self._nobody = UserState(None, EMPTY, now + FRESH_SECONDS)
+                self._nobody = UserState(None, EMPTY, _until(now))
             return self._nobody
         live = self._live(self.group.stream, user)
         key = (self._serial, user)
         state = self._kept.get(key)
         if state is None or state.live.newest != live.newest or state.until <= now:
-            state = UserState(user, live, now + FRESH_SECONDS)
+            state = UserState(user, live, _until(now))
             self._kept.put(key, state)
         return state
 
@@ -170,7 +171,7 @@ class Deployment:
         user = state.user if self.recipe.features.real_time else None
         trained = self.trained.artifact.history(user) if user is not None else NOTHING
         live = state.live if user is not None else EMPTY
-        query = self.trained.recent.query(trained, live, int(self._now()), seen_excluded)
+        query = self.trained.recent.query(trained, live, state.until, seen_excluded)
         if len(query.item) or state.user is None:
             ranked = Ranked.of(self.trained.model.scores(query), self.trained.unscored)
         else:
@@ -275,6 +276,10 @@ class Deployment:
             if text is not None:
                 found[name] = text
         return found
+
+
+def _until(now: float) -> int:
+    return (int(now) // FRESH_SECONDS + 1) * FRESH_SECONDS
 
 
 def _static_size(part: tuple[BoolArray | None, FloatArray | None]) -> int:

@@ -2,8 +2,8 @@
 
 Scores are log-scores; the score in an answer is their softmax over the rows a model scores (Amazon
 Personalize developer guide: score(u, i) = exp(w_u . w_i) / sum over j of exp(w_u . w_j), j over the whole
-catalogue). A filter is a bias of +max (stays) and -inf (goes) applied with ``np.minimum``, twenty times cheaper
-than a boolean mask over a large array; the interactions a filter excludes are rows dropped one by one.
+catalogue). A filter is a bias of +max (stays) and -inf (goes) applied with ``np.minimum``, far cheaper than a
+boolean mask over a large array; the interactions a filter excludes are rows dropped one by one.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The best k of many scores, by the maxima of interleaved blocks.
 
 One pass takes the maximum of each block; the k-th largest of those maxima is a lower bound of the k-th
-largest score, so only the few scores that reach the bound are sorted. Unlike a partition of the whole array this
-stays fast when scores tie, as they do behind a filter that leaves little.
+largest score, so only the few scores that reach the bound are sorted. Unlike a partition of the whole array
+this stays fast when scores tie, as they do behind a filter that leaves little.
 """
 
 from __future__ import annotations
