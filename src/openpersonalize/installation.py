@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from .clock import Clock, SystemClock
 from .events.livelog import LiveLog, open_live_log
+from .events.recommendations import RecommendationLog, open_recommendation_log
 from .events.remembered import Remembered
 from .resources.store import MetadataStore
 from .settings import Settings
@@ -13,7 +15,7 @@ from .storage.buckets import Buckets, open_buckets
 from .storage.objects import ObjectStore, open_objects
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Installation:
     """The stores, settings and clock of one process; safe to share between its threads.
 
@@ -24,6 +26,7 @@ class Installation:
         objects: snapshots and artifacts.
         buckets: where ``s3://`` locations live.
         log: streamed events and records.
+        recommendations: what was shown under which recommendationId.
         remembered: what operations worked out from the metadata, until it changes.
     """
 
@@ -33,6 +36,7 @@ class Installation:
     objects: ObjectStore
     buckets: Buckets
     log: LiveLog
+    recommendations: RecommendationLog
     remembered: Remembered
 
     @classmethod
@@ -44,22 +48,28 @@ class Installation:
                 says what to do.
         """
         clock = clock or SystemClock()
-        metadata = MetadataStore.open(settings, clock)
-        try:
-            return cls(
+        with ExitStack() as opened:  # what was opened is closed again when a later store cannot be
+            metadata = MetadataStore.open(settings, clock)
+            opened.callback(metadata.close)
+            log = open_live_log(settings, clock)
+            opened.callback(log.close)
+            recommendations = open_recommendation_log(settings, clock)
+            opened.callback(recommendations.close)
+            installation = cls(
                 settings=settings,
                 clock=clock,
                 metadata=metadata,
                 objects=open_objects(settings),
                 buckets=open_buckets(settings),
-                log=open_live_log(settings, clock),
+                log=log,
+                recommendations=recommendations,
                 remembered=Remembered(metadata.change_token),
             )
-        except BaseException:
-            metadata.close()
-            raise
+            opened.pop_all()
+        return installation
 
     def close(self) -> None:
         """Finish accepted writes and let go of the files."""
         self.log.close()
+        self.recommendations.close()
         self.metadata.close()

@@ -56,6 +56,7 @@ class SqliteFile:
             self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+        connection.execute(f"PRAGMA fullfsync = {int(self._durable)}")  # macOS: past the drive's own cache
         connection.execute("PRAGMA temp_store = MEMORY")
         if write:
             connection.execute("PRAGMA cache_size = -32768")

@@ -1,0 +1,191 @@
+"""What was shown under which recommendationId: a bounded memory of answers, written beside the response
+path."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from ..clock import Clock
+from ..settings import Settings
+from .sqlitefile import SqliteFile
+from .statements import read_statements, rows_of
+
+SQL = read_statements("recommendations.sql")
+FORMATS = ["recommendations_1.sql"]
+
+FLUSH_SECONDS = 0.25
+"""How long answers are collected before they are written together."""
+
+MOST_WAITING = 50_000
+"""Answers that wait to be written; while the disk cannot follow, further ones are not remembered."""
+
+AT_ONCE = (64, 16, 4, 1)
+COLUMNS = 5
+EVICTED_AT_ONCE = 1000
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(tuple[str, ...]).decode
+_log = logging.getLogger(__name__)
+
+
+class Issued(NamedTuple):
+    """One answer.
+
+    Attributes:
+        id: its recommendationId.
+        arn: the campaign or recommender that gave it.
+        items: the ids shown, in order.
+        user: for whom, or None.
+        time: when, epoch seconds.
+    """
+
+    id: str
+    arn: str
+    items: tuple[str, ...]
+    user: str | None
+    time: float
+
+
+class RecommendationLog:
+    """Remembers issued recommendationIds for some days or up to some size, whichever ends first.
+
+    `add` costs the caller a table entry; a thread writes what was collected every `FLUSH_SECONDS`. A crash
+    may lose the last second of it: then an event that names a lost id has no implicit impression and no
+    source, and is stored all the same. Every process finds what every process wrote, its own answers at
+    once.
+
+    Memory: at most `MOST_WAITING` answers. Disk: the bound given, and one flush more. Safe in any thread.
+    """
+
+    def __init__(self, path: Path, clock: Clock, days: float, megabytes: float) -> None:
+        """Open or create the file.
+
+        Raises:
+            StartError: the file is damaged, cannot be written, or was written by a newer version of this
+                program.
+        """
+        self._file = SqliteFile(path, FORMATS, durable=False)
+        self._clock = clock
+        self._seconds = days * 86_400
+        self._bytes = int(megabytes * (1 << 20))
+        self._lock = threading.Lock()
+        self._waiting: dict[str, Issued] = {}
+        self._writing: dict[str, Issued] = {}
+        self._forgone = 0
+        self._flushing = threading.Lock()
+        self._reader = self._file.connect()
+        self._wake = threading.Event()
+        self._end = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def add(self, id: str, arn: str, items: Sequence[str], user: str | None) -> None:
+        """Remember an answer."""
+        issued = Issued(id, arn, tuple(items), user, self._clock.now())
+        with self._lock:
+            if len(self._waiting) >= MOST_WAITING:
+                self._forgone += 1
+                return
+            self._waiting[id] = issued
+            if self._thread is None:  # a process that only reads needs no thread
+                self._thread = threading.Thread(target=self._run, name="recommendation-log", daemon=True)
+                self._thread.start()
+        self._wake.set()
+
+    def find(self, id: str) -> Issued | None:
+        """The answer with this id, or None when it is unknown or forgotten."""
+        with self._lock:
+            found = self._waiting.get(id) or self._writing.get(id)
+            if found is not None:
+                return found
+            row = self._reader.execute(SQL["find"], (id,)).fetchone()
+        if row is None or row[4] < self._clock.now() - self._seconds:
+            return None
+        return Issued(row[0], row[1], _decode(row[2]), row[3], row[4])
+
+    def flush(self) -> None:
+        """Write what waits now, and forget what is too old or too much."""
+        with closing(self._file.connect(write=True)) as connection:
+            self._flush(connection)
+
+    def close(self) -> None:
+        """Write what waits and let go of the file."""
+        self._end.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+        with self._lock:
+            self._reader.close()
+
+    def _run(self) -> None:
+        with closing(self._file.connect(write=True)) as connection:
+            while not self._end.is_set():
+                self._wake.wait()
+                self._end.wait(FLUSH_SECONDS)
+                self._wake.clear()
+                self._flush(connection)
+
+    def _flush(self, connection: sqlite3.Connection) -> None:
+        with self._flushing:
+            self._write(connection)
+
+    def _write(self, connection: sqlite3.Connection) -> None:
+        with self._lock:
+            self._writing, self._waiting = self._waiting, {}
+            forgone, self._forgone = self._forgone, 0
+        if forgone:
+            _log.warning("%d recommendationIds were not remembered: the disk does not follow.", forgone)
+        try:
+            with self._file.writing(connection):
+                _insert(connection, list(self._writing.values()))
+                self._evict(connection, max(EVICTED_AT_ONCE, 2 * len(self._writing)))
+        except (sqlite3.Error, OSError) as error:
+            _log.warning("%d recommendationIds were not remembered: %s", len(self._writing), error)
+        with self._lock:
+            self._writing = {}
+
+    def _evict(self, connection: sqlite3.Connection, rows: int) -> None:
+        """Forget at most `rows` of the oldest: more than one flush adds, so the bounds are reached again."""
+        connection.execute(SQL["expire"], (rows, self._clock.now() - self._seconds))
+        if connection.execute(SQL["used"]).fetchone()[0] > self._bytes:
+            connection.execute(SQL["shorten"], (rows,))
+
+
+def _insert(connection: sqlite3.Connection, issued: list[Issued]) -> None:
+    numbers: dict[str, int] = {}
+    values: list[Any] = []
+    for one in issued:
+        if one.arn not in numbers:
+            numbers[one.arn] = _issuer(connection, one.arn)
+        values += (one.id, numbers[one.arn], one.user, _encode(one.items).decode(), one.time)
+    start = 0
+    for size in AT_ONCE:
+        while len(values) - start >= size * COLUMNS:
+            connection.execute(rows_of(SQL["insert"], COLUMNS, size), values[start : start + size * COLUMNS])
+            start += size * COLUMNS
+
+
+def _issuer(connection: sqlite3.Connection, arn: str) -> int:
+    row = connection.execute(SQL["issuer"], (arn,)).fetchone()
+    return int(row[0]) if row else int(connection.execute(SQL["add_issuer"], (arn,)).lastrowid or 0)
+
+
+def open_recommendation_log(settings: Settings, clock: Clock) -> RecommendationLog:
+    """The log of the data folder, bounded as the settings say.
+
+    Raises:
+        StartError: see `RecommendationLog`.
+    """
+    return RecommendationLog(
+        settings.data / "recommendations.db",
+        clock,
+        settings.recommendation_log_days,
+        settings.recommendation_log_mb,
+    )

@@ -1,0 +1,23 @@
+-- Every statement of the log of recommendationIds. A line "-- name: what for" starts a statement.
+
+-- issuer: the number of a campaign or recommender
+SELECT id FROM issuer WHERE arn = ?
+
+-- add_issuer: name one
+INSERT INTO issuer (arn) VALUES (?)
+
+-- insert: many at once; /*rows*/ stands for the tuples of parameters
+INSERT INTO issued (id, issuer, user, items, time) VALUES /*rows*/
+
+-- find: one answer
+SELECT i.id, s.arn, i.items, i.user, i.time FROM issued AS i JOIN issuer AS s ON s.id = i.issuer WHERE i.id = ?
+
+-- expire: those of the oldest rows that were issued before a time
+DELETE FROM issued WHERE position IN (SELECT position FROM issued ORDER BY position LIMIT ?) AND time < ?
+
+-- shorten: the oldest rows
+DELETE FROM issued WHERE position IN (SELECT position FROM issued ORDER BY position LIMIT ?)
+
+-- used: bytes of the file that hold something
+SELECT (p.page_count - f.freelist_count) * s.page_size
+FROM pragma_page_count AS p, pragma_freelist_count AS f, pragma_page_size AS s

@@ -1,0 +1,138 @@
+"""The live log on SQLite: the contract, and what a file shared by processes that may be killed adds to it."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from contract.live_log import CLICK, GROUP, SCHEMA, Hands, LiveLogContract
+from openpersonalize.clock import SystemClock
+from openpersonalize.errors import StartError, Unavailable
+from openpersonalize.events.livelog import LiveLog
+from openpersonalize.events.sqlitelog import SqliteLiveLog
+
+WRITER = """
+import sys
+from concurrent.futures import wait, FIRST_COMPLETED
+from pathlib import Path
+from openpersonalize.clock import SystemClock
+from openpersonalize.events.entries import Event
+from openpersonalize.events.sqlitelog import SqliteLiveLog
+
+path, group, user, most = sys.argv[1:]
+log = SqliteLiveLog(Path(path), SystemClock())
+print("ready", flush=True)
+for start in range(0, int(most), 8):
+    events = [(n, Event(user, "s", f"i{n}", n + 1, "click")) for n in range(start, start + 8)]
+    calls = [(n, log.append(group, [event])) for n, event in events]
+    for n, call in calls:
+        call.result()
+        print(n, flush=True)
+log.close()
+"""
+
+
+class TestSqliteLiveLog(LiveLogContract):
+    @pytest.fixture
+    def open_log(self, tmp_path: Path, hands: Hands) -> Iterator[Callable[[], LiveLog]]:
+        opened: list[LiveLog] = []
+
+        def opening() -> LiveLog:
+            opened.append(SqliteLiveLog(tmp_path / "events.db", hands))
+            return opened[-1]
+
+        yield opening
+        for log in opened:
+            log.close()
+
+
+def writer(path: Path, user: str, most: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path), GROUP, user, str(most)], stdout=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_acknowledged_is_lost_when_the_writer_is_killed(tmp_path: Path, seed: int) -> None:
+    path = tmp_path / "events.db"
+    process = writer(path, "ann", 1_000_000)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(random.Random(seed).uniform(0.05, 0.4))
+    process.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+    acknowledged = {int(line) for line in process.stdout.read().split("\n") if line.strip().isdigit()}
+    process.wait()
+    process.stdout.close()
+    # The last line may be cut short, and then names a smaller number: acknowledged as well.
+    log = SqliteLiveLog(path, SystemClock())
+    stored = set(log.interactions_frame(GROUP, SCHEMA)["TIMESTAMP"].to_list())
+    assert acknowledged
+    assert {n + 1 for n in acknowledged} <= stored
+    assert log.append(GROUP, [CLICK._replace(time=10)]).result() > len(stored)
+    log.close()
+
+
+def test_processes_write_side_by_side_and_each_write_is_seen_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    log = SqliteLiveLog(path, SystemClock())
+    tail = log.tail()
+    processes = {user: writer(path, user, 80) for user in ("ann", "bob")}
+    for user, process in processes.items():
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        for line in process.stdout:
+            assert f"i{line.strip()}" in tail.history(GROUP, user).item
+            log.append(GROUP, [CLICK._replace(user="carl", time=int(line) + 1)]).result()
+        assert process.wait() == 0
+        process.stdout.close()
+    frame = log.interactions_frame(GROUP, SCHEMA)
+    assert frame.height == 2 * 80 + 80
+    assert frame["_ARRIVAL"].to_list() == list(range(1, 241))
+    log.close()
+
+
+def test_a_damaged_file_refuses_the_start_with_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    path.write_bytes(os.urandom(20_000))
+    with pytest.raises(StartError, match=r"is damaged .*restore it from a copy"):
+        SqliteLiveLog(path, SystemClock())
+
+
+def test_a_file_of_a_newer_version_refuses_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    SqliteLiveLog(path, SystemClock()).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO format VALUES (99)")
+    connection.close()
+    with pytest.raises(StartError, match="newer version"):
+        SqliteLiveLog(path, SystemClock())
+
+
+def test_a_file_that_cannot_be_opened_refuses_the_start(tmp_path: Path) -> None:
+    (tmp_path / "events.db").mkdir()
+    with pytest.raises(StartError, match="cannot be opened for writing"):
+        SqliteLiveLog(tmp_path / "events.db", SystemClock())
+
+
+def test_what_the_disk_refuses_is_not_acknowledged_and_can_be_sent_again(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    log = SqliteLiveLog(path, SystemClock())
+    log.append(GROUP, [CLICK]).result()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("ALTER TABLE event RENAME TO gone")
+    with pytest.raises(Unavailable, match="cannot be stored now"):
+        log.append(GROUP, [CLICK._replace(time=5)]).result()
+    other.execute("ALTER TABLE gone RENAME TO event")
+    other.close()
+    assert log.append(GROUP, [CLICK._replace(time=5)]).result() == 2
+    assert log.interactions_frame(GROUP, SCHEMA)["TIMESTAMP"].to_list() == [100, 5]
+    log.close()
