@@ -1,7 +1,7 @@
 """What the members of a fusion have in common: one number per item for a history, saved and opened alike.
 
-A companion is fitted on `Events` by its own constructor function, answers `feature` for a `History`, and writes
-itself to a folder under its name. A neural encoder is one more companion.
+A companion is fitted on `Events` by its own constructor function, answers `feature` for a `History`, and
+writes itself to a folder under its name. A neural encoder is one more companion.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ Int64: TypeAlias = npt.NDArray[np.int64]
 class Events:
     """All events, by user and oldest first; user u's are ``ptr[u]:ptr[u + 1]``.
 
-    ptr int64[U+1], item int32[N] in 0..n-1, time int64[N] seconds, event int16[N] (-1 unknown), weight float32[N].
+    ptr int64[U+1], item int32[N] in 0..n-1, time int64[N] seconds, event int16[N] (-1 unknown), weight
+    float32[N].
     """
 
     ptr: Int64

@@ -1,10 +1,10 @@
 """Weighs the members of a fusion by rank quality on held-out questions, over the whole catalogue.
 
-The objective is NDCG@10 + NDCG@100 / 2. Coordinate ascent from two starts (the lead member alone; nothing, ties
-parted by popularity), the better one kept. A weight of 0 leaves a member out.
+The objective is NDCG@10 + NDCG@100 / 2. Coordinate ascent from two starts (the lead member alone; nothing,
+ties parted by popularity), the better one kept. A weight of 0 leaves a member out.
 
-In catalogues above `EXACT` items a question keeps the items that lead by any member, and a random sample of the
-others that stands for all of them: an unbiased estimate of each rank. (Leading candidates alone would
+In catalogues above `EXACT` items a question keeps the items that lead by any member, and a random sample of
+the others that stands for all of them: an unbiased estimate of each rank. (Leading candidates alone would
 over-represent popular items, and the weights would learn a false penalty on popularity.)
 """
 
@@ -34,7 +34,8 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Fitted:
-    """Weights of the members in order, the NDCG@10 they reach on the questions, and that of each member alone."""
+    """Weights of the members in order, the NDCG@10 they reach on the questions, and that of each member
+    alone."""
 
     weights: tuple[float, ...]
     ndcg: float
@@ -42,9 +43,12 @@ class Fitted:
 
 
 class Questions:
-    """Held-out questions, packed as they are asked. Memory: members * capacity * min(n, `EXACT`) * 4 bytes."""
+    """Held-out questions, packed as they are asked. Memory: members * capacity * min(n, `EXACT`) * 4
+    bytes."""
 
-    def __init__(self, free: Sequence[bool], capacity: int, popularity: Float32, rng: np.random.Generator) -> None:
+    def __init__(
+        self, free: Sequence[bool], capacity: int, popularity: Float32, rng: np.random.Generator
+    ) -> None:
         """Room for `capacity` questions.
 
         Args:
@@ -71,7 +75,8 @@ class Questions:
         return self._count
 
     def add(self, features: Sequence[Float32], target: Int32, gain: Float32, met: Int32) -> None:
-        """One question: each member's float32[n], the relevant items with their gains, the items met before."""
+        """One question: each member's float32[n], the relevant items with their gains, the items met
+        before."""
         if len(target) > MOST_TARGETS:
             some = np.sort(self._rng.choice(len(target), MOST_TARGETS, replace=False))
             target, gain = target[some], gain[some]
@@ -88,7 +93,8 @@ class Questions:
         self._count += 1
 
     def _items(self, features: Sequence[Float32], target: Int32) -> Int64:
-        """int64[size] item numbers: those that count for themselves, then those that stand for all the others."""
+        """int64[size] item numbers: those that count for themselves, then those that stand for all the
+        others."""
         if self.n <= EXACT:
             return np.arange(self.n)
         leads = np.zeros(self.n, dtype=np.bool_)
@@ -150,7 +156,8 @@ class _Ascent:
         return scores
 
     def _objective(self, scores: Float32, moved: int | None, by: float) -> tuple[float, float]:
-        """Of `scores` with the weight of member `moved` changed `by` so much; block by block inside the cache."""
+        """Of `scores` with the weight of member `moved` changed `by` so much; block by block inside the
+        cache."""
         at_10 = at_100 = 0.0
         for start in range(0, len(scores), _ROWS):
             rows = slice(start, start + _ROWS)

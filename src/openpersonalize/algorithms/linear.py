@@ -1,7 +1,8 @@
-"""EASE, the linear item-to-item model in closed form (Steck, "Embarrassingly Shallow Autoencoders", WWW 2019).
+"""EASE, the linear item-to-item model in closed form (Steck, "Embarrassingly Shallow Autoencoders", WWW
+2019).
 
-With X the users' distinct items: P = (X'X + lambda I)^-1, B = P / -diag(P), zero diagonal. One inversion of a dense
-matrix, so for small catalogues only: 16 bytes * items^2 at the peak.
+With X the users' distinct items: P = (X'X + lambda I)^-1, B = P / -diag(P), zero diagonal. One inversion of
+a dense matrix, so for small catalogues only: 16 bytes * items^2 at the peak.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Linear(Companion):
         check()
         inverse = np.linalg.inv(gram) if len(chosen) else gram
         del gram
-        weights = inverse / -np.diag(inverse)
+        weights: Float32 = inverse / -np.diag(inverse)
         np.fill_diagonal(weights, 0.0)
         return cls(_strongest_rows(weights, chosen, events.n, top))
 
@@ -81,7 +82,8 @@ def distinct(events: Events) -> tuple[Int64, Int32]:
 
 
 def co_occurrences(ptr: Int64, item: Int32, n: int, check: Callable[[], None] = lambda: None) -> Float32:
-    """float32[n, n], X'X: how many users have both items. Long histories by matrix product, short ones by counting."""
+    """float32[n, n], X'X: how many users have both items. Long histories by matrix product, short ones by
+    counting."""
     gram = np.zeros((n, n), dtype=np.float32)
     lengths = np.diff(ptr)
     long = lengths > max(n // 16, 8)
@@ -112,7 +114,7 @@ def _ranges(starts: Int64, lengths: Int64) -> Int64:
     """starts[0], starts[0] + 1, ... for ``lengths[0]`` numbers, then those of the next range, and so on."""
     total = int(lengths.sum())
     shift = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
-    return np.arange(total) + shift
+    return np.asarray(np.arange(total) + shift)
 
 
 def _strongest_rows(weights: Float32, chosen: Int64, n: int, top: int) -> SparseRows:

@@ -1,8 +1,9 @@
-"""Item neighbours: which items the same users met, weighted as in BM25, for catalogues too large for `linear`.
+"""Item neighbours: which items the same users met, weighted as in BM25, for catalogues too large for
+`linear`.
 
 An item is a document and its users are the words: a pair of items scores the sum over their common users of
-idf(user)^2, each item's share divided by ``1 + K1 * (1 - B + B * users / mean users)``. The strongest `TOP` pairs of
-each item are kept.
+idf(user)^2, each item's share divided by ``1 + K1 * (1 - B + B * users / mean users)``. The strongest `TOP`
+pairs of each item are kept.
 """
 
 from __future__ import annotations
@@ -34,13 +35,16 @@ class Neighbours(Companion):
 
     @classmethod
     def fit(cls, events: Events, top: int = TOP, check: Callable[[], None] = lambda: None) -> Neighbours:
-        """Count pairs; of longer histories a fixed `LONGEST` items. Memory: 8 bytes for `PAIRS` pairs at a time."""
+        """Count pairs; of longer histories a fixed `LONGEST` items. Memory: 8 bytes for `PAIRS` pairs at a
+        time."""
         ptr, item = distinct(_newest(events, LONGEST))
         n = events.n
         lengths = np.diff(ptr)
         user = np.repeat(np.arange(len(lengths)), lengths)
         users = np.bincount(item, minlength=n).astype(np.float64)
-        share = 1.0 / (1.0 + K1 * (1.0 - B + B * users / max(users[users > 0].mean() if len(item) else 1.0, 1e-9)))
+        share = 1.0 / (
+            1.0 + K1 * (1.0 - B + B * users / max(users[users > 0].mean() if len(item) else 1.0, 1e-9))
+        )
         idf = np.log(n / (1.0 + lengths)).clip(0.05) ** 2
         edges = np.linspace(0.0, idf.max() if len(idf) else 1.0, 1 << _LEVEL_BITS)
         level = np.searchsorted(edges, idf).clip(0, (1 << _LEVEL_BITS) - 1).astype(np.int64)
@@ -53,7 +57,9 @@ class Neighbours(Companion):
             begin, stop = np.searchsorted(in_order, (first, end))
             source = by_item[begin:stop]
             size = lengths[user[source]]
-            target = np.repeat(ptr[user[source]] - (np.cumsum(size) - size), size) + np.arange(int(size.sum()))
+            target = np.repeat(ptr[user[source]] - (np.cumsum(size) - size), size) + np.arange(
+                int(size.sum())
+            )
             left = np.repeat(item[source].astype(np.int64), size)
             right = item[target]
             keys = (left * n + right) << _LEVEL_BITS | np.repeat(level[user[source]], size)
@@ -87,5 +93,10 @@ def _newest(events: Events, most: int) -> Events:
     keep = np.arange(len(events.item)) >= np.repeat(events.ptr[1:] - most, lengths)
     ends = np.concatenate(([0], np.cumsum(keep)))
     return Events(
-        ends[events.ptr], events.item[keep], events.time[keep], events.event[keep], events.weight[keep], events.n
+        ends[events.ptr],
+        events.item[keep],
+        events.time[keep],
+        events.event[keep],
+        events.weight[keep],
+        events.n,
     )

@@ -1,7 +1,7 @@
 """Popularity at a moment: counts that fade with a half-life, moved on in complete steps of a quarter of it.
 
-What everybody does now is the strongest single hint where items live short (news, intranet feeds). The state is
-two arrays, whatever the number of events: it can follow live events for ever.
+What everybody does now is the strongest single hint where items live short (news, intranet feeds). The state
+is two arrays, whatever the number of events: it can follow live events for ever.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def half_lives(time: Int64) -> tuple[int, ...]:
 class Recent(Companion):
     """Feature: log(1 + faded count) at the last complete step before the moment of the history.
 
-    While training, `timeline` holds all events, and the state is moved to the moment that is asked for: cheap when
-    histories come in order of time. Afterwards (`settle`) only live events move it.
+    While training, `timeline` holds all events, and the state is moved to the moment that is asked for:
+    cheap when histories come in order of time. Afterwards (`settle`) only live events move it.
     """
 
     kind: ClassVar[str] = "recent"
@@ -82,7 +82,8 @@ class Recent(Companion):
         return f"{self.kind}-{self.half_life // HOUR}h"
 
     def observe(self, item: Int32, time: Int64, weight: Float32) -> None:
-        """Count events that came after all earlier ones, in order of time; those that come late count as just come."""
+        """Count events that came after all earlier ones, in order of time; those that come late count as
+        just come."""
         if not len(item):
             return
         with self._lock:
@@ -101,13 +102,14 @@ class Recent(Companion):
 
     def _faded(self, item: Int32, time: Int64, weight: Float32, boundary: int) -> Float64:
         fade = np.exp2((time - boundary * self.step) / self.half_life) * weight
-        return np.bincount(item, weights=fade, minlength=len(self._complete))
+        return np.bincount(item, weights=fade, minlength=len(self._complete)).astype(np.float64)
 
     def _at(self, boundary: int) -> Float64:
         ahead = boundary - (self._boundary or 0)
         if ahead <= 0 or self._boundary is None:
             return self._complete
-        return self._complete * 2.0 ** (-ahead / 4) + self._pending * 2.0 ** ((1 - ahead) / 4)
+        fades = np.exp2(np.array([-ahead / 4, (1 - ahead) / 4]))
+        return np.asarray(self._complete * fades[0] + self._pending * fades[1])
 
     def feature(self, history: History) -> Float32:
         """See the class."""

@@ -1,8 +1,8 @@
 """What a user's own past says about meeting an item again.
 
-`Repeats` learns how likely a met item is to come back within the next `horizon` events, from the kind of its last
-event, how often it came so far and how many events ago. Where nothing repeats it learns that too, and sends met
-items to the bottom. `Own` is the plain, fading count of the user's own events.
+`Repeats` learns how likely a met item is to come back within the next `horizon` events, from the kind of its
+last event, how often it came so far and how many events ago. Where nothing repeats it learns that too, and
+sends met items to the bottom. `Own` is the plain, fading count of the user's own events.
 """
 
 from __future__ import annotations
@@ -51,14 +51,16 @@ class Repeats(Companion):
         kinds = int(events.event.max(initial=-1)) + 2
         cell = (events.event % kinds) * TIMES + np.searchsorted(_TIMES_EDGES, so_far, side="right")
         returns = following >= 0
-        # The questions an event takes part in: from just after it to its return, or to the end of the history.
+        # The questions an event takes part in: from just after it to its return, or to the end of all.
         asked = np.where(returns, following - position, length - 1 - position)
         early = np.where(returns, np.maximum(asked - horizon, 0), asked)
         hits, trials = np.zeros((2, AGES, kinds * TIMES))
         for age in range(AGES):
             low, high = (1 << age) - 1, (1 << (age + 1)) - 1 if age < AGES - 1 else 1 << 40
             trials[age] = _added(cell, np.minimum(asked, high) - np.minimum(asked, low), kinds)
-            hits[age] = _added(cell, np.where(returns, np.clip(asked, low, high) - np.clip(early, low, high), 0), kinds)
+            hits[age] = _added(
+                cell, np.where(returns, np.clip(asked, low, high) - np.clip(early, low, high), 0), kinds
+            )
         new = len(runs) / max(len(order), 1)
         unmet = max(horizon * new / max(events.n, 1), _FLOOR)
         return cls(_logs(hits, trials, kinds, unmet), events.n)
@@ -83,11 +85,14 @@ class Repeats(Companion):
     @classmethod
     def load(cls, folder: Path, name: str) -> Repeats:
         """Read what `save` wrote."""
-        return cls(np.load(folder / f"{name}.npy"), json.loads((folder / f"{name}.json").read_text())["items"])
+        return cls(
+            np.load(folder / f"{name}.npy"), json.loads((folder / f"{name}.json").read_text())["items"]
+        )
 
 
 class Own(Companion):
-    """Feature: log(1 + 20 * the user's own events on the item, each faded by its age); 0 for items never met."""
+    """Feature: log(1 + 20 * the user's own events on the item, each faded by its age); 0 for items never
+    met."""
 
     kind: ClassVar[str] = "own"
 
@@ -123,7 +128,7 @@ def _last_met(item: Int32) -> tuple[Int32, Int64, Int64]:
 
 
 def _added(cell: Int64, amount: Int64, kinds: int) -> Float64:
-    return np.bincount(cell, weights=amount, minlength=kinds * TIMES)
+    return np.bincount(cell, weights=amount, minlength=kinds * TIMES).astype(np.float64)
 
 
 def _logs(hits: Float64, trials: Float64, kinds: int, unmet: float) -> Float32:

@@ -1,10 +1,12 @@
-"""Sparse rows of item-to-item weights: counted from pairs in bounded memory, kept in order, scattered fast."""
+"""Sparse rows of item-to-item weights: counted from pairs in bounded memory, kept in order, scattered
+fast."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -48,9 +50,11 @@ class SparseRows:
     def load(cls, folder: Path, name: str) -> SparseRows:
         """Map what `save` wrote."""
         ptr = np.load(folder / f"{name}.ptr.npy")
-        mode = "r" if ptr[-1] else None
+        mode: Literal["r"] | None = "r" if ptr[-1] else None
         # A plain view of the map: slicing an np.memmap costs ten times as much.
-        col, value = (np.asarray(np.load(folder / f"{name}.{part}.npy", mmap_mode=mode)) for part in ("col", "value"))
+        col, value = (
+            np.asarray(np.load(folder / f"{name}.{part}.npy", mmap_mode=mode)) for part in ("col", "value")
+        )
         return cls(ptr, col, value)
 
 
@@ -65,7 +69,8 @@ def join(parts: list[tuple[Int64, Int32, Float32]], n: int) -> SparseRows:
 
 
 def summed(keys: Int64, levels: Float64, bits: int) -> tuple[Int64, Float64]:
-    """Sum weights by key. Each of `keys` holds a cell in its high bits and in its low `bits` a place in `levels`.
+    """Sum weights by key. Each of `keys` holds a cell in its high bits and in its low `bits` a place in
+    `levels`.
 
     `keys` is sorted in place: sorting plain integers is several times faster than sorting an index.
 

@@ -1,7 +1,7 @@
 """A time-ordered transition table: what follows what, over several steps.
 
-For distances k = 1..reach inside a user, ``fade ** (k - 1)`` is added to cell (i_t, i_{t+k}); a cell is divided by
-``count_i ** 0.8 * (count_j + 5) ** 0.2``. A history scores with its last events, the newest most.
+For distances k = 1..reach inside a user, ``fade ** (k - 1)`` is added to cell (i_t, i_{t+k}); a cell is
+divided by ``count_i ** 0.8 * (count_j + 5) ** 0.2``. A history scores with its last events, the newest most.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class Transitions(Companion):
 
     @classmethod
     def fit(cls, events: Events, top: int = TOP, check: Callable[[], None] = lambda: None) -> Transitions:
-        """Count. About a second per million events; memory: 8 bytes for `PAIRS` pairs at a time, and the table.
+        """Count. About a second per million events; memory: 8 bytes for `PAIRS` pairs at a time, and the
+        table.
 
         Args:
             events: all of them.
@@ -52,7 +53,9 @@ class Transitions(Companion):
             raise ValueError(f"at most {1 << _WEIGHT_BITS} distinct weights of events, not {len(strengths)}")
         bits = _DISTANCE_BITS + _WEIGHT_BITS
         fades = FADE ** np.arange(1 << _DISTANCE_BITS)
-        levels = np.multiply.outer(np.pad(strengths, (0, (1 << _WEIGHT_BITS) - len(strengths))), fades).ravel()
+        levels = np.multiply.outer(
+            np.pad(strengths, (0, (1 << _WEIGHT_BITS) - len(strengths))), fades
+        ).ravel()
         count = np.bincount(events.item, minlength=n).astype(np.float64)
         to_norm = (count + 5.0) ** -0.2
         from_norm = np.maximum(count, 1.0) ** -0.8

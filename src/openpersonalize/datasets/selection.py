@@ -1,9 +1,10 @@
-"""Which interactions train and count, and how much: a solution's event type, value threshold and event weights.
+"""Which interactions train and count, and how much: a solution's event type, value threshold and event
+weights.
 
 Rules (Amazon Personalize developer guide, "Choosing the item interaction data used for training"): without a
-choice every row counts alike. ``eventType`` keeps rows of exactly that type, ``eventValueThreshold`` rows whose
-EVENT_VALUE is at least that (a missing value fails it). ``eventsConfig`` lists the types to consider, each with
-its own threshold and weight; types not listed are left out, and only the ratios of weights matter.
+choice every row counts alike. ``eventType`` keeps rows of exactly that type, ``eventValueThreshold`` rows
+whose EVENT_VALUE is at least that (a missing value fails it). ``eventsConfig`` lists the types to consider,
+each with its own threshold and weight; types not listed are left out, and only the ratios of weights matter.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import polars as pl
 
 @dataclass(frozen=True)
 class EventRule:
-    """One line of the choice: rows of type `event_type` (None: any) with at least `threshold` (None: any value).
+    """One line of the choice: rows of type `event_type` (None: any) with at least `threshold` (None: any
+    value).
 
     `weight` is relative to the mean of all rules: weights 0.3 and 0.1 are 1.5 and 0.5.
     """
@@ -29,7 +31,8 @@ class EventRule:
 
 @dataclass(frozen=True)
 class EventSelection:
-    """The choice of a solution. An interaction counts with the weight of the one rule it fits, or not at all."""
+    """The choice of a solution. An interaction counts with the weight of the one rule it fits, or not at
+    all."""
 
     rules: tuple[EventRule, ...] = (EventRule(),)
     weighted: bool = False

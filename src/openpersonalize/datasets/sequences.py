@@ -1,7 +1,7 @@
 """Interactions as flat arrays, by user and oldest first: what every recipe learns from.
 
-One 64-bit sort by (user, time, arrival) and no Python object per user or row. Memory while building: about 120
-bytes per selected interaction and the distinct ids; afterwards 30 bytes per interaction.
+One 64-bit sort by (user, time, arrival) and no Python object per user or row. Memory while building: about
+120 bytes per selected interaction and the distinct ids; afterwards 30 bytes per interaction.
 """
 
 from __future__ import annotations
@@ -25,12 +25,15 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Sequences:
-    """Events of users; those of user number u are at ``ptr[u]:ptr[u + 1]``, oldest first, ties in arrival order.
+    """Events of users; those of user number u are at ``ptr[u]:ptr[u + 1]``, oldest first, ties in arrival
+    order.
 
     Attributes:
-        users: everyone with a selected interaction. items: all items of selected interactions and of the catalogue.
+        users: everyone with a selected interaction. items: all items of selected interactions and of the
+        catalogue.
         ptr: int64[U+1]. item: int32[N] numbers in `items`. time: int64[N] seconds.
-        event: int16[N] numbers in `event_types`, -1 when the data has none. value: float32[N], NaN when missing.
+        event: int16[N] numbers in `event_types`, -1 when the data has none. value: float32[N], NaN when
+        missing.
         weight: float32[N], mean 1 over the chosen kinds of event.
         event_types: the types that occur, sorted.
     """
@@ -56,7 +59,8 @@ class Sequences:
         return np.repeat(np.arange(len(self.users), dtype=np.int32), self.counts)
 
     def where(self, keep: Bools) -> Sequences:
-        """The events marked True in bool[N] `keep`; users and items keep their numbers, some without events now."""
+        """The events marked True in bool[N] `keep`; users and items keep their numbers, some without events
+        now."""
         kept = np.concatenate(([0], np.cumsum(keep, dtype=np.int64)))
         return replace(
             self,
@@ -74,7 +78,8 @@ def build_sequences(
 ) -> Sequences:
     """Read the interactions that `selection` chooses into `Sequences`.
 
-    Rows with one (USER_ID, ITEM_ID, TIMESTAMP) count once: the one that weighs most, else the one that came first.
+    Rows with one (USER_ID, ITEM_ID, TIMESTAMP) count once: the one that weighs most, else the one that came
+    first.
 
     Args:
         interactions: columns of the Interactions schema, rows in order of arrival.

@@ -197,20 +197,18 @@ def _column_problems(recipe: Recipe, data: Config | None, schemas: Schemas, comp
         if name in NEVER_EXCLUDED
     ]
     if recipe.name == "aws-item-attribute-affinity" and not problems:
-        problems += _attribute_problems(data, schemas, complete)
+        problems += _attribute_problems(recipe, data, schemas, complete)
     return problems
 
 
-def _attribute_problems(data: Config | None, schemas: Schemas, complete: bool) -> list[str]:
+def _attribute_problems(recipe: Recipe, data: Config | None, schemas: Schemas, complete: bool) -> list[str]:
     schema = schemas.get("ITEMS")
     if schema is None:
         return ["Recipe aws-item-attribute-affinity needs an Items dataset."] if complete else []
     usable = [field.name for field in schema.fields if not field.textual and field.name not in RESERVED_ITEMS]
     if training_columns({"trainingDataConfig": data or {}}, "ITEMS", usable):
         return []
-    return [
-        "aws-item-attribute-affinity needs an Items column that is neither textual nor reserved; none remains."
-    ]
+    return [f"{recipe.name} needs an Items column that is neither textual nor reserved; none remains."]
 
 
 def _schedule_problems(auto: Config | None) -> list[str]:
@@ -247,7 +245,8 @@ def read_exploration(config: Config | None) -> Exploration:
 
 
 def check_campaign(recipe: Recipe, config: Config | None) -> None:
-    """Check a ``campaignConfig`` against the recipe; also exploration settings of recommenders and batch jobs.
+    """Check a ``campaignConfig`` against the recipe; also exploration settings of recommenders and batch
+    jobs.
 
     Raises:
         InvalidInput: one message with every violation.

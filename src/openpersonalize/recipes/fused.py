@@ -1,8 +1,8 @@
 """The model behind the personal recipes: companions whose features are added up with validated weights.
 
-Two sets of weights: for answers that may repeat what the user met, and for answers that leave it out. A user without
-events gets the popular items. Scores are the weighted sum of logarithmic features, cooled or warmed by one number so
-that their softmax fits what users did next.
+Two sets of weights: for answers that may repeat what the user met, and for answers that leave it out. A user
+without events gets the popular items. Scores are the weighted sum of logarithmic features, cooled or warmed
+by one number so that their softmax fits what users did next.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ KINDS = {one.kind: one for one in (Transitions, Linear, Neighbours, Popularity, 
 """Companions by kind, for opening a saved model."""
 
 LIVE_EVENTS = 100
-"""Live events that must have come before popularity follows them: until then its clock stands where training ended,
-so that a few stray events years after a data set ended do not make all it knows fade away."""
+"""Live events that must have come before popularity follows them: until then its clock stands where training
+ended, so that a few stray events years after a data set ended do not make all it knows fade away."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ class FusedModel(Model):
             popularity: float32[n] distinct users; `popular`: int32[n] the order.
             members: the companions, in any order.
             weights: by member name; members without a weight are left out.
-            reward: float32[n] in 0..1, the optimisation objective of each item, and its share in the final score.
+            reward: float32[n] in 0..1, the optimisation objective of each item, and its share in the final
+            score.
         """
         self.items = items
         self.popularity = popularity
@@ -87,7 +88,9 @@ class FusedModel(Model):
         self._tie = np.empty(len(popularity), dtype=np.float32)
         self._tie[popular] = np.linspace(1e-3, 0.0, len(popular), dtype=np.float32)
         self._plans = {
-            excluded: tuple((one, np.float32(chosen[one.name])) for one in self.members if chosen.get(one.name))
+            excluded: tuple(
+                (one, np.float32(chosen[one.name])) for one in self.members if chosen.get(one.name)
+            )
             for excluded, chosen in ((False, weights.kept), (True, weights.excluded))
         }
         self._waiting: list[tuple[Int32, Int64]] = []
@@ -101,7 +104,8 @@ class FusedModel(Model):
             span = max(high - low, 1e-6)
             # Both parts lie in 0..1; scaled back, so that the softmax stays as sharp as without an objective.
             share = np.float32(self.reward_weight)
-            total = ((1 - share) * (total - low) / span + share * self.reward) * span
+            blend = ((1 - share) * (total - low) / span + share * self.reward) * span
+            total = blend.astype(np.float32)
             total[self._unscored] = total[self.scored].min() - 1
         return total
 

@@ -1,7 +1,7 @@
 """aws-user-personalization and aws-user-personalization-v2: what one user will want next.
 
-Cheap members first (transitions, item-item model, popularity at the moment, the user's own repeats), weighed on
-held-out events of users, then fitted again on everything.
+Cheap members first (transitions, item-item model, popularity at the moment, the user's own repeats), weighed
+on held-out events of users, then fitted again on everything.
 """
 
 from __future__ import annotations
@@ -35,13 +35,18 @@ class UserPersonalization(Recipe):
     """Members weighed on validation."""
 
     def fit(self, data: TrainingData, configuration: Configuration, training: Training) -> FusedModel:
-        """Weigh the members on a cut of the data, unless `training.prior` has the weights; then fit on all of it.
+        """Weigh the members on a cut of the data, unless `training.prior` has the weights; then fit on all
+        of it.
 
-        Memory beyond the data: the questions (members * 2,000 * 2,048 * 4 bytes at most), and what the largest
-        member needs while it is fitted.
+        Memory beyond the data: the questions (members * 2,000 * 2,048 * 4 bytes at most), and what the
+        largest member needs while it is fitted.
         """
         sequences = without_extremes(data.sequences, configuration)
-        recency = bool(configuration.parameters.get("recency_mask", configuration.parameters.get("apply_recency_bias", True)))
+        recency = bool(
+            configuration.parameters.get(
+                "recency_mask", configuration.parameters.get("apply_recency_bias", True)
+            )
+        )
         prior = training.prior.get("weights")
         weights = Weights(**prior) if prior else weigh(sequences, recency, training)
         aim: Aim = "horizon" if weights.objective == "horizon" else "next"
@@ -104,7 +109,9 @@ def weigh(sequences: Sequences, recency: bool, training: Training, aim: Aim | No
     )
 
 
-def ask(sequences: Sequences, found: Cut, members: list[Companion], training: Training, rng: np.random.Generator) -> Questions:
+def ask(
+    sequences: Sequences, found: Cut, members: list[Companion], training: Training, rng: np.random.Generator
+) -> Questions:
     """Ask every member every question, in order of time."""
     users, _ = by_users(sequences.ptr, sequences.item, len(sequences.items))
     questions = Questions([member.free for member in members], len(found.user), users, rng)

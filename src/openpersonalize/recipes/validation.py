@@ -1,7 +1,7 @@
 """Held-out questions for weighing members: cut by time, never inside a group of equal timestamps.
 
-Events of one second (an order, an import batch) have no order among themselves. A cut inside such a group would
-reward a model for repeating the order of rows.
+Events of one second (an order, an import batch) have no order among themselves. A cut inside such a group
+would reward a model for repeating the order of rows.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Cut:
 
     Attributes:
         kept: bool[N], the events before the cut.
-        user: int32[Q] users asked. start: int64[Q] the first held-out event of each; their histories end before it.
+        user: int32[Q] users asked. start: int64[Q] the first held-out event of each; their histories end
+        before it.
         end: int64[Q] one past the last relevant event. now: int64[Q] the moment of the question.
     """
 
@@ -96,11 +97,16 @@ def _spread(start: Int64, end: Int64) -> Int64:
 
 
 def question(sequences: Sequences, found: Cut, k: int, most_history: int) -> tuple[Query, Int32, Float32]:
-    """The k-th question: the query, the distinct relevant items, and the gain of each (its largest weight)."""
+    """The k-th question: the query, the distinct relevant items, and the gain of each (its largest
+    weight)."""
     begin, start, end = int(sequences.ptr[found.user[k]]), int(found.start[k]), int(found.end[k])
     past = slice(max(begin, start - most_history), start)
     query = Query(
-        sequences.item[past], sequences.time[past], sequences.event[past], sequences.weight[past], int(found.now[k])
+        sequences.item[past],
+        sequences.time[past],
+        sequences.event[past],
+        sequences.weight[past],
+        int(found.now[k]),
     )
     target, place = np.unique(sequences.item[start:end], return_inverse=True)
     gain = np.zeros(len(target), dtype=np.float32)

@@ -1,0 +1,173 @@
+"""What a training leaves behind: one immutable folder with the model, the catalogue and the users' last
+events.
+
+    manifest.json     format, recipe, selection, counts, live-log position, size and SHA-256 of every other
+    file items.*, users.*  the id tables
+    history.*         the last `HISTORY` selected events of every user, flat arrays
+    model/            what the model saved
+
+Opening maps the large files and reads none of them, so it takes milliseconds whatever the size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ..datasets.selection import EventSelection
+from ..datasets.sequences import Sequences
+from ..errors import JobFailed
+from ..storage.idtable import IdTable
+from .base import Float32, Int16, Int32, Int64, Model, Recipe
+from .registry import recipe as find_recipe
+
+FORMAT = 1
+"""Raised when an older program could not read the folder any more."""
+
+HISTORY = 200
+"""Newest events kept of each user."""
+
+_COLUMNS = ("item", "time", "event", "weight")
+
+
+def write_artifact(
+    folder: Path,
+    *,
+    model: Model,
+    recipe: Recipe,
+    sequences: Sequences,
+    selection: EventSelection,
+    position: int,
+    manifest: Mapping[str, Any] | None = None,
+) -> None:
+    """Write everything into the empty `folder`; the manifest last.
+
+    Args:
+        folder: a staged folder of the object store.
+        model: its item numbers are those of `sequences`.
+        recipe: what trained it.
+        sequences: all selected events, for the histories.
+        selection: which live events count.
+        position: place in the live log up to which events are in `sequences`.
+        manifest: what else is worth remembering: metrics, durations, data pinned.
+    """
+    sequences.items.save(folder, "items")
+    sequences.users.save(folder, "users")
+    _write_history(folder, sequences)
+    (folder / "model").mkdir()
+    model.save(folder / "model")
+    described = {
+        **(manifest or {}),
+        "format": FORMAT,
+        "recipe": recipe.name,
+        "package": type(recipe).__module__.partition(".")[0],
+        "selection": selection.json(),
+        "event_types": list(sequences.event_types),
+        "position": position,
+        "counts": {
+            "users": len(sequences.users),
+            "items": len(sequences.items),
+            "interactions": len(sequences.item),
+        },
+        "settled": model.settled(),
+        "files": {path: _fingerprint(folder / path) for path in _files(folder)},
+    }
+    (folder / "manifest.json").write_text(json.dumps(described, indent=1, sort_keys=True), "utf-8")
+
+
+class Artifact:
+    """A trained version, opened for reading; safe to share between threads.
+
+    Attributes:
+        manifest: what `write_artifact` described. items, users: the id tables. event_types: in order of
+        numbers.
+        selection: which events count. position: place in the live log that training read up to.
+    """
+
+    def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+        """Use `open`."""
+        self.folder = folder
+        self.manifest = manifest
+        self.items = IdTable.load(folder, "items")
+        self.users = IdTable.load(folder, "users")
+        self.event_types: tuple[str, ...] = tuple(manifest["event_types"])
+        self.selection = EventSelection.from_json(manifest["selection"])
+        self.position: int = manifest["position"]
+        self._ptr = np.load(folder / "history.ptr.npy", mmap_mode="r")
+        mode: Literal["r"] | None = "r" if self._ptr[-1] else None
+        self._history = [np.load(folder / f"history.{name}.npy", mmap_mode=mode) for name in _COLUMNS]
+
+    @classmethod
+    def open(cls, folder: Path) -> Artifact:
+        """Open a published folder.
+
+        Raises:
+            JobFailed: it was written by a newer version of this program.
+        """
+        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+        if manifest["format"] > FORMAT:
+            raise JobFailed(
+                f"The model has format {manifest['format']}; this program reads formats up to {FORMAT}. "
+                "Upgrade openpersonalize, or train a new solution version."
+            )
+        return cls(folder, manifest)
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that trained it.
+
+        Raises:
+            JobFailed: the package that brought the recipe is not installed any more.
+        """
+        name, package = self.manifest["recipe"], self.manifest["package"]
+        found = find_recipe(name)
+        if found is None or not found.trainable:
+            raise JobFailed(f"Recipe {name} comes from the package {package}, which is not installed.")
+        return found
+
+    @cached_property
+    def model(self) -> Model:
+        """The model, opened on first use."""
+        return self.recipe.load(self.folder / "model", self.items)
+
+    def history(self, user: str) -> tuple[Int32, Int64, Int16, Float32]:
+        """item, time, event type and weight of a user's last events, oldest first; empty when unknown."""
+        number = self.users.find(user)
+        span = slice(int(self._ptr[number]), int(self._ptr[number + 1])) if number >= 0 else slice(0, 0)
+        item, time, event, weight = (np.array(column[span]) for column in self._history)
+        return item, time, event, weight
+
+    def verify(self) -> list[str]:
+        """Files that are missing or differ from what was written; empty when all is well. Reads all."""
+        return [
+            path
+            for path, written in self.manifest["files"].items()
+            if not (self.folder / path).is_file() or _fingerprint(self.folder / path) != written
+        ]
+
+
+def _write_history(folder: Path, sequences: Sequences) -> None:
+    ptr, counts = sequences.ptr, sequences.counts
+    kept = np.minimum(counts, HISTORY)
+    newest = np.arange(len(sequences.item)) >= np.repeat(ptr[1:] - kept, counts)
+    ends = np.zeros(len(ptr), dtype=np.int64)
+    np.cumsum(kept, out=ends[1:])
+    np.save(folder / "history.ptr.npy", ends)
+    for name in _COLUMNS:
+        np.save(folder / f"history.{name}.npy", getattr(sequences, name)[newest])
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def _fingerprint(path: Path) -> dict[str, Any]:
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return {"sha256": digest, "size": path.stat().st_size}
