@@ -127,7 +127,7 @@ class Clients:
 
 
 def make_clients(endpoint: str, region: str, *, checked: bool = True) -> Clients:
-    """Clients that never retry and check every answer; not `checked`, they also send what the SDK would refuse."""
+    """Clients that never retry and check every answer; not `checked`, they send what the SDK would refuse."""
 
     def client(service: str) -> Any:
         made = boto3.session.Session().client(

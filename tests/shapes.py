@@ -51,6 +51,12 @@ ALSO_REQUIRED = {  # the model marks nearly nothing of an answer as required; cl
     "GetRecommendations": ("itemList", "recommendationId"),
     "GetPersonalizedRanking": ("personalizedRanking", "recommendationId"),
 }
+_CLASSES = {
+    r"\p{ASCII}": r"[\x00-\x7f]",
+    r"\p{L}": r"\w",
+    r"\p{Z}": r"\s",
+    r"\p{N}": r"\d",
+}  # of the model's patterns
 DATED = ("creationDateTime", "lastUpdatedDateTime")
 
 
@@ -203,7 +209,9 @@ def _bounds(size: float, shape: Any, path: str) -> Iterator[str]:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(re.sub(r"\\p\{[A-Z]\}", r"\\w\\s", pattern))
+    for java, python in _CLASSES.items():
+        pattern = pattern.replace(java, python)
+    return re.compile(pattern)
 
 
 _CHECKS = {

@@ -75,11 +75,7 @@ def update_campaign(context: Context, request: Request) -> Answer:
             referred = _require_reference(tx, asked)
         if campaign.status not in ("ACTIVE", "CREATE FAILED"):
             raise ResourceInUse(busy(campaign))
-        if update_in_progress(campaign):
-            raise ResourceInUse(
-                f"Resource {campaign.arn} is in use. Status of latestCampaignUpdate:"
-                f" {campaign.attributes['latestCampaignUpdate']['status']}."
-            )
+        _require_no_update(campaign)
         version = _usable_version(tx, referred)
         if version.group_arn != campaign.group_arn:
             raise InvalidInput(f"{version.arn} belongs to another dataset group than {campaign.arn}.")
@@ -104,14 +100,18 @@ def delete_campaign(context: Context, request: Request) -> Answer:
     with context.scope.write() as tx:
         campaign = tx.require(request["campaignArn"], "campaign")
         require_deletable(campaign)
-        if update_in_progress(campaign):
-            raise ResourceInUse(
-                f"Resource {campaign.arn} is in use. Status of latestCampaignUpdate:"
-                f" {campaign.attributes['latestCampaignUpdate']['status']}."
-            )
+        _require_no_update(campaign)
         tx.update(campaign, status="DELETE PENDING")
         tx.enqueue("delete-campaign", campaign.arn, {})
     return {}
+
+
+def _require_no_update(campaign: Resource) -> None:
+    if update_in_progress(campaign):
+        raise ResourceInUse(
+            f"Resource {campaign.arn} is in use. Status of latestCampaignUpdate:"
+            f" {campaign.attributes['latestCampaignUpdate']['status']}."
+        )
 
 
 def _check_sync(config: dict[str, Any], latest: bool) -> None:
