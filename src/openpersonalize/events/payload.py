@@ -161,6 +161,8 @@ def _split(
 def _item(key: str, value: Any, found: list[str]) -> str | None:
     """The item that a property names; None when it is null or empty, "" when something is wrong with it."""
     try:
+        if isinstance(value, list):
+            raise UnfitError
         item = "" if value is None else to_text(value)
     except UnfitError:
         found.append(f"Invalid value for property {key}.")

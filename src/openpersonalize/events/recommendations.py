@@ -4,6 +4,7 @@ path."""
 from __future__ import annotations
 
 import logging
+import math
 import sqlite3
 import threading
 from collections.abc import Sequence
@@ -30,6 +31,8 @@ MOST_WAITING = 50_000
 AT_ONCE = (64, 16, 4, 1)
 COLUMNS = 5
 EVICTED_AT_ONCE = 1000
+SPARE = 16
+"""Rows forgotten beyond the excess: rows differ in size, and a page is free only when all of it is."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -131,6 +134,7 @@ class RecommendationLog:
                 self._end.wait(FLUSH_SECONDS)
                 self._wake.clear()
                 self._flush(connection)
+            self._flush(connection)  # what came between the last look and the end
 
     def _flush(self, connection: sqlite3.Connection) -> None:
         with self._flushing:
@@ -154,8 +158,10 @@ class RecommendationLog:
     def _evict(self, connection: sqlite3.Connection, rows: int) -> None:
         """Forget at most `rows` of the oldest: more than one flush adds, so the bounds are reached again."""
         connection.execute(SQL["expire"], (rows, self._clock.now() - self._seconds))
-        if connection.execute(SQL["used"]).fetchone()[0] > self._bytes:
-            connection.execute(SQL["shorten"], (rows,))
+        used, held = connection.execute(SQL["used"]).fetchone()
+        if used > self._bytes:
+            excess = math.ceil(held * (1 - self._bytes / used))
+            connection.execute(SQL["shorten"], (min(rows, excess + SPARE),))
 
 
 def _insert(connection: sqlite3.Connection, issued: list[Issued]) -> None:

@@ -18,6 +18,7 @@ DELETE FROM issued WHERE position IN (SELECT position FROM issued ORDER BY posit
 -- shorten: the oldest rows
 DELETE FROM issued WHERE position IN (SELECT position FROM issued ORDER BY position LIMIT ?)
 
--- used: bytes of the file that hold something
-SELECT (p.page_count - f.freelist_count) * s.page_size
+-- used: bytes of the file that hold something, and how many rows there are
+SELECT (p.page_count - f.freelist_count) * s.page_size,
+       (SELECT coalesce((SELECT max(position) FROM issued) - (SELECT min(position) FROM issued) + 1, 0))
 FROM pragma_page_count AS p, pragma_freelist_count AS f, pragma_page_size AS s
