@@ -44,7 +44,9 @@ def put(log, item, **columns):
 
 
 def bulk(**genres):
-    return pl.DataFrame({"ITEM_ID": list(genres), "GENRE": list(genres.values()), "PRICE": [1.0] * len(genres)})
+    return pl.DataFrame(
+        {"ITEM_ID": list(genres), "GENRE": list(genres.values()), "PRICE": [1.0] * len(genres)}
+    )
 
 
 def genres(catalogue):

@@ -31,7 +31,9 @@ def streamed(*rows):
 
 
 def test_streamed_events_follow_the_trained_ones():
-    query = recent().query(trained((2, 50, 0)), streamed((11, "a", 100, "click"), (12, "b", 200, "buy")), 300, False)
+    query = recent().query(
+        trained((2, 50, 0)), streamed((11, "a", 100, "click"), (12, "b", 200, "buy")), 300, False
+    )
     assert query.item.tolist() == [2, 0, 1]
     assert query.time.tolist() == [50, 100, 200]
     assert query.event.tolist() == [0, 0, 1]
@@ -42,7 +44,11 @@ def test_streamed_events_follow_the_trained_ones():
 
 def test_what_training_saw_is_not_counted_twice():
     live = streamed((9, "a", 40, "click"), (10, "b", 45, "click"), (11, "c", 60, "click"))
-    assert recent(position=10).query(trained((0, 40, 0), (1, 45, 0)), live, 99, False).item.tolist() == [0, 1, 2]
+    assert recent(position=10).query(trained((0, 40, 0), (1, 45, 0)), live, 99, False).item.tolist() == [
+        0,
+        1,
+        2,
+    ]
 
 
 def test_somebody_training_did_not_see_has_all_streamed_events():
@@ -56,7 +62,9 @@ def test_a_back_dated_event_takes_its_place_in_time():
 
 
 def test_at_equal_times_the_later_arrival_comes_later():
-    query = recent().query(trained((2, 50, 0)), streamed((11, "a", 50, "click"), (12, "b", 50, "click")), 99, False)
+    query = recent().query(
+        trained((2, 50, 0)), streamed((11, "a", 50, "click"), (12, "b", 50, "click")), 99, False
+    )
     assert query.item.tolist() == [2, 0, 1]
 
 
@@ -83,7 +91,10 @@ def test_the_value_threshold_holds_for_streamed_events():
 def test_event_weights_reach_the_model():
     config = {
         "eventsConfig": {
-            "eventParametersList": [{"eventType": "click", "weight": 0.1}, {"eventType": "buy", "weight": 0.3}]
+            "eventParametersList": [
+                {"eventType": "click", "weight": 0.1},
+                {"eventType": "buy", "weight": 0.3},
+            ]
         }
     }
     live = streamed((11, "a", 60, "click"), (12, "b", 61, "buy"), (13, "c", 62, "like"))

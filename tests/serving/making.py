@@ -1,0 +1,139 @@
+"""A deployment over made-up data, as tests need it: real artifact, live log, follower and columns."""
+
+import json
+
+import numpy as np
+import polars as pl
+
+from openpersonalize.clock import SystemClock
+from openpersonalize.datasets.schemas import parse_schema
+from openpersonalize.datasets.selection import EventSelection
+from openpersonalize.datasets.sequences import build_sequences
+from openpersonalize.events.entries import Event, Record
+from openpersonalize.events.follower import Follower
+from openpersonalize.events.livelog import open_live_log, stream_of
+from openpersonalize.filters.compiler import compile_filter
+from openpersonalize.recipes.artifact import Artifact, write_artifact
+from openpersonalize.recipes.base import Configuration, Training, TrainingData
+from openpersonalize.recipes.registry import recipe as find_recipe
+from openpersonalize.serving.catalogue import Catalogue
+from openpersonalize.serving.deployment import Deployment, GroupData, Trained
+from openpersonalize.serving.kept import Kept
+from openpersonalize.settings import read_settings
+
+GROUP = "arn:aws:personalize:eu-west-1:000000000000:dataset-group/shop"
+STREAM = stream_of(GROUP)
+ITEMS_ARN, USERS_ARN = (STREAM.replace("INTERACTIONS", kind) for kind in ("ITEMS", "USERS"))
+NOW = 1_760_000_000
+
+
+def schema(name, *fields):
+    return parse_schema(
+        json.dumps(
+            {
+                "type": "record",
+                "name": name,
+                "namespace": "com.amazonaws.personalize.schema",
+                "fields": [{"name": n, "type": t, **more} for n, t, more in fields],
+                "version": "1.0",
+            }
+        )
+    )
+
+
+SCHEMAS = {
+    "INTERACTIONS": schema(
+        "Interactions",
+        ("USER_ID", "string", {}),
+        ("ITEM_ID", "string", {}),
+        ("TIMESTAMP", "long", {}),
+        ("EVENT_TYPE", "string", {}),
+    ),
+    "ITEMS": schema(
+        "Items",
+        ("ITEM_ID", "string", {}),
+        ("GENRE", ["null", "string"], {"categorical": True}),
+        ("PRICE", ["null", "double"], {}),
+    ),
+    "USERS": schema("Users", ("USER_ID", "string", {}), ("AGE", ["null", "int"], {})),
+}
+GENRES = ("books", "games", "music")
+CATALOGUE = [f"item-{k:02d}" for k in range(30)]
+COLD = ["item-cold-1", "item-cold-2"]
+
+
+def interactions():
+    """30 users, each in one genre, meeting its ten items in turn; every fifth event is a purchase."""
+    rows = []
+    for user in range(30):
+        own = [item for number, item in enumerate(CATALOGUE) if number % 3 == user % 3]
+        for step in range(12):
+            item = own[(user + step) % 10] if step < 11 else own[0]
+            kind = "purchase" if step % 5 == 4 else "click"
+            rows.append((f"user-{user:02d}", item, NOW - 86_400 + user * 100 + step, kind))
+    return pl.DataFrame(rows, schema=["USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE"], orient="row")
+
+
+def items():
+    names = CATALOGUE + COLD
+    return pl.DataFrame(
+        {
+            "ITEM_ID": names,
+            "GENRE": [GENRES[number % 3] for number in range(len(names))],
+            "PRICE": [float(number) for number in range(len(names))],
+        }
+    )
+
+
+class Made:
+    """A deployment and the streams behind it."""
+
+    def __init__(self, folder, recipe="aws-user-personalization", window=0, now=NOW):
+        self.time = now
+        self.settings = read_settings({"data_dir": str(folder)}, {})
+        self.log = open_live_log(self.settings, SystemClock())
+        self.follower = Follower(self.log, 1 << 20)
+        self.rows = interactions()
+        self.trained = Trained(_artifact(folder / "artifact", recipe, self.rows), find_recipe(recipe))
+        self.items = Catalogue(self.log, ITEMS_ARN, SCHEMAS["ITEMS"], self.trained.artifact.items, items())
+        self.users = Catalogue(
+            self.log, USERS_ARN, SCHEMAS["USERS"], None, pl.DataFrame({"USER_ID": ["user-00"], "AGE": [30]})
+        )
+        self.kept = Kept(8 << 20, lambda state: state.size)
+        self.deployment = Deployment(
+            self.trained,
+            self.items,
+            GroupData(STREAM, None, np.empty(0, np.int32), lambda: self.users),
+            live=self.follower.history,
+            kept=self.kept,
+            now=lambda: self.time,
+            window=window,
+        )
+
+    def close(self):
+        self.follower.close()
+        self.log.close()
+
+    def event(self, user, item, kind="click", time=None, session="s"):
+        self.log.append(STREAM, [Event(user, session, item, time or self.time, kind)]).result()
+
+    def put_item(self, item, **columns):
+        position = self.log.append(ITEMS_ARN, [Record(item, json.dumps(columns))]).result()
+        self.items.catch_up(position)
+
+    def put_user(self, user, **columns):
+        self.users.catch_up(self.log.append(USERS_ARN, [Record(user, json.dumps(columns))]).result())
+
+    def filter(self, expression, **values):
+        return compile_filter(expression, SCHEMAS).bind(values)
+
+
+def _artifact(folder, name, rows):
+    folder.mkdir()
+    recipe = find_recipe(name)
+    selection = EventSelection.from_solution(None, None)
+    sequences = build_sequences(rows.lazy(), items()["ITEM_ID"], selection)
+    parameters = {one.name: one.default for one in recipe.hyperparameters}
+    model = recipe.fit(TrainingData(sequences), Configuration(parameters), Training(seed=1))
+    write_artifact(folder, model=model, recipe=recipe, sequences=sequences, selection=selection, position=0)
+    return Artifact.open(folder)
