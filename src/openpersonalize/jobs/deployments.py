@@ -158,8 +158,13 @@ def _mark(tx: Transaction, job: Job, status: str, **members: str) -> Resource:
 
 
 def _verify(job: Job, version: Resource) -> None:
-    """The version's model is there, whole and readable."""
-    key = version.internal["artifact"]
-    if not job.installation.objects.exists(key):
-        raise JobFailed(f"The model of {version.arn} is missing; train a new version.")
-    Artifact.open(job.installation.objects.fetch(key)).verify()
+    """The version's model is there, whole, and of a recipe that this installation has."""
+    mend = "train a new solution version"
+    try:
+        artifact = Artifact.open(job.installation.objects.fetch(version.internal["artifact"]))
+        damaged = artifact.verify()
+    except (OSError, ValueError, KeyError) as error:
+        raise JobFailed(f"The model of {version.arn} is missing or unreadable; {mend}.") from error
+    if damaged:
+        raise JobFailed(f"The model of {version.arn} is damaged ({', '.join(damaged[:5])}); {mend}.")
+    job.line(f"{version.arn}: a model of recipe {artifact.recipe.name}, whole")
