@@ -108,6 +108,12 @@ def configure_logging(level: str) -> None:
     uvicorn.handlers[:] = []
     uvicorn.propagate = True
     uvicorn.setLevel("DEBUG" if level == "debug" else "WARNING")
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not that a start failed: whoever failed has said why."""
+    return not record.getMessage().startswith("Application startup failed")
 
 
 def _quoted(text: str) -> str:

@@ -34,7 +34,7 @@ def open_metadata_only(settings: Settings) -> Services:
     installation: Any = SimpleNamespace(
         settings=settings, clock=SystemClock(), metadata=metadata, close=metadata.close
     )
-    deployments: Any = SimpleNamespace()
+    deployments: Any = SimpleNamespace(close=lambda: None)
     return Services(installation, deployments, None)
 
 

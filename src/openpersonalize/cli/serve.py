@@ -162,6 +162,7 @@ def _run_here(settings: Settings, listener: socket.socket, keys: KeyRing) -> Non
     telemetry.configure_logging(settings.log_level)
     app = create_app(settings)
     app.announce = lambda: click.echo(banner(settings, keys))
+    app.lament = lambda error: None  # it is raised below
     signal.signal(signal.SIGTERM, _leave)  # uvicorn drains first, then hands the signal back
     try:
         uvicorn.Server(uvicorn.Config(app, **server_options(settings))).run(sockets=[listener])

@@ -30,6 +30,7 @@ from ..access.roles import Caller, authorise, authorise_plain
 from ..access.signature import verify
 from ..errors import InternalFailure, InvalidInput, ServiceError, StartError, Unavailable
 from ..operations.context import Context
+from ..operations.registry import NOT_AVAILABLE, OPERATIONS, Handler
 from ..settings import Settings
 from .exchange import Disconnected, Exchange, Receive, Scope, Send
 from .plain import JSON, PREFIX, error_page, health_page, page
@@ -43,15 +44,14 @@ SETTINGS_VARIABLE = "OPENPERSONALIZE_WORKER_SETTINGS"
 THREADS = 16
 """Threads for operations that are plain functions: control calls of a millisecond or so."""
 
-Handler = Callable[[Context, dict[str, Any]], Any]
 _log = logging.getLogger(__name__)
 
 
 def create_app(
     settings: Settings,
     *,
-    operations: Mapping[str, Handler] | None = None,
-    not_available: Collection[str] | None = None,
+    operations: Mapping[str, Handler] = OPERATIONS,
+    not_available: Collection[str] = NOT_AVAILABLE,
     open_services: Callable[[Settings], Services] = open_services,
 ) -> Application:
     """The ASGI application of one server process.
@@ -61,11 +61,6 @@ def create_app(
         not_available: operations that are answered with a sentence saying so.
         open_services: called at start-up; what it returns is closed at the end.
     """
-    if operations is None or not_available is None:
-        from ..operations.registry import NOT_AVAILABLE, OPERATIONS
-
-        operations = OPERATIONS if operations is None else operations
-        not_available = NOT_AVAILABLE if not_available is None else not_available
     return Application(settings, operations, not_available, open_services)
 
 
@@ -82,6 +77,7 @@ class Application:
     Attributes:
         failure: the StartError that kept it from starting, if any.
         announce: called when it is ready to answer.
+        lament: called when it cannot start; logs the reason unless somebody else tells it.
     """
 
     def __init__(
@@ -93,8 +89,11 @@ class Application:
     ) -> None:
         self.failure: StartError | None = None
         self.announce: Callable[[], None] = lambda: None
+        self.lament: Callable[[StartError], None] = lambda error: _log.error(error.message)
         self._settings = settings
-        self._handlers = {name: (run, inspect.iscoroutinefunction(run)) for name, run in operations.items()}
+        self._handlers: dict[str, tuple[Any, bool]] = {
+            name: (run, inspect.iscoroutinefunction(run)) for name, run in operations.items()
+        }
         self._not_available = not_available
         self._open_services = open_services
         self._services: Services | None = None
@@ -116,7 +115,8 @@ class Application:
             self._services = self._open_services(self._settings)
         except StartError as error:
             self.failure = error
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            self.lament(error)
+            await send({"type": "lifespan.startup.failed", "message": ""})
             return
         self.announce()
         await send({"type": "lifespan.startup.complete"})

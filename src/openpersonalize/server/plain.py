@@ -13,16 +13,16 @@ An ARN may be percent-encoded or carry its slashes as they are. Errors are ``{"e
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import msgspec
 
 from ..errors import InvalidInput, ResourceNotFound, ServiceError
+from ..jobs.report import job_list, job_problems, job_report
+from ..resources.store import Scope
 from .exchange import Exchange
-
-if TYPE_CHECKING:
-    from .services import Services
+from .services import Services
 
 JSON = b"application/json"
 PREFIX = "/v1/"
@@ -57,8 +57,6 @@ def error_page(error: ServiceError) -> tuple[int, bytes]:
 
 
 def _jobs(exchange: Exchange, services: Services) -> list[Mapping[str, Any]]:
-    from ..jobs.report import job_list
-
     regions = parse_qs(exchange.query.decode("latin-1")).get("region")
     scopes = [services.scope(regions[0])] if regions else services.installation.metadata.scopes()
     return [job for scope in scopes for job in job_list(scope)]
@@ -66,8 +64,6 @@ def _jobs(exchange: Exchange, services: Services) -> list[Mapping[str, Any]]:
 
 def _job(rest: str, services: Services) -> Any:
     """The page of a job; `rest` is what follows ``jobs/`` in the path as it was sent."""
-    from ..jobs.report import job_problems, job_report
-
     whole = unquote(rest)
     report = job_report(_scope_of(whole, services), whole)
     if report is not None:
@@ -81,7 +77,7 @@ def _job(rest: str, services: Services) -> Any:
     raise ResourceNotFound(f"There is no job of {whole}.")
 
 
-def _scope_of(arn: str, services: Services) -> Any:
+def _scope_of(arn: str, services: Services) -> Scope:
     parts = arn.split(":", 5)
     if len(parts) != 6 or parts[0] != "arn" or parts[4] != services.installation.settings.account:
         raise ResourceNotFound(f"There is no job of {arn}.")

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..clock import SystemClock
+from ..installation import Installation
+from ..jobs.runner import JobRunner
+from ..resources.store import Scope
+from ..serving.deployments import Deployments
 from ..settings import Settings
 
-if TYPE_CHECKING:
-    from ..installation import Installation
-    from ..jobs.runner import JobRunner
-    from ..resources.store import Scope
-    from ..serving.deployments import Deployments
-
-_log = logging.getLogger(__name__)
 _MOST_SCOPES = 256
 
 
@@ -36,7 +32,6 @@ class Services:
         self.runner = runner
         self._account = installation.settings.account
         self._scopes: dict[str, Scope] = {}
-        self._groups: dict[tuple[str, str], str] = {}
 
     def scope(self, region: str) -> Scope:
         """The installation's account in a region."""
@@ -68,9 +63,10 @@ class Services:
         return int(rate)
 
     def close(self) -> None:
-        """Let running jobs stop where they can be taken up again, then close the stores."""
+        """Let light jobs end and heavy ones go back to the queue, then close the stores."""
         if self.runner is not None:
-            self.runner.stop(drain=False)
+            self.runner.stop(drain=True)
+        self.deployments.close()
         self.installation.close()
 
 
@@ -80,10 +76,6 @@ def open_services(settings: Settings) -> Services:
     Raises:
         StartError: the data folder cannot be used; the sentence says why.
     """
-    from ..installation import Installation
-    from ..jobs.runner import JobRunner
-    from ..serving.deployments import Deployments
-
     installation = Installation.open(settings, SystemClock())
     runner = JobRunner(installation)
     runner.start()
