@@ -1,0 +1,312 @@
+"""The heavy step of a training: reads the pinned data, fits, measures, fits again on everything, publishes.
+
+Runs in a process of its own. Memory: the selected interactions (about 120 bytes each while they are sorted,
+30 afterwards), and what the recipe states; tables are scanned, never held whole.
+
+One seed and one data set give one artifact, bit for bit; a step that is run again after a crash publishes
+under the same key, so nothing is left behind twice.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+
+from ..clock import SystemClock
+from ..datasets.schemas import Schema, metadata_fields, parse_schema
+from ..datasets.selection import EventSelection
+from ..datasets.sequences import Sequences, build_sequences
+from ..datasets.snapshots import Snapshot
+from ..datasets.tables import id_column
+from ..errors import JobFailed
+from ..evaluation.measure import measure
+from ..evaluation.metrics import rounded
+from ..evaluation.splits import split
+from ..events.linking import link_sessions
+from ..events.livelog import LiveLog, open_live_log, stream_of
+from ..recipes.artifact import write_artifact
+from ..recipes.base import Configuration, Float32, Model, Recipe, Training, TrainingData
+from ..recipes.configuration import training_columns
+from ..recipes.hyperparameters import read_configuration, read_search
+from ..recipes.registry import recipe as find_recipe
+from ..storage.objects import ObjectStore, open_objects
+from .task import Task
+
+LEAST_INTERACTIONS = 1000
+LEAST_USERS = 25
+LEAST_SHARE = 0.01
+MOST_KINDS = 10
+
+OBJECTIVE = "normalized_discounted_cumulative_gain_at_25"
+"""What a hyperparameter search maximises on the held-out part."""
+
+
+def run(
+    task: Task,
+    *,
+    recipe: str,
+    solution: Mapping[str, Any],
+    schemas: Mapping[str, str],
+    interactions: str | None,
+    items: str | None,
+    users: str | None,
+    group: str,
+    position: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Train one solution version.
+
+    Args:
+        task: the job.
+        recipe: name or ARN.
+        solution: ``eventType``, ``performHPO`` and ``solutionConfig`` of the version.
+        schemas: schema texts by dataset type.
+        interactions, items, users: keys of the pinned snapshots; None before the first import.
+        group: ARN of the dataset group.
+        position: place in the live log up to which streamed data counts.
+        seed: the source of every random choice.
+
+    Returns:
+        ``artifact`` (its key), ``metrics`` (four decimals), ``training_hours``, ``tuned`` (texts; empty
+        without a search).
+
+    Raises:
+        JobFailed: too little data, or a recipe that cannot be trained; the sentence is the failureReason.
+        JobStopped: somebody asked to stop.
+    """
+    began = time.monotonic()
+    chosen = find_recipe(recipe)
+    if chosen is None or not chosen.trainable:
+        raise JobFailed(f"Recipe {recipe} is not installed here, or this version cannot train it.")
+    objects = open_objects(task.settings)
+    log = open_live_log(task.settings, SystemClock())
+    keys = {"INTERACTIONS": interactions, "ITEMS": items, "USERS": users}
+    try:
+        known = {kind: parse_schema(text) for kind, text in schemas.items()}
+        data, selection = read(task, Pinned(objects, log, known, group, position), keys, solution)
+    finally:
+        log.close()
+    outcome = train(task, chosen, data, selection, solution, seed)
+    hours = (time.monotonic() - began) / 3600
+    task.check()
+    task.progress("publish", 0, 1, "artifact")
+    staged = objects.stage()
+    write_artifact(
+        staged,
+        model=outcome.model,
+        recipe=chosen,
+        sequences=data.sequences,
+        selection=selection,
+        position=position,
+        manifest={"metrics": outcome.metrics, "tuned": outcome.tuned, "snapshots": keys, "seed": seed},
+    )
+    key = f"artifacts/{task.job_id}"
+    objects.publish(staged, key)
+    task.progress("publish", 1, 1, "artifact")
+    return {
+        "artifact": key,
+        "metrics": outcome.metrics,
+        "training_hours": round(hours, 3),
+        "tuned": outcome.tuned,
+    }
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """Where the data of one version is: snapshots, and the live log up to `position`."""
+
+    objects: ObjectStore
+    log: LiveLog
+    schemas: Mapping[str, Schema]
+    group: str
+    position: int
+
+    def interactions(self, key: str | None) -> pl.LazyFrame:
+        """All interactions in order of arrival; streamed ones under the user of their session."""
+        schema = self.schemas["INTERACTIONS"]
+        streamed = self.log.interactions_frame(stream_of(self.group), schema, up_to=self.position).lazy()
+        linked = link_sessions(streamed.filter(~pl.col("_DUPLICATE"))).select(schema.names)
+        if key is None:
+            return linked
+        return pl.concat([Snapshot.open(self.objects, key).scan(schema), linked])
+
+    def records(self, kind: str, key: str | None) -> pl.DataFrame | None:
+        """One row per id of an Items or Users dataset; None when the group has none."""
+        schema = self.schemas.get(kind)
+        if schema is None:
+            return None
+        stream = f"{self.group.replace(':dataset-group/', ':dataset/')}/{kind}"
+        put = self.log.records_frame(stream, schema, up_to=self.position).select(schema.names)
+        if key is None:
+            return put
+        bulk = Snapshot.open(self.objects, key).scan(schema).collect()
+        return pl.concat([bulk, put]).unique(id_column(schema), keep="last", maintain_order=True)
+
+
+def read(
+    task: Task, pinned: Pinned, keys: Mapping[str, str | None], solution: Mapping[str, Any]
+) -> tuple[TrainingData, EventSelection]:
+    """The training data of a version, checked against the minimums.
+
+    Raises:
+        JobFailed: there is too little of it, or too many kinds of it.
+    """
+    config = solution.get("solutionConfig") or {}
+    selection = EventSelection.from_solution(solution.get("eventType"), config)
+    task.progress("read", 0, 3, "datasets")
+    rows = pinned.interactions(keys["INTERACTIONS"])
+    check_kinds(rows, pinned.schemas["INTERACTIONS"])
+    task.check()
+    items, users = (pinned.records(kind, keys[kind]) for kind in ("ITEMS", "USERS"))
+    task.progress("read", 1, 3, "datasets")
+    sequences = build_sequences(rows, None if items is None else items["ITEM_ID"], selection)
+    size = (len(sequences.item), len(sequences.users), len(sequences.items))
+    task.line("{:,} interactions of {:,} users with {:,} items".format(*size))
+    check_amount(sequences, selection, task.settings.minimum_data)
+    task.progress("read", 3, 3, "datasets")
+    data = TrainingData(
+        sequences,
+        aligned(items, "ITEM_ID", sequences.items.series(), config),
+        aligned(users, "USER_ID", sequences.users.series(), config),
+    )
+    return data, selection
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished training: the model, its metrics, and what a search settled."""
+
+    model: Model
+    metrics: dict[str, float]
+    tuned: dict[str, str]
+
+
+def train(
+    task: Task,
+    recipe: Recipe,
+    data: TrainingData,
+    selection: EventSelection,
+    solution: Mapping[str, Any],
+    seed: int,
+) -> Outcome:
+    """Fit on nine tenths of the users, measure on the others, fit again on all with what was settled.
+
+    With ``performHPO`` the first two steps are done for each setting to try, and the best one is fitted
+    again.
+    """
+    config = solution.get("solutionConfig") or {}
+    tries = settings_to_try(recipe, config) if solution.get("performHPO") else [{}]
+    threads = task.settings.threads or os.cpu_count() or 1
+    training = Training(seed, threads, task.progress, task.check)
+    best: Outcome | None = None
+    for number, tuned in enumerate(tries, start=1):
+        configuration = read_configuration(recipe, config, tuned)
+        model, metrics = measured(recipe, data, selection, configuration, training)
+        shown = ", ".join(f"{name} {value}" for name, value in tuned.items()) or recipe.name
+        task.line(f"Model {number} of {len(tries)} ({shown}): NDCG at 25 is {metrics[OBJECTIVE]}.")
+        if best is None or metrics[OBJECTIVE] > best.metrics[OBJECTIVE]:
+            best = Outcome(model, metrics, tuned)
+    assert best is not None
+    final = replace(training, prior=best.model.settled())
+    return replace(best, model=recipe.fit(data, read_configuration(recipe, config, best.tuned), final))
+
+
+def measured(
+    recipe: Recipe,
+    data: TrainingData,
+    selection: EventSelection,
+    configuration: Configuration,
+    training: Training,
+) -> tuple[Model, dict[str, float]]:
+    """A model of nine tenths of the users, and how well it does for the others."""
+    parts = split(data.sequences)
+    shown = replace(data, sequences=data.sequences.where(parts.training))
+    model = recipe.fit(shown, configuration, training)
+    metrics = measure(
+        model,
+        data.sequences,
+        parts,
+        weighted=selection.weighted,
+        reward=reward_of(data, configuration.objective.attribute if configuration.objective else None),
+        progress=training.progress,
+        check=training.check,
+    )
+    return model, rounded(metrics)
+
+
+def settings_to_try(recipe: Recipe, config: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The settings that a search tries: every combination of the categories it may choose from.
+
+    Numbers stay at the recipe's default, moved into their range: the present members have no use for them.
+    """
+    search = read_search(recipe, config)
+    tries: list[dict[str, str]] = [{}]
+    for one in search.ranges:
+        values = one.values
+        if not values:
+            moved = min(max(float(one.row.default), one.low or 0.0), one.high or 0.0)
+            values = (str(int(moved)) if one.row.type == "integer" else str(moved),)
+        tries = [{**before, one.row.name: value} for before in tries for value in values]
+    return tries[: search.jobs]
+
+
+def check_kinds(rows: pl.LazyFrame, schema: Schema) -> None:
+    """Event types in the data, EVENT_TYPE, EVENT_VALUE and metadata columns are at most ten together.
+
+    Raises:
+        JobFailed: they are more.
+    """
+    reserved = [name for name in ("EVENT_TYPE", "EVENT_VALUE") if schema.field(name) is not None]
+    own = [field for field in metadata_fields(schema, "INTERACTIONS", None) if field.name not in reserved]
+    types = 0
+    if "EVENT_TYPE" in reserved:
+        types = rows.select(pl.col("EVENT_TYPE").drop_nulls().n_unique()).collect().item()
+    if types + len(reserved) + len(own) > MOST_KINDS:
+        raise JobFailed("Dataset has more than 10 distinct event types and metadata columns.")
+
+
+def check_amount(sequences: Sequences, selection: EventSelection, minimum_data: bool) -> None:
+    """Amazon's minimums: 1000 interactions, 25 users with two or more, 1 percent of the users.
+
+    Without `minimum_data` one interaction is enough.
+
+    Raises:
+        JobFailed: there are fewer; in Amazon's words.
+    """
+    if len(sequences.item) < (LEAST_INTERACTIONS if minimum_data else 1):
+        chosen = ", ".join(selection.named)
+        tail = f" after filtering by event type: {chosen}" if chosen else ""
+        raise JobFailed(f"Dataset has fewer than {LEAST_INTERACTIONS} interactions{tail}")
+    if not minimum_data:
+        return
+    repeated = int((sequences.counts >= 2).sum())
+    if repeated < LEAST_USERS:
+        raise JobFailed("Create failed. Dataset has fewer than 25 users with at least 2 interactions each.")
+    if repeated < LEAST_SHARE * len(sequences.users):
+        raise JobFailed("Create failed. Less than 1 percent of users have at least 2 interactions each.")
+
+
+def aligned(
+    table: pl.DataFrame | None, key: str, ids: pl.Series, config: Mapping[str, Any]
+) -> pl.DataFrame | None:
+    """The rows of `ids` in order, nulls where there is none, reduced to the columns that may train."""
+    if table is None:
+        return None
+    columns = training_columns(config, "ITEMS" if key == "ITEM_ID" else "USERS", table.columns)
+    return ids.alias(key).to_frame().join(table.select(columns), on=key, how="left", maintain_order="left")
+
+
+def reward_of(data: TrainingData, attribute: str | None) -> Float32 | None:
+    """float32[n], the objective's column, shifted to begin at 0, 0 where unknown; None without an
+    objective."""
+    if attribute is None or data.items is None:
+        return None
+    values = data.items[attribute].cast(pl.Float64)
+    least = values.min()
+    shift = least if isinstance(least, float) and least < 0 else 0.0
+    return (values - shift).fill_null(0.0).cast(pl.Float32).to_numpy()
