@@ -143,6 +143,6 @@ def failed_after(status: str | None) -> str | None:
         return Status.CREATE_FAILED
     if status.startswith("UPDATE"):
         return Status.ACTIVE
-    if status.startswith("START"):
+    if status.startswith(("START", "STOP")):
         return Status.INACTIVE
     return None

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from openpersonalize.resources import migrations
+from openpersonalize.resources.engine import Database, open_database
+from openpersonalize.resources.tables import SCHEMA_VERSION, metadata
+
+
+def described(database: Database) -> dict[str, Any]:
+    """Tables, columns and indexes as the database itself tells them."""
+    with database.reading() as connection:
+        look = sa.inspect(connection)
+        return {
+            table: {
+                "columns": [
+                    (c["name"], str(c["type"]), c["nullable"], c["primary_key"])
+                    for c in look.get_columns(table)
+                ],
+                "indexes": sorted(
+                    (i["name"], i["column_names"], i["unique"]) for i in look.get_indexes(table)
+                ),
+                "unique": sorted(u["column_names"] for u in look.get_unique_constraints(table)),
+                "foreign": sorted(
+                    (f["constrained_columns"], f["referred_table"], f["options"].get("ondelete"))
+                    for f in look.get_foreign_keys(table)
+                ),
+            }
+            for table in look.get_table_names()
+            if table != migrations.VERSION_TABLE
+        }
+
+
+def test_the_migrations_in_order_equal_the_tables(tmp_path: Path) -> None:
+    stepped, direct = open_database(tmp_path / "a.db"), open_database(tmp_path / "b.db")
+    with stepped.writing() as connection:
+        migrations.upgrade(connection)
+    with direct.writing() as connection:
+        metadata.create_all(connection)
+    assert described(stepped) == described(direct)
+    with stepped.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": migrations.VERSION_TABLE})
+        assert compare_metadata(context, metadata) == []
+    stepped.close()
+    direct.close()
+
+
+def test_the_newest_migration_is_the_one_the_tables_name() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    assert ScriptDirectory.from_config(config).get_heads() == [SCHEMA_VERSION]
+
+
+def test_upgrading_twice_changes_nothing(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "a.db")
+    with database.writing() as connection:
+        assert migrations.current_version(connection) is None
+        migrations.upgrade(connection)
+    once = described(database)
+    with database.writing() as connection:
+        assert migrations.current_version(connection) == SCHEMA_VERSION
+        migrations.upgrade(connection)
+    assert described(database) == once
+    database.close()
