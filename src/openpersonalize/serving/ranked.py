@@ -119,20 +119,14 @@ def choose(ranked: Ranked, sieve: Sieve, k: int) -> Chosen:
     if keep is not None:
         passing = keep[head]
         head, scores = head[passing], scores[passing]
-    if not dropped:
-        if len(head) >= k or ranked.complete:
+    if len(head) >= k or ranked.complete:
+        if not dropped:
             return Chosen(head[:k].tolist(), scores[:k].tolist())
-    elif len(head) >= k or ranked.complete:
-        rows: list[int] = []
-        values: list[float] = []
-        for row, value in zip(head.tolist(), scores.tolist(), strict=True):
-            if row not in dropped:
-                rows.append(row)
-                values.append(value)
-                if len(rows) == k:
-                    return Chosen(rows, values)
-        if ranked.complete:
-            return Chosen(rows, values)
+        enough = k + len(dropped)
+        pairs = zip(head[:enough].tolist(), scores[:enough].tolist(), strict=True)
+        left = [(row, score) for row, score in pairs if row not in dropped][:k]
+        if len(left) == k or ranked.complete:
+            return Chosen([row for row, _ in left], [score for _, score in left])
     return _scan(ranked, sieve, k)
 
 
