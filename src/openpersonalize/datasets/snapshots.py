@@ -20,11 +20,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from .histories import InteractionHistories, build_histories
@@ -35,7 +37,11 @@ FORMAT = 1
 COMPACT_AFTER = 32
 """Generations after which an INCREMENTAL import rewrites the parts of a dataset of records."""
 
-_GENERATION, _ROW = "_GENERATION", "_ROW"
+PART_ROWS = 1_000_000
+PART_BYTES = 128 * 1024 * 1024
+"""A part is written when it has so many rows, or so many bytes in memory."""
+
+_GENERATION = "_GENERATION"
 
 
 class Published(Protocol):
@@ -65,6 +71,7 @@ class Snapshot:
         self.dataset_type: str = manifest["dataset_type"]
         self.schema_text: str = manifest["schema"]
         self.rows: int = manifest["rows"]
+        self.appended: int = manifest["appended"]
         self.parts = tuple(Part(**part) for part in manifest["parts"])
 
     @classmethod
@@ -123,9 +130,10 @@ def _under(wanted: Schema, stored: Schema) -> list[pl.Expr]:
 
 
 class SnapshotWriter:
-    """Writes one snapshot into a staged folder: parts as they come, then `finish`.
+    """Writes one snapshot into a staged folder: rows as they come, then `finish`.
 
-    Not for several threads. Memory: one part.
+    Not for several threads. Memory: the rows of one part; for Interactions 16 bytes a row of all parts while
+    equal rows are looked for, and what the index takes.
     """
 
     def __init__(
@@ -136,36 +144,21 @@ class SnapshotWriter:
         self.dataset_type = dataset_type
         self.schema_text = schema_text
         self.schema = parse_schema(schema_text)
-        self.rows = 0
+        self.appended = 0
         self._kept = list(self._taken(previous)) if previous is not None else []
         self._generation = 1 + max((part.generation for part in self._kept), default=-1)
         self._new: list[Part] = []
-
-    def _taken(self, previous: Snapshot) -> Iterable[Part]:
-        """The parts of `previous`, linked into this folder under this schema."""
-        widened = set(self.schema.names) - set(previous.schema.names)
-        generations = {part.generation for part in previous.parts}
-        if widened or (len(generations) >= COMPACT_AFTER and self.dataset_type in ID_FIELDS):
-            file = "part-00000.parquet"
-            previous.bulk(self.schema).sink_parquet(self.folder / file, compression="zstd")
-            rows = pl.scan_parquet(self.folder / file).select(pl.len()).collect().item()
-            yield Part(file, rows, 0)
-            return
-        for number, part in enumerate(previous.parts):
-            file = f"part-{number:05d}.parquet"
-            _link(previous.folder / part.file, self.folder / file)
-            yield Part(file, part.rows, part.generation)
+        self._waiting: list[pl.DataFrame] = []
 
     def append(self, frame: pl.DataFrame) -> None:
-        """Write `frame` (the schema's columns) as the next part."""
-        if not frame.height:
-            return
-        file = f"part-{len(self._kept) + len(self._new):05d}.parquet"
-        frame.select(self.schema.names).write_parquet(
-            self.folder / file, compression="zstd", compression_level=1
-        )
-        self._new.append(Part(file, frame.height, self._generation))
-        self.rows += frame.height
+        """Add rows (the schema's columns) at the end."""
+        self.appended += frame.height
+        self._waiting.append(frame.select(self.schema.names))
+        if (
+            sum(f.height for f in self._waiting) >= PART_ROWS
+            or sum(f.estimated_size() for f in self._waiting) >= PART_BYTES
+        ):
+            self._write_part()
 
     def finish(self) -> int:
         """Write the index and the manifest; the folder is then ready to be published.
@@ -173,27 +166,96 @@ class SnapshotWriter:
         Returns:
             The number of bulk rows of the whole snapshot.
         """
-        parts = [*self._kept, *self._new]
+        self._write_part()
+        if self.dataset_type in ID_FIELDS:
+            return self._write_manifest(self._bulk_rows())
         if self.dataset_type == "INTERACTIONS":
-            files = [self.folder / part.file for part in parts]
+            self._drop_equal_rows()
+            files = [self.folder / part.file for part in (*self._kept, *self._new)]
             build_histories(files, self.folder / "histories", self.schema.names)
-        manifest: dict[str, Any] = {
+        return self._write_manifest(sum(part.rows for part in (*self._kept, *self._new)))
+
+    def _taken(self, previous: Snapshot) -> Iterator[Part]:
+        """The parts of `previous`, linked into this folder, or written anew as one generation."""
+        generations = {part.generation for part in previous.parts}
+        records = self.dataset_type in ID_FIELDS
+        changed = list(table_types(previous.schema).items()) != list(table_types(self.schema).items())
+        if changed or (records and len(generations) >= COMPACT_AFTER):
+            previous.bulk(self.schema).sink_parquet(self.folder / _file(0))
+            rows = pl.scan_parquet(self.folder / _file(0)).select(pl.len()).collect().item()
+            yield Part(_file(0), rows, 0)
+            return
+        for number, part in enumerate(previous.parts):
+            _link(previous.folder / part.file, self.folder / _file(number))
+            yield Part(_file(number), part.rows, part.generation)
+
+    def _write_part(self) -> None:
+        rows = sum(frame.height for frame in self._waiting)
+        if rows:
+            file = _file(len(self._kept) + len(self._new))
+            pl.concat(self._waiting).write_parquet(self.folder / file, compression_level=1)
+            self._new.append(Part(file, rows, self._generation))
+        self._waiting = []
+
+    def _drop_equal_rows(self) -> None:
+        """Store new interactions that equal an earlier one in all fields once.
+
+        Rows whose 64-bit hash occurs more than once are few, save where rows really are equal; only those are
+        compared, in as many passes as keep the rows of one pass in memory.
+        """
+        parts = (*self._kept, *self._new)
+        hashes = [pl.read_parquet(self.folder / part.file).hash_rows().to_numpy() for part in parts]
+        ordered = np.sort(np.concatenate(hashes)) if hashes else np.empty(0, dtype=np.uint64)
+        repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+        del ordered
+        if not len(repeated):
+            return
+        suspects = [np.flatnonzero(np.isin(h, repeated)) for h in hashes]
+        passes = 1 + sum(map(len, suspects)) // PART_ROWS
+        drop = [np.zeros(part.rows, dtype=np.bool_) for part in parts]
+        for turn in range(passes):
+            chosen = [s[h[s] % passes == turn] for s, h in zip(suspects, hashes, strict=True)]
+            frames = [
+                pl.read_parquet(self.folder / part.file)[rows]
+                for part, rows in zip(parts, chosen, strict=True)
+            ]
+            again = _again(frames)
+            start = 0
+            for marks, rows in zip(drop, chosen, strict=True):
+                marks[rows] = again[start : start + len(rows)]
+                start += len(rows)
+        for number, part in enumerate(self._new, start=len(self._kept)):
+            if drop[number].any():
+                path = self.folder / part.file
+                left = pl.read_parquet(path).filter(~pl.Series(drop[number]))
+                left.write_parquet(path, compression_level=1)
+                self._new[number - len(self._kept)] = Part(part.file, left.height, part.generation)
+
+    def _bulk_rows(self) -> int:
+        self._write_manifest(0)
+        return int(Snapshot(self.folder).bulk().select(pl.len()).collect(engine="streaming").item())
+
+    def _write_manifest(self, rows: int) -> int:
+        manifest = {
             "format": FORMAT,
             "dataset_type": self.dataset_type,
             "schema": self.schema_text,
-            "rows": sum(part.rows for part in parts),
-            "parts": [asdict(part) for part in parts],
+            "rows": rows,
+            "appended": self.appended,
+            "parts": [asdict(part) for part in (*self._kept, *self._new)],
         }
-        if self._kept and self.dataset_type in ID_FIELDS:
-            self._write(manifest)
-            manifest["rows"] = (
-                Snapshot(self.folder).bulk().select(pl.len()).collect(engine="streaming").item()
-            )
-        self._write(manifest)
-        return int(manifest["rows"])
-
-    def _write(self, manifest: dict[str, Any]) -> None:
         (self.folder / "manifest.json").write_text(json.dumps(manifest, indent=1), "utf-8")
+        return rows
+
+
+def _file(number: int) -> str:
+    return f"part-{number:05d}.parquet"
+
+
+def _again(frames: list[pl.DataFrame]) -> npt.NDArray[np.bool_]:
+    """Whether each row of `frames` together equals an earlier one."""
+    rows = pl.concat(frames)
+    return ~rows.select(pl.struct(pl.all()).is_first_distinct()).to_series().to_numpy()
 
 
 def _link(source: Path, target: Path) -> None:

@@ -1,0 +1,314 @@
+"""CSV files read as tables of a dataset: columns by header name, values by the schema, every problem with
+its place.
+
+Values (Amazon Personalize developer guide, "Data format guidelines"; the rest is our choice): an empty
+value, quoted or not, is null where the schema allows null; in a plain or categorical column that does not,
+it is the empty text and counted; ids, EVENT_TYPE, numbers and booleans may not be empty then. Numbers are
+decimal, blanks around them are ignored, an int or long may have a fraction of zeros (``12.0``), a float may
+have an exponent but be neither NaN nor infinite. Booleans are ``true`` and ``false``. Ids and event types
+have at most 256 characters, other strings 1,000; textual values are cut to 20,000 characters, 7,000 where
+they are mostly Chinese or Japanese.
+
+A block of rows is parsed by Polars straight into its types. Only where that leaves doubt (a null where none
+may be, a length, a bound) is a column looked at again as text. Memory: about ten times the block, whatever
+the file's size.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from . import problems as reasons
+from .csv_text import BLOCK_BYTES, CsvText, Rows
+from .csv_walk import Fault
+from .problems import Problem, Problems
+from .schemas import MAX_TIMESTAMP, Field, Schema
+from .tables import DTYPES
+
+ID_LENGTH = 256
+TEXT_LENGTH = 1000
+TEXTUAL_LENGTH = 20_000
+TEXTUAL_LENGTH_CJK = 7_000
+
+_NAMES = frozenset({"USER_ID", "ITEM_ID", "ACTION_ID", "EVENT_TYPE"})
+_TIMES = {
+    "INTERACTIONS": frozenset({"TIMESTAMP"}),
+    "ITEMS": frozenset({"CREATION_TIMESTAMP"}),
+    "ACTIONS": frozenset({"CREATION_TIMESTAMP", "EXPIRATION_TIMESTAMP", "ACTION_EXPIRATION_TIMESTAMP"}),
+    "ACTION_INTERACTIONS": frozenset({"TIMESTAMP"}),
+}
+_WHOLE = r"^([+-]?[0-9]+)(?:\.0*)?$"
+_DECIMAL = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+_CJK = r"[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]"
+
+Positions = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class HeaderMatch:
+    """Where a header has the columns of a schema: `places` in schema order, unless something is `missing`."""
+
+    places: tuple[int, ...]
+    missing: tuple[str, ...]
+    duplicate: str | None
+
+
+def match_header(header: Sequence[str], schema: Schema) -> HeaderMatch:
+    """Find the schema's columns in a header: by exact name, else ignoring case. Other columns do not matter,
+    but no name may stand twice."""
+    counts = Counter(name for name in header if name)
+    duplicate = next((name for name in header if counts[name] > 1), None)
+    places: list[int] = []
+    missing: list[str] = []
+    for name in schema.names:
+        alike = [place for place, column in enumerate(header) if column.lower() == name.lower()]
+        exact = [place for place in alike if header[place] == name]
+        if not alike:
+            missing.append(name)
+        elif not exact and len(alike) > 1:
+            duplicate = duplicate or name
+        places += (exact or alike)[:1]
+    return HeaderMatch(tuple(places), tuple(missing), duplicate)
+
+
+def of_form(fault: Fault, file: str, header: Sequence[str]) -> Problem:
+    """The problem that a fault is, in a file with this header."""
+    column = header[fault.value] if fault.value is not None and fault.value < len(header) else ""
+    reason = reasons.NOT_UTF8 if fault.is_encoding else reasons.NOT_CONFORMING
+    return Problem(file, fault.line, column, fault.what, reason)
+
+
+class CsvReader:
+    """Reads the files of one import one after the other.
+
+    Attributes:
+        empty_texts: per column, how many empty values became the empty text.
+        cut_texts: how many textual values were cut.
+    """
+
+    def __init__(
+        self, schema: Schema, dataset_type: str, problems: Problems, block_bytes: int = BLOCK_BYTES
+    ) -> None:
+        self._columns = [_Column(field, dataset_type) for field in schema.fields]
+        self._schema = schema
+        self._problems = problems
+        self._block_bytes = block_bytes
+        self.empty_texts: Counter[str] = Counter()
+        self.cut_texts = 0
+
+    def frames(self, stream: BinaryIO, file: str) -> Iterator[tuple[pl.DataFrame, int]]:
+        """The file's rows block by block under the schema's names, and how many bytes each block took.
+
+        Problems are added to the reader's; the rows they are in may be left out or hold nulls, so a frame is
+        worth keeping only while there are none. The header must have all columns.
+        """
+        text = CsvText(stream, self._block_bytes)
+        match = match_header(text.header, self._schema)
+        for rows in text.rows():
+            frame, wrong = self._read(rows, len(text.header), match.places)
+            self._describe(rows, wrong, file, text.header)
+            yield frame, rows.read
+
+    def _read(self, rows: Rows, width: int, places: tuple[int, ...]) -> tuple[pl.DataFrame, list[_Wrong]]:
+        types = {place: column.parsed_as for column, place in zip(self._columns, places, strict=True)}
+        parsed = _parse(rows.data, width, types)
+        frame: dict[str, pl.Series] = {}
+        wrong: list[_Wrong] = []
+        for column, place in zip(self._columns, places, strict=True):
+            values = parsed[str(place)]
+            if column.parsed_as != pl.String and values.null_count():
+                values = _parse(rows.data, width, {place: pl.String()})[str(place)]
+            checked = column.check(values)
+            frame[column.field.name] = checked.values
+            wrong += checked.wrong
+            self.empty_texts[column.field.name] += checked.empty_texts
+            self.cut_texts += checked.cut_texts
+        return pl.DataFrame(frame), wrong
+
+    def _describe(self, rows: Rows, wrong: list[_Wrong], file: str, header: Sequence[str]) -> None:
+        total = len(rows.faults) + rows.unlisted + sum(len(w.rows) for w in wrong)
+        if not total:
+            return
+        room = self._problems.room
+        found = [of_form(fault, file, header) for fault in rows.faults[:room]]
+        for w in wrong:
+            found += [
+                Problem(file, int(rows.lines[row]), w.column, w.what(value), w.reason)
+                for row, value in zip(w.rows[:room].tolist(), w.values[:room].to_list(), strict=True)
+            ]
+        listed = sorted(found, key=lambda problem: problem.line)[:room]
+        self._problems.add(listed, total - len(listed))
+
+
+def _parse(data: bytes, width: int, types: dict[int, pl.DataType]) -> pl.DataFrame:
+    """The columns at the places in `types`, named by their places; what does not parse is null."""
+    if not data:
+        return pl.DataFrame(schema={str(place): dtype for place, dtype in types.items()})
+    return pl.read_csv(
+        data,
+        has_header=False,
+        columns=sorted(types),
+        schema={str(place): types.get(place, pl.String()) for place in range(width)},
+        ignore_errors=True,
+    )
+
+
+@dataclass(frozen=True)
+class _Wrong:
+    """Rows whose value in one column is wrong in one way: their positions, the values, how to say it."""
+
+    column: str
+    rows: Positions
+    values: pl.Series
+    what: Callable[[object], str]
+    reason: str = reasons.NOT_CONFORMING
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A column of a block in its final type, and what is wrong with it."""
+
+    values: pl.Series
+    wrong: list[_Wrong]
+    empty_texts: int = 0
+    cut_texts: int = 0
+
+
+class _Column:
+    """The rules for the values of one field. `parsed_as`: the type in which a block is parsed first."""
+
+    def __init__(self, field: Field, dataset_type: str) -> None:
+        self.field = field
+        self.is_time = field.name in _TIMES.get(dataset_type, ()) and field.type == "long"
+        self.length = ID_LENGTH if field.name in _NAMES else TEXT_LENGTH
+        self.must_be_set = not field.nullable and (field.type != "string" or field.name in _NAMES)
+        typed = field.is_number and not field.nullable
+        self.parsed_as: pl.DataType = DTYPES[field.type] if typed else pl.String()
+
+    def check(self, values: pl.Series) -> _Checked:
+        """Check and convert one block's values, parsed already or still text."""
+        if self.field.type == "string":
+            return self._check_textual(values) if self.field.textual else self._check_string(values)
+        if values.dtype == pl.String:
+            texts = _emptied(values)
+            converted = self._convert(texts)
+            bad = converted.is_null() & texts.is_not_null()
+            wrong = self._found(bad, texts, lambda value: f"{_shown(value)} is not {self._wanted}")
+            return _Checked(converted, [*self._unset(texts), *wrong, *self._out_of_bounds(converted)])
+        return _Checked(values, self._out_of_bounds(values))
+
+    def _check_string(self, values: pl.Series) -> _Checked:
+        lengths = values.str.len_bytes()
+        wrong: list[_Wrong] = []
+        if (lengths.max() or 0) > self.length:  # type: ignore[operator]
+            characters = values.str.len_chars()
+            wrong = self._found(
+                characters > self.length,
+                characters,
+                lambda count: f"has {count} characters, at most {self.length} are allowed",
+                reasons.value_too_long(self.length, self.field.name),
+            )
+        return self._without_empty(values, wrong)
+
+    def _check_textual(self, values: pl.Series) -> _Checked:
+        cut = 0
+        if (values.str.len_bytes().max() or 0) > TEXTUAL_LENGTH_CJK:  # type: ignore[operator]
+            values, cut = _cut(values)
+        checked = self._without_empty(values, [])
+        return _Checked(checked.values, checked.wrong, checked.empty_texts, cut)
+
+    def _without_empty(self, values: pl.Series, wrong: list[_Wrong]) -> _Checked:
+        """Empty values as the schema wants them: null, a problem, or the empty text."""
+        if self.field.nullable:
+            return _Checked(_emptied(values), wrong)
+        if self.must_be_set:
+            return _Checked(values, [*self._unset(_emptied(values)), *wrong])
+        empty = values.null_count() + int((values == "").sum())
+        return _Checked(values.fill_null("") if empty else values, wrong, empty_texts=empty)
+
+    def _unset(self, values: pl.Series) -> list[_Wrong]:
+        if not self.must_be_set or not values.null_count():
+            return []
+        return self._found(values.is_null(), values, lambda _: "is empty")
+
+    @property
+    def _wanted(self) -> str:
+        if self.field.type == "boolean":
+            return "true or false"
+        return "a whole number of 64 bits" if self.field.type in ("int", "long") else "a finite number"
+
+    def _convert(self, texts: pl.Series) -> pl.Series:
+        """Texts in the field's type, null where they are not of it."""
+        if self.field.type == "boolean":
+            return texts.replace_strict(
+                ["true", "false"], [True, False], default=None, return_dtype=pl.Boolean
+            )
+        trimmed = texts.str.strip_chars(" \t")
+        if self.field.type in ("int", "long"):
+            return trimmed.str.extract(_WHOLE, 1).cast(pl.Int64, strict=False)
+        numbers = pl.select(
+            pl.when(trimmed.str.contains(_DECIMAL)).then(trimmed.cast(pl.Float64, strict=False))
+        ).to_series()
+        return pl.select(pl.when(numbers.is_finite()).then(numbers)).to_series()
+
+    def _out_of_bounds(self, values: pl.Series) -> list[_Wrong]:
+        if self.field.type in ("float", "double"):
+            bad = ~values.is_finite()
+            return (
+                self._found(bad, values, lambda value: f"{value} is not {self._wanted}") if bad.any() else []
+            )
+        if self.is_time:
+            return self._found(
+                ~values.is_between(0, MAX_TIMESTAMP),
+                values,
+                lambda value: f"{value} is not in seconds since 1970, from 0 to {MAX_TIMESTAMP}",
+                reasons.bad_timestamp(self.field.name),
+            )
+        if self.field.type == "int":
+            bad = ~values.is_between(-(2**31), 2**31 - 1)
+            return self._found(bad, values, lambda value: f"{value} is not a whole number of 32 bits")
+        return []
+
+    def _found(
+        self,
+        bad: pl.Series,
+        values: pl.Series,
+        what: Callable[[object], str],
+        reason: str = reasons.NOT_CONFORMING,
+    ) -> list[_Wrong]:
+        """The rows where `bad` is true (null is not), if any."""
+        if not bad.any():
+            return []
+        rows = bad.arg_true()
+        return [_Wrong(self.field.name, rows.to_numpy().astype(np.int64), values.gather(rows), what, reason)]
+
+
+def _emptied(values: pl.Series) -> pl.Series:
+    """The texts with empty ones made null."""
+    if not (values == "").any():
+        return values
+    return pl.select(pl.when(values != "").then(values)).to_series()
+
+
+def _cut(values: pl.Series) -> tuple[pl.Series, int]:
+    """Textual values no longer than allowed, and how many were cut."""
+    start = values.str.slice(0, TEXTUAL_LENGTH_CJK)
+    mostly_cjk = start.str.count_matches(_CJK) * 2 > start.str.len_chars()
+    limit = pl.select(pl.when(mostly_cjk).then(TEXTUAL_LENGTH_CJK).otherwise(TEXTUAL_LENGTH)).to_series()
+    too_long = values.str.len_chars() > limit
+    if not too_long.any():
+        return values, 0
+    cut = pl.select(pl.when(too_long).then(values.str.slice(0, limit)).otherwise(values)).to_series()
+    return cut, int(too_long.sum())
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return f'"{text}"' if len(text) <= 50 else f'"{text[:50]}..."'

@@ -1,0 +1,119 @@
+"""Why an import fails: the sentences for `failureReason`, and the problems of rows behind them.
+
+The sentences are Amazon Personalize's where they are known (developer guide, "Troubleshooting" and error
+texts seen by its users), else ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from .schemas import spelled
+
+LISTED = 10_000
+"""Problems told one by one; more are only counted."""
+
+IN_REASON = 20
+"""Problems that the failure reason itself shows."""
+
+NOT_CONFORMING = (
+    "Input csv has rows that do not conform to the dataset schema. Please ensure all required data fields"
+    " are present and that they are of the type specified in the schema."
+)
+NOT_UTF8 = "Input CSV is not valid UTF-8."
+NO_RECORDS = "Input CSV has no records."
+
+
+def value_too_long(limit: int, column: str) -> str:
+    """Some value has more characters than its column may hold."""
+    return (
+        f"Length cannot be more than {limit} characters for {column}. If no values exceed the character"
+        " limit, make sure your data follows the formatting guidelines listed in"
+        " https://docs.aws.amazon.com/personalize/latest/dg/data-prep-formatting.html."
+    )
+
+
+def bad_timestamp(column: str) -> str:
+    """Some value is no time between 1970 and 2100 in seconds."""
+    return f"Invalid timestamp in column {column}."
+
+
+def no_access(dataset_type: str) -> str:
+    """The bucket's owner does not let us read."""
+    return (
+        f"Failed to create a data import job for {spelled(dataset_type)} dataset. Insufficient privileges for"
+        " accessing data in Amazon S3."
+    )
+
+
+def missing_columns(dataset_type: str, columns: Iterable[str]) -> str:
+    """Header rows lack columns of the schema."""
+    return (
+        f"Failed to create a data import job {spelled(dataset_type)} dataset. Input CSV is missing the"
+        f" following columns:[{', '.join(columns)}]."
+    )
+
+
+def nothing_found(location: str) -> str:
+    """No file is where the job looked."""
+    return f"Invalid Data location. No objects found at {location}."
+
+
+def duplicate_column(name: str) -> str:
+    """A header row names a column twice."""
+    return f"Input CSV has duplicate column {name}."
+
+
+def too_large(limit: str, mode: str) -> str:
+    """The files together are larger than the import mode allows."""
+    return f"Input data exceeds {limit} for import mode {mode}."
+
+
+def too_few_interactions(least: int, found: int) -> str:
+    """An import of interactions holds fewer rows than a training needs."""
+    return f"Interactions import must have at least {least} records; found {found}."
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with one place of an input file. `reason`: the sentence it would fail a job with."""
+
+    file: str
+    line: int
+    column: str
+    what: str
+    reason: str = NOT_CONFORMING
+
+
+class Problems:
+    """All problems of an import, counted; the first of them listed. Memory: the few that the reason shows."""
+
+    def __init__(self, report: Callable[[str, int, str, str], None]) -> None:
+        """Listed problems go to `report` (file, line, column, what) as they come."""
+        self.count = 0
+        self._report = report
+        self._first: list[Problem] = []
+
+    @property
+    def room(self) -> int:
+        """How many more problems will be listed."""
+        return max(0, LISTED - self.count)
+
+    def add(self, problems: Iterable[Problem], unlisted: int = 0) -> None:
+        """Add problems in order of their places, and the number of further ones that nobody described."""
+        for problem in problems:
+            if self.room:
+                self._report(problem.file, problem.line, problem.column, problem.what)
+            if len(self._first) < IN_REASON:
+                self._first.append(problem)
+            self.count += 1
+        self.count += unlisted
+
+    def reason(self) -> str:
+        """The failure reason: the first problem's sentence, the count and the first places."""
+        places = "; ".join(
+            f"file {problem.file}, line {problem.line}, column {problem.column}: {problem.what}"
+            for problem in self._first
+        )
+        return f"{self._first[0].reason} {self.count} problems; first {IN_REASON}: {places}"

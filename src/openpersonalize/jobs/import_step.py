@@ -1,0 +1,174 @@
+"""The heavy step of an import: files in a bucket -> checked rows -> a published snapshot, or a reason why
+not.
+
+The order of checks is that of Amazon Personalize's failures as far as known: location, access, header rows,
+size, rows, number of rows. All header rows are looked at before the first row is read, and all rows of all
+files before the job fails, so that the owner sees every problem at once.
+
+Memory: about ten blocks of 16 MB while reading, then for Interactions about 60 bytes a row of the whole
+dataset. The step may run again after a crash: its snapshot is published under the job's own key, once.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any, BinaryIO
+
+from ..datasets import problems as reasons
+from ..datasets.csv_reader import CsvReader, match_header, of_form
+from ..datasets.csv_text import CsvText
+from ..datasets.problems import Problems
+from ..datasets.schemas import Schema, parse_schema
+from ..datasets.snapshots import Snapshot, SnapshotWriter
+from ..errors import JobFailed
+from ..storage.buckets import AccessDenied, Buckets, Found, open_buckets
+from ..storage.objects import open_objects
+from .task import Task
+
+LEAST_INTERACTIONS = 1000
+GIGABYTE = 1024**3
+LIMITS = {"FULL": (100 * GIGABYTE, "100 GB"), "INCREMENTAL": (GIGABYTE, "1 GB")}
+
+_HEADER_BYTES = 64 * 1024
+
+
+def run(
+    task: Task,
+    *,
+    dataset_type: str,
+    schema: str,
+    location: str,
+    mode: str,
+    previous: str | None,
+    minimum_data: bool,
+) -> dict[str, Any]:
+    """Import the files at `location`.
+
+    Args:
+        dataset_type: upper case. schema: its schema's text.
+        mode: FULL (all bulk rows are replaced) or INCREMENTAL (rows are added to those of `previous`).
+        previous: key of the dataset's present snapshot.
+        minimum_data: whether an import of interactions must have 1,000 rows.
+
+    Returns:
+        snapshot: key of the new snapshot. rows: data rows read. total_rows: bulk rows of the dataset now.
+        bytes: bytes read.
+
+    Raises:
+        JobFailed: with the sentence for `failureReason`.
+        JobStopped: on request.
+    """
+    objects, buckets = open_objects(task.settings), open_buckets(task.settings)
+    key = f"snapshots/{task.job_id}"
+    try:
+        files = _found(buckets, location)
+        _check_headers(task, buckets, files, dataset_type, parse_schema(schema))
+        total = sum(file.size for file in files)
+        limit, limit_text = LIMITS[mode]
+        if total > limit:
+            raise JobFailed(reasons.too_large(limit_text, mode))
+        if not objects.exists(key):
+            base = Snapshot.open(objects, previous) if previous and mode == "INCREMENTAL" else None
+            staged = objects.stage()
+            try:
+                writer = SnapshotWriter(staged, dataset_type, schema, base)
+                _read(task, buckets, files, total, writer)
+                _check_rows(writer, minimum_data)
+                task.progress("index", 0, writer.appended, "rows")
+                writer.finish()
+                objects.publish(staged, key)
+            except BaseException:
+                shutil.rmtree(staged, ignore_errors=True)
+                raise
+    except AccessDenied as error:
+        raise JobFailed(reasons.no_access(dataset_type)) from error
+    snapshot = Snapshot.open(objects, key)
+    return {"snapshot": key, "rows": snapshot.appended, "total_rows": snapshot.rows, "bytes": total}
+
+
+def _found(buckets: Buckets, location: str) -> list[Found]:
+    """The files to read, in order of their names.
+
+    Raises:
+        JobFailed: there are none.
+    """
+    files = buckets.list(location)
+    if not files:
+        raise JobFailed(reasons.nothing_found(location))
+    return files
+
+
+def _open(buckets: Buckets, file: Found) -> BinaryIO:
+    try:
+        return buckets.open(file.location)
+    except FileNotFoundError as error:
+        raise JobFailed(reasons.nothing_found(file.location)) from error
+
+
+def _check_headers(
+    task: Task, buckets: Buckets, files: list[Found], dataset_type: str, schema: Schema
+) -> None:
+    """Read the header rows of all files.
+
+    Raises:
+        JobFailed: some cannot be read, lack a column or name one twice.
+    """
+    problems = Problems(task.problem)
+    missing: set[str] = set()
+    duplicate: str | None = None
+    for file in files:
+        task.check()
+        with _open(buckets, file) as stream:
+            text = CsvText(stream, _HEADER_BYTES)
+        problems.add(of_form(fault, file.name, ()) for fault in text.faults)
+        if not text.faults:
+            match = match_header(text.header, schema)
+            for name in match.missing:
+                task.problem(file.name, 1, name, "the column is missing")
+            if match.duplicate is not None:
+                task.problem(file.name, 1, match.duplicate, "the column stands twice")
+            missing.update(match.missing)
+            duplicate = duplicate or match.duplicate
+    if problems.count:
+        raise JobFailed(problems.reason())
+    if missing:
+        raise JobFailed(
+            reasons.missing_columns(dataset_type, [name for name in schema.names if name in missing])
+        )
+    if duplicate is not None:
+        raise JobFailed(reasons.duplicate_column(duplicate))
+
+
+def _read(task: Task, buckets: Buckets, files: list[Found], total: int, writer: SnapshotWriter) -> None:
+    """Read all rows into `writer`.
+
+    Raises:
+        JobFailed: some row has a problem; all of them have been reported.
+    """
+    problems = Problems(task.problem)
+    reader = CsvReader(writer.schema, writer.dataset_type, problems)
+    done = 0
+    for file in files:
+        with _open(buckets, file) as stream:
+            for frame, read in reader.frames(stream, file.name):
+                task.check()
+                done += read
+                task.progress("read", min(done, total), total, "bytes")
+                if not problems.count:
+                    writer.append(frame)
+    if problems.count:
+        raise JobFailed(problems.reason())
+    task.line(f"{writer.appended} rows read from {len(files)} files, {total} bytes")
+    for column, count in reader.empty_texts.items():
+        if count:
+            task.line(f"column {column}: {count} empty values kept as empty text")
+    if reader.cut_texts:
+        task.line(f"{reader.cut_texts} textual values were longer than is used and have been cut")
+
+
+def _check_rows(writer: SnapshotWriter, minimum_data: bool) -> None:
+    rows = writer.appended
+    if not rows:
+        raise JobFailed(reasons.NO_RECORDS)
+    if writer.dataset_type == "INTERACTIONS" and minimum_data and rows < LEAST_INTERACTIONS:
+        raise JobFailed(reasons.too_few_interactions(LEAST_INTERACTIONS, rows))
