@@ -12,7 +12,8 @@ from typing import Any
 
 from ..errors import JobStopped
 from ..resources.store import Resource, Transaction
-from .deployments import follow_latest
+from .automl import train_best
+from .deployments import follow_latest, newest_full_version
 from .retention import retire_snapshot
 from .workflow import Job
 
@@ -110,26 +111,11 @@ class Train:
     def run(self, job: Job) -> None:
         with job.scope.write() as tx:
             version = _begin(tx, job)
-            solution = tx.require(version.attributes["solutionArn"], "solution")
-            schemas = training_schemas(tx, solution)
-        pinned = version.internal["pinned"]
-        made = job.heavy(
-            "openpersonalize.jobs.train_step:run",
-            recipe=version.attributes["recipeArn"],
-            solution={
-                member: version.attributes[member] for member in COPIED if member in version.attributes
-            },
-            schemas=schemas,
-            interactions=pinned.get("INTERACTIONS"),
-            items=pinned.get("ITEMS"),
-            users=pinned.get("USERS"),
-            group=version.group_arn,
-            position=version.internal["position"],
-            seed=version.internal["seed"],
-        )
+            schemas = training_schemas(tx, tx.require(version.attributes["solutionArn"], "solution"))
+        recipe, made = _train(job, version, schemas)
         try:
             with job.commit() as tx:
-                _publish(tx, job, made)
+                _publish(tx, job, recipe, made)
         except JobStopped:
             job.installation.objects.remove(made["artifact"])
             raise
@@ -159,18 +145,60 @@ def _begin(tx: Transaction, job: Job) -> Resource:
     )
 
 
-def _publish(tx: Transaction, job: Job, made: dict[str, Any]) -> None:
+def _train(job: Job, version: Resource, schemas: dict[str, str]) -> tuple[str, dict[str, Any]]:
+    """ARN of the recipe (the solution's, or AutoML's best), and what the training step returned."""
+    pinned = version.internal["pinned"]
+
+    def train(recipe_arn: str, settings: dict[str, Any]) -> dict[str, Any]:
+        return job.heavy(
+            "openpersonalize.jobs.train_step:run",
+            recipe=recipe_arn,
+            solution=settings,
+            schemas=schemas,
+            interactions=pinned.get("INTERACTIONS"),
+            items=pinned.get("ITEMS"),
+            users=pinned.get("USERS"),
+            group=version.group_arn,
+            position=version.internal["position"],
+            seed=version.internal["seed"],
+        )
+
+    own = version.attributes.get("recipeArn")
+    if own is not None:
+        settings = {m: version.attributes[m] for m in COPIED if m in version.attributes}
+        return own, train(own, settings)
+    best, made = train_best(
+        job,
+        version.attributes["solutionConfig"],
+        lambda recipe: train(recipe.arn, {"performHPO": recipe.features.hpo, "solutionConfig": {}}),
+    )
+    return best.arn, made
+
+
+def _publish(tx: Transaction, job: Job, recipe_arn: str, made: dict[str, Any]) -> None:
     """Everything that makes the trained version known, for one commit."""
+    version = tx.require(job.resource_arn, "solution-version")
     attributes: dict[str, Any] = {"trainingHours": round(made["training_hours"], 3)}
     if made.get("tuned"):
         attributes["tunedHPOParams"] = {"algorithmHyperParameters": made["tuned"]}
-    metrics = {name: round(value, 4) for name, value in made["metrics"].items()}
+    if "recipeArn" not in version.attributes:
+        attributes["recipeArn"] = recipe_arn
+        tx.update(version.attributes["solutionArn"], set={"autoMLResult": {"bestRecipeArn": recipe_arn}})
     version = tx.update(
-        job.resource_arn,
+        version,
         status="ACTIVE",
         set=attributes,
-        internal={"artifact": made["artifact"], "metrics": metrics},
+        internal={"artifact": made["artifact"], "metrics": _metrics(tx, version, made)},
     )
     now = job.installation.clock.now()
     release_data(tx, version, now)
     follow_latest(tx, version.attributes["solutionArn"], now)
+
+
+def _metrics(tx: Transaction, version: Resource, made: dict[str, Any]) -> dict[str, float]:
+    """With four decimals. A version of mode UPDATE shows those of the full version it brings up to date."""
+    if version.attributes["trainingMode"] == "UPDATE":
+        full = newest_full_version(tx, version.attributes["solutionArn"])
+        if full is not None:
+            return dict(full.internal["metrics"])
+    return {name: round(value, 4) for name, value in made["metrics"].items()}
