@@ -233,14 +233,14 @@ class LiveLogContract:
             (INTERACTIONS, "ann", "alien"),
             (INTERACTIONS, "s7", "alien"),
         ]
-        assert [(r.stream, r.id) for r in news.records] == [(ITEMS, "alien")]
+        assert news.records == {ITEMS: 3}
         assert [(f.stream, f.subject) for f in news.forgotten] == [
             (f"{PREFIX}dataset/books/INTERACTIONS", None)
         ]
         assert news.position == log.position()
         assert not news.skipped
         later = tail.news(news.position, 10)
-        assert (later.events, later.records, later.forgotten) == ([], [], [])
+        assert (later.events, later.records, later.forgotten) == ([], {}, [])
 
     def test_a_reader_far_behind_does_bounded_work(self, log: LiveLog) -> None:
         log.append(GROUP, [CLICK._replace(time=t) for t in range(1, 12)]).result()
@@ -248,9 +248,28 @@ class LiveLogContract:
         news = log.tail().news(0, 10)
         assert news.skipped
         assert news.events == []
-        assert [record.id for record in news.records] == ["alien"]
+        assert news.records == {ITEMS: 12}
         assert news.position == log.position()
         assert len(log.tail().news(0, 11).events) == 11
+
+    def test_removals_are_listed_for_an_hour_and_whoever_was_away_longer_is_told_so(
+        self, log: LiveLog, hands: Hands
+    ) -> None:
+        log.append(GROUP, [CLICK, CLICK._replace(user="bob"), CLICK._replace(user="eve")]).result()
+        start = log.position()
+        log.forget_subjects(GROUP, ["ann"])
+        hands.time += 3500
+        log.forget_subjects(GROUP, ["bob"])
+        news = log.tail().news(start, 10)
+        assert not news.skipped
+        assert [f.subject for f in news.forgotten] == ["ann", "s1", "bob", "s1"]
+        assert log.tail().news(start, 3).skipped
+        hands.time += 3500
+        log.forget_subjects(GROUP, ["eve"])
+        away = log.tail().news(start, 10)
+        assert away.skipped
+        assert away.forgotten == []
+        assert [f.subject for f in log.tail().news(start + 2, 10).forgotten] == ["bob", "s1", "eve", "s1"]
 
     def test_the_newest_record_of_an_id_is_in_force_and_all_are_kept(
         self, log: LiveLog, hands: Hands

@@ -76,14 +76,6 @@ class LoggedEvent(NamedTuple):
     mark: int
 
 
-class LoggedRecord(NamedTuple):
-    """That a record was written: where in the log, into which dataset (ARN), which id."""
-
-    position: int
-    stream: str
-    id: str
-
-
 class Forgotten(NamedTuple):
     """That data was removed: where in the log, from which dataset (ARN), whose (None: everything there
     was)."""
@@ -94,19 +86,19 @@ class Forgotten(NamedTuple):
 
 
 class News(NamedTuple):
-    """One bounded step along the tail of the log, each list in order of position.
+    """One bounded step along the tail of the log.
 
     Attributes:
-        events: events that were appended.
-        records: records that were written.
-        forgotten: removals.
+        events: events that were appended, in order of position.
+        records: by dataset (ARN), the position of the newest record that was written.
+        forgotten: removals, in order of position.
         position: everything up to here has been told.
-        skipped: the step was too long to tell one by one, and `events` leaves some out: whatever was kept in
-            memory about users is to be read again.
+        skipped: the step was too long to tell one by one, or begins too long ago, and `events` and
+            `forgotten` are empty: whatever was kept in memory about anybody is to be read again.
     """
 
     events: list[LoggedEvent]
-    records: list[LoggedRecord]
+    records: dict[str, int]
     forgotten: list[Forgotten]
     position: int
     skipped: bool

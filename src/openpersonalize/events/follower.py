@@ -37,6 +37,7 @@ class Follower:
         self._bytes = 0
         self._puts: dict[str, int] = {}
         self._forgets: dict[str, int] = {}
+        self._forgets_else = 0
         self._start = self._position
 
     def catch_up(self) -> int:
@@ -82,7 +83,7 @@ class Follower:
         """
         with self._lock:
             self._catch_up()
-            return self._forgets.get(stream_of(stream), 0)
+            return self._forgets.get(stream_of(stream), self._forgets_else)
 
     def close(self) -> None:
         """Release the reader."""
@@ -96,9 +97,10 @@ class Follower:
         if news.skipped:
             self._kept.clear()
             self._bytes = 0
+            self._forgets = dict.fromkeys(self._forgets, news.position)
+            self._forgets_else = news.position
         self._take_in(news.events)
-        for record in news.records:
-            self._puts[record.stream] = record.position
+        self._puts.update(news.records)
         for removal in news.forgotten:
             self._forgets[removal.stream] = removal.position
             self._drop(removal.stream, removal.subject)
@@ -114,7 +116,7 @@ class Follower:
         for key, new in added.items():
             old = self._kept[key]
             # A history may have been read after the news began: what it holds already is not added twice.
-            self._replace(key, old.extended(event for event in new if event.position > old.newest))
+            self._replace(key, old.extended([event for event in new if event.position > old.newest]))
 
     def _drop(self, stream: str, subject: str | None) -> None:
         gone = [(stream, subject)] if subject is not None else [key for key in self._kept if key[0] == stream]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from .entries import LoggedEvent
+
+Row: TypeAlias = tuple[int, str, int, str, float | None]
+"""position, item, time, type, value."""
 
 _ARRAYS = 600
 """Bytes of an empty history: the object, its lists and its array headers."""
@@ -45,7 +49,7 @@ class History:
         return _ARRAYS + len(self.item) * _EVENT + sum(map(len, self.item))
 
     @classmethod
-    def of(cls, rows: list[tuple[int, str, int, str, float | None]]) -> History:
+    def of(cls, rows: Sequence[Row]) -> History:
         """From rows (position, item, time, type, value) in order of time, ties by position."""
         if not rows:
             return EMPTY
@@ -78,21 +82,26 @@ class History:
             self.newest,
         )
 
-    def extended(self, events: Iterable[LoggedEvent]) -> History:
-        """With later events added at their places."""
-        rows = list(
-            zip(
-                self.position.tolist(),
-                self.item,
-                self.time.tolist(),
-                self.type,
-                self.value.tolist(),
-                strict=True,
-            )
+    def extended(self, events: Sequence[LoggedEvent]) -> History:
+        """With later events, in order of position, added at their places."""
+        rows = [(e.position, e.item, e.time, e.type, e.value) for e in events]
+        rows.sort(key=_order)
+        if rows and len(self) and rows[0][2] < self.time[-1]:  # a back-dated one among them
+            columns = (self.position.tolist(), self.item, self.time.tolist(), self.type, self.value.tolist())
+            return History.of(sorted([*zip(*columns, strict=True), *rows], key=_order))
+        new = History.of(rows)
+        return History(
+            np.concatenate([self.position, new.position]),
+            self.item + new.item,
+            np.concatenate([self.time, new.time]),
+            self.type + new.type,
+            np.concatenate([self.value, new.value]),
+            max(self.newest, new.newest),
         )
-        rows += [(e.position, e.item, e.time, e.type, e.value) for e in events]
-        rows.sort(key=lambda row: (row[2], row[0]))
-        return History.of(rows)
+
+
+def _order(row: Row) -> tuple[int, int]:
+    return row[2], row[0]
 
 
 EMPTY = History(np.empty(0, np.int64), (), np.empty(0, np.int64), (), np.empty(0, np.float32), 0)

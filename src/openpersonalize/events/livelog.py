@@ -30,9 +30,10 @@ class Tail(ABC):
     def news(self, after: int, limit: int) -> News:
         """What follows position `after`.
 
-        All removals and records are told. Events are told when there are at most `limit` of them; otherwise
-        none are, and the answer is marked `skipped`, so that a reader who fell far behind does bounded
-        work.
+        Events and removals are told one by one when there are at most `limit` of each; otherwise none is,
+        and the answer is marked `skipped`, so that a reader who fell far behind does bounded work. It is
+        marked so, too, for a reader who did not ask for an hour: what was removed is not listed for much
+        longer than that.
         """
 
     @abstractmethod
@@ -165,4 +166,4 @@ def open_live_log(settings: Settings, clock: Clock) -> LiveLog:
     """
     from .sqlitelog import SqliteLiveLog
 
-    return SqliteLiveLog(settings.data / "events.db", clock)
+    return SqliteLiveLog(settings.data / "events.db", clock, shared=settings.workers > 1)

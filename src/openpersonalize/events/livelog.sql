@@ -59,14 +59,23 @@ FROM event AS e JOIN stream AS s ON s.id = e.stream
 WHERE e.position > ? AND e.position <= ? AND s.arn IS NOT NULL
 ORDER BY e.position
 
--- new_records: the tail in order
-SELECT r.position, s.arn, r.id
+-- new_records: the newest position in each dataset that records were written to
+SELECT s.arn, max(r.position)
 FROM record AS r JOIN stream AS s ON s.id = r.stream
 WHERE r.position > ? AND r.position <= ? AND s.arn IS NOT NULL
-ORDER BY r.position
+GROUP BY s.arn
 
--- new_forgotten: the tail in order
-SELECT position, arn, subject FROM forgotten WHERE position > ? AND position <= ? ORDER BY position
+-- told: removals up to there are no longer listed
+SELECT told FROM head
+
+-- new_forgotten: the tail in order, no further than a limit
+SELECT position, arn, subject FROM forgotten WHERE position > ? AND position <= ? ORDER BY position LIMIT ?
+
+-- stop_telling: removals before a time are old news
+UPDATE head SET told = max(told, (SELECT coalesce(max(position), 0) FROM forgotten WHERE time < ?))
+
+-- drop_told: and need not be listed
+DELETE FROM forgotten WHERE position <= (SELECT told FROM head)
 
 -- interactions: a chunk of one stream
 SELECT position, subject, anonymous, session, item, time, type, value, recommendation_id, impression, source,
@@ -98,4 +107,4 @@ DELETE FROM event WHERE stream = ? AND subject = ? AND anonymous = 1
 DELETE FROM record WHERE stream = ? AND id = ?
 
 -- tell_forgotten: tell every process
-INSERT INTO forgotten (position, arn, subject) VALUES (?, ?, ?)
+INSERT INTO forgotten (position, arn, subject, time) VALUES (?, ?, ?, ?)

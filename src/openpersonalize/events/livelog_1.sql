@@ -4,9 +4,9 @@
 -- sight at once and can be deleted little by little.
 CREATE TABLE stream (id INTEGER PRIMARY KEY, arn TEXT UNIQUE);
 
--- The newest position given out. One row; positions are never used again.
-CREATE TABLE head (position INTEGER NOT NULL);
-INSERT INTO head VALUES (0);
+-- One row. position: the newest given out; none is used again. told: removals up to there are no longer listed.
+CREATE TABLE head (position INTEGER NOT NULL, told INTEGER NOT NULL);
+INSERT INTO head VALUES (0, 0);
 
 -- subject: the user, or the session when anonymous = 1. mark: 0 counts, 1 eventId seen before, 2 identical.
 CREATE TABLE event (
@@ -43,5 +43,6 @@ CREATE TABLE record (
 CREATE INDEX record_stream ON record (stream);
 CREATE INDEX record_id ON record (stream, id);
 
--- Removals, told to every process that keeps something in memory. subject NULL: the whole stream.
-CREATE TABLE forgotten (position INTEGER PRIMARY KEY, arn TEXT NOT NULL, subject TEXT);
+-- Removals of late, told to every process that keeps something in memory. subject NULL: the whole stream. They
+-- name who was removed, so they are dropped after a while.
+CREATE TABLE forgotten (position INTEGER PRIMARY KEY, arn TEXT NOT NULL, subject TEXT, time REAL NOT NULL);

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from filelock import FileLock
@@ -28,7 +28,7 @@ class SqliteFile:
     in WAL mode, so each read sees everything committed before it began.
     """
 
-    def __init__(self, path: Path, formats: list[str], durable: bool) -> None:
+    def __init__(self, path: Path, formats: list[str], *, durable: bool, shared: bool = True) -> None:
         """Open or create the file and bring it to the newest format.
 
         Args:
@@ -36,12 +36,15 @@ class SqliteFile:
             formats: names of the SQL files that lead from nothing to the newest format, in order.
             durable: whether a commit waits for the disk (True), or only survives the death of the process
                 (False).
+            shared: whether several processes write often. Writing stays safe when they do and this is False:
+                then SQLite alone makes them wait for each other.
 
         Raises:
             StartError: the file is damaged, cannot be written, or is of a format newer than `formats`.
         """
         self.path = path
         self._durable = durable
+        self._shared = shared
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.lock = FileLock(path.with_name(f"{path.name}.lock"), thread_local=False)
@@ -59,6 +62,7 @@ class SqliteFile:
         connection.execute(f"PRAGMA fullfsync = {int(self._durable)}")  # macOS: past the drive's own cache
         connection.execute("PRAGMA temp_store = MEMORY")
         if write:
+            connection.execute("PRAGMA secure_delete = ON")  # what was deleted is not to be found in the file
             connection.execute("PRAGMA cache_size = -32768")
             connection.execute("PRAGMA wal_autocheckpoint = 4000")
             connection.execute("PRAGMA journal_size_limit = 67108864")
@@ -70,7 +74,8 @@ class SqliteFile:
     def writing(self, connection: sqlite3.Connection) -> Iterator[None]:
         """A transaction that alone writes to the file: committed at the end, or rolled back on an
         exception."""
-        with self.lock.acquire(poll_interval=LOCK_POLL_SECONDS):
+        turn = self.lock.acquire(poll_interval=LOCK_POLL_SECONDS) if self._shared else nullcontext()
+        with turn:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ import polars as pl
 from ..clock import Clock
 from ..datasets.schemas import Schema
 from ..errors import Unavailable
-from .entries import Event, Forgotten, LoggedEvent, LoggedRecord, News, Record
+from .entries import Event, Forgotten, LoggedEvent, News, Record
 from .frames import events_to_frame, records_to_frame
 from .groupcommit import GroupCommit
 from .history import History
@@ -33,6 +34,9 @@ AT_ONCE = (256, 64, 16, 4, 1)
 """Rows of one INSERT. A batch is few statements: each gives the interpreter up while it runs and must win
 it back."""
 
+TOLD_SECONDS = 3600
+"""How long a removal is listed for processes that have not asked since."""
+
 CLEARED_AT_ONCE = 10_000
 """Rows of a forgotten stream deleted in one transaction: writers wait no longer than for a large batch."""
 
@@ -48,14 +52,19 @@ class _Write(NamedTuple):
 class SqliteLiveLog(LiveLog):
     """`LiveLog` on SQLite: WAL, synchronous = FULL, one writing thread for each process, group commit."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Clock, *, shared: bool = True) -> None:
         """Open or create the file.
+
+        Args:
+            path: the file.
+            clock: tells when entries are written.
+            shared: whether several processes write to it often (see `SqliteFile`).
 
         Raises:
             StartError: the file is damaged, cannot be written, or was written by a newer version of this
                 program.
         """
-        self._file = SqliteFile(path, FORMATS, durable=True)
+        self._file = SqliteFile(path, FORMATS, durable=True, shared=shared)
         self._clock = clock
         self._writer = self._file.connect(write=True)
         self._reader = self._file.connect()
@@ -100,14 +109,14 @@ class SqliteLiveLog(LiveLog):
 
         def drop(connection: sqlite3.Connection) -> int:
             connection.execute(SQL["drop_stream"], (name,))
-            return _tell(connection, name, [None])
+            return self._tell(connection, name, [None])
 
         self._do(drop)
         self._clear_dropped()
 
     def forget_subjects(self, stream: str, subjects: Iterable[str]) -> int:
         name = stream_of(stream)
-        return sum(self._do(_removal(name, subject)) for subject in subjects)
+        return sum(self._do(partial(self._remove, name, subject)) for subject in subjects)
 
     def close(self) -> None:
         self._commits.close()
@@ -123,8 +132,30 @@ class SqliteLiveLog(LiveLog):
         with closing(self._file.connect()) as reader:
             dropped = [number for (number,) in reader.execute(SQL["dropped_streams"])]
         for number in dropped:
-            while self._do(lambda connection, number=number: _clear(connection, number)):  # type: ignore[misc]
+            while self._do(partial(_clear, number)):
                 pass
+
+    def _remove(self, name: str, subject: str, connection: sqlite3.Connection) -> int:
+        """Delete a user from a stream; the number of rows."""
+        number = _stream(connection, name)
+        sessions = [row[0] for row in connection.execute(SQL["sessions_of"], (number, subject))]
+        removed = connection.execute(SQL["forget_events"], (number, subject)).rowcount
+        for session in sessions:
+            removed += connection.execute(SQL["forget_session"], (number, session)).rowcount
+        removed += connection.execute(SQL["forget_records"], (number, subject)).rowcount
+        if removed:
+            self._tell(connection, name, [subject, *sessions])
+        return removed
+
+    def _tell(self, connection: sqlite3.Connection, name: str, subjects: Sequence[str | None]) -> int:
+        """List a removal for every process, and end the listing of old ones; the position."""
+        now = self._clock.now()
+        connection.execute(SQL["stop_telling"], (now - TOLD_SECONDS,))
+        connection.execute(SQL["drop_told"])
+        first = _advance(connection, len(subjects))
+        rows = [(first + place, name, subject, now) for place, subject in enumerate(subjects, 1)]
+        connection.executemany(SQL["tell_forgotten"], rows)
+        return first + len(subjects)
 
     def _chunks(
         self, statement: str, stream: str, after: int, up_to: int | None, chunk: int
@@ -175,19 +206,20 @@ class SqliteTail(Tail):
         run("BEGIN")  # one state of the file for all that is told
         try:
             last = run(SQL["position"]).fetchone()[0]
-            span = (after, last)
-            (waiting,) = run(SQL["count_events"], (*span, limit + 1)).fetchone()
-            events = [] if waiting > limit else run(SQL["new_events"], span).fetchall()
-            records = run(SQL["new_records"], span).fetchall()
-            forgotten = run(SQL["new_forgotten"], span).fetchall()
+            (told,) = run(SQL["told"]).fetchone()
+            (waiting,) = run(SQL["count_events"], (after, last, limit + 1)).fetchone()
+            records = dict(run(SQL["new_records"], (after, last)).fetchall())
+            forgotten = run(SQL["new_forgotten"], (after, last, limit + 1)).fetchall()
+            skipped = waiting > limit or len(forgotten) > limit or after < told
+            events = [] if skipped else run(SQL["new_events"], (after, last)).fetchall()
         finally:
             run("COMMIT")
         return News(
             [LoggedEvent._make(row) for row in events],
-            [LoggedRecord._make(row) for row in records],
-            [Forgotten._make(row) for row in forgotten],
+            records,
+            [] if skipped else [Forgotten._make(row) for row in forgotten],
             last,
-            waiting > limit,
+            skipped,
         )
 
     def history(self, stream: str, subject: str) -> History:
@@ -295,33 +327,10 @@ def _insert(
             start += size
 
 
-def _clear(connection: sqlite3.Connection, number: int) -> int:
+def _clear(number: int, connection: sqlite3.Connection) -> int:
     """Delete some rows of a dropped stream; whether there may be more."""
     for statement in ("clear_events", "clear_records"):
         if connection.execute(SQL[statement], (number, CLEARED_AT_ONCE)).rowcount:
             return 1
     connection.execute(SQL["remove_stream"], (number,))
     return 0
-
-
-def _removal(name: str, subject: str) -> Callable[[sqlite3.Connection], int]:
-    def remove(connection: sqlite3.Connection) -> int:
-        number = _stream(connection, name)
-        sessions = [row[0] for row in connection.execute(SQL["sessions_of"], (number, subject))]
-        removed = connection.execute(SQL["forget_events"], (number, subject)).rowcount
-        for session in sessions:
-            removed += connection.execute(SQL["forget_session"], (number, session)).rowcount
-        removed += connection.execute(SQL["forget_records"], (number, subject)).rowcount
-        if removed:
-            _tell(connection, name, [subject, *sessions])
-        return removed
-
-    return remove
-
-
-def _tell(connection: sqlite3.Connection, name: str, subjects: Sequence[str | None]) -> int:
-    first = _advance(connection, len(subjects))
-    connection.executemany(
-        SQL["tell_forgotten"], [(first + i, name, subject) for i, subject in enumerate(subjects, 1)]
-    )
-    return first + len(subjects)
