@@ -1,0 +1,157 @@
+"""What every recipe must keep, whoever wrote it. Inherit, and say which recipe and which data.
+
+class TestMine(RecipeContract):
+    recipe = MyRecipe("mine", "USER_PERSONALIZATION", "Mine.")
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from openpersonalize.datasets.sequences import Sequences
+from openpersonalize.errors import JobStopped
+from openpersonalize.recipes.base import Configuration, Model, Query, Recipe, Training, TrainingData
+from openpersonalize.recipes.hyperparameters import read_configuration
+from openpersonalize.storage.idtable import IdTable
+from tests.recipes.worlds import two_clusters
+
+
+def question(
+    sequences: Sequences, user: int, *, newest: int | None = None, seen_excluded: bool = False
+) -> Query:
+    """The whole history of a user, asked an hour after its end."""
+    span = slice(int(sequences.ptr[user]), int(sequences.ptr[user + 1]))
+    parts = [
+        getattr(sequences, name)[span][-newest if newest else 0 :]
+        for name in ("item", "time", "event", "weight")
+    ]
+    now = int(parts[1][-1]) + 3600 if len(parts[1]) else int(sequences.time.max())
+    return Query(*parts, now=now, seen_excluded=seen_excluded)
+
+
+def nobody(sequences: Sequences) -> Query:
+    """A question without a history."""
+    return Query(
+        np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.int16), np.empty(0, np.float32),
+        now=int(sequences.time.max()) + 60,
+    )  # fmt: skip
+
+
+class RecipeContract:
+    """The suite."""
+
+    recipe: Recipe
+    personal = True
+    """Whether answers depend on the history."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def sequences(cls) -> Sequences:
+        return two_clusters()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def configuration(cls) -> Configuration:
+        return read_configuration(cls.recipe, {})
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def model(cls, sequences: Sequences, configuration: Configuration) -> Model:
+        return cls.recipe.fit(TrainingData(sequences), configuration, Training(seed=3))
+
+    def test_scores_are_finite_float32_of_the_whole_catalogue(
+        self, model: Model, sequences: Sequences
+    ) -> None:
+        scores = model.scores(question(sequences, 0))
+        assert scores.dtype == np.float32
+        assert scores.shape == (len(sequences.items),)
+        assert np.isfinite(scores).all()
+
+    def test_an_answer_belongs_to_the_caller(self, model: Model, sequences: Sequences) -> None:
+        for query in (question(sequences, 0), nobody(sequences)):
+            first = model.scores(query)
+            kept = first.copy()
+            first[:] = -np.inf
+            assert np.array_equal(model.scores(query), kept)
+
+    def test_many_answers_as_one_by_one(self, model: Model, sequences: Sequences) -> None:
+        queries = [question(sequences, user) for user in range(4)]
+        assert np.array_equal(model.many(queries), np.stack([model.scores(query) for query in queries]))
+
+    def test_without_a_history_the_popular_items_in_order(self, model: Model, sequences: Sequences) -> None:
+        scores = model.scores(nobody(sequences))
+        assert np.argsort(-scores, kind="stable").tolist() == model.popular.tolist()
+
+    def test_popularity_counts_users(self, model: Model, sequences: Sequences) -> None:
+        pairs = set(zip(sequences.user.tolist(), sequences.item.tolist(), strict=True))
+        wanted = [sum(item == one for _, item in pairs) for one in range(len(sequences.items))]
+        assert model.popularity.tolist() == wanted
+        assert model.scored.tolist() == [count > 0 for count in wanted]
+        assert sorted(model.popular.tolist()) == list(range(len(sequences.items)))
+
+    def test_a_new_event_changes_the_answer_of_a_personal_recipe(
+        self, model: Model, sequences: Sequences
+    ) -> None:
+        before = model.scores(question(sequences, 0, newest=1))
+        after = model.scores(question(sequences, 0, newest=3))
+        assert np.array_equal(before, after) is not self.personal
+
+    def test_saved_and_opened_it_answers_alike(
+        self, model: Model, sequences: Sequences, tmp_path: Path
+    ) -> None:
+        model.save(tmp_path)
+        opened = self.recipe.load(tmp_path, model.items)
+        for query in (question(sequences, 1), question(sequences, 2, seen_excluded=True), nobody(sequences)):
+            late = replace(query, now=int(sequences.time.max()) + 10 * 86_400)
+            assert np.array_equal(opened.scores(late), model.scores(late))
+        assert np.array_equal(opened.popular, model.popular)
+        assert np.array_equal(opened.scored, model.scored)
+
+    def test_one_seed_gives_one_model(
+        self, sequences: Sequences, configuration: Configuration, tmp_path: Path
+    ) -> None:
+        written = []
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            self.recipe.fit(TrainingData(sequences), configuration, Training(seed=7)).save(tmp_path / name)
+            written.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
+        assert written[0] == written[1]
+
+    def test_what_was_settled_is_json_and_spares_the_choice(
+        self, model: Model, sequences: Sequences, configuration: Configuration
+    ) -> None:
+        again = self.recipe.fit(
+            TrainingData(sequences), configuration, Training(seed=3, prior=model.settled())
+        )
+        assert again.settled() == model.settled()
+        query = question(sequences, 5)
+        assert np.allclose(again.scores(query), model.scores(query), atol=1e-5)
+
+    def test_progress_is_told(self, sequences: Sequences, configuration: Configuration) -> None:
+        told: list[tuple[str, float, float, str]] = []
+        self.recipe.fit(
+            TrainingData(sequences), configuration, Training(progress=lambda *step: told.append(step))
+        )
+        assert told
+        assert all(0 <= done <= total for _, done, total, _ in told)
+
+    def test_it_stops_when_asked(self, sequences: Sequences, configuration: Configuration) -> None:
+        def stop() -> None:
+            raise JobStopped
+
+        if self.personal:
+            with pytest.raises(JobStopped):
+                self.recipe.fit(TrainingData(sequences), configuration, Training(check=stop))
+
+    def test_items_nobody_met_come_last(self, configuration: Configuration) -> None:
+        world = two_clusters()
+        wider = IdTable.from_series(pl.concat([world.items.series(), pl.Series("id", ["new1", "new2"])]))
+        model = self.recipe.fit(TrainingData(replace(world, items=wider)), configuration, Training())
+        scores = model.scores(question(world, 0))
+        assert (~model.scored).sum() == 2
+        assert scores[~model.scored].max() < scores[model.scored].min()
