@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from .companion import Companion, Events, Float32, History, Int32, Int64, standardised
 from .sparse import SparseRows, spans
@@ -20,7 +21,7 @@ REGULARISATION = 300.0
 MOST_ITEMS = 4_000
 TOP = 500
 RECENT = 100
-_PAIRS = 4_000_000
+_PAIRS = 2_000_000
 
 
 class Linear(Companion):
@@ -54,7 +55,7 @@ class Linear(Companion):
         check()
         inverse = np.linalg.inv(gram) if len(chosen) else gram
         del gram
-        weights: Float32 = inverse / -np.diag(inverse)
+        weights: npt.NDArray[Any] = inverse / -np.diag(inverse)
         np.fill_diagonal(weights, 0.0)
         return cls(_strongest_rows(weights, chosen, events.n, top))
 

@@ -40,7 +40,7 @@ def ndcg(gains: Float64, ideal: Float64, k: int) -> Float64:
 
 def precision(hits: Float64, k: int) -> Float64:
     """float64[Q], of hits float64[Q, >= 1] as 0 and 1; a short list counts as a list of k with misses."""
-    return hits[:, :k].sum(axis=1) / k
+    return np.asarray(hits[:, :k].sum(axis=1) / k)
 
 
 def reciprocal_rank(hits: Float64) -> Float64:

@@ -1,0 +1,172 @@
+"""The personal recipes learn what there is to learn, and honour their settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from openpersonalize.datasets.sequences import Sequences
+from openpersonalize.recipes.base import Configuration, Objective, Training, TrainingData
+from openpersonalize.recipes.fused import LIVE_EVENTS, FusedModel
+from openpersonalize.recipes.hyperparameters import read_configuration
+from openpersonalize.recipes.registry import recipe
+from openpersonalize.recipes.user_personalization import UserPersonalization, without_extremes
+from tests.contract.recipe import RecipeContract, nobody, question
+from tests.recipes.worlds import DAY, chain, loyal, sequences_of, two_clusters
+
+
+def named(name: str) -> UserPersonalization:
+    found = recipe(name)
+    assert isinstance(found, UserPersonalization)
+    return found
+
+
+V2 = named("aws-user-personalization-v2")
+V1 = named("aws-user-personalization")
+PLAIN = read_configuration(V2, {})
+
+
+def fitted(sequences: Sequences, configuration: Configuration = PLAIN, items: pl.DataFrame | None = None) -> FusedModel:
+    return V2.fit(TrainingData(sequences, items), configuration, Training(seed=1))
+
+
+class TestContract(RecipeContract):
+    recipe = V2
+
+
+class TestRanking(RecipeContract):
+    recipe = named("aws-personalized-ranking")
+
+
+def test_the_own_cluster_comes_first() -> None:
+    world = two_clusters()
+    model = fitted(world)
+    names = world.items.strings()
+    for user in range(6):
+        query = question(world, user, seen_excluded=True)
+        scores = model.scores(query)
+        scores[query.item] = -np.inf
+        side = names[int(query.item[0])][0]
+        assert {names[int(item)][0] for item in np.argsort(-scores)[:2]} == {side}
+
+
+def test_what_follows_in_a_chain_comes_first() -> None:
+    world = chain()
+    model = fitted(world)
+    names = world.items.strings()
+    for user in range(8):
+        query = question(world, user, newest=3)
+        last = int(names[int(query.item[-1])][1:])
+        assert names[int(np.argmax(model.scores(query)))] == f"c{(last + 1) % 12:02}"
+
+
+def test_where_people_repeat_their_own_things_come_first() -> None:
+    world = loyal()
+    model = fitted(world)
+    own_first = 0
+    for user in range(20):
+        query = question(world, user)
+        own_first += set(np.argsort(-model.scores(query))[:2].tolist()) <= set(query.item.tolist())
+    assert own_first >= 18
+    assert model.weights.kept["repeats"] + model.weights.kept["own"] > 0
+
+
+def test_where_nobody_repeats_met_items_go_down() -> None:
+    world = two_clusters()
+    model = fitted(world)
+    query = question(world, 0)
+    order = np.argsort(-model.scores(query)).tolist()
+    met = set(query.item.tolist())
+    assert not set(order[:2]) & met
+
+
+def test_an_event_of_another_user_changes_nothing_at_once() -> None:
+    world = two_clusters()
+    model = fitted(world)
+    query = replace(question(world, 0), now=int(world.time.max()) + DAY)
+    before = model.scores(query)
+    model.observe(np.array([3], np.int32), np.array([query.now], np.int64))
+    assert np.array_equal(model.scores(query), before)
+
+
+def test_recent_popularity_follows_many_live_events() -> None:
+    rng = np.random.default_rng(5)
+    # Everybody takes what is in fashion, and the fashion changes every day.
+    rows = [
+        (f"u{user:03}", f"i{(day + int(rng.integers(0, 2))) % 30:02}", day * DAY + int(rng.integers(0, DAY)))
+        for day in range(60)
+        for user in rng.choice(100, 40, replace=False).tolist()
+    ]
+    world = sequences_of(rows)
+    model = fitted(world)
+    assert any(weight > 0 for name, weight in model.weights.kept.items() if name.startswith("recent"))
+    now = 61 * DAY
+    fashion = world.items.find("i15")
+    query = replace(question(world, 0), now=now)
+    rank_before = int((model.scores(query) > model.scores(query)[fashion]).sum())
+    times = np.sort(rng.integers(60 * DAY, now - DAY // 3, 4 * LIVE_EVENTS)).astype(np.int64)
+    model.observe(np.full(len(times), fashion, np.int32), times)
+    scores = model.scores(query)
+    assert int((scores > scores[fashion]).sum()) < rank_before
+
+
+def test_nobody_in_particular_gets_one_list_whatever_the_time() -> None:
+    world = two_clusters()
+    model = fitted(world)
+    assert np.array_equal(
+        model.scores(nobody(world)), model.scores(replace(nobody(world), now=10**10, seen_excluded=True))
+    )
+
+
+@pytest.mark.parametrize("mask", ["true", "false"])
+def test_recency_mask_decides_whether_recent_popularity_is_on_offer(mask: str) -> None:
+    world = two_clusters(users=200)
+    configuration = read_configuration(V1, {"algorithmHyperParameters": {"recency_mask": mask}})
+    model = V1.fit(TrainingData(world), configuration, Training())
+    offered = {name for name in model.weights.kept if name.startswith("recent")}
+    assert bool(offered) == (mask == "true")
+
+
+def test_percentiles_leave_out_long_and_short_histories() -> None:
+    rows = [(f"u{user:02}", f"i{place}", user * 100 + place) for user in range(20) for place in range(user + 1)]
+    world = sequences_of(rows)
+    chosen = {"min_user_history_length_percentile": 0.1, "max_user_history_length_percentile": 0.9}
+    counts = without_extremes(world, Configuration(chosen)).counts
+    left = counts[counts > 0]
+    assert left.min() == 3
+    assert left.max() == 18
+    assert (counts == 0).sum() == 4
+
+
+@pytest.mark.parametrize("users", [1, 3])
+def test_next_to_nothing_still_trains(users: int) -> None:
+    world = sequences_of([(f"u{user}", f"i{user}", 5) for user in range(users)])
+    model = fitted(world)
+    assert np.isfinite(model.scores(question(world, 0))).all()
+
+
+def test_a_stronger_objective_never_lowers_the_objective() -> None:
+    world = two_clusters()
+    price = pl.DataFrame({"ITEM_ID": world.items.strings(), "PRICE": np.arange(len(world.items), dtype=float)})
+    means = []
+    for sensitivity in ("OFF", "LOW", "MEDIUM", "HIGH"):
+        configuration = Configuration(PLAIN.parameters, Objective("PRICE", sensitivity))  # type: ignore[arg-type]
+        model = fitted(world, configuration, price)
+        top = [np.argsort(-model.scores(question(world, user)), kind="stable")[:5] for user in range(20)]
+        means.append(float(np.mean([price["PRICE"].to_numpy()[items].mean() for items in top])))
+    assert means == sorted(means)
+    assert means[-1] > means[0]
+    plain = fitted(world).scores(question(world, 0))
+    off = fitted(world, Configuration(PLAIN.parameters, Objective("PRICE", "OFF")), price)
+    assert np.array_equal(off.scores(question(world, 0)), plain)
+
+
+def test_explain_adds_up() -> None:
+    world = chain()
+    model = fitted(world)
+    query = question(world, 0)
+    item = int(np.argmax(model.scores(query)))
+    assert sum(model.explain(query, item).values()) == pytest.approx(float(model.scores(query)[item]), abs=2e-3)

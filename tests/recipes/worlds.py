@@ -1,0 +1,53 @@
+"""Small worlds whose best recommendation is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from openpersonalize.datasets.selection import EventSelection
+from openpersonalize.datasets.sequences import Sequences, build_sequences
+
+DAY = 86_400
+ALL = EventSelection()
+
+
+def sequences_of(rows: list[tuple[str, str, int]], items: list[str] | None = None) -> Sequences:
+    """From (user, item, time)."""
+    frame = pl.DataFrame(rows, schema=["USER_ID", "ITEM_ID", "TIMESTAMP"], orient="row")
+    return build_sequences(frame.lazy(), None if items is None else pl.Series(items), ALL)
+
+
+def two_clusters(users: int = 60, seed: int = 0) -> Sequences:
+    """Half of the users meet items a0..a9, the others b0..b9; 8 different items each, in any order."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for user in range(users):
+        side = "ab"[user % 2]
+        start = int(rng.integers(0, 30 * DAY))
+        for place, item in enumerate(rng.permutation(10)[:8].tolist()):
+            rows.append((f"u{user:03}", f"{side}{item}", start + 60 * place))
+    return sequences_of(rows)
+
+
+def chain(users: int = 80, length: int = 12, seed: int = 0) -> Sequences:
+    """Everybody walks round c00, c01, .. c11 and begins somewhere; after c03 comes c04."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for user in range(users):
+        first, start = int(rng.integers(0, length)), int(rng.integers(0, 30 * DAY))
+        for place in range(6):
+            rows.append((f"u{user:03}", f"c{(first + place) % length:02}", start + 600 * place))
+    return sequences_of(rows)
+
+
+def loyal(users: int = 60, seed: int = 0) -> Sequences:
+    """Everybody takes the same two or three of twenty things, again and again."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for user in range(users):
+        own = rng.choice(20, 3, replace=False).tolist()
+        start = int(rng.integers(0, 30 * DAY))
+        for place in range(12):
+            rows.append((f"u{user:03}", f"i{own[int(rng.integers(0, 3))]:02}", start + 3600 * place))
+    return sequences_of(rows)
