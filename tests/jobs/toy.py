@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +108,14 @@ def add(task: Task, *, a: int, b: int) -> dict[str, Any]:
     return {"sum": a + b}
 
 
+def look_around(task: Task) -> dict[str, Any]:
+    return {"job": task.job_id, "settings": task.settings.to_json()}
+
+
+def return_a_set(task: Task) -> dict[str, Any]:
+    return {"made": {1, 2}}
+
+
 def refuse(task: Task, *, problems: int = 0) -> dict[str, Any]:
     for number in range(problems):
         task.problem("a.csv", number + 2, "USER_ID", "is empty")
@@ -124,6 +133,11 @@ def die(task: Task, *, counter: str, times: int) -> dict[str, Any]:
     if Path(counter).stat().st_size <= times:
         os.kill(os.getpid(), signal.SIGKILL)
     return {"attempts": Path(counter).stat().st_size}
+
+
+def leave(task: Task, *, code: int) -> dict[str, Any]:
+    print("good bye", file=sys.stderr, flush=True)
+    os._exit(code)
 
 
 def wait_for_stop(task: Task, *, started: str) -> dict[str, Any]:
