@@ -98,6 +98,16 @@ class Heavy(ToyWorkflow):
         return job.heavy(f"jobs.toy:{job.payload['step']}", **job.payload.get("arguments", {}))
 
 
+class Publishing(ToyWorkflow):
+    """Publishes a folder in a heavy step and then points the resource at it."""
+
+    heavy = True
+
+    def work(self, job: Job) -> dict[str, Any]:
+        key = f"artifacts/{job.id}"
+        return job.heavy("jobs.toy:publish", key=key, parts=job.payload["parts"])
+
+
 # Steps.
 
 
