@@ -268,7 +268,7 @@ def check_campaign(recipe: Recipe, config: Config | None) -> None:
 def _exploration_problems(recipe: Recipe, sent: Config | None) -> list[str]:
     if not sent:
         return []
-    if not recipe.features.exploration_settings:
+    if not recipe.features.exploration:
         return [f"Recipe {recipe.name} does not support itemExplorationConfig."]
     problems: list[str] = []
     for name, text in sent.items():
