@@ -50,7 +50,7 @@ def walk_row(text: bytes, start: int, final: bool) -> Row | None:
         is_quoted = text.startswith(b'"', at)
         found = (_QUOTED if is_quoted else _UNQUOTED).match(text, at)
         if found is None:
-            return _faulty(text, at, len(values), NEVER_CLOSED) if final else None
+            return _faulty(text, at, len(values), NEVER_CLOSED, final) if final else None
         after = found.end()
         following = text[after : after + 2]
         if not final and following in (b"", b"\r"):
@@ -66,11 +66,12 @@ def walk_row(text: bytes, start: int, final: bool) -> Row | None:
             return Row(values, quoted, after + following.index(b"\n") + 1)
         if following in (b"", b"\r"):
             return Row(values, quoted, len(text))
-        return _faulty(text, at, len(values) - 1, TEXT_AFTER_QUOTE)
+        return _faulty(text, at, len(values) - 1, TEXT_AFTER_QUOTE, final)
 
 
-def _faulty(text: bytes, at: int, value: int, what: str) -> Row:
-    return Row([], [], (text.find(b"\n", at) + 1) or len(text), (value, at, what))
+def _faulty(text: bytes, at: int, value: int, what: str, final: bool) -> Row | None:
+    end = text.find(b"\n", at) + 1
+    return Row([], [], end or len(text), (value, at, what)) if end or final else None
 
 
 def walk_rows(text: bytes, final: bool, line: int) -> tuple[bytes, int, list[Fault]]:
@@ -106,6 +107,6 @@ def skip_row(text: bytes, line: int) -> tuple[bytes, int, list[Fault]]:
 
 
 def _in_plain_form(value: bytes, was_quoted: bool) -> bytes:
-    if was_quoted or b'"' in value:
+    if was_quoted or b'"' in value or b"\r" in value:
         return b'"' + value.replace(b'"', b'""') + b'"'
     return value
