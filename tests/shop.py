@@ -87,7 +87,7 @@ def _users() -> list[str]:
 
 
 def csv(kind: str, *, seed: int = 1) -> str:
-    """The import file of dataset type ``Interactions`` (1440 rows, 1160 of them clicks), ``Items`` (60) or ``Users`` (40)."""
+    """The import file of ``Interactions`` (1440 rows, 1160 of them clicks), ``Items`` or ``Users``."""
     header = ",".join(f["name"] for f in json.loads(SCHEMAS[kind])["fields"])
     rows = {"Interactions": lambda: _interactions(seed), "Items": _items, "Users": _users}[kind]()
     return "\n".join([header, *rows]) + "\n"

@@ -50,7 +50,7 @@ def test_trained_in_the_second_the_solution_was_made(
     suffix = re.fullmatch(re.escape(solution) + r"/([0-9a-f]{8})", arn)
     assert suffix is not None
     described = wait.active(arn, 120)
-    assert described["name"] == f"{name}/{suffix[1]}"
+    assert described["name"] == suffix[1]
     assert described["solutionArn"] == solution
     assert described["solutionConfig"] == config
     assert described["eventType"] == "click"
@@ -91,7 +91,7 @@ def test_versions_are_listed_oldest_first(personalize: Any, wait: Wait, solution
 def test_named_version(personalize: Any, wait: Wait, solution: str) -> None:
     arn = personalize.create_solution_version(solutionArn=solution, name="mine")["solutionVersionArn"]
     assert arn == f"{solution}/mine"
-    assert wait.describe(arn)["name"] == "popular/mine"
+    assert wait.describe(arn)["name"] == "mine"
     message = fails(
         "ResourceAlreadyExistsException",
         personalize.create_solution_version,
@@ -180,3 +180,51 @@ def test_stopping_what_is_done(personalize: Any, wait: Wait, solution: str) -> N
         "InvalidInputException", personalize.stop_solution_version_creation, solutionVersionArn=version
     )
     assert "expected CREATE PENDING or CREATE IN_PROGRESS" in message
+
+
+def test_tuned_version_tells_what_was_chosen(
+    personalize: Any, wait: Wait, stocked: shop.SmallShop, name: str
+) -> None:
+    ranges = {"categoricalHyperParameterRanges": [{"name": "recency_mask", "values": ["true", "false"]}]}
+    solution = personalize.create_solution(
+        name=name,
+        datasetGroupArn=stocked.group,
+        recipeArn=f"{RECIPE}aws-user-personalization",
+        performHPO=True,
+        solutionConfig={"hpoConfig": {"algorithmHyperParameterRanges": ranges}},
+    )["solutionArn"]
+    version = personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+    described = wait.active(version, 240)
+    tuned = described["tunedHPOParams"]["algorithmHyperParameters"]
+    assert tuned["recency_mask"] in ("true", "false")
+    shown = described["solutionConfig"]["hpoConfig"]["algorithmHyperParameterRanges"]
+    assert shown["categoricalHyperParameterRanges"][0]["name"] == "data.recency_mask"
+    full = personalize.get_solution_metrics(solutionVersionArn=version)["metrics"]
+    update = personalize.create_solution_version(solutionArn=solution, trainingMode="UPDATE")
+    described = wait.active(update["solutionVersionArn"], 240)
+    assert described["trainingMode"] == "UPDATE"
+    assert personalize.get_solution_metrics(**_only_arn(update))["metrics"] == full
+    campaign = personalize.create_campaign(name=name, solutionVersionArn=f"{solution}/$LATEST")
+    assert wait.active(campaign["campaignArn"])["solutionVersionArn"] == version
+
+
+def test_automl_keeps_the_better_recipe(
+    personalize: Any, wait: Wait, stocked: shop.SmallShop, name: str
+) -> None:
+    recipes = [f"{RECIPE}aws-user-personalization", f"{RECIPE}aws-popularity-count"]
+    solution = personalize.create_solution(
+        name=name,
+        datasetGroupArn=stocked.group,
+        performAutoML=True,
+        solutionConfig={"autoMLConfig": {"recipeList": recipes}},
+    )["solutionArn"]
+    version = personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+    described = wait.active(version, 240)
+    assert described["recipeArn"] == recipes[0], "users keep to their departments"
+    assert wait.describe(solution)["autoMLResult"] == {"bestRecipeArn": recipes[0]}
+    campaign = personalize.create_campaign(name=name, solutionVersionArn=version)["campaignArn"]
+    wait.active(campaign)
+
+
+def _only_arn(made: dict[str, Any]) -> dict[str, str]:
+    return {"solutionVersionArn": made["solutionVersionArn"]}

@@ -42,7 +42,8 @@ def start_training(
     Args:
         tx: a write transaction.
         solution: an ACTIVE solution; its configuration of this moment is copied.
-        suffix: last part of the version's ARN.
+        suffix: last part of the version's ARN, and its name: Amazon prints ``<solution>/<suffix>`` as the
+            name, which the pattern of its own published model forbids.
         training_mode: FULL or UPDATE.
         training_type: MANUAL or AUTOMATIC.
         tags: tags of the version.
@@ -51,7 +52,7 @@ def start_training(
     version = tx.add(
         "solution-version",
         arn,
-        f"{solution.name}/{suffix}",
+        suffix,
         group_arn=solution.group_arn,
         parent_arn=solution.arn,
         status="CREATE PENDING",
