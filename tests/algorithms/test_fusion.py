@@ -1,0 +1,93 @@
+"""Weights: useful members get one, useless ones none, and ranks are those of the whole catalogue."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from openpersonalize.algorithms import fusion
+from openpersonalize.algorithms.fusion import Fitted, Questions
+
+
+def asked(
+    members: list[str], n: int, count: int = 300, seed: int = 0, met_share: float = 0.0, targets: int = 1
+) -> Questions:
+    """Questions whose relevant items `good` members rate highly, `bad` ones at random, `against` ones lowly."""
+    rng = np.random.default_rng(seed)
+    popularity = rng.random(n).astype(np.float32)
+    questions = Questions([one == "against" for one in members], count, popularity, np.random.default_rng(1))
+    for _ in range(count):
+        target = rng.choice(n, targets, replace=False).astype(np.int32)
+        features = []
+        for one in members:
+            feature = rng.normal(size=n).astype(np.float32)
+            feature[target] += {"good": 3.0, "bad": 0.0, "against": -3.0}[one]
+            features.append(feature)
+        met = target[: int(met_share * targets)] if rng.random() < 0.5 else np.empty(0, np.int32)
+        questions.add(features, target, np.ones(targets, np.float32), met)
+    return questions
+
+
+@pytest.mark.parametrize("n", [300, 5000])
+def test_good_members_beat_the_best_of_them_and_noise_is_left_out(n: int) -> None:
+    found = asked(["good", "bad", "good"], n).fit(False)
+    assert found.ndcg > max(found.alone) * 1.2
+    assert found.weights[0] > 0
+    assert found.weights[2] > 0
+    assert found.weights[1] <= 0.2 * min(found.weights[0], found.weights[2])
+
+
+def test_the_lead_member_can_be_left_out() -> None:
+    found = asked(["bad", "good"], 400).fit(False)
+    assert found.weights[0] <= 0.2 * found.weights[1]
+
+
+def test_only_free_members_may_count_against() -> None:
+    found = asked(["good", "against"], 400).fit(False)
+    assert found.weights[1] < 0
+    assert min(asked(["good", "good"], 400).fit(False).weights) >= 0
+
+
+@pytest.mark.parametrize("targets", [1, 3])
+def test_the_ndcg_is_that_of_a_full_ranking(targets: int) -> None:
+    n, count = 400, 50
+    questions = asked(["good", "bad"], n, count, targets=targets)
+    found = questions.fit(False)
+    scores = sum(w * questions._features[k] for k, w in enumerate(found.weights)) + questions._base
+    total = 0.0
+    for row in range(count):
+        order = np.argsort(-scores[row]).tolist()
+        place = [order.index(item) for item in questions._place[row] if item >= 0]
+        ideal = sum(1 / np.log2(2 + rank) for rank in range(targets))
+        total += sum(1 / np.log2(2 + rank) for rank in place if rank < 10) / ideal
+    assert found.ndcg == pytest.approx(total / count, abs=1e-4)
+
+
+def test_a_sampled_catalogue_gives_the_ranks_of_the_whole_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    sampled = asked(["good", "good"], 4000).fit(False)
+    monkeypatch.setattr(fusion, "EXACT", 4000)
+    exact = asked(["good", "good"], 4000).fit(False)
+    assert sampled.ndcg == pytest.approx(exact.ndcg, rel=0.05)
+    assert sampled.alone == pytest.approx(exact.alone, rel=0.1)
+
+
+def test_met_items_are_neither_candidates_nor_relevant() -> None:
+    questions = asked(["good", "bad"], 300, met_share=1.0)
+    assert questions.fit(True).ndcg == pytest.approx(questions.fit(False).ndcg, rel=0.3)
+    always = Questions([False], 1, np.ones(5, np.float32), np.random.default_rng(0))
+    always.add([np.arange(5, dtype=np.float32)], np.array([4], np.int32), np.ones(1, np.float32), np.array([4], np.int32))
+    assert always.fit(True) == Fitted((1.0,), 0.0, (0.0,))
+    assert always.fit(False).ndcg == pytest.approx(1.0)
+
+
+def test_without_questions_the_lead_member_answers() -> None:
+    nothing = Questions([False, True], 0, np.ones(9, np.float32), np.random.default_rng(0))
+    assert nothing.fit(False).weights == (1.0, 0.0)
+
+
+def test_it_stops_when_asked() -> None:
+    def stop() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        asked(["good", "bad"], 100, 20).fit(False, stop)

@@ -1,0 +1,73 @@
+"""The transition table, against counting pair by pair."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from openpersonalize.algorithms import transitions
+from openpersonalize.algorithms.companion import Events
+from openpersonalize.algorithms.transitions import Transitions
+from tests.algorithms.worlds import events_of, past, some_events
+
+
+def dense(table: Transitions, n: int) -> np.ndarray:
+    full = np.zeros((n, n))
+    for row in range(n):
+        span = slice(table.rows.ptr[row], table.rows.ptr[row + 1])
+        full[row, table.rows.col[span]] = table.rows.value[span]
+    return full
+
+
+def counted(events: Events) -> np.ndarray:
+    full = np.zeros((events.n, events.n))
+    for begin, end in zip(events.ptr[:-1], events.ptr[1:], strict=True):
+        for here in range(begin, end):
+            for there in range(here + 1, min(here + 20, end - 1) + 1):
+                full[events.item[here], events.item[there]] += events.weight[there] * 0.85 ** (there - here - 1)
+    count = np.bincount(events.item, minlength=events.n)
+    return full / np.maximum(count, 1)[:, None] ** 0.8 / (count + 5) ** 0.2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_it_counts_what_follows(seed: int) -> None:
+    events = some_events(seed)
+    assert np.allclose(dense(Transitions.fit(events), events.n), counted(events), rtol=1e-5)
+
+
+def test_weights_of_events_count() -> None:
+    events = events_of([[0, 1, 2], [0, 2, 1]], 3, [[1.0, 1.5, 0.5], [1.0, 0.5, 1.5]])
+    assert np.allclose(dense(Transitions.fit(events), 3), counted(events), rtol=1e-5)
+
+
+def test_pieces_make_the_same_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = some_events(7)
+    whole = Transitions.fit(events).rows
+    monkeypatch.setattr(transitions, "PAIRS", 100)
+    pieces = Transitions.fit(events).rows
+    for part in ("ptr", "col", "value"):
+        assert np.array_equal(getattr(whole, part), getattr(pieces, part))
+
+
+def test_only_the_strongest_cells_of_a_row_stay() -> None:
+    events = some_events(1)
+    full, cut = counted(events), dense(Transitions.fit(events, top=3), events.n)
+    for row in range(events.n):
+        kept = np.sort(cut[row][cut[row] > 0])
+        assert len(kept) == min(3, (full[row] > 0).sum())
+        assert np.allclose(kept, np.sort(full[row])[len(full[row]) - len(kept) :], rtol=1e-5)
+
+
+def test_the_newest_event_weighs_most() -> None:
+    table = Transitions.fit(events_of([[0, 1], [2, 3]] * 20, 4))
+    feature = table.feature(past([0, 2]))
+    assert np.argsort(-feature)[:2].tolist() == [3, 1]
+
+
+def test_nothing_known_says_nothing() -> None:
+    table = Transitions.fit(events_of([[0, 1]], 4))
+    assert len(set(table.feature(past([3])).tolist())) == 1
+
+
+def test_nobody_is_no_trouble() -> None:
+    assert Transitions.fit(events_of([], 5)).feature(past([1])).shape == (5,)

@@ -1,0 +1,86 @@
+"""Which events count: the same one by one and in bulk."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openpersonalize.datasets.selection import EventSelection
+
+WEIGHTED = {
+    "eventsConfig": {
+        "eventParametersList": [
+            {"eventType": "buy", "weight": 0.3},
+            {"eventType": "rate", "weight": 0.1, "eventValueThreshold": 3.0},
+        ]
+    }
+}
+CHOICES = [
+    EventSelection(),
+    EventSelection.from_solution("buy", None),
+    EventSelection.from_solution(None, {"eventValueThreshold": "3.5"}),
+    EventSelection.from_solution("rate", {"eventValueThreshold": "3.5"}),
+    EventSelection.from_solution(None, WEIGHTED),
+]
+
+
+def test_without_a_choice_everything_counts_alike() -> None:
+    assert EventSelection().weight("x", None) == 1.0
+    assert EventSelection().weight(None, 2.0) == 1.0
+
+
+def test_event_type_is_matched_exactly() -> None:
+    chosen = EventSelection.from_solution("buy", {})
+    assert chosen.weight("buy", None) == 1.0
+    assert chosen.weight("Buy", None) is None
+    assert chosen.named == ("buy",)
+
+
+def test_a_missing_value_fails_a_threshold() -> None:
+    chosen = EventSelection.from_solution(None, {"eventValueThreshold": "3"})
+    assert chosen.weight("rate", 3.0) == 1.0
+    assert chosen.weight("rate", 2.9) is None
+    assert chosen.weight("rate", None) is None
+    assert chosen.weight("rate", float("nan")) is None
+
+
+def test_only_ratios_of_weights_matter() -> None:
+    chosen = EventSelection.from_solution(None, WEIGHTED)
+    assert chosen.weight("buy", None) == pytest.approx(1.5)
+    assert chosen.weight("rate", 4.0) == pytest.approx(0.5)
+    assert chosen.weight("rate", 2.0) is None
+    assert chosen.weight("view", None) is None
+    twice = [{**entry, "weight": 2 * entry["weight"]} for entry in WEIGHTED["eventsConfig"]["eventParametersList"]]
+    assert EventSelection.from_solution(None, {"eventsConfig": {"eventParametersList": twice}}) == chosen
+
+
+def test_an_omitted_weight_is_one() -> None:
+    listed = [{"eventType": "a"}, {"eventType": "b", "weight": 0.5}]
+    chosen = EventSelection.from_solution(None, {"eventsConfig": {"eventParametersList": listed}})
+    assert chosen.weight("a", None) == pytest.approx(1 / 0.75)
+
+
+@pytest.mark.parametrize("chosen", CHOICES)
+def test_json_round_trip(chosen: EventSelection) -> None:
+    assert EventSelection.from_json(chosen.json()) == chosen
+
+
+ROWS = st.lists(
+    st.tuples(st.sampled_from(["buy", "rate", "view", None]), st.one_of(st.none(), st.floats(0, 5, width=32))), max_size=20
+)
+
+
+@given(st.sampled_from(CHOICES), ROWS, st.sampled_from([("EVENT_TYPE", "EVENT_VALUE"), ("EVENT_TYPE",), ()]))
+def test_in_bulk_as_one_by_one(chosen: EventSelection, rows: list, columns: tuple[str, ...]) -> None:
+    frame = pl.DataFrame(
+        {"EVENT_TYPE": [row[0] for row in rows], "EVENT_VALUE": [row[1] for row in rows], "N": range(len(rows))},
+        schema={"EVENT_TYPE": pl.String, "EVENT_VALUE": pl.Float64, "N": pl.Int64},
+    ).select(*columns, "N")
+    bulk = frame.select(chosen.expression(frame.columns).alias("weight"), "N")["weight"].to_list()
+    single = [
+        chosen.weight(row[0] if "EVENT_TYPE" in columns else None, row[1] if "EVENT_VALUE" in columns else None)
+        for row in rows
+    ]
+    assert bulk == [None if weight is None else pytest.approx(weight) for weight in single]
