@@ -56,7 +56,7 @@ class Signed:
             method=self.method,
             raw_path=self.path.encode(),
             query=self.query.encode(),
-            headers=[(name.encode(), value.encode()) for name, value in self.headers.items()],
+            headers={name.encode(): value.encode() for name, value in self.headers.items()},
             body=self.body,
             find={HOLDER.id: HOLDER}.get,
             now=now.timestamp(),
@@ -224,7 +224,7 @@ def test_a_malformed_date(date: str) -> None:
 )
 def test_malformed_authorizations(authorization: str) -> None:
     with pytest.raises(IncompleteSignature):
-        read_claim(authorization)
+        read_claim(authorization.encode())
 
 
 def test_the_stated_hash_has_to_be_the_bodys() -> None:

@@ -8,6 +8,7 @@ import json
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Any
@@ -228,6 +229,27 @@ def test_an_absurd_content_length_is_refused_before_the_body(live: Wire) -> None
             b"Content-Length: 99999999999999\r\n\r\n"
         )
         assert raw.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_body_that_does_not_come_is_given_up(live: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("openpersonalize.server.exchange.BODY_SECONDS", 0.2)
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: AmazonPersonalize.ListSchemas\r\n"
+    with socket.create_connection(("127.0.0.1", live.port), 20) as raw:
+        raw.sendall(head + b"Content-Length: 10\r\n\r\n{")
+        assert raw.recv(100).startswith(b"HTTP/1.1 400 ")
+    assert live.call("DeleteSchema", b'{"schemaArn":"arn:aws:personalize:a:b:c"}').status == 200
+
+
+def test_a_client_that_goes_away_leaves_no_trace(live: Wire) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: AmazonPersonalize.ListSchemas\r\n"
+    for _ in range(10):  # more than there is room for, were they still counted
+        with socket.create_connection(("127.0.0.1", live.port), 20) as raw:
+            raw.sendall(head + b"Content-Length: 10\r\n\r\n{")
+    deadline = time.monotonic() + 10
+    while live.app._admission.in_flight:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert not live.app._deadlines._since
 
 
 def test_compressed_bodies_are_refused(live: Wire) -> None:

@@ -27,13 +27,13 @@ from .. import telemetry
 from ..access.admission import Admission
 from ..access.keys import KeyRing
 from ..access.roles import Caller, authorise, authorise_plain
-from ..access.signature import verify
+from ..access.signature import joined, verify
 from ..errors import InternalFailure, InvalidInput, ServiceError, StartError, Unavailable
 from ..operations.context import Context
 from ..operations.registry import NOT_AVAILABLE, OPERATIONS, Handler
 from ..settings import Settings
-from .exchange import Disconnected, Exchange, Receive, Scope, Send
-from .plain import JSON, PREFIX, error_page, health_page, page
+from .exchange import Deadlines, Disconnected, Exchange, Receive, Scope, Send
+from .plain import JSON, check_reading, error_page, health_page, page, page_of
 from .protocol import Operation
 from .routing import check_local, credential_scope, error_form, route
 from .services import Services, open_services
@@ -99,6 +99,7 @@ class Application:
         self._services: Services | None = None
         self._keys = KeyRing(settings.data)
         self._admission = Admission(settings, lambda arn: self._running.provisioned_rate(arn))
+        self._deadlines = Deadlines()
         self._threads = ThreadPoolExecutor(THREADS, "operation")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -138,10 +139,9 @@ class Application:
         began = time.perf_counter()
         operation, code = "other", telemetry.OK
         try:
-            if exchange.method in ("GET", "HEAD") and (
-                exchange.path in ("/health", "/metrics") or exchange.path.startswith(PREFIX)
-            ):
-                operation = exchange.path if exchange.path in ("/health", "/metrics") else PREFIX
+            name = page_of(exchange.path)
+            if name is not None:
+                operation = name
                 code = await self._page(exchange)
             else:
                 operation, code = await self._operation(exchange)
@@ -160,7 +160,9 @@ class Application:
             operation = route(exchange)
             self._admission.enter()
             try:
-                body = await exchange.read_body(self._settings.max_body_bytes, self._admission)
+                body = await exchange.read_body(
+                    self._settings.max_body_bytes, self._admission, self._deadlines
+                )
                 caller = self._caller(exchange, body)
                 request = operation.parse(body)
                 authorise(caller, operation.name, request, self._running.group_of_tracker)
@@ -199,7 +201,7 @@ class Application:
             method=exchange.method,
             raw_path=exchange.raw_path,
             query=exchange.query,
-            headers=exchange.raw_headers,
+            headers=exchange.headers if exchange.unrepeated else joined(exchange.raw_headers),
             body=body,
             find=self._keys.find,
             now=time.time(),
@@ -226,6 +228,7 @@ class Application:
         """Answer a page request; returns the code for the metrics."""
         status, content_type, code = 200, JSON, telemetry.OK
         try:
+            check_reading(exchange)
             if not self._keys.configured:
                 check_local(exchange)
             if exchange.path == "/health":

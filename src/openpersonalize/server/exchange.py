@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
 from ..access.admission import Admission
@@ -20,6 +21,44 @@ BODY_SECONDS = 60.0
 
 class Disconnected(Exception):  # noqa: N818 (no error of ours: nobody is left to answer)
     """The client went away before its request was complete."""
+
+
+class Deadlines:
+    """Ends reads of bodies that take too long, with one timer for all: a timer each would cost as much as the
+    rest of the request. One per process; used from the event loop's thread only."""
+
+    def __init__(self) -> None:
+        self._since: dict[asyncio.Task[Any], float] = {}
+        self._expired: set[asyncio.Task[Any]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> asyncio.Task[Any]:
+        """Watch the current task until `end`; after `BODY_SECONDS` it is cancelled."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._since[task] = time.monotonic()
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(BODY_SECONDS / 10, self._look)
+        return task
+
+    def expired(self, task: asyncio.Task[Any]) -> bool:
+        """Whether it was this that cancelled `task`."""
+        return task in self._expired
+
+    def end(self, task: asyncio.Task[Any]) -> None:
+        """Watch `task` no more."""
+        del self._since[task]
+        self._expired.discard(task)
+
+    def _look(self) -> None:
+        self._timer = None
+        oldest = time.monotonic() - BODY_SECONDS
+        for task, since in self._since.items():
+            if since < oldest and task not in self._expired:
+                self._expired.add(task)
+                task.cancel()
+        if self._since:
+            self._timer = asyncio.get_running_loop().call_later(BODY_SECONDS / 10, self._look)
 
 
 class Exchange:
@@ -53,10 +92,15 @@ class Exchange:
         self.path: str = scope["path"]
         self.raw_path: bytes = scope.get("raw_path") or self.path.encode()
         self.query: bytes = scope["query_string"]
-        self.raw_headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
+        self.raw_headers: list[tuple[bytes, bytes]] = scope["headers"]
         self.headers: dict[bytes, bytes] = dict(self.raw_headers)
         self.request_id = _request_id()
         self.size = 0
+
+    @property
+    def unrepeated(self) -> bool:
+        """Whether no header came twice."""
+        return len(self.headers) == len(self.raw_headers)
 
     def check_size(self, limit: int) -> None:
         """Refuse a body that is announced as too large, or that is compressed.
@@ -72,7 +116,7 @@ class Exchange:
                 "Compressed request bodies are not supported: send it without Content-Encoding."
             )
 
-    async def read_body(self, limit: int, admission: Admission) -> bytes:
+    async def read_body(self, limit: int, admission: Admission, deadlines: Deadlines) -> bytes:
         """The whole body.
 
         Raises:
@@ -85,14 +129,18 @@ class Exchange:
         if announced is None and b"transfer-encoding" not in self.headers:
             return b""
         reserved = admission.reserve(limit if announced is None else int(announced))
+        reader = deadlines.begin()
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                return await self._gather(limit)
-        except TimeoutError:
+            return await self._gather(limit)
+        except asyncio.CancelledError:
+            if not deadlines.expired(reader):
+                raise
+            reader.uncancel()
             raise MalformedRequest(
                 f"The request body did not arrive within {BODY_SECONDS:.0f} seconds."
             ) from None
         finally:
+            deadlines.end(reader)
             admission.release(reserved)
 
     async def _gather(self, limit: int) -> bytes:

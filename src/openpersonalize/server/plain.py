@@ -34,15 +34,29 @@ def health_page(ready: bool) -> tuple[int, bytes]:
     return (200, b'{"status":"ready"}') if ready else (503, b'{"status":"not ready"}')
 
 
+def page_of(path: str) -> str | None:
+    """The page that a path belongs to, as the metrics name it; None where it is no page."""
+    if path in ("/health", "/metrics"):
+        return path
+    return PREFIX if path.startswith(PREFIX) else None
+
+
+def check_reading(exchange: Exchange) -> None:
+    """Let only requests that read pass.
+
+    Raises:
+        InvalidInput: it is another.
+    """
+    if exchange.method not in ("GET", "HEAD"):
+        raise InvalidInput(f"{exchange.path} takes GET requests only.")
+
+
 def page(exchange: Exchange, services: Services) -> bytes:
     """The body of a page under ``/v1/``.
 
     Raises:
         ResourceNotFound: no such page, or no job of that resource.
-        InvalidInput: the request is not one that the page takes.
     """
-    if exchange.method not in ("GET", "HEAD"):
-        raise InvalidInput(f"{exchange.path} takes GET requests only.")
     raw = exchange.raw_path.decode("latin-1").removeprefix(PREFIX).rstrip("/")
     if raw == "jobs":
         return _encode({"jobs": _jobs(exchange, services)})
