@@ -107,6 +107,18 @@ def test_a_damaged_file_refuses_the_start_with_one_sentence(tmp_path: Path) -> N
         SqliteLiveLog(path, SystemClock())
 
 
+def test_damage_in_the_middle_of_the_file_refuses_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    log = SqliteLiveLog(path, SystemClock())
+    log.append(GROUP, [CLICK._replace(time=t, item=f"item-{t}") for t in range(1, 3000)]).result()
+    log.close()
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2 // 4096 * 4096)
+        file.write(os.urandom(4096 * 3))
+    with pytest.raises(StartError, match="is damaged"):
+        SqliteLiveLog(path, SystemClock())
+
+
 def test_a_file_of_a_newer_version_refuses_the_start(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
     SqliteLiveLog(path, SystemClock()).close()

@@ -134,8 +134,7 @@ _COERCIONS: dict[str, Callable[[Any, Field], Cell]] = {
 
 
 def _mostly_cjk(text: str) -> bool:
-    """Whether a text is Chinese or Japanese: a third of its beginning is (the rest are spaces, digits,
-    names)."""
+    """Whether a text is Chinese or Japanese: at least a third of its beginning is."""
     if text.isascii() or len(text) <= MAX_TEXTUAL_CJK:
         return False
     beginning = text[:MAX_TEXTUAL_CJK]

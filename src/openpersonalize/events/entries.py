@@ -11,8 +11,7 @@ REPEATED_ID = 1
 """Mark of an event whose eventId was seen before in its dataset: exported, but never counted."""
 
 IDENTICAL = 2
-"""Mark of an event equal to an earlier one in user, item, time, type, value and properties: as if never
-sent."""
+"""Mark of an event equal to an earlier one in user, item, time, type, value and properties."""
 
 
 class Event(NamedTuple):
@@ -25,10 +24,11 @@ class Event(NamedTuple):
         time: when it happened, epoch seconds.
         type: the event type as written by the caller.
         value: the event value, or None.
-        event_id: the caller's identifier; None when the caller gave none (a generated one could never
-        repeat). recommendation_id: the answer that led to it, or None. impression: the items shown, joined
-        with ``|``, or None. source: the eventAttributionSource, or None. properties: the schema's other
-        columns as the text of a JSON object, or None when there are none.
+        event_id: the caller's identifier; None when there is none: a generated one could never repeat.
+        recommendation_id: the answer that led to it, or None.
+        impression: the items shown, joined with ``|``, or None.
+        source: the eventAttributionSource, or None.
+        properties: the schema's other columns as the text of a JSON object; None when there are none.
     """
 
     user: str | None
@@ -45,8 +45,7 @@ class Event(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One version of an item, user or action: its id and its columns as the text of a JSON object (None: no
-    columns)."""
+    """One version of an item, user or action: its id, and its columns as the text of a JSON object."""
 
     id: str
     properties: str | None = None
@@ -77,8 +76,7 @@ class LoggedEvent(NamedTuple):
 
 
 class Forgotten(NamedTuple):
-    """That data was removed: where in the log, from which dataset (ARN), whose (None: everything there
-    was)."""
+    """That data was removed: where in the log, from which dataset (ARN), whose (None: everybody's)."""
 
     position: int
     stream: str

@@ -1,5 +1,4 @@
-"""What one process knows of the live log's tail: kept histories of users, and where each dataset last
-changed."""
+"""What one process knows of the live log's tail: histories of users, and where datasets last changed."""
 
 from __future__ import annotations
 

@@ -47,9 +47,12 @@ _RECORD_ROW: dict[str, pl.DataType] = {
 
 
 def events_to_frame(rows: Sequence[tuple[Any, ...]], schema: Schema) -> pl.DataFrame:
-    """A frame of event rows (position, subject, anonymous, session, item, time, type, value,
-    recommendation_id,
-    impression, source, properties, written, mark): the schema's columns, then what stands beside a row."""
+    """Event rows as a frame: the schema's columns, then what stands beside (see `LiveLog.interactions`).
+
+    Args:
+        rows: tuples in the order of `_EVENT_ROW`.
+        schema: of the Interactions dataset.
+    """
     frame = _columns(rows, _EVENT_ROW)
     own = [_cast(MEMBERS[f.name], f) if f.name in MEMBERS else _property(f) for f in schema.fields]
     beside = [
@@ -64,8 +67,7 @@ def events_to_frame(rows: Sequence[tuple[Any, ...]], schema: Schema) -> pl.DataF
 
 
 def records_to_frame(rows: Sequence[tuple[Any, ...]], schema: Schema) -> pl.DataFrame:
-    """A frame of record rows (position, id, properties, written): the schema's columns, then position and
-    time."""
+    """Record rows, tuples in the order of `_RECORD_ROW`, as a frame: the schema's columns, position, time."""
     frame = _columns(rows, _RECORD_ROW)
     key = id_column(schema)
     own = [_cast("id", f) if f.name == key else _property(f) for f in schema.fields]
@@ -85,8 +87,7 @@ def _columns(rows: Sequence[tuple[Any, ...]], types: dict[str, pl.DataType]) -> 
 
 
 def _decoded(frame: pl.DataFrame, fields: list[Field]) -> pl.DataFrame:
-    """With the JSON text of ``properties`` turned into a struct of `fields`; keys of other columns are left
-    out."""
+    """With the JSON text of ``properties`` turned into a struct of `fields`; other keys are left out."""
     if not fields:
         return frame
     shape = pl.Struct({field.name: DTYPES[field.type] for field in fields})

@@ -18,8 +18,7 @@ MOST = 1024
 
 
 class _Waiting(NamedTuple):
-    """A call and who waits for it: a thread (loop None, a concurrent future) or a coroutine (loop and its
-    future)."""
+    """A call and who waits for it: a thread, or a coroutine of a loop."""
 
     work: object
     future: Future[int] | asyncio.Future[int]

@@ -27,10 +27,12 @@ class History:
     """Events of one user or anonymous session that count, by time, ties in order of arrival. Immutable.
 
     Attributes:
-        position: where in the log each event stands, int64[k]; a model trained up to position p has seen
-        those <= p. item: the items' ids. time: epoch seconds, int64[k]. type: event types as written.
-        value: event values, float32[k], NaN where there is none. newest: the highest position, 0 when
-        empty: changes whenever the history does.
+        position: where in the log each event stands, int64[k]; a model pinned to position p has seen those <= p.
+        item: the items' ids.
+        time: epoch seconds, int64[k].
+        type: event types as written.
+        value: event values, float32[k], NaN where there is none.
+        newest: the highest position, 0 when empty: another one for each event that is added.
     """
 
     position: npt.NDArray[np.int64]

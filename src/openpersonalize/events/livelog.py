@@ -152,8 +152,7 @@ class LiveLog(ABC):
 
 
 def stream_of(arn: str) -> str:
-    """The stream that an ARN names: a dataset is its own, a dataset group stands for its Interactions
-    dataset."""
+    """The stream that an ARN names: a dataset's own; for a dataset group that of its Interactions dataset."""
     head, group, name = arn.partition(":dataset-group/")
     return f"{head}:dataset/{name}/INTERACTIONS" if group else arn
 

@@ -1,5 +1,4 @@
-"""From requests to rows: PutEvents, PutItems and PutUsers after the service model's own limits were
-checked."""
+"""From requests to rows: PutEvents, PutItems, PutUsers, once the service model's limits were checked."""
 
 from __future__ import annotations
 
@@ -93,10 +92,12 @@ class RecordReader:
     """Reads the records of PutItems or PutUsers for one schema. Immutable, safe in any thread."""
 
     def __init__(self, schema: Schema, label: str, member: str) -> None:
-        """Args:
-        schema: of the dataset.
-        label: how messages call a record: ``Item``, ``User``.
-        member: the request's member that holds a record's id: ``itemId``, ``userId``.
+        """Read records for `schema`.
+
+        Args:
+            schema: of the dataset.
+            label: how messages call a record: ``Item``, ``User``.
+            member: the request's member that holds a record's id: ``itemId``, ``userId``.
         """
         self._columns = Columns(schema, fixed={id_column(schema)})
         self._label = label
@@ -127,8 +128,7 @@ _BESIDES = {fold(name) for name in MEMBERS} - {fold("USER_ID"), fold("TIMESTAMP"
 
 
 def _parsed(text: str | None, found: list[str]) -> tuple[tuple[str, Any], ...] | None:
-    """The pairs of a `properties` member, () when it is absent; None when it cannot be read, which is then
-    said."""
+    """The pairs of a `properties` member; () when it is absent, None when it cannot be read."""
     if text is None:
         return ()
     try:
@@ -141,8 +141,7 @@ def _parsed(text: str | None, found: list[str]) -> tuple[tuple[str, Any], ...] |
 def _split(
     pairs: tuple[tuple[str, Any], ...], found: list[str]
 ) -> tuple[dict[str, tuple[str, Any]], list[tuple[str, Any]]]:
-    """Properties that stand for members of the event, by folded name as (key, value), and all others in
-    order."""
+    """Properties that stand for members of the event, by folded name as (key, value), and all others."""
     members: dict[str, tuple[str, Any]] = {}
     others: list[tuple[str, Any]] = []
     for key, value in pairs:

@@ -49,8 +49,7 @@ class Columns:
     """The columns that properties can fill, and the text in which they are stored."""
 
     def __init__(self, schema: Schema, fixed: Iterable[str]) -> None:
-        """Columns of `schema`, but those named in `fixed`, which something else fills: keys for them are
-        ignored."""
+        """Columns of `schema` without those in `fixed`, filled by something else; their keys are ignored."""
         names = set(fixed)
         self.fields = tuple(field for field in schema.fields if field.name not in names)
         self._by_fold = {fold(field.name): field for field in self.fields}

@@ -1,5 +1,4 @@
-"""What was shown under which recommendationId: a bounded memory of answers, written beside the response
-path."""
+"""What was shown under which recommendationId: a bounded memory, written beside the response path."""
 
 from __future__ import annotations
 

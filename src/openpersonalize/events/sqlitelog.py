@@ -31,11 +31,13 @@ FORMATS = ["livelog_1.sql"]
 EVENT_COLUMNS = 15
 RECORD_COLUMNS = 5
 AT_ONCE = (256, 64, 16, 4, 1)
-"""Rows of one INSERT. A batch is few statements: each gives the interpreter up while it runs and must win
-it back."""
+"""Rows of one INSERT: few statements a batch, since each gives the interpreter up and must win it back."""
 
 TOLD_SECONDS = 3600
 """How long a removal is listed for processes that have not asked since."""
+
+REMOVED_AT_ONCE = 100
+"""Users removed in one transaction."""
 
 CLEARED_AT_ONCE = 10_000
 """Rows of a forgotten stream deleted in one transaction: writers wait no longer than for a large batch."""
@@ -116,7 +118,9 @@ class SqliteLiveLog(LiveLog):
 
     def forget_subjects(self, stream: str, subjects: Iterable[str]) -> int:
         name = stream_of(stream)
-        return sum(self._do(partial(self._remove, name, subject)) for subject in subjects)
+        waiting = list(dict.fromkeys(subjects))
+        starts = range(0, len(waiting), REMOVED_AT_ONCE)
+        return sum(self._do(partial(self._remove, name, waiting[i : i + REMOVED_AT_ONCE])) for i in starts)
 
     def close(self) -> None:
         self._commits.close()
@@ -135,17 +139,20 @@ class SqliteLiveLog(LiveLog):
             while self._do(partial(_clear, number)):
                 pass
 
-    def _remove(self, name: str, subject: str, connection: sqlite3.Connection) -> int:
-        """Delete a user from a stream; the number of rows."""
+    def _remove(self, name: str, subjects: Sequence[str], connection: sqlite3.Connection) -> int:
+        """Delete users from a stream; the number of rows."""
         number = _stream(connection, name)
-        sessions = [row[0] for row in connection.execute(SQL["sessions_of"], (number, subject))]
-        removed = connection.execute(SQL["forget_events"], (number, subject)).rowcount
-        for session in sessions:
-            removed += connection.execute(SQL["forget_session"], (number, session)).rowcount
-        removed += connection.execute(SQL["forget_records"], (number, subject)).rowcount
-        if removed:
-            self._tell(connection, name, [subject, *sessions])
-        return removed
+        total = 0
+        for subject in subjects:
+            sessions = [row[0] for row in connection.execute(SQL["sessions_of"], (number, subject))]
+            removed = connection.execute(SQL["forget_events"], (number, subject)).rowcount
+            for session in sessions:
+                removed += connection.execute(SQL["forget_session"], (number, session)).rowcount
+            removed += connection.execute(SQL["forget_records"], (number, subject)).rowcount
+            if removed:
+                self._tell(connection, name, [subject, *sessions])
+            total += removed
+        return total
 
     def _tell(self, connection: sqlite3.Connection, name: str, subjects: Sequence[str | None]) -> int:
         """List a removal for every process, and end the listing of old ones; the position."""
@@ -160,10 +167,11 @@ class SqliteLiveLog(LiveLog):
     def _chunks(
         self, statement: str, stream: str, after: int, up_to: int | None, chunk: int
     ) -> Iterator[list[tuple[Any, ...]]]:
-        """Chunks of rows in order; always at least one, empty when there is nothing. Each is a read of its
-        own, so that a long one never keeps the file from being tidied; what lies between two positions does
-        not
-        change."""
+        """Chunks of rows in order; always at least one, empty when there is nothing.
+
+        Each is a read of its own: a long one would keep the file from being tidied, and what lies between two
+        positions does not change.
+        """
         with closing(self._file.connect()) as reader:
             last = reader.execute(SQL["position"]).fetchone()[0] if up_to is None else up_to
             number = (reader.execute(SQL["stream"], (stream,)).fetchone() or (-1,))[0]
@@ -230,8 +238,7 @@ class SqliteTail(Tail):
 
 
 def _store(connection: sqlite3.Connection, writes: list[_Write], now: float) -> list[int]:
-    """Everything of one transaction; returns the position of each call's last entry, or what its action
-    returned."""
+    """Everything of one transaction: the position of each call's last entry, or what its action returned."""
     results: list[int] = []
     events: list[tuple[Any, ...]] = []
     records: list[tuple[Any, ...]] = []

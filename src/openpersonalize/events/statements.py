@@ -9,8 +9,7 @@ _NAME = re.compile(r"^-- (\w+): .*\n", re.MULTILINE)
 
 
 def read_statements(file: str) -> dict[str, str]:
-    """The statements of an SQL file of this package, by name: each starts with a line ``-- name: what
-    for``."""
+    """The statements of an SQL file of this package by name; a line ``-- name: what for`` starts each."""
     _, *parts = _NAME.split(read_script(file))
     return {name: text.strip() for name, text in zip(parts[::2], parts[1::2], strict=True)}
 
