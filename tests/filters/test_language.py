@@ -1,7 +1,7 @@
 """From text to expressions, and what is said when the text is not one."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openpersonalize.errors import InvalidInput
@@ -181,6 +181,7 @@ WORDS = (
 TOKENS = st.sampled_from(WORDS.split())
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(max_size=2500), st.lists(TOKENS, max_size=400).map(" ".join)))
 def test_any_text_is_read_or_refused(text):
     try:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openpersonalize.datasets.columns import ColumnSet
@@ -222,6 +222,7 @@ class User:
         return self.columns.values_at(field, 0)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32))
 def test_columns_and_rows_agree(seed):
     random = Random(seed)

@@ -1,7 +1,7 @@
 """Reading `filterValues`."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openpersonalize.filters.values import number, parse_values
@@ -54,12 +54,14 @@ def test_malformed(text):
     assert parse_values(text) is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=20), min_size=1, max_size=5))
 def test_quoting_keeps_every_value(values):
     quoted = ('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values)
     assert parse_values(" , ".join(quoted)) == tuple(values)
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from('ab ,"\\'), max_size=1000))
 def test_any_text_is_read_or_refused(text):
     values = parse_values(text)
