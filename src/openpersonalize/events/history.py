@@ -27,7 +27,7 @@ class History:
     """Events of one user or anonymous session that count, by time, ties in order of arrival. Immutable.
 
     Attributes:
-        position: where in the log each event stands, int64[k]; a model pinned to position p has seen those <= p.
+        position: where in the log each event stands, int64[k]; a model pinned at p has seen those <= p.
         item: the items' ids.
         time: epoch seconds, int64[k].
         type: event types as written.

@@ -102,7 +102,7 @@ class SqliteLiveLog(LiveLog):
         versions: bool = False,
         chunk: int = 65_536,
     ) -> Iterator[pl.DataFrame]:
-        statement = SQL["record_versions" if versions else "records"]
+        statement = SQL["record_versions"] if versions else SQL["records"]
         for rows in self._chunks(statement, stream, after, up_to, chunk):
             yield records_to_frame(rows, schema)
 
@@ -336,8 +336,8 @@ def _insert(
 
 def _clear(number: int, connection: sqlite3.Connection) -> int:
     """Delete some rows of a dropped stream; whether there may be more."""
-    for statement in ("clear_events", "clear_records"):
-        if connection.execute(SQL[statement], (number, CLEARED_AT_ONCE)).rowcount:
+    for statement in (SQL["clear_events"], SQL["clear_records"]):
+        if connection.execute(statement, (number, CLEARED_AT_ONCE)).rowcount:
             return 1
     connection.execute(SQL["remove_stream"], (number,))
     return 0
