@@ -9,7 +9,7 @@ Row = list[str]
 
 
 def write(rows: Sequence[Sequence[str]], styles: Sequence[int], line_end: str = "\n") -> str:
-    """Rows as CSV. `styles`, used in turn: 0 quote only if needed, 1 quote with doubling, 2 quote with backslashes."""
+    """Rows as CSV. `styles`, in turn: 0 quote where needed, 1 quote and double, 2 quote with backslashes."""
     turn = 0
     lines = []
     for row in rows:

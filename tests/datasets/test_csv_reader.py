@@ -22,7 +22,7 @@ NULLABLE = ["null", "string"]
 
 
 class Read:
-    """A CSV text read under a schema: `rows`, `problems` as (line, column, what), `reason`, the reader's counts."""
+    """A CSV text read under a schema: `rows`, `problems` as (line, column, what), `reason`."""
 
     def __init__(self, text: str | bytes, schema_text: str, kind: str, block_bytes: int = 1 << 20) -> None:
         data = text.encode() if isinstance(text, str) else text
@@ -47,17 +47,41 @@ def one_column(
 @pytest.mark.parametrize(
     ("kind", "value", "stored"),
     [
-        ("int", "12", 12), ("int", "-12", -12), ("int", "+7", 7), ("int", "12.0", 12), ("int", "12.", 12),
-        ("int", " 12 ", 12), ("int", "007", 7), ("int", "2147483647", 2**31 - 1), ("int", "-2147483648", -(2**31)),
-        ("int", '"5"', 5), ("long", "9223372036854775807", 2**63 - 1), ("long", "-9223372036854775808", -(2**63)),
-        ("float", "15", 15.0), ("float", "1.5", 1.5), ("float", "-.5", -0.5), ("float", "5.", 5.0),
-        ("float", "1e3", 1000.0), ("double", "1E-2", 0.01), ("float", " 1.5 ", 1.5), ("double", "9.99", 9.99),
-        ("boolean", "true", True), ("boolean", "false", False),
-        ("string", " a ", " a "), ("string", "null", "null"), ("string", "NaN", "NaN"), ("string", "", ""),
-        (NULLABLE, "", None), (NULLABLE, '""', None), (["int", "null"], "", None), (["float", "null"], '""', None),
-        (["boolean", "null"], "", None), (["null", "int"], "3.00", 3), (["null", "float"], "3", 3.0),
+        ("int", "12", 12),
+        ("int", "-12", -12),
+        ("int", "+7", 7),
+        ("int", "12.0", 12),
+        ("int", "12.", 12),
+        ("int", " 12 ", 12),
+        ("int", "007", 7),
+        ("int", "2147483647", 2**31 - 1),
+        ("int", "-2147483648", -(2**31)),
+        ("int", '"5"', 5),
+        ("long", "9223372036854775807", 2**63 - 1),
+        ("long", "-9223372036854775808", -(2**63)),
+        ("float", "15", 15.0),
+        ("float", "1.5", 1.5),
+        ("float", "-.5", -0.5),
+        ("float", "5.", 5.0),
+        ("float", "1e3", 1000.0),
+        ("double", "1E-2", 0.01),
+        ("float", " 1.5 ", 1.5),
+        ("double", "9.99", 9.99),
+        ("boolean", "true", True),
+        ("boolean", "false", False),
+        ("string", " a ", " a "),
+        ("string", "null", "null"),
+        ("string", "NaN", "NaN"),
+        ("string", "", ""),
+        (NULLABLE, "", None),
+        (NULLABLE, '""', None),
+        (["int", "null"], "", None),
+        (["float", "null"], '""', None),
+        (["boolean", "null"], "", None),
+        (["null", "int"], "3.00", 3),
+        (["null", "float"], "3", 3.0),
     ],
-)  # fmt: skip
+)
 def test_accepted_values(kind: object, value: str, stored: object):
     read = one_column(kind, value)
     assert read.problems == []
@@ -67,26 +91,35 @@ def test_accepted_values(kind: object, value: str, stored: object):
 @pytest.mark.parametrize(
     ("kind", "value", "what"),
     [
-        ("int", "", "is empty"), ("float", "", "is empty"), ("boolean", "", "is empty"), ("int", '""', "is empty"),
-        ("int", "x", '"x" is not a whole number of 64 bits'), ("int", "1.5", '"1.5" is not a whole number of 64 bits'),
-        ("int", "1e3", '"1e3" is not a whole number of 64 bits'), ("int", "null", '"null" is not a whole number of 64 bits'),
+        ("int", "", "is empty"),
+        ("float", "", "is empty"),
+        ("boolean", "", "is empty"),
+        ("int", '""', "is empty"),
+        ("int", "x", '"x" is not a whole number of 64 bits'),
+        ("int", "1.5", '"1.5" is not a whole number of 64 bits'),
+        ("int", "1e3", '"1e3" is not a whole number of 64 bits'),
+        ("int", "null", '"null" is not a whole number of 64 bits'),
         ("int", "2147483648", "2147483648 is not a whole number of 32 bits"),
         ("long", "9223372036854775808", '"9223372036854775808" is not a whole number of 64 bits'),
-        ("float", "NaN", "nan is not a finite number"), ("float", "Infinity", "inf is not a finite number"),
-        ("float", "1e999", "inf is not a finite number"), ("float", "1_000", '"1_000" is not a finite number'),
-        ("float", "None", '"None" is not a finite number'), ("float", "0x10", '"0x10" is not a finite number'),
+        ("float", "NaN", "nan is not a finite number"),
+        ("float", "Infinity", "inf is not a finite number"),
+        ("float", "1e999", "inf is not a finite number"),
+        ("float", "1_000", '"1_000" is not a finite number'),
+        ("float", "None", '"None" is not a finite number'),
+        ("float", "0x10", '"0x10" is not a finite number'),
         (["null", "float"], "inf", '"inf" is not a finite number'),
         (["null", "int"], "1 2", '"1 2" is not a whole number of 64 bits'),
-        ("boolean", "True", '"True" is not true or false'), ("boolean", "1", '"1" is not true or false'),
+        ("boolean", "True", '"True" is not true or false'),
+        ("boolean", "1", '"1" is not true or false'),
     ],
-)  # fmt: skip
+)
 def test_refused_values(kind: object, value: str, what: str):
     read = one_column(kind, value)
     assert read.problems == [(2, "X", what)]
     assert read.reason == (
-        "Input csv has rows that do not conform to the dataset schema. Please ensure all required data fields are"
-        " present and that they are of the type specified in the schema. 1 problems; first 20: file f.csv, line 2,"
-        f" column X: {what}"
+        "Input csv has rows that do not conform to the dataset schema. Please ensure all required"
+        " data fields are present and that they are of the type specified in the schema. 1 problems; first"
+        f" 20: file f.csv, line 2, column X: {what}"
     )
 
 
@@ -111,17 +144,23 @@ def test_strings_have_at_most_1000_characters(flags: dict[str, bool]):
     read = one_column("string", "x" * 1001, flags)
     assert read.problems == [(2, "X", "has 1001 characters, at most 1000 are allowed")]
     assert read.reason.startswith(
-        "Length cannot be more than 1000 characters for X. If no values exceed the character limit, make sure your"
-        " data follows the formatting guidelines listed in"
+        "Length cannot be more than 1000 characters for X. If no values exceed the character limit, make"
+        " sure your data follows the formatting guidelines listed in"
         " https://docs.aws.amazon.com/personalize/latest/dg/data-prep-formatting.html. 1 problems; first 20: "
     )
 
 
 @pytest.mark.parametrize(
     ("value", "left"),
-    [("x" * 30_000, 20_000), ("x" * 20_000, 20_000), ("東京" * 10_000, 7_000), ("のです。" * 1000, 4_000),
-     ("é" * 30_000, 20_000), ("x" * 5000 + "東" * 4000, 9_000)],
-)  # fmt: skip
+    [
+        ("x" * 30_000, 20_000),
+        ("x" * 20_000, 20_000),
+        ("東京" * 10_000, 7_000),
+        ("のです。" * 1000, 4_000),
+        ("é" * 30_000, 20_000),
+        ("x" * 5000 + "東" * 4000, 9_000),
+    ],
+)
 def test_textual_values_are_cut(value: str, left: int):
     read = one_column("string", value, TEXTUAL)
     assert read.problems == []
@@ -129,8 +168,10 @@ def test_textual_values_are_cut(value: str, left: int):
     assert read.reader.cut_texts == (len(value) > left)
 
 
-@pytest.mark.parametrize(("value", "ok"), [("0", True), ("4102444800", True), ("4102444801", False), ("-1", False),
-                                           ("1586731606000", False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("value", "ok"),
+    [("0", True), ("4102444800", True), ("4102444801", False), ("-1", False), ("1586731606000", False)],
+)
 def test_timestamps_are_seconds(value: str, ok: bool):
     text = schema("Interactions", "USER_ID", "ITEM_ID", ("TIMESTAMP", "long"))
     read = Read(f"USER_ID,ITEM_ID,TIMESTAMP\nu,i,{value}\n", text, "INTERACTIONS")
@@ -152,9 +193,17 @@ def test_empty_texts_are_counted():
 
 
 def test_the_guides_own_example():
-    text = schema("Interactions", "USER_ID", "ITEM_ID", "EVENT_TYPE", ("EVENT_VALUE", ["float", "null"]),
-                  ("LOCATION", "string", CATEGORICAL), ("DEVICE", "string", CATEGORICAL), ("TIMESTAMP", "long"),
-                  "IMPRESSION")  # fmt: skip
+    text = schema(
+        "Interactions",
+        "USER_ID",
+        "ITEM_ID",
+        "EVENT_TYPE",
+        ("EVENT_VALUE", ["float", "null"]),
+        ("LOCATION", "string", CATEGORICAL),
+        ("DEVICE", "string", CATEGORICAL),
+        ("TIMESTAMP", "long"),
+        "IMPRESSION",
+    )
     read = Read(
         "USER_ID,ITEM_ID,EVENT_TYPE,EVENT_VALUE,LOCATION,DEVICE,TIMESTAMP,IMPRESSION\n"
         "35,73,click,,Ohio,Tablet,1586731606,73|70|17|95|96\n"
@@ -176,12 +225,18 @@ def test_columns_are_found_by_name_and_others_ignored():
 @pytest.mark.parametrize(
     ("header", "places", "missing", "duplicate"),
     [
-        ("USER_ID,AGE", (0, 1), (), None), ("AGE,USER_ID", (1, 0), (), None), ("age,user_id,z", (1, 0), (), None),
-        ("USER_ID,user_id,AGE", (0, 2), (), None), ("AGE", (0,), ("USER_ID",), None), ("", (), ("USER_ID", "AGE"), None),
-        ("USER_ID,AGE,AGE", (0, 1), (), "AGE"), ("USER_ID,AGE,z,z", (0, 1), (), "z"),
-        ("USER_ID,Age,aGe", (0, 1), (), "AGE"), ("USER_ID,AGE,,", (0, 1), (), None),
+        ("USER_ID,AGE", (0, 1), (), None),
+        ("AGE,USER_ID", (1, 0), (), None),
+        ("age,user_id,z", (1, 0), (), None),
+        ("USER_ID,user_id,AGE", (0, 2), (), None),
+        ("AGE", (0,), ("USER_ID",), None),
+        ("", (), ("USER_ID", "AGE"), None),
+        ("USER_ID,AGE,AGE", (0, 1), (), "AGE"),
+        ("USER_ID,AGE,z,z", (0, 1), (), "z"),
+        ("USER_ID,Age,aGe", (0, 1), (), "AGE"),
+        ("USER_ID,AGE,,", (0, 1), (), None),
     ],
-)  # fmt: skip
+)
 def test_header_match(header: str, places: tuple, missing: tuple, duplicate: str | None):
     found = match_header(header.split(","), parse_schema(schema("Users", "USER_ID", ("AGE", "int"))))
     assert (found.places, found.missing, found.duplicate) == (places, missing, duplicate)
@@ -191,8 +246,12 @@ def test_problems_are_in_order_of_lines_with_true_line_numbers():
     text = schema("Items", "ITEM_ID", ("P", "float"), ("N", ["int", "null"]))
     read = Read('ITEM_ID,P,N\n"a\n\nb",1,\n\n,x,\nc,2,y\nd,3\n"e"e,4,\nf,5,6\n', text, "ITEMS")
     assert [(line, column) for line, column, _ in read.problems] == [
-        (6, "ITEM_ID"), (6, "P"), (7, "N"), (8, "N"), (9, "ITEM_ID")
-    ]  # fmt: skip
+        (6, "ITEM_ID"),
+        (6, "P"),
+        (7, "N"),
+        (8, "N"),
+        (9, "ITEM_ID"),
+    ]
     assert read.rows[0] == ("a\n\nb", 1.0, None)
     assert read.rows[-1] == ("f", 5.0, 6)
 

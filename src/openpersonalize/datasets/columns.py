@@ -30,7 +30,7 @@ Mask = npt.NDArray[np.bool_]
 Operator = Literal["=", "!=", "<", "<=", ">", ">="]
 
 EXACT = 2**53
-"""The largest integer up to which float64 holds every integer."""
+"""float64 holds every integer below this one."""
 
 MERGE_ABOVE = 8
 """Records laid over the base become part of a new base when they are more than one row in this many."""
@@ -127,7 +127,7 @@ class _Numbers:
     def build(cls, values: pl.Series, integral: bool) -> _Numbers:
         data = values.cast(pl.Float64).fill_null(math.nan).to_numpy().copy()
         with np.errstate(invalid="ignore"):
-            beyond = integral and bool((np.abs(data) > EXACT).any())
+            beyond = integral and bool((np.abs(data) >= EXACT).any())
         return cls(data, integral, values.fill_null(0).to_numpy().astype(np.int64) if beyond else None)
 
     def text(self, row: int) -> str | None:

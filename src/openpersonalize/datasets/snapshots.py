@@ -169,8 +169,8 @@ class SnapshotWriter:
         self._write_part()
         if self.dataset_type in ID_FIELDS:
             return self._write_manifest(self._bulk_rows())
+        self._drop_equal_rows()
         if self.dataset_type == "INTERACTIONS":
-            self._drop_equal_rows()
             files = [self.folder / part.file for part in (*self._kept, *self._new)]
             build_histories(files, self.folder / "histories", self.schema.names)
         return self._write_manifest(sum(part.rows for part in (*self._kept, *self._new)))

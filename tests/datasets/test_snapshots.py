@@ -1,0 +1,145 @@
+"""Snapshots: what FULL and INCREMENTAL imports leave, which row wins, later schemas."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from openpersonalize.datasets import snapshots
+from openpersonalize.datasets.schemas import parse_schema
+from openpersonalize.datasets.snapshots import Snapshot, SnapshotWriter
+from openpersonalize.datasets.tables import table_types
+
+from .tabular import schema
+
+ITEMS = schema("Items", "ITEM_ID", ("X", ["null", "int"]))
+INTERACTIONS = schema(
+    "Interactions", "USER_ID", "ITEM_ID", ("TIMESTAMP", "long"), ("EVENT_VALUE", ["null", "float"])
+)
+
+
+def snapshot(
+    folder: Path, kind: str, schema_text: str, *frames: list[tuple], previous: Snapshot | None = None
+) -> Snapshot:
+    folder.mkdir()
+    writer = SnapshotWriter(folder, kind, schema_text, previous)
+    for rows in frames:
+        writer.append(pl.DataFrame(rows, schema=table_types(parse_schema(schema_text)), orient="row"))
+    assert writer.finish() == Snapshot(folder).rows
+    return Snapshot(folder)
+
+
+def bulk(of: Snapshot) -> list[tuple]:
+    return of.bulk().collect().rows()
+
+
+def effective(of: Snapshot) -> list[tuple]:
+    return of.scan().collect().rows()
+
+
+def test_duplicate_ids_of_one_import_stay_and_the_last_row_wins(tmp_path: Path):
+    made = snapshot(tmp_path / "a", "ITEMS", ITEMS, [("i", 1), ("j", 2)], [("i", 3), ("k", None)])
+    assert bulk(made) == [("i", 1), ("j", 2), ("i", 3), ("k", None)]
+    assert effective(made) == [("j", 2), ("i", 3), ("k", None)]
+    assert (made.rows, made.appended, made.dataset_type, made.schema_text) == (4, 4, "ITEMS", ITEMS)
+
+
+def test_incremental_replaces_rows_of_the_same_id(tmp_path: Path):
+    first = snapshot(tmp_path / "a", "ITEMS", ITEMS, [("i", 1), ("j", 2), ("i", 3)])
+    second = snapshot(tmp_path / "b", "ITEMS", ITEMS, [("i", 4), ("l", 5)], previous=first)
+    third = snapshot(tmp_path / "c", "ITEMS", ITEMS, [("l", 6), ("l", 7)], previous=second)
+    assert bulk(second) == [("j", 2), ("i", 4), ("l", 5)]
+    assert (second.rows, second.appended) == (3, 2)
+    assert bulk(third) == [("j", 2), ("i", 4), ("l", 6), ("l", 7)]
+    assert effective(third) == [("j", 2), ("i", 4), ("l", 7)]
+    assert bulk(first) == [("i", 1), ("j", 2), ("i", 3)]
+
+
+def test_a_snapshot_outlives_its_predecessor_and_shares_its_parts(tmp_path: Path):
+    first = snapshot(tmp_path / "a", "ITEMS", ITEMS, [("i", 1)])
+    shared = tmp_path / "a" / first.parts[0].file
+    second = snapshot(tmp_path / "b", "ITEMS", ITEMS, [("j", 2)], previous=first)
+    assert os.path.samefile(shared, tmp_path / "b" / second.parts[0].file)
+    shutil.rmtree(tmp_path / "a")
+    assert effective(second) == [("i", 1), ("j", 2)]
+
+
+def test_where_the_file_system_has_no_links_parts_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refused(*_: object) -> None:
+        raise OSError("no links here")
+
+    first = snapshot(tmp_path / "a", "ITEMS", ITEMS, [("i", 1)])
+    monkeypatch.setattr(os, "link", refused)
+    second = snapshot(tmp_path / "b", "ITEMS", ITEMS, [("j", 2)], previous=first)
+    assert effective(second) == [("i", 1), ("j", 2)]
+
+
+def test_many_generations_become_one_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(snapshots, "COMPACT_AFTER", 3)
+    last: Snapshot | None = None
+    for turn in range(8):
+        last = snapshot(
+            tmp_path / str(turn), "ITEMS", ITEMS, [("same", turn), (f"i{turn}", turn)], previous=last
+        )
+        assert len({part.generation for part in last.parts}) <= 3
+    assert last is not None
+    assert bulk(last) == [(f"i{k}", k) for k in range(7)] + [("same", 7), ("i7", 7)]
+
+
+def test_interactions_are_appended_and_equal_ones_stored_once(tmp_path: Path):
+    a, b, c, d = ("u", "i", 1, None), ("u", "i", 1, 2.0), ("v", "i", 1, None), ("v", "j", 2, 1.0)
+    first = snapshot(tmp_path / "a", "INTERACTIONS", INTERACTIONS, [a, b, a], [c, b])
+    assert bulk(first) == [a, b, c]
+    assert (first.rows, first.appended) == (3, 5)
+    second = snapshot(tmp_path / "b", "INTERACTIONS", INTERACTIONS, [c, d, d], [a], previous=first)
+    assert bulk(second) == effective(second) == [a, b, c, d]
+    assert (second.rows, second.appended) == (4, 4)
+    assert second.histories().of("v")[1].tolist() == [1, 2]
+
+
+def test_equal_rows_are_found_over_parts_and_in_several_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(snapshots, "PART_ROWS", 10)
+    rows = [(f"u{k % 40}", "i", k % 20, None) for k in range(200)]
+    made = snapshot(
+        tmp_path / "a", "INTERACTIONS", INTERACTIONS, *(rows[k : k + 7] for k in range(0, 200, 7))
+    )
+    assert bulk(made) == list(dict.fromkeys(rows))
+    assert made.rows == sum(part.rows for part in made.parts) == 40
+
+
+def test_under_a_later_schema_new_columns_are_null(tmp_path: Path):
+    later = schema(
+        "Items", ("Y", ["null", "string"]), "ITEM_ID", ("X", ["null", "int"]), ("Z", ["float", "null"])
+    )
+    first = snapshot(tmp_path / "a", "ITEMS", ITEMS, [("i", 1), ("j", 2)])
+    read = first.scan(parse_schema(later)).collect()
+    assert dict(read.schema) == table_types(parse_schema(later))
+    assert (
+        read.rows()
+        == first.bulk(parse_schema(later)).collect().rows()
+        == [(None, "i", 1, None), (None, "j", 2, None)]
+    )
+    second = snapshot(tmp_path / "b", "ITEMS", later, [("y", "i", 7, 0.5)], previous=first)
+    assert bulk(second) == [(None, "j", 2, None), ("y", "i", 7, 0.5)]
+
+
+def test_an_empty_snapshot_can_be_read(tmp_path: Path):
+    made = snapshot(tmp_path / "a", "ITEMS", ITEMS)
+    assert made.scan().collect().schema == table_types(parse_schema(ITEMS))
+    assert snapshot(tmp_path / "b", "INTERACTIONS", INTERACTIONS).histories().rows == 0
+
+
+def test_action_interactions_are_all_kept(tmp_path: Path):
+    text = schema("ActionInteractions", "USER_ID", "ACTION_ID", "EVENT_TYPE", ("TIMESTAMP", "long"))
+    row = ("u", "a", "taken", 1)
+    first = snapshot(tmp_path / "a", "ACTION_INTERACTIONS", text, [row, ("u", "b", "taken", 2)])
+    second = snapshot(
+        tmp_path / "b", "ACTION_INTERACTIONS", text, [row, ("w", "b", "viewed", 3)], previous=first
+    )
+    assert bulk(second) == [row, ("u", "b", "taken", 2), ("w", "b", "viewed", 3)]
