@@ -222,7 +222,7 @@ class User:
         return self.columns.values_at(field, 0)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 2**32))
 def test_columns_and_rows_agree(seed):
     random = Random(seed)

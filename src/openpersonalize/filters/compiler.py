@@ -20,6 +20,8 @@ from .language import Condition, Constant, Expression, ItemField, Parameter, Tar
 from .rules import Mask, Rows, Rule, Test, UserFacts, join, operand_of
 from .values import parse_values
 
+__all__ = ["BoundFilter", "CompiledFilter", "FilterSchemas", "Mask", "Rows", "UserFacts", "compile_filter"]
+
 BOUND_KEPT = 1024
 """Bound filters kept for values seen before; at most 25 values of 1,000 characters each make 25 MB."""
 
@@ -108,7 +110,7 @@ class CompiledFilter:
         self._key = (expression, numeric)
 
     def bind(self, filter_values: Mapping[str, str] | None) -> BoundFilter:
-        """Put a request's `filterValues` in place; a microsecond for values seen lately, else about ten.
+        """Put a request's `filterValues` in place; a microsecond for values seen lately, else about thirty.
 
         A missing or empty value drops the EXCLUDE expressions that need it. Values of unknown names are
         ignored.
@@ -138,7 +140,7 @@ class CompiledFilter:
                 problems |= {f"Missing value for filter parameter {name}.": None for name in missing}
             elif names <= parsed.keys():
                 try:
-                    rules.append(rule.bound(parsed))
+                    rules.append(rule.bound(parsed) if names else rule)
                 except InvalidInput as error:
                     problems[error.message] = None
         if problems:

@@ -154,7 +154,7 @@ _ESCAPE = re.compile(r"\\([\s\S])")
 
 def unescaped(text: str) -> str:
     """`text` without the backslash before each escaped character."""
-    return _ESCAPE.sub(r"\1", text)
+    return _ESCAPE.sub(r"\1", text) if "\\" in text else text
 
 
 class _Reading(Transformer[Token, Any]):

@@ -7,7 +7,7 @@ stands on (our choice, Amazon does not say). No row is looked at alone: a test i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from operator import ge, gt, le, lt
 from typing import Protocol, cast
@@ -67,7 +67,7 @@ class Test:
         operand = operand_of(self.column, self.operator, values[name])
         if operand is None:
             raise InvalidInput(f"Invalid value for filter parameter {name}.")
-        return replace(self, operand=operand)
+        return Test(self.column, self.operator, operand)
 
     def mask(self, columns: ColumnSet, current_item: int | None) -> Mask:
         """bool[n]: the rows that meet the test; a new array."""
@@ -145,7 +145,7 @@ class Rule:
 
     def unconditional(self) -> Rule:
         """The same rule without its IF part."""
-        return replace(self, on_user=()) if self.on_user else self
+        return Rule(self.include, self.where, (), self.foreign) if self.on_user else self
 
     def bound(self, values: Mapping[str, tuple[str, ...]]) -> Rule:
         """The same rule without parameters.
@@ -154,7 +154,8 @@ class Rule:
             InvalidInput: the values of one are too many or no numbers.
         """
         where = tuple(tuple(test.bound(values) for test in branch) for branch in self.where)
-        return replace(self, where=where, on_user=tuple(test.bound(values) for test in self.on_user))
+        on_user = tuple(test.bound(values) for test in self.on_user)
+        return Rule(self.include, where, on_user, self.foreign)
 
     def applies(self, user: UserFacts | None) -> bool:
         """Whether the user passes the IF part; `user` may be None when there is none."""
