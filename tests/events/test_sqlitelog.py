@@ -40,6 +40,33 @@ for start in range(0, int(most), 8):
 log.close()
 """
 
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from openpersonalize.clock import SystemClock
+from openpersonalize.errors import Unavailable
+from openpersonalize.events.entries import Event
+from openpersonalize.events.sqlitelog import SqliteLiveLog
+
+path, group = sys.argv[1:]
+log = SqliteLiveLog(Path(path), SystemClock())
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
+stored = refused = 0
+for n in range(1, 2000):
+    try:
+        log.append(group, [Event("ann", "s", "i" * 200, n, "click")]).result()
+        stored += 1
+    except Unavailable:
+        refused += 1
+        if refused == 3:
+            break
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+log.append(group, [Event("ann", "s", "after", 5000, "click")]).result()
+log.close()
+print(stored + 1, refused)
+"""
+
 
 class TestSqliteLiveLog(LiveLogContract):
     @pytest.fixture
@@ -147,4 +174,19 @@ def test_what_the_disk_refuses_is_not_acknowledged_and_can_be_sent_again(tmp_pat
     other.close()
     assert log.append(GROUP, [CLICK._replace(time=5)]).result() == 2
     assert log.interactions_frame(GROUP, SCHEMA)["TIMESTAMP"].to_list() == [100, 5]
+    log.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the limit that plays the full disk exists on POSIX only")
+def test_a_full_disk_refuses_and_loses_nothing_and_is_forgiven(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    child = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(path), GROUP], capture_output=True, text=True, check=True
+    )
+    stored, refused = map(int, child.stdout.split())
+    assert refused == 3
+    log = SqliteLiveLog(path, SystemClock())
+    frame = log.interactions_frame(GROUP, SCHEMA)
+    assert frame.height == stored
+    assert frame["ITEM_ID"][-1] == "after"
     log.close()
