@@ -48,6 +48,7 @@ def test_values(text, values):
         '"a\\"',
         '""""',
         '"a" "b"',
+        "\ud800",
     ],
 )
 def test_malformed(text):
@@ -55,7 +56,7 @@ def test_malformed(text):
 
 
 @settings(deadline=None)
-@given(st.lists(st.text(max_size=20), min_size=1, max_size=5))
+@given(st.lists(st.text(st.characters(codec="utf-8"), max_size=20), min_size=1, max_size=5))
 def test_quoting_keeps_every_value(values):
     quoted = ('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values)
     assert parse_values(" , ".join(quoted)) == tuple(values)

@@ -9,6 +9,7 @@ from .language import unescaped
 
 _QUOTED = re.compile(r'\s*"((?:[^"\\]|\\[\s\S])*)"\s*(,|\Z)')
 _BARE = re.compile(r'([^",]*)(,|\Z)')
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
@@ -19,6 +20,8 @@ def parse_values(text: str) -> tuple[str, ...] | None:
     Returns:
         The values in the order written; None when `text` is not of this form.
     """
+    if _SURROGATE.search(text):  # no text that a dataset could hold
+        return None
     values = []
     position = 0
     while True:
