@@ -1,0 +1,61 @@
+"""Programs written for Amazon Personalize run as they are: only the environment names the server."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import shop
+from live import Server
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+
+@pytest.fixture(scope="module")
+def environment(server: Server) -> dict[str, str]:
+    """What ``eval "$(openpersonalize env)"`` leaves in a shell that knew nothing of AWS."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    command = [str(Path(sys.executable).with_name("openpersonalize")), "env", "--shell", "sh"]
+    lines = subprocess.run(
+        [*command, "--port", str(server.port), "--region", "journeys-1"],
+        env=own,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    exported = re.findall(r"^export (\w+)=(\S+)$", lines, re.MULTILINE)
+    assert {"AWS_REGION", "AWS_ENDPOINT_URL_PERSONALIZE_EVENTS"} <= {name for name, _ in exported}
+    return own | dict(exported)
+
+
+def _plain_interactions() -> str:
+    """The small shop's interactions with three columns, as the oldest tutorials have them."""
+    rows = [line.split(",")[:3] for line in shop.csv("Interactions").splitlines()]
+    return "".join(",".join(row) + "\n" for row in rows)
+
+
+def _run(program: list[str], environment: dict[str, str]) -> str:
+    done = subprocess.run(
+        [sys.executable, *program], env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return done.stdout
+
+
+def test_the_getting_started_sequence(server: Server, environment: dict[str, str]) -> None:
+    location = server.put("s3://journeys/first.csv", _plain_interactions())
+    printed = _run([str(HERE / "first_campaign.py"), location, shop.USERS[1], shop.ITEMS[7]], environment)
+    assert printed.endswith("cleaned up\n")
+
+
+def test_the_example_of_the_readme(server: Server, environment: dict[str, str]) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    server.put("s3://my-bucket/interactions.csv", _plain_interactions())
+    lines = _run(["-c", example], environment | {"AWS_REGION": "readme-1", "AWS_DEFAULT_REGION": "readme-1"})
+    assert len(re.findall(r"^item-\d\d 0\.\d+$", lines, re.MULTILINE)) == 5
