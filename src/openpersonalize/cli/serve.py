@@ -136,11 +136,13 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 def server_options(settings: Settings) -> dict[str, Any]:
     """How uvicorn is set up."""
+    from ..server.connection import Connection
+
     return {
         "host": settings.host,
         "port": settings.port,
         "loop": "auto",  # uvloop where there is one
-        "http": "httptools",
+        "http": Connection,
         "ws": "none",
         "lifespan": "on",
         "interface": "asgi3",
