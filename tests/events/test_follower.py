@@ -105,6 +105,28 @@ def test_memory_stays_within_the_budget(log: LiveLog) -> None:
     follower.close()
 
 
+def test_histories_that_outgrow_the_budget_together_are_dropped_not_lost(log: LiveLog) -> None:
+    follower = Follower(log, 5000)
+    users = [f"u{n}" for n in range(4)]
+    for user in users:
+        assert len(follower.history(GROUP, user)) == 0
+    log.append(GROUP, [CLICK._replace(user=u, time=t) for t in range(1, 40) for u in users]).result()
+    assert [len(follower.history(GROUP, user)) for user in users] == [39] * 4
+    follower.close()
+
+
+def test_a_read_that_failed_is_tried_again(log: LiveLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    follower = Follower(log, ROOMY)
+    assert len(follower.history(GROUP, "ann")) == 0
+    log.append(GROUP, [CLICK]).result()
+    with monkeypatch.context() as patch:
+        patch.setattr(following, "LONGEST_STEP", "not a number")
+        with pytest.raises(TypeError):
+            follower.history(GROUP, "ann")
+    assert follower.history(GROUP, "ann").item == ("alien",)
+    follower.close()
+
+
 def test_positions_of_records_and_removals_tell_when_to_look_again(log: LiveLog) -> None:
     log.append(ITEMS, [Record("heat")]).result()
     follower = Follower(log, ROOMY)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from typing import NamedTuple
 
 from .entries import COUNTS, LoggedEvent
-from .history import History
+from .history import EVENT_BYTES, History
 from .livelog import LiveLog, stream_of
 
 LONGEST_STEP = 20_000
@@ -14,6 +15,13 @@ LONGEST_STEP = 20_000
 
 _ENTRY = 300
 """Bytes of one kept user besides the history: the key's tuple and string, the table's cell."""
+
+
+class _Kept(NamedTuple):
+    """A history in memory and about how many bytes it takes."""
+
+    history: History
+    size: int
 
 
 class Follower:
@@ -32,7 +40,8 @@ class Follower:
         self._budget = budget
         self._lock = threading.Lock()
         self._position = log.position()
-        self._kept: OrderedDict[tuple[str, str], History] = OrderedDict()
+        self._behind = False
+        self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
         self._bytes = 0
         self._puts: dict[str, int] = {}
         self._forgets: dict[str, int] = {}
@@ -58,10 +67,11 @@ class Follower:
             found = self._kept.get(key)
             if found is not None:
                 self._kept.move_to_end(key)
-                return found
-            found = self._tail.history(*key)
-            self._keep(key, found)
-            return found
+                return found.history
+            history = self._tail.history(*key)
+            self._keep(key, _Kept(history, history.nbytes + _ENTRY + len(subject)))
+            self._shrink()
+            return history
 
     def records_position(self, dataset: str) -> int:
         """The highest position at which a record of this dataset is known to have been written.
@@ -75,8 +85,7 @@ class Follower:
             return self._puts.get(dataset, self._start)
 
     def forgotten_position(self, stream: str) -> int:
-        """The highest position at which something was removed from this stream since this process started,
-        or 0.
+        """The highest position at which something was removed from this stream since the start, or 0.
 
         Whoever holds data derived from users of the stream (vectors, records) compares and drops it.
         """
@@ -90,7 +99,9 @@ class Follower:
             self._tail.close()
 
     def _catch_up(self) -> None:
-        if not self._tail.changed():
+        if self._tail.changed():
+            self._behind = True  # until all of it is taken in: a read that fails is tried again
+        if not self._behind:
             return
         news = self._tail.news(self._position, LONGEST_STEP)
         if news.skipped:
@@ -104,6 +115,8 @@ class Follower:
             self._forgets[removal.stream] = removal.position
             self._drop(removal.stream, removal.subject)
         self._position = news.position
+        self._behind = False
+        self._shrink()
 
     def _take_in(self, events: list[LoggedEvent]) -> None:
         """Add events to the histories that are kept; the others are read when asked for."""
@@ -113,27 +126,24 @@ class Follower:
             if event.mark == COUNTS and key in self._kept:
                 added.setdefault(key, []).append(event)
         for key, new in added.items():
-            old = self._kept[key]
+            old, size = self._kept[key]
             # A history may have been read after the news began: what it holds already is not added twice.
-            self._replace(key, old.extended([event for event in new if event.position > old.newest]))
+            later = [event for event in new if event.position > old.newest]
+            size += sum(EVENT_BYTES + len(event.item) for event in later)
+            self._keep(key, _Kept(old.extended(later), size))
+
+    def _keep(self, key: tuple[str, str], kept: _Kept) -> None:
+        """Keep a history, in the place of an older one when there is one."""
+        before = self._kept.get(key)
+        self._bytes += kept.size - (before.size if before is not None else 0)
+        self._kept[key] = kept
 
     def _drop(self, stream: str, subject: str | None) -> None:
         gone = [(stream, subject)] if subject is not None else [key for key in self._kept if key[0] == stream]
         for key in gone:
             if key in self._kept:
-                self._bytes -= self._kept.pop(key).nbytes + _ENTRY + len(key[1])
-
-    def _replace(self, key: tuple[str, str], history: History) -> None:
-        self._bytes += history.nbytes - self._kept[key].nbytes
-        self._kept[key] = history
-        self._shrink()
-
-    def _keep(self, key: tuple[str, str], history: History) -> None:
-        self._kept[key] = history
-        self._bytes += history.nbytes + _ENTRY + len(key[1])
-        self._shrink()
+                self._bytes -= self._kept.pop(key).size
 
     def _shrink(self) -> None:
         while self._bytes > self._budget and self._kept:
-            key, history = self._kept.popitem(last=False)
-            self._bytes -= history.nbytes + _ENTRY + len(key[1])
+            self._bytes -= self._kept.popitem(last=False)[1].size

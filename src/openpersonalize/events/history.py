@@ -18,7 +18,7 @@ Row: TypeAlias = tuple[int, str, int, str, float | None]
 _ARRAYS = 600
 """Bytes of an empty history: the object, its lists and its array headers."""
 
-_EVENT = 8 + 8 + 4 + 8 + 8 + 49
+EVENT_BYTES = 8 + 8 + 4 + 8 + 8 + 49
 """Bytes of one event besides its item's characters: array cells, two references, a string's header."""
 
 
@@ -48,7 +48,7 @@ class History:
     @property
     def nbytes(self) -> int:
         """About how much memory it takes."""
-        return _ARRAYS + len(self.item) * _EVENT + sum(map(len, self.item))
+        return _ARRAYS + len(self.item) * EVENT_BYTES + sum(map(len, self.item))
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> History:
