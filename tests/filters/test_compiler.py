@@ -17,6 +17,7 @@ from .catalogue import (
     Facts,
     action_facts,
     bound,
+    columns,
     item_facts,
     kept,
     remaining,
@@ -389,6 +390,16 @@ def test_a_filter_that_needs_no_user_can_be_asked_without():
     assert bound(INC + "Items.YEAR = CurrentItem.YEAR").keep(ITEMS, user=None, current_item=2).sum() == 2
     with pytest.raises(ValueError, match="needs a user"):
         bound(ADULTS_ONLY).keep(ITEMS, user=None)
+
+
+def test_the_item_asked_about_need_not_be_a_candidate():
+    elsewhere = columns("ITEMS", ["new", "old"], {"new": ("B", 10.0)}, "GENRE", "PRICE")
+    filter = bound(INC + "Items.PRICE < CurrentItem.PRICE AND Items.GENRE IN CurrentItem.GENRE")
+    left = [
+        filter.keep(ITEMS, user=None, current_item=row, current_columns=elsewhere).nonzero()[0].tolist()
+        for row in (0, 1)
+    ]
+    assert left == [[ITEM_IDS.index("e")], []]
 
 
 def test_records_put_later_are_seen():

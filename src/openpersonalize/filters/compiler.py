@@ -17,7 +17,7 @@ from ..errors import InvalidInput
 from .checker import check
 from .fields import Column, FilterSchemas, column_of, type_of
 from .language import Condition, Constant, Expression, ItemField, Parameter, Target, parse
-from .rules import Mask, Rows, Rule, Test, UserFacts, join, operand_of
+from .rules import ItemFacts, Mask, Rows, Rule, Test, UserFacts, join, operand_of, unknown_item
 from .values import parse_values
 
 __all__ = ["BoundFilter", "CompiledFilter", "FilterSchemas", "Mask", "Rows", "UserFacts", "compile_filter"]
@@ -194,12 +194,12 @@ class BoundFilter:
         """The part that no user and no query item changes: what certainly goes is False. A new array."""
         includes = [rule for rule in self._fixed if rule.include]
         if includes and not self._includes_move:
-            keep = join(rule.mask(items, None, None) for rule in includes)
+            keep = join(rule.mask(items, None, unknown_item) for rule in includes)
         else:
             keep = np.ones(items.n, dtype=np.bool_)
         for rule in self._fixed:
             if not rule.include:
-                _remove(keep, rule.mask(items, None, None))
+                _remove(keep, rule.mask(items, None, unknown_item))
         return keep
 
     def keep(
@@ -208,6 +208,7 @@ class BoundFilter:
         *,
         user: UserFacts | None,
         current_item: int | None = None,
+        current_columns: ColumnSet | None = None,
         static: Mask | None = None,
     ) -> Mask:
         """The whole filter; a new array.
@@ -215,22 +216,24 @@ class BoundFilter:
         Args:
             items: the columns of the candidates.
             user: the user of the request; None is allowed when the filter does not need one.
-            current_item: the row of the item asked about, None when `items` does not know it.
+            current_item: the row of the item asked about; None when it has no record.
+            current_columns: where that row stands, if not in `items`: for an item that is no candidate.
             static: what `static_mask` gave for these `items`, to spare computing it again; not changed.
         """
         keep = self.static_mask(items) if static is None else static.copy()
+        asked = _item_facts(items if current_columns is None else current_columns, current_item)
         applied = [rule for rule in self._moving if rule.applies(user)]
         if self._includes_move:
             includes = [rule for rule in (*self._fixed, *applied) if rule.include]
             if includes:
-                keep &= join(rule.mask(items, user, current_item) for rule in includes)
+                keep &= join(rule.mask(items, user, asked) for rule in includes)
         for rule in applied:
             if rule.include:
                 continue
             if rule.about_events:
                 keep[rule.rows(user)] = False
             else:
-                _remove(keep, rule.mask(items, user, current_item))
+                _remove(keep, rule.mask(items, user, asked))
         return keep
 
     def dropped_rows(self, user: UserFacts) -> Rows | None:
@@ -242,6 +245,10 @@ class BoundFilter:
         if len(rows) == 1:
             return rows[0]
         return np.concatenate(rows) if rows else np.empty(0, dtype=np.int32)
+
+
+def _item_facts(columns: ColumnSet, row: int | None) -> ItemFacts:
+    return unknown_item if row is None else lambda field: columns.values_at(field, row)
 
 
 def _remove(keep: Mask, matched: Mask) -> None:

@@ -27,6 +27,8 @@ Rows = npt.NDArray[np.int32]
 Value = tuple[str, ...] | float | None
 Values = tuple[str, ...] | tuple[float, ...]
 Accepts = Callable[[str], bool]
+ItemFacts = Callable[[str], Value]
+"""The value of a field of the item asked about, None for null."""
 
 
 class UserFacts(Protocol):
@@ -69,11 +71,11 @@ class Test:
             raise InvalidInput(f"Invalid value for filter parameter {name}.")
         return Test(self.column, self.operator, operand)
 
-    def mask(self, columns: ColumnSet, current_item: int | None) -> Mask:
+    def mask(self, columns: ColumnSet, current_item: ItemFacts) -> Mask:
         """bool[n]: the rows that meet the test; a new array."""
         values = self.operand
         if isinstance(values, Column):
-            values = _set_of(None if current_item is None else columns.values_at(values.name, current_item))
+            values = _set_of(current_item(values.name))
         name, operator = self.column.name, self.operator
         if not values:
             return np.full(columns.n, operator in NEGATIONS)
@@ -177,13 +179,18 @@ class Rule:
             matched = rows if matched is None else np.concatenate([matched, rows])
         return cast("Rows", matched)
 
-    def mask(self, columns: ColumnSet, user: UserFacts | None, current_item: int | None) -> Mask:
+    def mask(self, columns: ColumnSet, user: UserFacts | None, current_item: ItemFacts) -> Mask:
         """bool[n]: the rows that the rule matches; a new array. `user` is asked by rules about events."""
         if self.about_events:
             matched = np.zeros(columns.n, dtype=np.bool_)
             matched[self.rows(user)] = True
             return matched
         return join(_meet(test.mask(columns, current_item) for test in branch) for branch in self.where)
+
+
+def unknown_item(field: str) -> Value:
+    """The facts of an item that has no record."""
+    return None
 
 
 def operand_of(column: Column, operator: Operator, texts: tuple[str, ...]) -> Values | None:
