@@ -104,7 +104,7 @@ class Made:
             self.trained,
             self.items,
             GroupData(STREAM, None, np.empty(0, np.int32), lambda: self.users),
-            live=self.follower.history,
+            follower=self.follower,
             kept=self.kept,
             now=lambda: self.time,
             window=window,
@@ -118,11 +118,10 @@ class Made:
         self.log.append(STREAM, [Event(user, session, item, time or self.time, kind)]).result()
 
     def put_item(self, item, **columns):
-        position = self.log.append(ITEMS_ARN, [Record(item, json.dumps(columns))]).result()
-        self.items.catch_up(position)
+        self.log.append(ITEMS_ARN, [Record(item, json.dumps(columns))]).result()
 
     def put_user(self, user, **columns):
-        self.users.catch_up(self.log.append(USERS_ARN, [Record(user, json.dumps(columns))]).result())
+        self.log.append(USERS_ARN, [Record(user, json.dumps(columns))]).result()
 
     def filter(self, expression, **values):
         return compile_filter(expression, SCHEMAS).bind(values)

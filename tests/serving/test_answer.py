@@ -315,6 +315,7 @@ def test_what_is_kept_stays_within_its_bound(tmp_path_factory):
 
 def test_scores_are_worked_out_anew_after_their_span(tmp_path_factory):
     with made(tmp_path_factory, V1) as one:
+        one.deployment.follow()
         first = one.deployment.state("user-01")
         assert one.deployment.state("user-01") is first
         one.time += 301

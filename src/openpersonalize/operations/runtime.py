@@ -9,7 +9,7 @@ The request's `context` is accepted and not used; a campaign's exploration setti
 
 from __future__ import annotations
 
-import os
+import random
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -26,6 +26,7 @@ RELATED = "RELATED_ITEMS"
 """Recipes of this type answer about an item; only they know a current item for a filter."""
 
 _encode = msgspec.json.Encoder().encode
+_names = random.Random()  # noqa: S311 - seeded by the system; what it draws names answers and guards nothing
 
 
 class _Recommendations(msgspec.Struct, rename="camel"):
@@ -158,7 +159,7 @@ async def _filter(
     if arn is None:
         return None
     arn = str(arn)
-    found = context.deployments.filter(context.scope, arn)
+    found = context.deployments.filter(context.scope, arn, campaign.token)
     if found is None:
         found = await context.deployments.load_filter(context.scope, arn)
     compiled = found.compiled
@@ -181,7 +182,7 @@ async def _filter(
 
 def _new_id() -> str:
     """A recommendationId: ``RID-`` and a random UUID (version 4)."""
-    digits = os.urandom(16).hex()
+    digits = f"{_names.getrandbits(128):032x}"
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"RID-{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 

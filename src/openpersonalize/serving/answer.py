@@ -62,6 +62,7 @@ def answer(deployment: Deployment, question: Question) -> list[Entry]:
     chosen = question.chosen
     asks_about_user = deployment.recipe.features.real_time or (chosen is not None and not chosen.is_static)
     user = question.user if asks_about_user or question.promotion is not None else None
+    deployment.follow()
     state = deployment.state(user)
     if chosen is not None:
         chosen = deployment.decided(chosen, state)
@@ -133,6 +134,7 @@ def rank(
     Scores sum to one over the given items that had interactions at training, before the filter; the
     others follow in the order given, without scores. A repeated item counts once.
     """
+    deployment.follow()
     state = deployment.state(user)
     if chosen is not None:
         chosen = deployment.decided(chosen, state)

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..datasets.columns import ColumnSet
 from ..datasets.histories import InteractionHistories
+from ..events.follower import Follower
 from ..events.history import EMPTY, History
 from ..filters.compiler import BoundFilter
 from ..recipes.artifact import Artifact
@@ -29,8 +30,8 @@ STATIC_BYTES = 64 * 1024 * 1024
 """Memory for the static parts of filters, per deployment."""
 
 FRESH_SECONDS = 300
-"""Models may weigh how long ago things happened, so scores are worked out anew in every such span of the clock.
-They are those of its end: within a span the same question has the same answer, in every process."""
+"""Models may weigh how long ago things happened, so scores are worked out anew in every such span of the
+clock. They are those of its end: within a span the same question has the same answer, in every process."""
 
 _serials = itertools.count()
 
@@ -40,7 +41,7 @@ class UserState:
     """What is known of one user at one state of the history.
 
     Attributes:
-        user: None for nobody in particular. live: the streamed events.
+        user: None for nobody in particular. live: the streamed events, as of `position` of the live log.
         until: seconds; the scores are to be worked out anew from then on.
         ranked: under the ordinary weights, and under those for answers without the items met.
         shared: whether `ranked` belongs to everybody without events, and costs nothing here.
@@ -50,6 +51,7 @@ class UserState:
     user: str | None
     live: History
     until: int
+    position: int = 0
     ranked: list[Ranked | None] = field(default_factory=lambda: [None, None])
     shared: bool = False
     met: Met | None = None
@@ -115,7 +117,7 @@ class Deployment:
         items: Catalogue,
         group: GroupData,
         *,
-        live: Callable[[str, str], History],
+        follower: Follower,
         kept: Kept[UserState],
         now: Callable[[], float],
         window: int = 0,
@@ -125,14 +127,15 @@ class Deployment:
         Args:
             trained: the version.
             items: current item records, aligned with the version's items. group: the other current data.
-            live: the streamed events of (stream, user). kept: where users' states are kept. now: the time.
+            follower: knows what is streamed. kept: where users' states are kept. now: the time.
             window: newest interactions per user and event type that filters see; 0 = all.
         """
         self.trained = trained
         self.recipe = trained.recipe
         self.items = items
         self.group = group
-        self._live = live
+        self._follower = follower
+        self._position = -1
         self._kept = kept
         self._now = now
         self._window = window
@@ -140,22 +143,41 @@ class Deployment:
         self._static: Kept[tuple[BoolArray | None, FloatArray | None]] = Kept(STATIC_BYTES, _static_size)
         self._nobody = UserState(None, EMPTY, _until(now()))
 
-    # -- scores
+    # -- what is known
+
+    def follow(self) -> None:
+        """Before each answer: take in what any process streamed; a look when nothing is new."""
+        position = self._follower.catch_up()
+        if position != self._position:
+            self._position = position
+            users = self.group.users()
+            for records in (self.items,) if users is None else (self.items, users):
+                written = self._follower.records_position(records.stream)
+                if written > records.position:
+                    records.catch_up(written)
 
     def state(self, user: str | None) -> UserState:
-        """What is known of a user (or an anonymous session, by its id) now; None: of nobody in particular."""
+        """What is known of a user (or an anonymous session, by its id), as of the last `follow`.
+
+        None: of nobody in particular.
+        """
         now = self._now()
         if user is None:
             if self._nobody.until <= now:
                 self._nobody = UserState(None, EMPTY, _until(now))
             return self._nobody
-        live = self._live(self.group.stream, user)
         key = (self._serial, user)
         state = self._kept.get(key)
+        if state is not None and state.position == self._position and state.until > now:
+            return state
+        live = self._follower.history(self.group.stream, user)
         if state is None or state.live.newest != live.newest or state.until <= now:
             state = UserState(user, live, _until(now))
             self._kept.put(key, state)
+        state.position = self._position
         return state
+
+    # -- scores
 
     def ranked(self, state: UserState, seen_excluded: bool) -> Ranked:
         """The catalogue in the order for a user; everybody's order when the user did nothing.

@@ -118,11 +118,9 @@ class Deployments:
     # -- campaigns
 
     def campaign(self, scope: Scope, arn: str) -> Campaign | None:
-        """The campaign, ready to answer with everything written so far; None: it must be loaded first."""
+        """The campaign, ready to answer; None: it must be loaded first."""
         found = self._campaigns.get((scope.account, scope.region, arn))
-        if found is None or found.token != self._change_token():
-            return None
-        return self._followed(found)
+        return found if found is not None and found.token == self._change_token() else None
 
     async def load_campaign(self, scope: Scope, arn: str) -> Campaign:
         """Read the campaign's rows again and load what they ask for.
@@ -132,8 +130,7 @@ class Deployments:
             InvalidInput: it is not ACTIVE.
         """
         key = (scope.account, scope.region, arn)
-        found = await self._loading("campaign", key, lambda: self._read_campaign(scope, arn), self._hold)
-        return self._followed(found)
+        return await self._loading("campaign", key, lambda: self._read_campaign(scope, arn), self._hold)
 
     def _hold(self, key: Key, made: tuple[Campaign, _Held]) -> Campaign:
         campaign, held = made
@@ -206,7 +203,7 @@ class Deployments:
             trained,
             self._items(trained, entry.datasets),
             self._group_data(trained, entry),
-            live=self._follower.history,
+            follower=self._follower,
             kept=self._kept,
             now=self._installation.clock.now,
             window=self._installation.settings.filter_window,
@@ -246,25 +243,12 @@ class Deployments:
         else:
             self._users[group] = (dataset, self._catalogue(dataset, None))
 
-    def _followed(self, campaign: Campaign) -> Campaign:
-        """The campaign with the records that were streamed meanwhile."""
-        self._follow(campaign.deployment.items)
-        users = self._users.get(campaign.group)
-        if users is not None:
-            self._follow(users[1])
-        return campaign
-
-    def _follow(self, catalogue: Catalogue) -> None:
-        position = self._follower.records_position(catalogue.stream)
-        if position > catalogue.position:
-            catalogue.catch_up(position)
-
     # -- filters
 
-    def filter(self, scope: Scope, arn: str) -> Filter | None:
-        """The filter, compiled; None: it must be loaded first."""
+    def filter(self, scope: Scope, arn: str, token: int) -> Filter | None:
+        """The filter as of a change token, that of the campaign it is used with; None: it must be loaded."""
         found = self._filters.get((scope.account, scope.region, arn))
-        return found if found is not None and found.token == self._change_token() else None
+        return found if found is not None and found.token == token else None
 
     async def load_filter(self, scope: Scope, arn: str) -> Filter:
         """Read the filter's row again and compile it; loads the Users records when it reads them.
