@@ -19,8 +19,10 @@ def _settings() -> str:
     rows = [f"| `{s.name}` | `{s.default!r}` | {s.help} |" for s in SETTINGS]
     return "\n".join(
         [
-            "Each is an option of `openpersonalize serve` (`--data-dir`) and an environment variable "
-            "(`OPENPERSONALIZE_DATA_DIR`); the option wins.\n",
+            (
+                "Each is an option of `openpersonalize serve` (`--data-dir`) and an environment variable "
+                "(`OPENPERSONALIZE_DATA_DIR`); the option wins.\n"
+            ),
             "| setting | default | meaning |",
             "|---|---|---|",
             *rows,
@@ -34,7 +36,9 @@ def _commands(group: click.Group = main, prefix: str = "openpersonalize") -> lis
         if isinstance(command, click.Group):
             rows += _commands(command, f"{prefix} {name}")
         else:
-            arguments = " ".join(p.name.upper() for p in command.params if isinstance(p, click.Argument) and p.name)
+            arguments = " ".join(
+                p.name.upper() for p in command.params if isinstance(p, click.Argument) and p.name
+            )
             line = f"{prefix} {name} {arguments}".rstrip()
             rows.append(f"| `{line}` | {command.get_short_help_str(200)} |")
     return rows
@@ -56,20 +60,23 @@ def _recipes() -> str:
 
 def render() -> str:
     """The whole page."""
-    return "\n\n".join(
-        [
-            "# Reference",
-            "Written by `make docs` from the program itself; a test fails when it is stale.",
-            "## Settings",
-            _settings(),
-            "## Commands",
-            "\n".join(["| command | what it does |", "|---|---|", *_commands()]),
-            "## Operations",
-            _operations(),
-            "## Recipes",
-            _recipes(),
-        ]
-    ) + "\n"
+    return (
+        "\n\n".join(
+            [
+                "# Reference",
+                "Written by `make docs` from the program itself; a test fails when it is stale.",
+                "## Settings",
+                _settings(),
+                "## Commands",
+                "\n".join(["| command | what it does |", "|---|---|", *_commands()]),
+                "## Operations",
+                _operations(),
+                "## Recipes",
+                _recipes(),
+            ]
+        )
+        + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ OpenPersonalizeError
 │   ├── LimitExceeded                 delete something, or raise the quota
 │   ├── InvalidNextToken              start the listing again
 │   ├── TooManyTags, TooManyTagKeys   send fewer tags
-│   ├── AccessRefused                 sign the request with a key that may do this (one class per AWS code)
+│   ├── AccessRefused                 sign with a key that may do this (one class per AWS code)
 │   ├── MalformedRequest              SerializationException, UnknownOperationException
-│   └── Unavailable                   try again later: ThrottlingException, ServiceUnavailable, InternalFailure
-├── StartError                        the operator: the process cannot start; one sentence that says what to do
+│   └── Unavailable                   try again later (throttled, shed, broken)
+├── StartError                        the operator: cannot start; one sentence that says what to do
 ├── JobFailed                         the owner of a job: becomes its failureReason
 └── JobStopped                        nobody: a job was asked to stop and did
 """

@@ -52,8 +52,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("account", "000000000000", "AWS account id in every ARN"),
     Setting("region", "us-east-1", "region when a request is not signed"),
     Setting("database_url", "", "metadata database; empty: metadata.db in the data folder"),
-    Setting("s3", "auto", "where s3:// locations live: local folder, AWS itself, or as AWS_ENDPOINT_URL_S3 says",
-            _one_of("auto", "local", "aws")),
+    Setting(
+        "s3",
+        "auto",
+        "where s3:// locations live: local folder, AWS itself, or as AWS_ENDPOINT_URL_S3 says",
+        _one_of("auto", "local", "aws"),
+    ),
     Setting("max_body_bytes", 8 * 1024 * 1024, "largest request body", int),
     Setting("minimum_data", True, "refuse to train below Amazon's minimums (off for small fixtures)", _flag),
     Setting("quota_profile", "none", "aws: enforce Amazon's call rates", _one_of("none", "aws")),
@@ -73,7 +77,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("quota_campaigns", 5, "campaigns per dataset group", int),
     Setting("quota_filters", 30, "filters per dataset group", int),
     Setting("quota_filter_fields", 20, "distinct dataset fields over all filters of a dataset group", int),
-    Setting("log_level", "info", "debug, info, warning or error", _one_of("debug", "info", "warning", "error")),
+    Setting(
+        "log_level", "info", "debug, info, warning or error", _one_of("debug", "info", "warning", "error")
+    ),
 )
 
 

@@ -70,7 +70,9 @@ SCHEMAS = {
 
 
 @click.command()
-@click.option("--data-dir", default="openpersonalize-demo", show_default=True, help="folder of the demo's server")
+@click.option(
+    "--data-dir", default="openpersonalize-demo", show_default=True, help="folder of the demo's server"
+)
 @click.option("--customer", default=CUSTOMER, show_default=True, help="a customer of the shop to look at")
 def demo(data_dir: str, customer: str) -> None:
     """Import a real shop's history, train, deploy, recommend, filter, stream an event. About a minute."""
@@ -148,7 +150,9 @@ class Shop:
 
     def __post_init__(self) -> None:
         session = boto3.Session(
-            aws_access_key_id="demo", aws_secret_access_key="demo", region_name="us-east-1"  # noqa: S106
+            aws_access_key_id="demo",
+            aws_secret_access_key="demo",  # noqa: S106 (any will do without keys)
+            region_name="us-east-1",
         )
         services = ("personalize", "personalize-runtime", "personalize-events")
         self.personalize, self.runtime, self.events = (
@@ -169,7 +173,7 @@ class Shop:
             frame.write_csv(target)
 
     def build(self) -> None:
-        """Schemas, dataset group, datasets, imports, solution, version, metrics, campaign, filter, tracker."""
+        """Everything from schemas to a campaign, a filter and an event tracker."""
         personalize = self.personalize
         _headline("Import", "CSV files into three datasets")
         group = personalize.create_dataset_group(name=SHOP)["datasetGroupArn"]
@@ -193,7 +197,11 @@ class Shop:
 
         _headline("Train", "aws-user-personalization-v2 on purchases; returns do not count as likes")
         solution = personalize.create_solution(
-            name=SHOP, datasetGroupArn=group, recipeArn=RECIPE, eventType="purchase", performAutoTraining=False
+            name=SHOP,
+            datasetGroupArn=group,
+            recipeArn=RECIPE,
+            eventType="purchase",
+            performAutoTraining=False,
         )["solutionArn"]
         version = personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
         self._wait("solution_version", "solutionVersion", version, label="Training")
@@ -275,7 +283,9 @@ class Shop:
             changed = "the same five products with other scores"
         else:
             before = {item["itemId"] for item in after}
-            changed = f"{sum(item['itemId'] not in before for item in later)} of 5 products are new in the list"
+            changed = (
+                f"{sum(item['itemId'] not in before for item in later)} of 5 products are new in the list"
+            )
         click.echo(f"  {changed}; the product just bought is gone from the list.")
 
     def say_what_next(self, data_dir: str) -> None:
@@ -304,7 +314,7 @@ and ask it from another with any AWS client, unchanged:
 
     def _list(self, items: list[dict[str, Any]], bought: set[str] | None = None) -> None:
         for item in items:
-            score = f"{item['score']:.4f}" if "score" in item else " " * 6
+            score = f"{item['score']:.5f}" if "score" in item else " " * 7
             note = "  (bought before)" if bought and item["itemId"] in bought else ""
             click.echo(f"  {score}  {item['itemId']:<8}{self.titles.get(item['itemId'], '?')}{note}")
 
