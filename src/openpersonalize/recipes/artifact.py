@@ -99,9 +99,12 @@ class Artifact:
         self.event_types: tuple[str, ...] = tuple(manifest["event_types"])
         self.selection = EventSelection.from_json(manifest["selection"])
         self.position: int = manifest["position"]
-        self._ptr = np.load(folder / "history.ptr.npy", mmap_mode="r")
+        self._ptr = np.asarray(np.load(folder / "history.ptr.npy", mmap_mode="r"))
         mode: Literal["r"] | None = "r" if self._ptr[-1] else None
-        self._history = [np.load(folder / f"history.{name}.npy", mmap_mode=mode) for name in _COLUMNS]
+        # Plain views of the maps: slicing an np.memmap costs ten times as much.
+        self._history = [
+            np.asarray(np.load(folder / f"history.{name}.npy", mmap_mode=mode)) for name in _COLUMNS
+        ]
 
     @classmethod
     def open(cls, folder: Path) -> Artifact:

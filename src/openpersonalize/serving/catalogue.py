@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from ..datasets.columns import ColumnSet
@@ -19,6 +21,9 @@ from ..events.livelog import LiveLog
 from ..storage.idtable import IdTable
 
 Value = tuple[str, ...] | float | None
+
+FEW = 1000
+"""Up to so many ids are looked up one by one: a join reads the whole list."""
 
 
 class Catalogue:
@@ -82,7 +87,7 @@ class Catalogue:
         self.position = position
         if not len(fresh):
             return
-        rows = self.ids.find_all(fresh[self._key])
+        rows = self._rows_of(fresh[self._key])
         records = fresh.to_dicts()
         known = {int(row): record for row, record in zip(rows, records, strict=True) if row >= 0}
         if known:
@@ -91,6 +96,12 @@ class Catalogue:
         if len(others):
             joined = pl.concat([self._strangers, others])
             self._strangers = joined.unique(self._key, keep="last", maintain_order=True)
+
+    def _rows_of(self, keys: pl.Series) -> npt.NDArray[np.int32]:
+        """The rows of `keys`, -1 outside the list; a few are looked up, many are joined."""
+        if len(keys) > FEW:
+            return self.ids.find_all(keys)
+        return np.array([self.ids.find(key) for key in keys], dtype=np.int32)
 
     def strangers(self, ids: Sequence[str]) -> ColumnSet:
         """The records of `ids` (distinct, ascending as UTF-8) from outside the list, aligned with them."""
