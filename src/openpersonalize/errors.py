@@ -35,7 +35,7 @@ class OpenPersonalizeError(Exception):
 
 
 class ServiceError(OpenPersonalizeError):
-    """An error that the caller of an AWS operation receives (spec/control-plane.md 1.5).
+    """An error that the caller of an AWS operation receives under its AWS code.
 
     Attributes:
         code: the AWS error code, e.g. ``InvalidInputException``.
