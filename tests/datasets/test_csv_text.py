@@ -139,6 +139,20 @@ def test_a_header_that_cannot_be_read():
     assert read(b"A,\xff\n1,2\n")[2] == [(1, None, "is not valid UTF-8")]
 
 
+class Dripping(io.BytesIO):
+    """A stream that delivers three bytes at a time, as a network may."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(3)
+
+
+def test_a_stream_that_delivers_little_at_a_time():
+    text = CsvText(Dripping(b"A,B\n" + b"1,2\n" * 50), 100)
+    blocks = list(text.rows())
+    assert sum(len(block.lines) for block in blocks) == 50
+    assert len(blocks) < 5
+
+
 ALPHABET = st.text(alphabet='ab",\\\n\r é東 |', max_size=8)
 
 

@@ -66,6 +66,12 @@ def test_without_event_types_and_values(tmp_path: Path):
     assert found.event_types == []
 
 
+def test_more_event_types_than_16_bits_can_number(tmp_path: Path):
+    found = built(tmp_path, [("u", "a", k, f"type {k}", None) for k in range(33_000)])
+    event = found.of("u")[2]
+    assert [found.event_types[k] for k in event[[0, 32_999]]] == ["type 0", "type 32999"]
+
+
 def test_no_interactions(tmp_path: Path):
     found = built(tmp_path, [])
     assert found.rows == 0

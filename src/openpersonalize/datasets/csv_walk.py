@@ -1,8 +1,8 @@
 """CSV text walked value by value: the rules in their plainest form, for what the block-wise reading cannot
 decide.
 
-Used for header rows and for blocks in which some quote does not stand where it should. About a second per
-million values.
+Used for header rows and for blocks in which some quote does not stand where it should. About two seconds
+per million values.
 """
 
 from __future__ import annotations

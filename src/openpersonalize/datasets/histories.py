@@ -32,6 +32,9 @@ History = tuple[Items, Times, Events, Values]
 NO_EVENT = -1
 """The event number of rows when the schema has no EVENT_TYPE."""
 
+MERGE_IDS = 8_000_000
+"""Ids gathered from parts are made distinct at least when there are so many of them."""
+
 _TIME_BITS = 33  # times end in the year 2100, below 2**32
 
 
@@ -116,7 +119,8 @@ def build_histories(parts: Sequence[Path], folder: Path, columns: Sequence[str])
     del time
     np.save(folder / "item.npy", _numbers(parts, "ITEM_ID", items)[order])
     if with_event:
-        event = _numbers(parts, "EVENT_TYPE", types).astype(np.int16)[order]
+        narrow = len(types) <= np.iinfo(np.int16).max
+        event = _numbers(parts, "EVENT_TYPE", types).astype(np.int16 if narrow else np.int32)[order]
     else:
         event = np.full(len(order), NO_EVENT, dtype=np.int16)
     np.save(folder / "event.npy", event)
@@ -129,12 +133,12 @@ def build_histories(parts: Sequence[Path], folder: Path, columns: Sequence[str])
 
 def _distinct(parts: Sequence[Path], column: str) -> pl.Series:
     """The distinct values of a string column over all parts, ascending."""
-    found = pl.Series(column, [], dtype=pl.String)
+    found = [pl.Series(column, [], dtype=pl.String)]
     for part in parts:
-        found = pl.concat(
-            [found, pl.read_parquet(part, columns=[column])[column].drop_nulls().unique()]
-        ).unique()
-    return found.sort()
+        found.append(pl.read_parquet(part, columns=[column])[column].unique())
+        if sum(map(len, found[1:])) > max(len(found[0]), MERGE_IDS):
+            found = [pl.concat(found).unique()]
+    return pl.concat(found).drop_nulls().unique().sort()
 
 
 def _numbers(parts: Sequence[Path], column: str, ordered: pl.Series) -> npt.NDArray[np.int32]:

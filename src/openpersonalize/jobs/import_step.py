@@ -76,6 +76,7 @@ def run(
                 _check_rows(writer, minimum_data)
                 task.progress("index", 0, writer.appended, "rows")
                 writer.finish()
+                task.progress("index", writer.appended, writer.appended, "rows")
                 objects.publish(staged, key)
             except BaseException:
                 shutil.rmtree(staged, ignore_errors=True)
