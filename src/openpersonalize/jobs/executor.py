@@ -14,11 +14,11 @@ from ..settings import Settings
 from .task import Report, Task
 
 
-class StepDied(OpenPersonalizeError):  # noqa: N818 - named as in errors.py
+class StepDied(OpenPersonalizeError):
     """The process of a step ended without a result; the message says how."""
 
 
-class StepBroke(OpenPersonalizeError):  # noqa: N818 - named as in errors.py
+class StepBroke(OpenPersonalizeError):
     """A step raised an exception that nobody had foreseen; the message is the traceback."""
 
 

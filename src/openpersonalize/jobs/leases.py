@@ -26,8 +26,20 @@ MOST_PROBLEMS = 10_000
 MOST_LINES = 10_000
 KEPT_SECONDS = 90 * 86400.0
 
+_before = jobs.alias("before")
+_WAITS = (
+    sa.select(_before.c.number)
+    .where(
+        _before.c.queue == jobs.c.queue,
+        _before.c.state.in_([state.value for state in OPEN]),
+        _before.c.number < jobs.c.number,
+    )
+    .exists()
+)
+"""Whether an earlier job of the same queue has not ended."""
 
-class LeaseLost(OpenPersonalizeError):  # noqa: N818 - named as in errors.py
+
+class LeaseLost(OpenPersonalizeError):
     """Another runner has taken this job over; what this one did with it since is discarded."""
 
 
@@ -217,16 +229,10 @@ class Leases:
 
     def _due(self) -> sa.Select[Any]:
         """Queued jobs whose hour has come and that are the first unfinished ones of their queue."""
-        before = jobs.alias()
-        waits = sa.select(before.c.number).where(
-            before.c.queue == jobs.c.queue,
-            before.c.state.in_([state.value for state in OPEN]),
-            before.c.number < jobs.c.number,
-        )
         return sa.select(jobs.c.number).where(
             jobs.c.state == JobState.QUEUED.value,
             sa.or_(jobs.c.not_before.is_(None), jobs.c.not_before <= round(self._store.now() * 1000)),
-            sa.or_(jobs.c.queue.is_(None), sa.not_(waits.exists())),
+            sa.or_(jobs.c.queue.is_(None), sa.not_(_WAITS)),
         )
 
     def _take(self, connection: sa.Connection, number: int, slot: int) -> JobRow:

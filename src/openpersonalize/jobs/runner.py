@@ -30,6 +30,7 @@ MOST_CRASHES = 25
 _LOOK = 0.05
 _RENEW = 1.0
 _LOST_LOOK = 2.0
+_TIDY = 6 * 3600.0
 _DRAIN = 10.0
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 300.0
@@ -71,7 +72,7 @@ class JobRunner:
         self._thread: threading.Thread | None = None
         self._token: int | None = None
         self._next_due: float | None = None
-        self._renewed = self._looked = 0.0
+        self._renewed = self._looked = self._tidied = -_TIDY
 
     def start(self) -> None:
         """Begin to run jobs, those that a vanished server left first."""
@@ -80,7 +81,6 @@ class JobRunner:
             self._metadata, self._presence.name, lambda name: is_gone(self._presences, name)
         )
         self._metadata.on_enqueue(self._wake.set)
-        self._leases.forget_old()
         self._thread = threading.Thread(target=self._loop, name="job-runner", daemon=True)
         self._thread.start()
 
@@ -132,6 +132,10 @@ class JobRunner:
         if now - self._looked >= _LOST_LOOK:
             self._looked = now
             changed = self._leases.requeue_lost() > 0 or changed
+        if now - self._tidied >= _TIDY:
+            self._tidied = now
+            self._leases.forget_old()
+            self._installation.objects.sweep()
         due = self._next_due is not None and self._metadata.now() >= self._next_due
         if (changed or due) and not self._stopping.is_set():
             self._claim(self._leases)

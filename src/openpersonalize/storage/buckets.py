@@ -20,7 +20,7 @@ from .locations import Location, check_location, parse_location
 __all__ = ["AccessDenied", "Buckets", "Found", "LocalBuckets", "check_location", "open_buckets"]
 
 
-class AccessDenied(OpenPersonalizeError):  # noqa: N818 - named as in errors.py
+class AccessDenied(OpenPersonalizeError):
     """Insufficient privileges for accessing data in Amazon S3."""
 
 
