@@ -102,7 +102,7 @@ class CsvText:
             yield Rows(rows.data, rows.lines, listed, rows.unlisted, consumed)
 
     def _read(self) -> None:
-        """Read one more block, which a network may deliver in pieces; a file's text ends with a line break."""
+        """Read one more block, which may come in pieces; a file's text ends with a line break."""
         pieces = [self._rest]
         wanted = self._block_bytes
         while wanted > 0 and not self._ended:
