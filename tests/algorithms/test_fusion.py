@@ -12,7 +12,8 @@ from openpersonalize.algorithms.fusion import Fitted, Questions
 def asked(
     members: list[str], n: int, count: int = 300, seed: int = 0, met_share: float = 0.0, targets: int = 1
 ) -> Questions:
-    """Questions whose relevant items `good` members rate highly, `bad` ones at random, `against` ones lowly."""
+    """Questions whose relevant items `good` members rate highly, `bad` ones at random, `against` ones
+    lowly."""
     rng = np.random.default_rng(seed)
     popularity = rng.random(n).astype(np.float32)
     questions = Questions([one == "against" for one in members], count, popularity, np.random.default_rng(1))
@@ -75,7 +76,12 @@ def test_met_items_are_neither_candidates_nor_relevant() -> None:
     questions = asked(["good", "bad"], 300, met_share=1.0)
     assert questions.fit(True).ndcg == pytest.approx(questions.fit(False).ndcg, rel=0.3)
     always = Questions([False], 1, np.ones(5, np.float32), np.random.default_rng(0))
-    always.add([np.arange(5, dtype=np.float32)], np.array([4], np.int32), np.ones(1, np.float32), np.array([4], np.int32))
+    always.add(
+        [np.arange(5, dtype=np.float32)],
+        np.array([4], np.int32),
+        np.ones(1, np.float32),
+        np.array([4], np.int32),
+    )
     assert always.fit(True) == Fitted((1.0,), 0.0, (0.0,))
     assert always.fit(False).ndcg == pytest.approx(1.0)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from algorithms.worlds import events_of, past, some_events
 from openpersonalize.algorithms import linear
 from openpersonalize.algorithms.companion import Events
 from openpersonalize.algorithms.linear import Linear, co_occurrences, distinct
-from tests.algorithms.worlds import events_of, past, some_events
 
 
 def incidence(events: Events) -> np.ndarray:
@@ -18,7 +18,9 @@ def incidence(events: Events) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("n", "longest"), [(12, 40), (300, 12), (300, 80)])
-def test_co_occurrences_whichever_way_they_are_counted(n: int, longest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_co_occurrences_whichever_way_they_are_counted(
+    n: int, longest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(linear, "_PAIRS", 500)
     events = some_events(3, users=50, n=n, longest=longest)
     x = incidence(events)

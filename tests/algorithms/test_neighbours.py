@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
+from algorithms.worlds import events_of, past, some_events
 from openpersonalize.algorithms import neighbours
 from openpersonalize.algorithms.linear import distinct
 from openpersonalize.algorithms.neighbours import Neighbours
-from tests.algorithms.worlds import events_of, past, some_events
 
 
 def test_pairs_are_exactly_the_items_with_common_users() -> None:
     events = some_events(2, users=25, n=40, longest=6)
     ptr, item = distinct(events)
     wanted = set()
-    for begin, end in zip(ptr[:-1], ptr[1:], strict=True):
+    for begin, end in itertools.pairwise(ptr):
         mine = item[begin:end].tolist()
         wanted |= {(a, b) for a in mine for b in mine if a != b}
     rows = Neighbours.fit(events).rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from algorithms.worlds import past
 from openpersonalize.algorithms.recent import HOUR, Recent, Timeline, half_lives
-from tests.algorithms.worlds import past
 
 HALF_LIFE = 4 * HOUR
 EVENT = st.tuples(st.integers(0, 4), st.integers(10**9, 10**9 + 30 * HOUR))
@@ -29,7 +30,11 @@ def plainly(events: list[tuple[int, int]], now: int) -> np.ndarray:
 
 def columns(events: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     item = np.array([item for item, _ in events], dtype=np.int32)
-    return item, np.array([time for _, time in events], dtype=np.int64), np.ones(len(events), dtype=np.float32)
+    return (
+        item,
+        np.array([time for _, time in events], dtype=np.int64),
+        np.ones(len(events), dtype=np.float32),
+    )
 
 
 @given(EVENTS, st.lists(st.integers(10**9, 10**9 + 40 * HOUR), min_size=1, max_size=6))
@@ -40,11 +45,13 @@ def test_a_timeline_can_be_asked_at_any_moment(events: list[tuple[int, int]], mo
 
 
 @given(EVENTS, st.lists(st.integers(1, 39), max_size=3))
-def test_live_events_in_pieces_are_as_good_as_all_at_once(events: list[tuple[int, int]], cuts: list[int]) -> None:
+def test_live_events_in_pieces_are_as_good_as_all_at_once(
+    events: list[tuple[int, int]], cuts: list[int]
+) -> None:
     events = sorted(events, key=lambda event: event[1])
     recent = Recent(HALF_LIFE, 5)
     edges = [0, *sorted(cuts), len(events)]
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in itertools.pairwise(edges):
         recent.observe(*columns(events[begin:end]))
     now = 10**9 + 31 * HOUR
     assert np.allclose(recent.feature(past([0], now)), plainly(events, now), atol=1e-5)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from algorithms.worlds import Past, events_of, past, some_events
 from openpersonalize.algorithms.companion import Events
 from openpersonalize.algorithms.repeats import _PRIOR, AGES, TIMES, Own, Repeats, _logs
-from tests.algorithms.worlds import Past, events_of, past, some_events
 
 
 def walked(events: Events, horizon: int) -> tuple[np.ndarray, np.ndarray]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from algorithms.worlds import events_of, past, some_events
 from openpersonalize.algorithms import transitions
 from openpersonalize.algorithms.companion import Events
 from openpersonalize.algorithms.transitions import Transitions
-from tests.algorithms.worlds import events_of, past, some_events
 
 
 def dense(table: Transitions, n: int) -> np.ndarray:
@@ -24,7 +24,9 @@ def counted(events: Events) -> np.ndarray:
     for begin, end in zip(events.ptr[:-1], events.ptr[1:], strict=True):
         for here in range(begin, end):
             for there in range(here + 1, min(here + 20, end - 1) + 1):
-                full[events.item[here], events.item[there]] += events.weight[there] * 0.85 ** (there - here - 1)
+                full[events.item[here], events.item[there]] += events.weight[there] * 0.85 ** (
+                    there - here - 1
+                )
     count = np.bincount(events.item, minlength=events.n)
     return full / np.maximum(count, 1)[:, None] ** 0.8 / (count + 5) ** 0.2
 

@@ -19,12 +19,16 @@ class Past:
     now: int
 
 
-def events_of(histories: list[list[int]], n: int, weights: list[list[float]] | None = None, step: int = 60) -> Events:
+def events_of(
+    histories: list[list[int]], n: int, weights: list[list[float]] | None = None, step: int = 60
+) -> Events:
     """Events of users, one every `step` seconds."""
     ptr = np.concatenate(([0], np.cumsum([len(one) for one in histories]))).astype(np.int64)
     item = np.array([item for one in histories for item in one], dtype=np.int32)
     time = np.array([place * step for one in histories for place in range(len(one))], dtype=np.int64)
-    weight = np.array([w for one in weights for w in one] if weights else np.ones(len(item)), dtype=np.float32)
+    weight = np.array(
+        [w for one in weights for w in one] if weights else np.ones(len(item)), dtype=np.float32
+    )
     return Events(ptr, item, time, np.zeros(len(item), dtype=np.int16), weight, n)
 
 

@@ -18,7 +18,7 @@ from openpersonalize.errors import JobStopped
 from openpersonalize.recipes.base import Configuration, Model, Query, Recipe, Training, TrainingData
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.storage.idtable import IdTable
-from tests.recipes.worlds import two_clusters
+from recipes.worlds import two_clusters
 
 
 def question(

@@ -52,7 +52,9 @@ def test_only_ratios_of_weights_matter() -> None:
     assert chosen.weight("rate", 4.0) == pytest.approx(0.5)
     assert chosen.weight("rate", 2.0) is None
     assert chosen.weight("view", None) is None
-    twice = [{**entry, "weight": 2 * entry["weight"]} for entry in WEIGHTED["eventsConfig"]["eventParametersList"]]
+    twice = [
+        {**entry, "weight": 2 * entry["weight"]} for entry in WEIGHTED["eventsConfig"]["eventParametersList"]
+    ]
     assert EventSelection.from_solution(None, {"eventsConfig": {"eventParametersList": twice}}) == chosen
 
 
@@ -68,19 +70,28 @@ def test_json_round_trip(chosen: EventSelection) -> None:
 
 
 ROWS = st.lists(
-    st.tuples(st.sampled_from(["buy", "rate", "view", None]), st.one_of(st.none(), st.floats(0, 5, width=32))), max_size=20
+    st.tuples(
+        st.sampled_from(["buy", "rate", "view", None]), st.one_of(st.none(), st.floats(0, 5, width=32))
+    ),
+    max_size=20,
 )
 
 
 @given(st.sampled_from(CHOICES), ROWS, st.sampled_from([("EVENT_TYPE", "EVENT_VALUE"), ("EVENT_TYPE",), ()]))
 def test_in_bulk_as_one_by_one(chosen: EventSelection, rows: list, columns: tuple[str, ...]) -> None:
     frame = pl.DataFrame(
-        {"EVENT_TYPE": [row[0] for row in rows], "EVENT_VALUE": [row[1] for row in rows], "N": range(len(rows))},
+        {
+            "EVENT_TYPE": [row[0] for row in rows],
+            "EVENT_VALUE": [row[1] for row in rows],
+            "N": range(len(rows)),
+        },
         schema={"EVENT_TYPE": pl.String, "EVENT_VALUE": pl.Float64, "N": pl.Int64},
     ).select(*columns, "N")
     bulk = frame.select(chosen.expression(frame.columns).alias("weight"), "N")["weight"].to_list()
     single = [
-        chosen.weight(row[0] if "EVENT_TYPE" in columns else None, row[1] if "EVENT_VALUE" in columns else None)
+        chosen.weight(
+            row[0] if "EVENT_TYPE" in columns else None, row[1] if "EVENT_VALUE" in columns else None
+        )
         for row in rows
     ]
     assert bulk == [None if weight is None else pytest.approx(weight) for weight in single]

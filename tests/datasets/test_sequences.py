@@ -17,7 +17,8 @@ ROW = st.tuples(
     st.sampled_from(["view", "buy", "skip"]),
 )
 CHOICE = EventSelection.from_solution(
-    None, {"eventsConfig": {"eventParametersList": [{"eventType": "view", "weight": 0.5}, {"eventType": "buy"}]}}
+    None,
+    {"eventsConfig": {"eventParametersList": [{"eventType": "view", "weight": 0.5}, {"eventType": "buy"}]}},
 )
 
 
@@ -36,7 +37,9 @@ def unpacked(built: Sequences) -> list[tuple[str, str, int, str]]:
 
 
 @given(st.lists(ROW, max_size=30))
-def test_by_user_oldest_first_ties_in_arrival_order_repeats_once(rows: list[tuple[str, str, int, str]]) -> None:
+def test_by_user_oldest_first_ties_in_arrival_order_repeats_once(
+    rows: list[tuple[str, str, int, str]],
+) -> None:
     built = build_sequences(frame_of(rows).lazy(), None, CHOICE)
     counted = [row for row in rows if row[3] != "skip"]
     best: dict[tuple[str, str, int], tuple[int, str]] = {}

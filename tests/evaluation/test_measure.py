@@ -12,7 +12,7 @@ from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.evaluation.measure import best, measure
 from openpersonalize.evaluation.splits import split
 from openpersonalize.recipes.base import Float32, Model, Query
-from tests.recipes.worlds import two_clusters
+from recipes.worlds import two_clusters
 
 KEYS = {"coverage", "mean_reciprocal_rank_at_25"} | {
     f"{name}_at_{k}" for name in ("normalized_discounted_cumulative_gain", "precision") for k in (5, 10, 25)
@@ -96,7 +96,9 @@ def test_rewards_and_weights_add_their_keys(world: Sequences) -> None:
     assert 0 < measured["average_rewards_at_k"] <= 1
     for k in (5, 10, 25):  # all weights alike: the same as without
         plain = measured[f"normalized_discounted_cumulative_gain_at_{k}"]
-        assert measured[f"normalized_discounted_cumulative_gain_with_event_weights_at_{k}"] == pytest.approx(plain)
+        assert measured[f"normalized_discounted_cumulative_gain_with_event_weights_at_{k}"] == pytest.approx(
+            plain
+        )
 
 
 def test_without_test_users_all_is_zero() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from openpersonalize.evaluation.splits import folds, split
 from openpersonalize.storage.idtable import IdTable
-from tests.recipes.worlds import sequences_of
+from recipes.worlds import sequences_of
 
 
 def table(ids: list[str]) -> IdTable:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from contract.recipe import RecipeContract, question
 from openpersonalize.recipes.base import Training, TrainingData
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.registry import recipe
-from tests.contract.recipe import RecipeContract, question
-from tests.recipes.worlds import sequences_of
+from recipes.worlds import sequences_of
 
 POPULARITY = recipe("aws-popularity-count")
 assert POPULARITY is not None

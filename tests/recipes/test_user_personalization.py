@@ -8,14 +8,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from contract.recipe import RecipeContract, nobody, question
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.recipes.base import Configuration, Objective, Training, TrainingData
 from openpersonalize.recipes.fused import LIVE_EVENTS, FusedModel
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.user_personalization import UserPersonalization, without_extremes
-from tests.contract.recipe import RecipeContract, nobody, question
-from tests.recipes.worlds import DAY, chain, loyal, sequences_of, two_clusters
+from recipes.worlds import DAY, chain, loyal, sequences_of, two_clusters
 
 
 def named(name: str) -> UserPersonalization:
@@ -29,7 +29,9 @@ V1 = named("aws-user-personalization")
 PLAIN = read_configuration(V2, {})
 
 
-def fitted(sequences: Sequences, configuration: Configuration = PLAIN, items: pl.DataFrame | None = None) -> FusedModel:
+def fitted(
+    sequences: Sequences, configuration: Configuration = PLAIN, items: pl.DataFrame | None = None
+) -> FusedModel:
     return V2.fit(TrainingData(sequences, items), configuration, Training(seed=1))
 
 
@@ -131,7 +133,9 @@ def test_recency_mask_decides_whether_recent_popularity_is_on_offer(mask: str) -
 
 
 def test_percentiles_leave_out_long_and_short_histories() -> None:
-    rows = [(f"u{user:02}", f"i{place}", user * 100 + place) for user in range(20) for place in range(user + 1)]
+    rows = [
+        (f"u{user:02}", f"i{place}", user * 100 + place) for user in range(20) for place in range(user + 1)
+    ]
     world = sequences_of(rows)
     chosen = {"min_user_history_length_percentile": 0.1, "max_user_history_length_percentile": 0.9}
     counts = without_extremes(world, Configuration(chosen)).counts
@@ -150,7 +154,9 @@ def test_next_to_nothing_still_trains(users: int) -> None:
 
 def test_a_stronger_objective_never_lowers_the_objective() -> None:
     world = two_clusters()
-    price = pl.DataFrame({"ITEM_ID": world.items.strings(), "PRICE": np.arange(len(world.items), dtype=float)})
+    price = pl.DataFrame(
+        {"ITEM_ID": world.items.strings(), "PRICE": np.arange(len(world.items), dtype=float)}
+    )
     means = []
     for sensitivity in ("OFF", "LOW", "MEDIUM", "HIGH"):
         configuration = Configuration(PLAIN.parameters, Objective("PRICE", sensitivity))  # type: ignore[arg-type]
@@ -169,4 +175,6 @@ def test_explain_adds_up() -> None:
     model = fitted(world)
     query = question(world, 0)
     item = int(np.argmax(model.scores(query)))
-    assert sum(model.explain(query, item).values()) == pytest.approx(float(model.scores(query)[item]), abs=2e-3)
+    assert sum(model.explain(query, item).values()) == pytest.approx(
+        float(model.scores(query)[item]), abs=2e-3
+    )

@@ -1,0 +1,153 @@
+"""The 22 of Amazon Personalize by name, and what installed packages announce."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from openpersonalize.errors import InvalidInput, StartError
+from openpersonalize.recipes.automl import read_automl
+from openpersonalize.recipes.base import Configuration, Recipe, Training, TrainingData
+from openpersonalize.recipes.popularity_count import PopularityModel
+from openpersonalize.recipes.registry import (
+    _from_packages,
+    all_recipes,
+    by_algorithm,
+    by_feature_transformation,
+    recipe,
+)
+
+
+def test_twenty_two_in_order_of_names() -> None:
+    names = [one.name for one in all_recipes() if one.name.startswith("aws-")]
+    assert len(names) == 22
+    assert names == sorted(names)
+    assert [one.name for one in all_recipes() if one.domain == "ECOMMERCE"] == names[:5]
+    assert sum(one.domain == "VIDEO_ON_DEMAND" for one in all_recipes()) == 5
+
+
+def test_what_this_release_trains() -> None:
+    assert {one.name for one in all_recipes() if one.trainable and one.name.startswith("aws-")} >= {
+        "aws-personalized-ranking",
+        "aws-personalized-ranking-v2",
+        "aws-popularity-count",
+        "aws-user-personalization",
+        "aws-user-personalization-v2",
+    }
+
+
+def test_by_name_and_by_arn() -> None:
+    assert recipe("aws-sims") is recipe("arn:aws:personalize:::recipe/aws-sims")
+    assert recipe("aws-nothing") is None
+    legacy = recipe("aws-hrnn-coldstart")
+    assert legacy is not None
+    assert not legacy.listed
+    assert legacy not in all_recipes()
+
+
+@pytest.mark.parametrize(
+    ("name", "algorithm", "transformation"),
+    [
+        ("aws-trending-now", "aws-trending-now-custom", "aws-trending-now"),
+        ("aws-personalized-ranking", "aws-personalized-ranking", "JSON-percentile-filtering"),
+        ("aws-popularity-count", "aws-popularity-count", "sims"),
+        ("aws-item-affinity", "aws-item-affinity", "item-affinity"),
+        ("aws-hrnn-metadata", "aws-hrnn-metadata", "featurize_metadata"),
+        ("aws-vod-top-picks", "aws-vod-top-picks", "aws-vod-top-picks"),
+    ],
+)
+def test_arns(name: str, algorithm: str, transformation: str) -> None:
+    found = recipe(name)
+    assert found is not None
+    assert found.arn == f"arn:aws:personalize:::recipe/{name}"
+    assert found.algorithm_arn == f"arn:aws:personalize:::algorithm/{algorithm}"
+    assert (
+        found.feature_transformation_arn == f"arn:aws:personalize:::feature-transformation/{transformation}"
+    )
+
+
+def test_every_algorithm_and_feature_transformation_is_found() -> None:
+    for one in all_recipes():
+        assert by_algorithm(one.algorithm_arn) is not None
+        assert by_feature_transformation(one.feature_transformation_arn) is not None
+    assert by_algorithm("arn:aws:personalize:::algorithm/none") is None
+
+
+@pytest.mark.parametrize("one", all_recipes(), ids=lambda one: one.name)
+def test_facts_fit_the_wire(one: Recipe) -> None:
+    assert 1 <= len(one.name) <= 63
+    assert one.description.endswith(".")
+    for row in one.hyperparameters:
+        text = row.default_text
+        assert (
+            text in row.values if row.values else float(row.low or 0) <= float(text) <= float(row.high or 0)
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "created", "kind"),
+    [
+        ("aws-user-personalization", "2019-06-10", "USER_PERSONALIZATION"),
+        ("aws-user-personalization-v2", "2024-01-01", "USER_PERSONALIZATION"),
+        ("aws-popularity-count", "2019-06-10", "USER_PERSONALIZATION"),
+        ("aws-next-best-action", "2023-08-11", "PERSONALIZED_ACTIONS"),
+        ("aws-item-affinity", "2021-07-15", "USER_SEGMENTATION"),
+        ("aws-semantic-similarity", "2025-11-30", "RELATED_ITEMS"),
+        ("aws-trending-now", "2023-01-06", "POPULAR_ITEMS"),
+    ],
+)
+def test_dates_and_types(name: str, created: str, kind: str) -> None:
+    found = recipe(name)
+    assert found is not None
+    assert (found.created, found.recipe_type) == (created, kind)
+
+
+class Mine(Recipe):
+    def fit(self, data: TrainingData, configuration: Configuration, training: Training) -> PopularityModel:
+        raise AssertionError
+
+
+mine = Mine("mine", "USER_PERSONALIZATION", "Mine.")
+stolen = Mine("aws-mine", "USER_PERSONALIZATION", "Mine.")
+untrainable = Recipe("idle", "USER_PERSONALIZATION", "Idle.")
+
+
+def point(value: str) -> EntryPoint:
+    return EntryPoint("mine", f"recipes.test_registry:{value}", "openpersonalize.recipes")
+
+
+def test_a_package_announces_a_recipe() -> None:
+    assert [one.name for one in _from_packages((point("mine"),))] == ["mine"]
+
+
+@pytest.mark.parametrize("value", ["stolen", "untrainable", "missing", "point"])
+def test_what_cannot_be_used_stops_the_start_and_names_its_source(value: str) -> None:
+    with pytest.raises(StartError, match=value):
+        _from_packages((point(value),))
+
+
+def test_two_packages_with_one_name_stop_the_start() -> None:
+    with pytest.raises(StartError, match="both announce"):
+        _from_packages((point("mine"), point("mine")))
+
+
+def test_automl_compares_personal_recipes_and_skips_legacy_ones() -> None:
+    prefix = "arn:aws:personalize:::recipe/"
+    chosen, metric = read_automl(None)
+    assert [one.name for one in chosen] == [
+        "aws-user-personalization", "aws-user-personalization-v2", "aws-popularity-count"
+    ]  # fmt: skip
+    assert metric == "normalized_discounted_cumulative_gain_at_25"
+    sent = {
+        "autoMLConfig": {
+            "metricName": "coverage",
+            "recipeList": [prefix + "aws-hrnn", prefix + "aws-popularity-count"],
+        }
+    }
+    chosen, metric = read_automl(sent)
+    assert [one.name for one in chosen] == ["aws-popularity-count"]
+    assert metric == "coverage"
+    for names in (["aws-hrnn"], ["aws-sims"], ["aws-none"], ["aws-vod-top-picks"]):
+        with pytest.raises(InvalidInput):
+            read_automl({"autoMLConfig": {"recipeList": [prefix + name for name in names]}})
