@@ -17,8 +17,7 @@ from openpersonalize.recipes.artifact import Artifact, write_artifact
 from openpersonalize.recipes.base import Configuration, Training, TrainingData
 from openpersonalize.recipes.registry import recipe as find_recipe
 from openpersonalize.serving.catalogue import Catalogue
-from openpersonalize.serving.deployment import Deployment, GroupData, Trained
-from openpersonalize.serving.kept import Kept
+from openpersonalize.serving.deployment import Deployment, GroupData, Memory, Trained
 from openpersonalize.settings import read_settings
 
 GROUP = "arn:aws:personalize:eu-west-1:000000000000:dataset-group/shop"
@@ -99,13 +98,13 @@ class Made:
         self.users = Catalogue(
             self.log, USERS_ARN, SCHEMAS["USERS"], None, pl.DataFrame({"USER_ID": ["user-00"], "AGE": [30]})
         )
-        self.kept = Kept(8 << 20, lambda state: state.size)
+        self.memory = Memory(16 << 20)
         self.deployment = Deployment(
             self.trained,
             self.items,
             GroupData(STREAM, None, np.empty(0, np.int32), lambda: self.users),
             follower=self.follower,
-            kept=self.kept,
+            memory=self.memory,
             now=lambda: self.time,
             window=window,
         )

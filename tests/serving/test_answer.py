@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import pytest
 
 from openpersonalize.serving.answer import Promotion, Question, answer, rank
+from openpersonalize.serving.deployment import Memory
 
 from .making import CATALOGUE, COLD, GENRES, NOW, Made
 
@@ -307,10 +308,11 @@ def test_ranking_with_metadata(ranking):
 
 def test_what_is_kept_stays_within_its_bound(tmp_path_factory):
     with made(tmp_path_factory, V1) as one:
-        one.kept._limit = 20_000
+        one.memory = one.deployment._memory = Memory(60_000)
         for user in range(30):
             ask(one, f"user-{user:02d}", 25, chosen=one.filter(NOT_BOUGHT))
-            assert one.kept.bytes <= 20_000
+            assert one.memory.states.bytes <= 30_000
+            assert one.memory.vectors.bytes <= 30_000
 
 
 def test_scores_are_worked_out_anew_after_their_span(tmp_path_factory):

@@ -19,6 +19,10 @@ def plainly(scores, keep, dropped, k):
     return rows[:k], [share[row] for row in rows[:k]]
 
 
+def cut(scores, sieve, k):
+    return choose(Ranked.of(scores), sieve, k, lambda: scores)
+
+
 @settings(max_examples=80, deadline=None)
 @given(
     n=st.integers(1, 3000),
@@ -35,11 +39,11 @@ def test_choosing_equals_the_definition(n, k, kept, dropped, unscored, prepared,
     without = np.flatnonzero(rng.random(n) < unscored)
     keep = rng.random(n) < kept
     gone = frozenset(rng.integers(0, n, dropped).tolist())
-    ranked = Ranked.of(scores.copy(), without)
-    chosen = choose(ranked, Sieve(keep, bias_of(keep) if prepared else None, gone), k)
-    expected = scores.copy()
-    expected[without] = -np.inf
-    rows, shares = plainly(expected, keep, gone, k)
+    scores[without] = -np.inf
+    given = scores.copy()
+    chosen = cut(scores, Sieve(keep, bias_of(keep) if prepared else None, gone), k)
+    assert (scores == given).all()
+    rows, shares = plainly(scores, keep, gone, k)
     assert chosen.rows == rows
     assert chosen.scores == pytest.approx(shares, abs=2e-7)
 
@@ -47,31 +51,30 @@ def test_choosing_equals_the_definition(n, k, kept, dropped, unscored, prepared,
 @pytest.mark.parametrize("n", [3, HEAD - 1, HEAD, HEAD + 1, 300])
 def test_scores_of_a_whole_catalogue_sum_to_one(n):
     scores = np.random.default_rng(n).normal(size=n).astype(np.float32)
-    chosen = choose(Ranked.of(scores), Sieve(), 500)
+    chosen = cut(scores, Sieve(), 500)
     assert len(chosen.rows) == n
     assert sum(chosen.scores) == pytest.approx(1, abs=1e-4)
 
 
 def test_scores_are_not_rescaled_by_a_filter():
-    ranked = Ranked.of(np.log(np.array([0.5, 0.3, 0.2], dtype=np.float32)))
-    chosen = choose(ranked, Sieve(np.array([False, True, True])), 2)
+    scores = np.log(np.array([0.5, 0.3, 0.2], dtype=np.float32))
+    chosen = cut(scores, Sieve(np.array([False, True, True])), 2)
     assert (chosen.rows, chosen.scores) == ([1, 2], [0.3, 0.2])
 
 
 def test_scores_have_at_most_seven_decimals():
-    chosen = choose(Ranked.of(np.random.default_rng(0).normal(size=1000).astype(np.float32)), Sieve(), 500)
+    chosen = cut(np.random.default_rng(0).normal(size=1000).astype(np.float32), Sieve(), 500)
     assert all(len(f"{score:.17g}") > 9 or score == round(score, 7) for score in chosen.scores)
     assert all(score == round(score, 7) for score in chosen.scores)
 
 
 def test_large_scores_do_not_overflow():
-    chosen = choose(Ranked.of(np.array([1000, 999, -1000], dtype=np.float32)), Sieve(), 3)
+    chosen = cut(np.array([1000, 999, -1000], dtype=np.float32), Sieve(), 3)
     assert chosen.scores == pytest.approx([0.7310586, 0.2689414, 0], abs=1e-6)
 
 
 def test_nothing_scored_chooses_nothing():
-    ranked = Ranked.of(np.zeros(4, dtype=np.float32), np.arange(4))
-    assert choose(ranked, Sieve(), 5).rows == []
+    assert cut(np.full(4, -np.inf, dtype=np.float32), Sieve(), 5).rows == []
 
 
 def test_among_ranks_only_the_given_rows():

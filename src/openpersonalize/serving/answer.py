@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 from ..filters.compiler import BoundFilter
 from .deployment import Deployment, UserState
 from .promotions import merge, promoted_count
-from .ranked import Chosen, Ranked, Sieve, among, choose
+from .ranked import Chosen, Sieve, among, choose
 
 POPULAR, PROMOTED = "Popular item", "Promoted item"
 """Reasons in answers of recipes that give them, in Amazon's words."""
@@ -66,21 +66,24 @@ def answer(deployment: Deployment, question: Question) -> list[Entry]:
     state = deployment.state(user)
     if chosen is not None:
         chosen = deployment.decided(chosen, state)
-    ranked = deployment.ranked(state, chosen is not None and chosen.excludes_interactions)
+    seen_excluded = chosen is not None and chosen.excludes_interactions
     sieve = deployment.sieve(chosen, state)
     if question.promotion is None:
-        entries = _entries(deployment, _filled(deployment, ranked, sieve, question.count))
+        entries = _entries(deployment, _filled(deployment, state, seen_excluded, sieve, question.count))
     else:
-        entries = _promoted(deployment, question, state, ranked, sieve)
+        entries = _promoted(deployment, question, state, seen_excluded, sieve)
     if question.columns is not None:
         for entry in entries:
             entry.metadata = deployment.metadata(entry.item_id, question.columns)
     return entries
 
 
-def _filled(deployment: Deployment, ranked: Ranked, sieve: Sieve, count: int) -> Chosen:
+def _filled(
+    deployment: Deployment, state: UserState, seen_excluded: bool, sieve: Sieve, count: int
+) -> Chosen:
     """The best `count` rows; a recipe that scores a part of the catalogue fills up with the popular rest."""
-    chosen = choose(ranked, sieve, count)
+    ranked = deployment.ranked(state, seen_excluded)
+    chosen = choose(ranked, sieve, count, lambda: deployment.scores(state, seen_excluded))
     missing = count - len(chosen.rows)
     if missing and deployment.recipe.features.reasons:
         chosen.rows.extend(sieve.rows(deployment.trained.placeholders)[:missing])
@@ -103,17 +106,16 @@ def _entries(deployment: Deployment, chosen: Chosen) -> list[Entry]:
 
 
 def _promoted(
-    deployment: Deployment, question: Question, state: UserState, ranked: Ranked, sieve: Sieve
+    deployment: Deployment, question: Question, state: UserState, seen_excluded: bool, sieve: Sieve
 ) -> list[Entry]:
     """Promoted entries at places that follow from the seed, the others around them; no item appears twice."""
     promotion = question.promotion
     assert promotion is not None
     wanted = promoted_count(question.count, promotion.percent)
     selects = deployment.sieve(deployment.decided(promotion.chosen, state), state)
-    first = _filled(deployment, ranked, selects, wanted)
-    second = _filled(
-        deployment, ranked, sieve.without(frozenset(first.rows)), question.count - len(first.rows)
-    )
+    first = _filled(deployment, state, seen_excluded, selects, wanted)
+    others = sieve.without(frozenset(first.rows))
+    second = _filled(deployment, state, seen_excluded, others, question.count - len(first.rows))
     promoted = _entries(deployment, first)
     for entry in promoted:
         entry.promotion_name = promotion.name
@@ -138,12 +140,12 @@ def rank(
     state = deployment.state(user)
     if chosen is not None:
         chosen = deployment.decided(chosen, state)
-    ranked = deployment.ranked(state, chosen is not None and chosen.excludes_interactions)
+    all_scores = deployment.scores(state, chosen is not None and chosen.excludes_interactions)
     distinct = list(dict.fromkeys(items))
     row_of, scored = deployment.trained.row_of, deployment.trained.model.scored
     known = {item: row for item in distinct if (row := row_of(item)) is not None}
     places = [item for item, row in known.items() if scored[row]]
-    order, scores = among(ranked.scores, np.array([known[item] for item in places], dtype=np.int64))
+    order, scores = among(all_scores, np.array([known[item] for item in places], dtype=np.int64))
     ranking = [Entry(places[place], score) for place, score in zip(order.tolist(), scores, strict=True)]
     with_scores = set(places)
     ranking += [Entry(item) for item in distinct if item not in with_scores]

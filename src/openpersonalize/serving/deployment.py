@@ -1,6 +1,6 @@
 """One solution version, loaded: its model, its group's current data, and what is kept about users.
 
-What is kept of a user (the ranked catalogue under each set of weights, the items met) belongs to one state of
+What is kept of a user (the best items under each set of weights, the items met) belongs to one state of
 the user's history: a streamed event makes a new one at the next question. All of it lies in one cache that
 the deployments of a process share, bounded by bytes.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from ..recipes.base import Recipe
 from .catalogue import Catalogue, Value
 from .history import AWAY_SECONDS, NOTHING, Int32, Met, Recent, met
 from .kept import Kept
-from .ranked import EVERYTHING, BoolArray, Ranked, Sieve, bias_of
+from .ranked import EVERYTHING, GOES, BoolArray, Ranked, Sieve, bias_of
 from .topk import FloatArray
 
 STATIC_BYTES = 64 * 1024 * 1024
@@ -44,7 +45,7 @@ class UserState:
         user: None for nobody in particular. live: the streamed events, as of `position` of the live log.
         until: seconds; the scores are to be worked out anew from then on.
         ranked: under the ordinary weights, and under those for answers without the items met.
-        shared: whether `ranked` belongs to everybody without events, and costs nothing here.
+        idle: known to have no event that counts, so that everybody's order is the user's.
         dropped: rows that a filter drops, by filter.
     """
 
@@ -53,7 +54,7 @@ class UserState:
     until: int
     position: int = 0
     ranked: list[Ranked | None] = field(default_factory=lambda: [None, None])
-    shared: bool = False
+    idle: bool = False
     met: Met | None = None
     dropped: dict[Hashable, frozenset[int]] = field(default_factory=dict)
 
@@ -61,8 +62,7 @@ class UserState:
     def size(self) -> int:
         """About how many bytes it takes."""
         total = 400 + self.live.nbytes
-        if not self.shared:
-            total += sum(one.size for one in self.ranked if one is not None)
+        total += sum(one.size for one in self.ranked if one is not None)
         if self.met is not None:
             total += sum(rows.nbytes + 200 for rows in self.met.rows)
         return total + sum(300 + 80 * len(rows) for rows in self.dropped.values())
@@ -89,6 +89,29 @@ class Trained:
         self.unscored = self.placeholders if recipe.features.reasons else None
         kinds = {kind: number for number, kind in enumerate(artifact.event_types)}
         self.recent = Recent(artifact.selection, kinds, self.row_of, artifact.position)
+
+
+class Vector(NamedTuple):
+    """A user's scores, for the answers that the kept head of the order is too short for.
+
+    newest, until: the `UserState` they belong to.
+    """
+
+    newest: int
+    until: int
+    scores: FloatArray
+
+
+class Memory:
+    """What is kept about users, for all deployments of a process.
+
+    Half of `budget` bytes each for states (a few KB a user) and for score vectors (4 bytes an item), least
+    recently used ones going first.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self.states: Kept[UserState] = Kept(budget // 2, lambda state: state.size)
+        self.vectors: Kept[Vector] = Kept(budget // 2, lambda vector: vector.scores.nbytes)
 
 
 @dataclass(frozen=True)
@@ -118,7 +141,7 @@ class Deployment:
         group: GroupData,
         *,
         follower: Follower,
-        kept: Kept[UserState],
+        memory: Memory,
         now: Callable[[], float],
         window: int = 0,
     ) -> None:
@@ -127,7 +150,7 @@ class Deployment:
         Args:
             trained: the version.
             items: current item records, aligned with the version's items. group: the other current data.
-            follower: knows what is streamed. kept: where users' states are kept. now: the time.
+            follower: knows what is streamed. memory: keeps what is known about users. now: the time.
             window: newest interactions per user and event type that filters see; 0 = all.
         """
         self.trained = trained
@@ -136,7 +159,7 @@ class Deployment:
         self.group = group
         self._follower = follower
         self._position = -1
-        self._kept = kept
+        self._memory = memory
         self._now = now
         self._window = window
         self._serial = next(_serials)
@@ -167,45 +190,57 @@ class Deployment:
                 self._nobody = UserState(None, EMPTY, _until(now))
             return self._nobody
         key = (self._serial, user)
-        state = self._kept.get(key)
+        state = self._memory.states.get(key)
         if state is not None and state.position == self._position and state.until > now:
             return state
         live = self._follower.history(self.group.stream, user)
         if state is None or state.live.newest != live.newest or state.until <= now:
             state = UserState(user, live, _until(now))
-            self._kept.put(key, state)
+            self._memory.states.put(key, state)
         state.position = self._position
         return state
 
     # -- scores
 
     def ranked(self, state: UserState, seen_excluded: bool) -> Ranked:
-        """The catalogue in the order for a user; everybody's order when the user did nothing.
+        """The order of the catalogue for a user; everybody's order when the user did nothing.
 
         Args:
             state: from `state`.
             seen_excluded: the answer leaves out the items met.
         """
         found = state.ranked[seen_excluded]
-        return found if found is not None else self._rank(state, seen_excluded)
+        if found is not None:
+            return found
+        scores = self.scores(state, seen_excluded)
+        if state.idle:
+            return self.ranked(self.state(None), seen_excluded)
+        found = state.ranked[seen_excluded] = Ranked.of(scores)
+        self._grew(state)
+        return found
 
-    def _rank(self, state: UserState, seen_excluded: bool) -> Ranked:
+    def scores(self, state: UserState, seen_excluded: bool) -> FloatArray:
+        """float32[n] log-scores, -inf on rows that the recipe gives none. Shared: not to be written into."""
+        key = (self._serial, state.user, seen_excluded)
+        found = self._memory.vectors.get(key)
+        if found is not None and (found.newest, found.until) == (state.live.newest, state.until):
+            return found.scores
         user = state.user if self.recipe.features.real_time else None
         trained = self.trained.artifact.history(user) if user is not None else NOTHING
         live = state.live if user is not None else EMPTY
         query = self.trained.recent.query(trained, live, state.until, seen_excluded)
-        if len(query.item) or state.user is None:
-            ranked = Ranked.of(self.trained.model.scores(query), self.trained.unscored)
-        else:
-            state.shared = True
-            ranked = self.ranked(self.state(None), seen_excluded)
-        state.ranked[seen_excluded] = ranked
-        self._grew(state)
-        return ranked
+        if state.user is not None and not len(query.item):
+            state.idle = True
+            return self.scores(self.state(None), seen_excluded)
+        scores = self.trained.model.scores(query)
+        if self.trained.unscored is not None:
+            scores[self.trained.unscored] = GOES
+        self._memory.vectors.put(key, Vector(state.live.newest, state.until, scores))
+        return scores
 
     def _grew(self, state: UserState) -> None:
         if state.user is not None:
-            self._kept.put((self._serial, state.user), state)
+            self._memory.states.put((self._serial, state.user), state)
 
     # -- filters
 

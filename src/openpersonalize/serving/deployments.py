@@ -34,9 +34,8 @@ from ..recipes.base import Recipe
 from ..recipes.registry import recipe as find_recipe
 from ..resources.store import Scope
 from .catalogue import Catalogue
-from .deployment import Deployment, GroupData, Trained, UserState
+from .deployment import Deployment, GroupData, Memory, Trained
 from .directory import CampaignEntry, DatasetEntry, Datasets, read_campaign, read_filter
-from .kept import Kept
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +100,7 @@ class Deployments:
         settings = installation.settings
         budget = settings.history_cache_mb * 1024 * 1024
         self._follower = Follower(installation.log, budget // 4)
-        self._kept: Kept[UserState] = Kept(budget - budget // 4, lambda state: state.size)
+        self._memory = Memory(budget - budget // 4)
         self._campaigns: dict[Key, Campaign] = {}
         self._filters: dict[Key, Filter] = {}
         self._held: OrderedDict[str, _Held] = OrderedDict()
@@ -204,7 +203,7 @@ class Deployments:
             self._items(trained, entry.datasets),
             self._group_data(trained, entry),
             follower=self._follower,
-            kept=self._kept,
+            memory=self._memory,
             now=self._installation.clock.now,
             window=self._installation.settings.filter_window,
         )

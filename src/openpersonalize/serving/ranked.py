@@ -1,4 +1,4 @@
-"""One query's scores over the catalogue, ready to be filtered and cut: what serving keeps for each user.
+"""One query's scores over the catalogue, ranked, filtered and cut.
 
 Scores are log-scores; the score in an answer is their softmax over the rows a model scores (Amazon
 Personalize developer guide: score(u, i) = exp(w_u . w_i) / sum over j of exp(w_u . w_j), j over the whole
@@ -8,6 +8,7 @@ boolean mask over a large array; the interactions a filter excludes are rows dro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ from .topk import FloatArray, Rows, top_k
 BoolArray = npt.NDArray[np.bool_]
 
 HEAD = 256
-"""Best rows kept sorted beside a vector: most answers, filtered or not, are found among them."""
+"""Best rows kept in order for each user: most answers, filtered or not, are found among them."""
 
 STAYS = np.float32(np.finfo(np.float32).max)
 GOES = np.float32(-np.inf)
@@ -36,10 +37,8 @@ def bias_of(keep: BoolArray) -> FloatArray:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A query's log-scores and their beginning in order. Immutable: shared by every answer made from it."""
+    """The beginning of a query's order: a few KB in place of the scores. Immutable, shared by answers."""
 
-    scores: FloatArray
-    """float32[n]; -inf on rows the model does not score."""
     head: Rows
     """int64[m]: the best rows, best first, ties in row order."""
     probabilities: npt.NDArray[np.float64]
@@ -52,17 +51,15 @@ class Ranked:
     @property
     def size(self) -> int:
         """Bytes of the arrays."""
-        return self.scores.nbytes + self.head.nbytes + self.probabilities.nbytes
+        return self.head.nbytes + self.probabilities.nbytes
 
     @classmethod
-    def of(cls, scores: FloatArray, unscored: Rows | None = None) -> Ranked:
-        """Rank float32[n] `scores`, without the rows in `unscored`. The array is taken over, and changed."""
-        if unscored is not None and len(unscored):
-            scores[unscored] = GOES
+    def of(cls, scores: FloatArray) -> Ranked:
+        """Rank float32[n] `scores`, log-scores that are -inf on rows the model does not score."""
         head = top_k(scores, HEAD)
         log_total = _log_sum_exp(scores, float(scores[head[0]])) if len(head) else 0.0
         complete = len(head) < HEAD or len(scores) <= HEAD
-        return cls(scores, head, softmax_at(scores[head], log_total), log_total, complete)
+        return cls(head, softmax_at(scores[head], log_total), log_total, complete)
 
 
 def softmax_at(scores: FloatArray, log_total: float) -> npt.NDArray[np.float64]:
@@ -112,35 +109,40 @@ class Chosen:
     scores: list[float]
 
 
-def choose(ranked: Ranked, sieve: Sieve, k: int) -> Chosen:
-    """The best `k` rows of `ranked` that pass `sieve`, fewer when the sieve leaves fewer."""
+def choose(ranked: Ranked, sieve: Sieve, k: int, scores: Callable[[], FloatArray]) -> Chosen:
+    """The best `k` rows of `ranked` that pass `sieve`, fewer when the sieve leaves fewer.
+
+    Args:
+        ranked: a query's order. sieve: what stays. k: most rows wanted.
+        scores: gives the scores that were ranked; asked only when the head does not hold enough.
+    """
     keep, dropped = sieve.keep, sieve.dropped
-    head, scores = ranked.head, ranked.probabilities
+    head, shares = ranked.head, ranked.probabilities
     if keep is not None:
         passing = keep[head]
-        head, scores = head[passing], scores[passing]
+        head, shares = head[passing], shares[passing]
     if len(head) >= k or ranked.complete:
         if not dropped:
-            return Chosen(head[:k].tolist(), scores[:k].tolist())
+            return Chosen(head[:k].tolist(), shares[:k].tolist())
         enough = k + len(dropped)
-        pairs = zip(head[:enough].tolist(), scores[:enough].tolist(), strict=True)
-        left = [(row, score) for row, score in pairs if row not in dropped][:k]
+        pairs = zip(head[:enough].tolist(), shares[:enough].tolist(), strict=True)
+        left = [(row, share) for row, share in pairs if row not in dropped][:k]
         if len(left) == k or ranked.complete:
-            return Chosen([row for row, _ in left], [score for _, score in left])
-    return _scan(ranked, sieve, k)
+            return Chosen([row for row, _ in left], [share for _, share in left])
+    return _scan(scores(), ranked.log_total, sieve, k)
 
 
-def _scan(ranked: Ranked, sieve: Sieve, k: int) -> Chosen:
+def _scan(scores: FloatArray, log_total: float, sieve: Sieve, k: int) -> Chosen:
     """`choose` over the whole catalogue, when the head does not hold enough."""
     left: FloatArray
     if sieve.keep is None:
-        left = ranked.scores.copy()
+        left = scores.copy()
     else:
-        left = np.minimum(ranked.scores, sieve.bias if sieve.bias is not None else bias_of(sieve.keep))
+        left = np.minimum(scores, sieve.bias if sieve.bias is not None else bias_of(sieve.keep))
     if sieve.dropped:
         left[np.fromiter(sieve.dropped, dtype=np.int64, count=len(sieve.dropped))] = GOES
     rows = top_k(left, k)
-    return Chosen(rows.tolist(), softmax_at(left[rows], ranked.log_total).tolist())
+    return Chosen(rows.tolist(), softmax_at(left[rows], log_total).tolist())
 
 
 def among(scores: FloatArray, rows: Rows) -> tuple[Rows, list[float]]:
