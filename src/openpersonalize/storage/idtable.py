@@ -74,11 +74,13 @@ class IdTable(Sequence[str]):
         return index if index < len(self) and self._bytes(index) == wanted else -1
 
     def find_all(self, keys: pl.Series) -> IntArray:
-        """The numbers of many ids at once, -1 where absent; one hash join, no Python loop."""
+        """The numbers of many ids at once, -1 where absent; one hash join."""
         if not len(keys):
             return np.empty(0, dtype=np.int32)
         own = pl.DataFrame({"id": self.series(), "number": np.arange(len(self), dtype=np.int32)})
-        found = keys.cast(pl.String).alias("id").to_frame().join(own, on="id", how="left", maintain_order="left")
+        found = (
+            keys.cast(pl.String).alias("id").to_frame().join(own, on="id", how="left", maintain_order="left")
+        )
         return found["number"].fill_null(-1).to_numpy().astype(np.int32)
 
     def strings(self) -> list[str]:
@@ -89,6 +91,8 @@ class IdTable(Sequence[str]):
 
     def series(self) -> pl.Series:
         """All ids as a string series, in order."""
-        blob = self._blob.tobytes()
-        ends = self._offsets.tolist()
-        return pl.Series("id", [blob[a:b].decode() for a, b in zip(ends[:-1], ends[1:], strict=True)], dtype=pl.String)
+        if not len(self):
+            return pl.Series("id", [], dtype=pl.String)
+        starts, lengths = pl.Series(self._offsets[:-1]), pl.Series(np.diff(self._offsets).astype(np.uint64))
+        sliced = pl.select(pl.lit(self._blob.tobytes()).bin.slice(starts, lengths).alias("id"))
+        return sliced["id"].cast(pl.String)
