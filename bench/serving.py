@@ -47,12 +47,13 @@ NOT_BOUGHT = 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("purchase")'
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: its folder, port, and an administrator's key."""
+    """A running server: its folder, port, an administrator's key, and its process."""
 
     data: Path
     port: int
     key: str
     secret: str
+    process: int
 
     def client(self, service: str) -> Any:
         """A boto3 client for one of the services."""
@@ -100,14 +101,14 @@ def serving(folder: Path) -> Iterator[Server]:
             f"http://127.0.0.1:{port}/health",
             log,
             environment,
-        ),
+        ) as process,
     ):
-        yield Server(folder, port, key, secret)
+        yield Server(folder, port, key, secret, process)
 
 
 @contextmanager
-def running(command: list[str], health: str, log: Any, environment: dict[str, str]) -> Iterator[None]:
-    """A process that answers at `health` before the block begins, and is stopped after it."""
+def running(command: list[str], health: str, log: Any, environment: dict[str, str]) -> Iterator[int]:
+    """A process that answers at `health` before the block begins, and is stopped after it; gives its id."""
     process = subprocess.Popen(
         command, stdout=log, stderr=log, env=environment, cwd=Path(__file__).parent.parent
     )
@@ -117,7 +118,7 @@ def running(command: list[str], health: str, log: Any, environment: dict[str, st
             if process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"{' '.join(command)} does not answer at {health}")
             time.sleep(0.05)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait(30)
@@ -227,7 +228,7 @@ def measure(server: Server, deployed: Deployed, floor_port: int, rounds: int, se
     """A round of each kind of request and of the floor in turn; medians over the rounds."""
     rng = np.random.default_rng(0)
     crowd = [f"user-{user}" for user in rng.permutation(USERS).tolist()]
-    warm, plain = crowd[:2000], {"campaignArn": deployed.campaign, "numResults": 25}
+    warm, plain = crowd[:1000], {"campaignArn": deployed.campaign, "numResults": 25}
     kinds: dict[str, dict[str, Any]] = {
         "plain": plain,
         "static filter": {**plain, "filterArn": deployed.static},
@@ -241,19 +242,36 @@ def measure(server: Server, deployed: Deployed, floor_port: int, rounds: int, se
         name: signer.requests(path, [{**body, "userId": user} for user in warm])
         for name, body in kinds.items()
     }
-    for one in requests.values():  # every kind once for every user: what can be kept is kept
-        _sound(load(server.port, one, connections=CONNECTIONS, seconds=60, passes=1))
-    fresh = iter(crowd[2000:])
+    fresh = iter(crowd[1000:])
+    cpu: dict[str, list[float]] = {name: [] for name in kinds}
     for _ in range(rounds):
         seen["floor"].append(load(floor_port, floor_requests, connections=CONNECTIONS, seconds=seconds))
         for name, one in requests.items():
-            seen[name].append(_sound(load(server.port, one, connections=CONNECTIONS, seconds=seconds)))
+            # Once for every user before: what can be kept is kept.
+            _sound(load(server.port, one, connections=CONNECTIONS, seconds=60, passes=1))
+            before = cpu_seconds(server.process)
+            outcome = _sound(load(server.port, one, connections=CONNECTIONS, seconds=seconds))
+            seen[name].append(outcome)
+            cpu[name].append((cpu_seconds(server.process) - before) / outcome.answers * 1e6)
         cold = signer.requests(path, [{**plain, "userId": next(fresh)} for _ in range(2000)])
         seen["cold"].append(_sound(load(server.port, cold, connections=CONNECTIONS, seconds=60, passes=1)))
         half = signer.requests(path, [{**plain, "userId": next(fresh)} for _ in range(1500)])
         mixed = [one for pair in zip(half, requests["plain"], strict=False) for one in pair]
         seen["mixed"].append(_sound(load(server.port, mixed, connections=CONNECTIONS, seconds=60, passes=1)))
-    return _rows(seen)
+    return _rows(seen) + [
+        row(f"{TITLES[name]}: CPU of the server for one answer", statistics.median(used), "us")
+        for name, used in cpu.items()
+        if all(used)
+    ]
+
+
+def cpu_seconds(process: int) -> float:
+    """CPU time that a process has used, all threads; 0 where the system has no ``/proc``."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
 
 
 def _sound(outcome: Outcome) -> Outcome:
