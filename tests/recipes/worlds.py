@@ -36,8 +36,9 @@ def chain(users: int = 80, length: int = 12, seed: int = 0) -> Sequences:
     rows = []
     for user in range(users):
         first, start = int(rng.integers(0, length)), int(rng.integers(0, 30 * DAY))
-        for place in range(6):
-            rows.append((f"u{user:03}", f"c{(first + place) % length:02}", start + 600 * place))
+        rows += [
+            (f"u{user:03}", f"c{(first + place) % length:02}", start + 600 * place) for place in range(6)
+        ]
     return sequences_of(rows)
 
 
@@ -48,6 +49,6 @@ def loyal(users: int = 60, seed: int = 0) -> Sequences:
     for user in range(users):
         own = rng.choice(20, 3, replace=False).tolist()
         start = int(rng.integers(0, 30 * DAY))
-        for place in range(12):
-            rows.append((f"u{user:03}", f"i{own[int(rng.integers(0, 3))]:02}", start + 3600 * place))
+        taken = rng.integers(0, 3, 12).tolist()
+        rows += [(f"u{user:03}", f"i{own[one]:02}", start + 3600 * place) for place, one in enumerate(taken)]
     return sequences_of(rows)
