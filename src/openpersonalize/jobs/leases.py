@@ -2,7 +2,8 @@
 
 A claim is a lease: it holds while its runner lives and renews it. A job whose runner is gone is queued again
 at once, one whose lease ran out likewise. Every change names the run of the job that makes it (owner and
-attempt), so that a runner that lost a job can no longer change anything about it.
+attempt), so that a runner that lost a job can no longer change anything about it. Claims and renewals
+concern living processes only and do not wait for the disk; what a job changed and how it ended does.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class Leases:
         lost = [r.number for r in foreign if r.owner in gone or r.lease_until < _wall()]
         if not lost:
             return 0
-        with self._store.database.writing() as connection:
+        with self._store.database.writing(lasting=False) as connection:
             return connection.execute(
                 sa.update(jobs)
                 .where(
@@ -110,7 +111,7 @@ class Leases:
         """
         if not self._any_due():
             return []
-        with self._store.database.writing() as connection:
+        with self._store.database.writing(lasting=False) as connection:
             held = connection.scalar(
                 sa.select(sa.func.count()).where(
                     jobs.c.state == JobState.RUNNING.value, jobs.c.holds_slot == 1
@@ -137,7 +138,7 @@ class Leases:
 
     def take_slot(self, job: JobRow, heavy_slots: int) -> bool:
         """Let a running job hold a heavy slot; False while none is free."""
-        with self._store.database.writing() as connection:
+        with self._store.database.writing(lasting=False) as connection:
             held = connection.scalar(
                 sa.select(sa.func.count()).where(
                     jobs.c.state == JobState.RUNNING.value, jobs.c.holds_slot == 1
@@ -159,7 +160,7 @@ class Leases:
     def renew(self, told: Iterable[tuple[JobRow, Account]]) -> list[JobRow]:
         """Renew the leases of this runner's jobs and write down what they tell; those lost are returned."""
         lost = []
-        with self._store.database.writing() as connection:
+        with self._store.database.writing(lasting=False) as connection:
             for job, account in told:
                 try:
                     self._change(connection, job, lease_until=_wall() + round(LEASE_SECONDS * 1000))
@@ -220,7 +221,7 @@ class Leases:
         """Remove the records of jobs that ended long ago and whose resource is gone."""
         horizon = round((self._store.now() - KEPT_SECONDS) * 1000)
         living = sa.select(resources.c.arn).where(resources.c.arn == jobs.c.resource_arn).exists()
-        with self._store.database.writing() as connection:
+        with self._store.database.writing(lasting=False) as connection:
             connection.execute(sa.delete(jobs).where(jobs.c.finished < horizon, sa.not_(living)))
 
     def _any_due(self) -> bool:

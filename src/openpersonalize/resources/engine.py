@@ -51,8 +51,12 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
+    def writing(self, *, lasting: bool = True) -> Iterator[sa.Connection]:
         """A connection that alone may write; committed when the block ends, rolled back when it raises.
+
+        Args:
+            lasting: without, the commit spares waiting for the disk: it survives the end of this process,
+                and a power cut may undo it. For what concerns living processes only.
 
         Raises:
             Unavailable: the disk is full or failing, or other processes held the database for a minute.
@@ -62,6 +66,8 @@ class Database:
         with self._turn, self._engine.connect() as connection, _translated(self.path):
             self._writer = threading.get_ident()
             try:
+                if not lasting:
+                    connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
                 _begin(connection, "BEGIN IMMEDIATE")
                 yield connection
                 connection.commit()
@@ -69,6 +75,8 @@ class Database:
                 connection.rollback()
                 raise
             finally:
+                if not lasting:
+                    connection.exec_driver_sql("PRAGMA synchronous=FULL")
                 self._writer = None
 
     def change_token(self) -> int:

@@ -52,17 +52,17 @@ class Resource:
         return self.created_at, self.arn
 
 
-def read_resource(row: sa.Row[Any]) -> Resource:
-    """A row of the table as the record."""
+def read_resource(row: sa.RowMapping | dict[str, Any]) -> Resource:
+    """A row of the table, by column, as the record."""
     return Resource(
-        kind=row.kind,
-        arn=row.arn,
-        name=row.name,
-        group_arn=row.group_arn,
-        parent_arn=row.parent_arn,
-        status=row.status,
-        created_at=row.created / 1000,
-        updated_at=row.updated / 1000,
-        attributes=json.loads(row.attributes),
-        internal=json.loads(row.internal),
+        kind=row["kind"],
+        arn=row["arn"],
+        name=row["name"],
+        group_arn=row["group_arn"],
+        parent_arn=row["parent_arn"],
+        status=row["status"],
+        created_at=row["created"] / 1000,
+        updated_at=row["updated"] / 1000,
+        attributes=json.loads(row["attributes"]),
+        internal=json.loads(row["internal"]),
     )

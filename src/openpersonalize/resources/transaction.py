@@ -48,7 +48,7 @@ class Transaction:
         if kind is not None:
             query = query.where(resources.c.kind == kind)
         row = self._connection.execute(query).first()
-        return read_resource(row) if row is not None else None
+        return read_resource(row._mapping) if row is not None else None
 
     def require(self, arn: str, kind: str | None = None) -> Resource:
         """As `get`.
@@ -87,26 +87,23 @@ class Transaction:
         if taken is not None:
             raise ResourceAlreadyExists(f"Another resource with Arn {arn} already exists.")
         created = self._next_instant(kind)
-        self._connection.execute(
-            sa.insert(resources),
-            {
-                "arn": arn,
-                "account": self._account,
-                "region": self._region,
-                "kind": kind,
-                "name": name,
-                "group_arn": group_arn,
-                "parent_arn": parent_arn,
-                "status": status,
-                "created": created,
-                "updated": created,
-                "attributes": json.dumps(dict(attributes or {})),
-                "internal": json.dumps(dict(internal or {})),
-            },
-        )
+        values = {
+            "arn": arn,
+            "kind": kind,
+            "name": name,
+            "group_arn": group_arn,
+            "parent_arn": parent_arn,
+            "status": status,
+            "created": created,
+            "updated": created,
+            "attributes": json.dumps(dict(attributes or {})),
+            "internal": json.dumps(dict(internal or {})),
+        }
+        where = {"account": self._account, "region": self._region}
+        self._connection.execute(sa.insert(resources), values | where)
         if tags:
             write_tags(self._connection, arn, tags)
-        return self.require(arn)
+        return read_resource(values)
 
     def update(
         self,
@@ -133,7 +130,7 @@ class Transaction:
         """
         self._require_writable()
         current = self.require(resource if isinstance(resource, str) else resource.arn)
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = {"status": current.status, "parent_arn": current.parent_arn}
         if status is not _KEEP:
             if not may_follow(current.kind, current.status, status):
                 raise AssertionError(f"{current.arn}: {status} cannot follow {current.status}")
@@ -145,10 +142,16 @@ class Transaction:
         values["internal"] = json.dumps(kept)
         if parent_arn is not _KEEP:
             values["parent_arn"] = parent_arn
-        if touch:
-            values["updated"] = max(round(self._now * 1000), round(current.created_at * 1000))
+        created, updated = round(current.created_at * 1000), round(current.updated_at * 1000)
+        values["updated"] = max(round(self._now * 1000), created) if touch else updated
         self._connection.execute(sa.update(resources).where(resources.c.arn == current.arn).values(values))
-        return self.require(current.arn)
+        same = {
+            "arn": current.arn,
+            "kind": current.kind,
+            "name": current.name,
+            "group_arn": current.group_arn,
+        }
+        return read_resource(values | same | {"created": created})
 
     def remove(self, arn: str) -> None:
         """Delete a resource with its tags, and cancel those of its jobs that nobody has begun.
@@ -191,7 +194,7 @@ class Transaction:
             query = query.where(place < seen if newest_first else place > seen)
         columns = (resources.c.created, resources.c.arn)
         query = query.order_by(*(c.desc() if newest_first else c.asc() for c in columns)).limit(limit)
-        return [read_resource(row) for row in self._connection.execute(query)]
+        return [read_resource(row) for row in self._connection.execute(query).mappings()]
 
     def find(
         self,
@@ -206,7 +209,7 @@ class Transaction:
         if statuses is not None:
             query = query.where(resources.c.status.in_(list(statuses)))
         query = query.order_by(resources.c.created, resources.c.arn)
-        return [read_resource(row) for row in self._connection.execute(query)]
+        return [read_resource(row) for row in self._connection.execute(query).mappings()]
 
     def count(
         self,
