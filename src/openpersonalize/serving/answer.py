@@ -72,10 +72,16 @@ def answer(deployment: Deployment, question: Question) -> list[Entry]:
         entries = _entries(deployment, _filled(deployment, state, seen_excluded, sieve, question.count))
     else:
         entries = _promoted(deployment, question, state, seen_excluded, sieve)
-    if question.columns is not None:
-        for entry in entries:
-            entry.metadata = deployment.metadata(entry.item_id, question.columns)
+    _describe(deployment, entries, question.columns)
     return entries
+
+
+def _describe(deployment: Deployment, entries: list[Entry], columns: Sequence[str] | None) -> None:
+    """Give entries their metadata, if any is asked for."""
+    if columns is not None:
+        found = deployment.metadata([entry.item_id for entry in entries], columns)
+        for entry, metadata in zip(entries, found, strict=True):
+            entry.metadata = metadata
 
 
 def _filled(
@@ -151,9 +157,7 @@ def rank(
     ranking += [Entry(item) for item in distinct if item not in with_scores]
     if chosen is not None:
         ranking = _passing(deployment, state, chosen, known, ranking)
-    if columns is not None:
-        for entry in ranking:
-            entry.metadata = deployment.metadata(entry.item_id, columns)
+    _describe(deployment, ranking, columns)
     return ranking
 
 

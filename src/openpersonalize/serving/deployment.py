@@ -319,20 +319,23 @@ class Deployment:
 
     # -- metadata
 
-    def metadata(self, item: str, columns: Sequence[str]) -> dict[str, str]:
-        """The current values of an item's `columns` as text, without those that are null."""
-        row = self.trained.row_of(item)
-        place: tuple[ColumnSet, int] = (
-            (self.items.columns, row) if row is not None else (self.items.strangers([item]), 0)
-        )
-        schema = self.items.schema
-        found = {}
-        for name in columns:
-            column = schema.field(name)
-            text = place[0].text_at(column.name, place[1]) if column is not None else None
-            if text is not None:
-                found[name] = text
-        return found
+    def metadata(self, items: Sequence[str], columns: Sequence[str]) -> list[dict[str, str]]:
+        """The current values of `columns` as text for each item, without those that are null."""
+        rows = [self.trained.row_of(item) for item in items]
+        others = sorted({item for item, row in zip(items, rows, strict=True) if row is None}, key=str.encode)
+        strangers = self.items.strangers(others) if others else self.items.columns
+        places = {item: row for row, item in enumerate(others)}
+        return [
+            _texts(self.items.columns, row, columns)
+            if row is not None
+            else _texts(strangers, places[item], columns)
+            for item, row in zip(items, rows, strict=True)
+        ]
+
+
+def _texts(records: ColumnSet, row: int, columns: Sequence[str]) -> dict[str, str]:
+    found = ((name, records.text_at(name, row)) for name in columns)
+    return {name: text for name, text in found if text is not None}
 
 
 def _until(now: float) -> int:

@@ -168,6 +168,7 @@ class Deployments:
         token = self._change_token()
         entry = read_campaign(scope, arn)
         if entry is None:
+            self._campaigns.pop((scope.account, scope.region, arn), None)
             raise ResourceNotFound(f"Campaign not found: {arn}")
         if entry.status != "ACTIVE" or entry.artifact is None:
             raise InvalidInput(f"Campaign {arn} is not active.")
