@@ -93,7 +93,9 @@ class Made:
         self.log = open_live_log(self.settings, SystemClock())
         self.follower = Follower(self.log, 1 << 20)
         self.rows = interactions()
-        self.trained = Trained(_artifact(folder / "artifact", recipe, self.rows), find_recipe(recipe))
+        (folder / "artifact").mkdir()
+        write(folder / "artifact", recipe, self.rows)
+        self.trained = Trained(Artifact.open(folder / "artifact"), find_recipe(recipe))
         self.items = Catalogue(self.log, ITEMS_ARN, SCHEMAS["ITEMS"], self.trained.artifact.items, items())
         self.users = Catalogue(
             self.log, USERS_ARN, SCHEMAS["USERS"], None, pl.DataFrame({"USER_ID": ["user-00"], "AGE": [30]})
@@ -126,12 +128,11 @@ class Made:
         return compile_filter(expression, SCHEMAS).bind(values)
 
 
-def _artifact(folder, name, rows):
-    folder.mkdir()
+def write(folder, name, rows):
+    """Train a recipe on `rows` and write the artifact into the empty `folder`."""
     recipe = find_recipe(name)
     selection = EventSelection.from_solution(None, None)
     sequences = build_sequences(rows.lazy(), items()["ITEM_ID"], selection)
     parameters = {one.name: one.default for one in recipe.hyperparameters}
     model = recipe.fit(TrainingData(sequences), Configuration(parameters), Training(seed=1))
     write_artifact(folder, model=model, recipe=recipe, sequences=sequences, selection=selection, position=0)
-    return Artifact.open(folder)

@@ -1,0 +1,248 @@
+"""Loading: when, how often, what is let go. Metadata rows and artifacts are real, jobs are not needed."""
+
+import asyncio
+import json
+
+import pytest
+
+from openpersonalize.errors import InvalidInput, ResourceNotFound
+from openpersonalize.installation import Installation
+from openpersonalize.serving import deployments as module
+from openpersonalize.serving.answer import Question, answer
+from openpersonalize.serving.deployments import Deployments
+from openpersonalize.settings import read_settings
+
+from .making import CATALOGUE, COLD, interactions, write
+
+REGION, ACCOUNT = "eu-west-1", "000000000000"
+V1, POPULAR = "aws-user-personalization", "aws-popularity-count"
+
+
+class House:
+    """An installation with one dataset group, and campaigns made by hand."""
+
+    def __init__(self, folder):
+        self.installation = Installation.open(read_settings({"data_dir": str(folder)}, {}))
+        self.scope = self.installation.metadata.scope(ACCOUNT, REGION)
+        self.group = self.scope.arn("dataset-group/shop")
+        with self.scope.write() as tx:
+            tx.add("dataset-group", self.group, "shop", status="ACTIVE")
+        self.deployments = Deployments(self.installation)
+
+    def close(self):
+        self.deployments.close()
+        self.installation.close()
+
+    def version(self, name, recipe):
+        """ARN of an ACTIVE version whose artifact is published."""
+        staged = self.installation.objects.stage()
+        write(staged, recipe, interactions())
+        self.installation.objects.publish(staged, f"artifacts/{name}")
+        arn = self.scope.arn(f"solution/{name}/00000000")
+        with self.scope.write() as tx:
+            tx.add(
+                "solution-version",
+                arn,
+                name,
+                group_arn=self.group,
+                status="CREATE PENDING",
+                attributes={"recipeArn": f"arn:aws:personalize:::recipe/{recipe}"},
+                internal={"artifact": f"artifacts/{name}"},
+            )
+        return arn
+
+    def campaign(self, name, version, status="ACTIVE"):
+        arn = self.scope.arn(f"campaign/{name}")
+        with self.scope.write() as tx:
+            tx.add(
+                "campaign",
+                arn,
+                name,
+                group_arn=self.group,
+                status="CREATE PENDING",
+                attributes={"solutionVersionArn": version, "campaignConfig": {}},
+            )
+            if status != "CREATE PENDING":
+                tx.update(arn, status="CREATE IN_PROGRESS")
+                tx.update(arn, status=status)
+        return arn
+
+    def swap(self, campaign, version):
+        with self.scope.write() as tx:
+            tx.update(campaign, set={"solutionVersionArn": version})
+
+    def touch(self):
+        with self.scope.write() as tx:
+            tx.update(self.group, set={"touched": True})
+
+    async def get(self, campaign):
+        found = self.deployments.campaign(self.scope, campaign)
+        return found if found is not None else await self.deployments.load_campaign(self.scope, campaign)
+
+
+@pytest.fixture
+def house(tmp_path):
+    one = House(tmp_path)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Names of the campaigns whose rows were read."""
+    seen = []
+    original = module.read_campaign
+
+    def counted(scope, arn):
+        seen.append(arn.rpartition("/")[2])
+        return original(scope, arn)
+
+    monkeypatch.setattr(module, "read_campaign", counted)
+    return seen
+
+
+def test_it_is_loaded_once_and_read_again_only_after_a_change(house, reads):
+    campaign = house.campaign("one", house.version("one", POPULAR))
+
+    async def journey():
+        assert house.deployments.campaign(house.scope, campaign) is None
+        first = await house.get(campaign)
+        assert await house.get(campaign) is first
+        assert reads == ["one"]
+        house.touch()
+        second = await house.get(campaign)
+        assert reads == ["one", "one"]
+        assert second.deployment is first.deployment
+        assert len(answer(second.deployment, Question(None, 500))) == len(CATALOGUE + COLD)
+
+    asyncio.run(journey())
+
+
+def test_a_crowd_shares_one_reading(house, reads):
+    campaign = house.campaign("one", house.version("one", POPULAR))
+
+    async def journey():
+        found = await asyncio.gather(*[house.get(campaign) for _ in range(20)])
+        assert len({id(one.deployment) for one in found}) == 1
+
+    asyncio.run(journey())
+    assert len(reads) <= 2
+
+
+def test_campaigns_of_one_version_share_its_model(house):
+    version = house.version("one", POPULAR)
+    one, other = house.campaign("one", version), house.campaign("other", version)
+
+    async def journey():
+        assert (await house.get(one)).deployment is (await house.get(other)).deployment
+
+    asyncio.run(journey())
+
+
+def test_another_version_answers_as_soon_as_the_row_says_so(house):
+    campaign = house.campaign("one", house.version("popular", POPULAR))
+    personal = house.version("personal", V1)
+
+    async def journey():
+        assert (await house.get(campaign)).recipe.name == POPULAR
+        house.swap(campaign, personal)
+        assert house.deployments.campaign(house.scope, campaign) is None
+        assert (await house.get(campaign)).recipe.name == V1
+
+    asyncio.run(journey())
+
+
+def test_an_update_on_its_way_is_loaded_ahead(house, monkeypatch):
+    campaign = house.campaign("one", house.version("popular", POPULAR))
+    personal = house.version("personal", V1)
+    with house.scope.write() as tx:
+        update = {"solutionVersionArn": personal, "status": "CREATE IN_PROGRESS"}
+        tx.update(campaign, set={"latestCampaignUpdate": update})
+    opened = []
+    original = module.Artifact.open
+    monkeypatch.setattr(
+        module.Artifact, "open", lambda folder: opened.append(folder.name) or original(folder)
+    )
+
+    async def journey():
+        assert (await house.get(campaign)).recipe.name == POPULAR
+        while len(opened) < 2 or house.deployments._ahead:
+            await asyncio.sleep(0.01)
+        house.swap(campaign, personal)
+        assert (await house.get(campaign)).recipe.name == V1
+
+    asyncio.run(asyncio.wait_for(journey(), 30))
+    assert opened == ["popular", "personal"]
+
+
+def test_models_beyond_the_bound_are_let_go(house, monkeypatch):
+    campaigns = [house.campaign(name, house.version(name, POPULAR)) for name in ("one", "two", "three")]
+    monkeypatch.setattr(module, "MODEL_BYTES", 1)
+
+    async def journey():
+        for campaign in campaigns:
+            await house.get(campaign)
+        assert list(house.deployments._held) == ["artifacts/three"]
+        assert house.deployments.campaign(house.scope, campaigns[0]) is None
+        assert house.deployments.campaign(house.scope, campaigns[2]) is not None
+        assert (await house.get(campaigns[0])).arn == campaigns[0]
+
+    asyncio.run(journey())
+
+
+def test_what_cannot_be_asked(house):
+    pending = house.campaign("pending", house.version("one", POPULAR), "CREATE PENDING")
+
+    async def journey():
+        with pytest.raises(InvalidInput, match="is not active"):
+            await house.get(pending)
+        with pytest.raises(ResourceNotFound, match="Campaign not found"):
+            await house.get(house.scope.arn("campaign/none"))
+        elsewhere = house.installation.metadata.scope(ACCOUNT, "us-east-1")
+        with pytest.raises(ResourceNotFound):
+            await house.deployments.load_campaign(elsewhere, pending)
+        with pytest.raises(ResourceNotFound, match="Filter not found"):
+            await house.deployments.load_filter(house.scope, house.scope.arn("filter/none"))
+
+    asyncio.run(journey())
+
+
+def test_a_filter_without_its_dataset_says_so(house):
+    arn = house.scope.arn("filter/one")
+    with house.scope.write() as tx:
+        attributes = {"filterExpression": "INCLUDE ItemID WHERE Items.PRICE < 3"}
+        tx.add("filter", arn, "one", group_arn=house.group, status="ACTIVE", attributes=attributes)
+
+    async def journey():
+        with pytest.raises(InvalidInput, match="cannot be used with this request"):
+            await house.deployments.load_filter(house.scope, arn)
+
+    asyncio.run(journey())
+
+
+def test_a_filter_is_compiled_for_its_groups_schemas(house):
+    arn = house.scope.arn("filter/one")
+    fields = [{"name": "ITEM_ID", "type": "string"}, {"name": "PRICE", "type": "float"}]
+    text = json.dumps(
+        {"type": "record", "name": "Items", "namespace": "n", "fields": fields, "version": "1.0"}
+    )
+    with house.scope.write() as tx:
+        schema = tx.add("schema", house.scope.arn("schema/s"), "s", attributes={"schema": text})
+        tx.add(
+            "dataset",
+            house.scope.arn("dataset/shop/ITEMS"),
+            "items",
+            group_arn=house.group,
+            status="ACTIVE",
+            attributes={"datasetType": "ITEMS", "schemaArn": schema.arn},
+        )
+        attributes = {"filterExpression": "INCLUDE ItemID WHERE Items.PRICE < $P"}
+        tx.add("filter", arn, "one", group_arn=house.group, status="ACTIVE", attributes=attributes)
+
+    async def journey():
+        found = await house.deployments.load_filter(house.scope, arn)
+        assert found.compiled.parameters == {"P"}
+        assert house.deployments.filter(house.scope, arn, found.token) is found
+        assert house.deployments.filter(house.scope, arn, found.token + 1) is None
+
+    asyncio.run(journey())
