@@ -117,6 +117,13 @@ class MetadataStoreContract:
         with scope.read() as tx:
             assert tx.require(arn).attributes == {}
 
+    @pytest.mark.parametrize("arn", ["", "é", "\ud800", "a\0b", "'; DROP TABLE resources; --"])
+    def test_any_text_may_be_looked_up(self, scope: Scope, arn: str) -> None:
+        with scope.write() as tx:
+            assert tx.get(arn) is None
+            assert tx.job(arn) is None
+            assert tx.get(scope.arn(f"schema/{arn}")) is None
+
     def test_scopes_are_those_that_hold_something(self, store: MetadataStore) -> None:
         assert store.scopes() == []
         for account, region in (("000000000002", "eu-west-1"), ("000000000001", "cn-north-1")):

@@ -312,6 +312,23 @@ def test_a_stop_that_comes_before_the_commit_wins(installation: ToyInstallation,
     assert installation.wait(arn) == "CREATE STOPPED"
 
 
+def test_a_job_between_two_tries_is_stopped(tmp_path: Path, start: Start) -> None:
+    installation = ToyInstallation.open(tmp_path / "clocked", SetClock())
+
+    def work(_: Job) -> None:
+        raise ZeroDivisionError
+
+    start(Doing(work), on=installation)
+    arn = installation.enqueue("do", "a")
+    settle(
+        lambda: report(installation, arn)["attempts"] == 1 and report(installation, arn)["state"] == "queued"
+    )
+    with installation.scope.write() as tx:
+        tx.update(arn, status="CREATE STOPPING")
+        assert tx.request_cancel(arn)
+    assert installation.wait(arn) == "CREATE STOPPED"
+
+
 def test_a_light_job_can_look_whether_to_stop(installation: ToyInstallation, start: Start) -> None:
     begun = threading.Event()
 
@@ -361,6 +378,29 @@ def test_draining_lets_light_jobs_end(installation: ToyInstallation, start: Star
     assert begun.wait(20)
     runner.stop(drain=True)
     assert installation.status(arn) == "ACTIVE"
+
+
+# Housekeeping.
+
+
+def test_old_records_are_forgotten(tmp_path: Path, start: Start) -> None:
+    clock = SetClock()
+    installation = ToyInstallation.open(tmp_path / "clocked", clock)
+    first = start(Heavy("heavy"), on=installation)
+    arguments = {"problems": 3}
+    kept, gone = (
+        installation.enqueue("heavy", n, step="refuse", arguments=arguments) for n in ("kept", "gone")
+    )
+    for arn in (kept, gone):
+        installation.wait(arn)
+    first.stop(drain=True)
+    with installation.scope.write() as tx:
+        tx.remove(gone)
+    clock.time += 91 * 86400
+    start(Heavy("heavy"), on=installation)
+    settle(lambda: job_report(installation.scope, gone) is None)
+    assert report(installation, kept)["problem_count"] == 3
+    assert job_problems(installation.scope, kept) == []
 
 
 # Several runners.

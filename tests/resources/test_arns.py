@@ -51,6 +51,8 @@ def test_the_region_chooses_the_partition(region: str, partition: str) -> None:
         PREFIX + "schema/",
         PREFIX + "/s",
         PREFIX + "schema/a b",
+        PREFIX + "schema/é",
+        PREFIX + "schema/\ud800",
         PREFIX.replace("123456789012", "1234") + "schema/s",
         " " + PREFIX + "schema/s",
         PREFIX + "schema/s\n",

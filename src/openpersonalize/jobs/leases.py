@@ -218,10 +218,13 @@ class Leases:
         return bool(connection.scalar(sa.select(jobs.c.stop_requested).where(jobs.c.number == job.number)))
 
     def forget_old(self) -> None:
-        """Remove the records of jobs that ended long ago and whose resource is gone."""
+        """Remove what is known of jobs that ended long ago: all if their resource is gone, else their
+        problems."""
         horizon = round((self._store.now() - KEPT_SECONDS) * 1000)
+        old = sa.select(jobs.c.number).where(jobs.c.finished < horizon)
         living = sa.select(resources.c.arn).where(resources.c.arn == jobs.c.resource_arn).exists()
         with self._store.database.writing(lasting=False) as connection:
+            connection.execute(sa.delete(job_problems).where(job_problems.c.job.in_(old)))
             connection.execute(sa.delete(jobs).where(jobs.c.finished < horizon, sa.not_(living)))
 
     def _any_due(self) -> bool:

@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 SERVICE = "personalize"
-_ARN = re.compile(r"arn:([a-z\d-]+):personalize:([a-z\d-]*):(\d{12}|):([a-z-]+)/(\S+)")
+_ARN = re.compile(r"arn:([a-z\d-]+):personalize:([a-z\d-]*):(\d{12}|):([a-z-]+)/([!-~]+)")
 
 
 class Arn(NamedTuple):

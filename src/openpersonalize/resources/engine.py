@@ -102,8 +102,8 @@ def open_database(path: Path) -> Database:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("BEGIN IMMEDIATE")
-            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             connection.execute("ROLLBACK")
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         finally:
             connection.close()
     except sqlite3.OperationalError as error:

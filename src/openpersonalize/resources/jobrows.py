@@ -149,22 +149,30 @@ def newest_job(connection: sa.Connection, resource_arn: str) -> JobRow | None:
     return read_row(row) if row is not None else None
 
 
-def cancel_queued(connection: sa.Connection, resource_arn: str, now: float) -> int:
-    """End all jobs of a resource that nobody has begun; how many there were."""
+def cancel_queued(
+    connection: sa.Connection, resource_arn: str, now: float, *, untouched: bool = False
+) -> int:
+    """End all waiting jobs of a resource, or only those that were never begun; how many there were."""
+    waiting = [jobs.c.resource_arn == resource_arn, jobs.c.state == JobState.QUEUED.value]
+    if untouched:
+        waiting.append(jobs.c.attempts == 0)
     done = connection.execute(
         sa.update(jobs)
-        .where(jobs.c.resource_arn == resource_arn, jobs.c.state == JobState.QUEUED.value)
+        .where(*waiting)
         .values(state=JobState.CANCELLED.value, stop_requested=1, finished=round(now * 1000))
     )
     return done.rowcount
 
 
 def ask_to_stop(connection: sa.Connection, resource_arn: str) -> int:
-    """Mark all running jobs of a resource; how many there are."""
+    """Mark all jobs of a resource that were begun and have not ended; how many there are.
+
+    One that waits to be begun again is due at once: its workflow has to say that it was stopped.
+    """
     done = connection.execute(
         sa.update(jobs)
-        .where(jobs.c.resource_arn == resource_arn, jobs.c.state == JobState.RUNNING.value)
-        .values(stop_requested=1)
+        .where(jobs.c.resource_arn == resource_arn, jobs.c.state.in_([state.value for state in OPEN]))
+        .values(stop_requested=1, not_before=None)
     )
     return done.rowcount
 

@@ -14,9 +14,9 @@ from ..settings import Settings
 from .arns import make_arn, partition_of
 from .engine import Database, open_database
 from .jobrows import JobRow
-from .migrations import upgrade
+from .migrations import current_version, upgrade
 from .rows import Resource
-from .tables import resources
+from .tables import SCHEMA_VERSION, resources
 from .transaction import Transaction
 
 __all__ = ["JobRow", "MetadataStore", "Resource", "Scope", "Transaction"]
@@ -52,8 +52,11 @@ class MetadataStore:
             ) from error
         database = open_database(path)
         try:
-            with database.writing() as connection:
-                upgrade(connection)
+            with database.reading() as connection:
+                current = current_version(connection)
+            if current != SCHEMA_VERSION:
+                with database.writing() as connection:
+                    upgrade(connection)
         except BaseException:
             database.close()
             raise

@@ -44,6 +44,8 @@ class Transaction:
 
     def get(self, arn: str, kind: str | None = None) -> Resource | None:
         """The resource named `arn`, None when it does not exist here or is of another kind than `kind`."""
+        if not arn.isascii():
+            return None
         query = self._select().where(resources.c.arn == arn)
         if kind is not None:
             query = query.where(resources.c.kind == kind)
@@ -290,19 +292,21 @@ class Transaction:
 
     def job(self, resource_arn: str) -> JobRow | None:
         """The newest job of a resource, also when the resource is gone."""
-        found = jobrows.newest_job(self._connection, resource_arn)
+        found = jobrows.newest_job(self._connection, resource_arn) if resource_arn.isascii() else None
         here = found is not None and (found.account, found.region) == (self._account, self._region)
         return found if here else None
 
     def request_cancel(self, resource_arn: str) -> bool:
-        """Stop the jobs of a resource: those waiting end here and now, without a word to their workflow;
-        those running are asked to, and their workflow's `stopped` is called when they did.
+        """Stop the jobs of a resource.
+
+        One that was never begun ends here and now, without a word to its workflow. One that was begun is
+        asked to end, and its workflow's `stopped` is called when it did.
 
         Returns:
             Whether there was any to stop.
         """
         self._require_writable()
-        waiting = jobrows.cancel_queued(self._connection, resource_arn, self._now)
+        waiting = jobrows.cancel_queued(self._connection, resource_arn, self._now, untouched=True)
         return waiting + jobrows.ask_to_stop(self._connection, resource_arn) > 0
 
     def _select(self) -> sa.Select[Any]:
