@@ -64,6 +64,10 @@ def test_settled_and_saved_it_goes_on(tmp_path: Path) -> None:
     recent.settle()
     recent.save(tmp_path)
     opened = Recent.load(tmp_path, recent.name)
+    standing = opened.feature(past([0], 10**9 + 10**7))
+    assert np.array_equal(standing, opened.feature(past([0], 10**9 + 10**8)))
+    assert np.allclose(standing, plainly(events[:40], (events[39][1] // HOUR + 1) * HOUR), atol=1e-5)
+    opened.follow()
     opened.observe(*columns(events[40:]))
     now = 10**9 + 20 * HOUR
     assert np.allclose(opened.feature(past([0], now)), plainly(events, now), atol=1e-5)

@@ -56,6 +56,6 @@ def test_unknown_event_types_and_long_histories_are_no_trouble() -> None:
 def test_own_counts_fade() -> None:
     own = Own(half_life=600, n=5)
     feature = own.feature(past([1, 2, 2], now=10**6, step=300))
-    assert feature[2] == pytest.approx(np.log1p(20 * (2.0**-0.5 + 2.0**-1)))
-    assert feature[1] == pytest.approx(np.log1p(20 * 2.0**-1.5))
+    assert feature[2] == pytest.approx(np.log1p(20 * (1 + 2.0**-0.5)))
+    assert feature[1] == pytest.approx(np.log1p(20 * 2.0**-1))
     assert feature[[0, 3, 4]].tolist() == [0, 0, 0]

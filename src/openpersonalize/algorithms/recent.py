@@ -55,7 +55,8 @@ class Recent(Companion):
     """Feature: log(1 + faded count) at the last complete step before the moment of the history.
 
     While training, `timeline` holds all events, and the state is moved to the moment that is asked for:
-    cheap when histories come in order of time. Afterwards (`settle`) only live events move it.
+    cheap when histories come in order of time. Afterwards (`settle`) the clock
+    stands where the events ended, all of them counted, until `follow` lets it run.
     """
 
     kind: ClassVar[str] = "recent"
@@ -67,6 +68,7 @@ class Recent(Companion):
         self.step = half_life // 4
         self._timeline = timeline
         self._lock = Lock()
+        self._standing = False
         self._start(n)
 
     def _start(self, n: int) -> None:
@@ -115,7 +117,9 @@ class Recent(Companion):
         """See the class."""
         if self._timeline is not None:
             self._move(history.now)
-        boundary = max(history.now // self.step, self._boundary or 0)
+        boundary = (self._boundary or 0) + 1
+        if not self._standing:
+            boundary = max(history.now // self.step, self._boundary or 0)
         cached = self._cached
         if cached is None or cached[0] != boundary:
             with self._lock:
@@ -140,6 +144,11 @@ class Recent(Companion):
             self._start(len(self._complete))
             self.observe(self._timeline.item, self._timeline.time, self._timeline.weight)
             self._timeline = None
+            self._standing = True
+
+    def follow(self) -> None:
+        """Let the clock run with the questions: from now on live events come through `observe`."""
+        self._standing = False
 
     def save(self, folder: Path) -> None:
         """Two arrays and where they stand."""
@@ -154,4 +163,5 @@ class Recent(Companion):
         complete, pending = np.load(folder / f"{name}.npy")
         recent = cls(state["half_life"], len(complete))
         recent._boundary, recent._complete, recent._pending = state["boundary"], complete, pending
+        recent._standing = True
         return recent

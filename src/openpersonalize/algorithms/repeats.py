@@ -91,8 +91,8 @@ class Repeats(Companion):
 
 
 class Own(Companion):
-    """Feature: log(1 + 20 * the user's own events on the item, each faded by its age); 0 for items never
-    met."""
+    """Feature: log(1 + 20 * the user's own events on the item, each faded by how long before the newest it
+    was); 0 for items never met."""
 
     kind: ClassVar[str] = "own"
 
@@ -105,7 +105,7 @@ class Own(Companion):
         """See the class."""
         values = np.zeros(self.n, dtype=np.float32)
         if len(history.item):
-            fade = np.exp2(np.minimum(history.time - history.now, 0) / self.half_life)
+            fade = np.exp2((history.time - history.time[-1]) / self.half_life)
             items, place = np.unique(history.item, return_inverse=True)
             values[items] = np.log1p(20.0 * np.bincount(place, weights=fade))
         return values

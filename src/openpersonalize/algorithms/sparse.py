@@ -12,7 +12,7 @@ import numpy as np
 
 from .companion import Float32, Float64, Int32, Int64
 
-PAIRS = 6_000_000
+PAIRS = 3_000_000
 """Pairs counted at a time: 8 bytes each, sorted in place."""
 
 

@@ -142,6 +142,7 @@ class FusedModel(Model):
         order = np.argsort(times, kind="stable")
         for member in self.members:
             if isinstance(member, Recent):
+                member.follow()
                 member.observe(items[order], times[order], np.ones(len(items), dtype=np.float32))
 
     def save(self, folder: Path) -> None:
