@@ -7,13 +7,14 @@ recommends an aisle to who walks in it. Its campaigns are trained once for the m
 from __future__ import annotations
 
 import json
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 import shop
 from live import Clients, Server, Wait, fails, make_clients
@@ -91,16 +92,15 @@ class Shop:
         )
 
     def filter(self, name: str, expression: str) -> str:
-        personalize = self.clients.personalize
-        try:
-            arn = personalize.create_filter(
+        """ARN of the filter of that name, made at first use."""
+        arn = self.group.replace("dataset-group/aisles", f"filter/{name}")
+        made = self.clients.personalize.list_filters(datasetGroupArn=self.group, maxResults=100)["Filters"]
+        if arn not in [one["filterArn"] for one in made]:
+            self.clients.personalize.create_filter(
                 name=name, datasetGroupArn=self.group, filterExpression=expression
-            )["filterArn"]
-        except ClientError as error:
-            assert error.response["Error"]["Code"] == "ResourceAlreadyExistsException", error
-            arn = self.group.replace("dataset-group/aisles", f"filter/{name}")
-        self.wait.active(arn)
-        return str(arn)
+            )
+            self.wait.active(arn)
+        return arn
 
 
 def ids(entries: list[dict[str, Any]]) -> list[str]:
@@ -130,7 +130,7 @@ def deploy(
 
 
 @pytest.fixture(scope="module")
-def aisles(server: Server) -> Iterator[Shop]:
+def aisles(server: Server) -> Shop:
     clients = make_clients(server.endpoint, REGION)
     personalize, wait = clients.personalize, Wait(clients.personalize)
     group = personalize.create_dataset_group(name="aisles")["datasetGroupArn"]
@@ -151,7 +151,7 @@ def aisles(server: Server) -> Iterator[Shop]:
     tracker = personalize.create_event_tracker(name="aisles", datasetGroupArn=group)["trackingId"]
     campaigns = {recipe: campaign for recipe, (campaign, _) in made.items()}
     versions = {recipe: version for recipe, (_, version) in made.items()}
-    yield Shop(clients, wait, group, datasets, campaigns, versions, tracker)
+    return Shop(clients, wait, group, datasets, campaigns, versions, tracker)
 
 
 NOT_BOUGHT = ("not-bought", 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("purchase")')
@@ -591,6 +591,45 @@ def test_an_update_never_costs_a_call(aisles: Shop) -> None:
             seen.append(ask())
         assert ask() is scored
         assert seen == sorted(seen, reverse=not scored), "once the new version answers, the old one does not"
+    personalize.delete_campaign(campaignArn=campaign)
+    aisles.wait.gone(campaign)
+
+
+def test_a_crowd_is_answered_while_everything_changes(aisles: Shop, server: Server) -> None:
+    """Six callers ask without pause through swaps of the version, streamed events and streamed items."""
+    personalize = aisles.clients.personalize
+    campaign = personalize.create_campaign(name="busy", solutionVersionArn=aisles.versions[POPULAR])[
+        "campaignArn"
+    ]
+    aisles.wait.active(campaign)
+    chosen = aisles.filter(*NOT_BOUGHT)
+    ended = threading.Event()
+
+    def caller(number: int) -> int:
+        runtime, answers = make_clients(server.endpoint, REGION).runtime, 0
+        while not ended.is_set():
+            more = {"filterArn": chosen} if number % 2 else {}
+            answer = runtime.get_recommendations(campaignArn=campaign, userId=f"u{number:02d}", **more)
+            assert len(answer["itemList"]) == 25
+            answers += 1
+        return answers
+
+    with ThreadPoolExecutor(6) as pool:
+        callers = [pool.submit(caller, number) for number in range(6)]
+        try:
+            for turn in range(8):
+                version = aisles.versions[(V1, V2, POPULAR)[turn % 3]]
+                personalize.update_campaign(campaignArn=campaign, solutionVersionArn=version)
+                aisles.event("u01", ITEMS[turn], "purchase")
+                properties = json.dumps({"department": "moved", "price": 1.0, "creationTimestamp": LAST})
+                aisles.clients.events.put_items(
+                    datasetArn=aisles.datasets["Items"],
+                    items=[{"itemId": f"later-{turn}", "properties": properties}],
+                )
+                aisles.wait.updated(campaign, "latestCampaignUpdate")
+        finally:
+            ended.set()
+        assert all(one.result() > 0 for one in callers)
     personalize.delete_campaign(campaignArn=campaign)
     aisles.wait.gone(campaign)
 
