@@ -17,7 +17,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +46,9 @@ SETTINGS_VARIABLE = "OPENPERSONALIZE_WORKER_SETTINGS"
 THREADS = 16
 """Threads for operations that are plain functions: control calls of a millisecond or so."""
 
+ORPHANED = 70
+"""Exit code of a worker process whose supervisor was killed."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -66,9 +71,27 @@ def create_app(
 
 def worker_app() -> Application:
     """The application of a worker process, whose settings are in the environment."""
+    _end_with_supervisor()
     settings = Settings.from_json(os.environ[SETTINGS_VARIABLE])
     telemetry.configure_logging(settings.log_level)
     return create_app(settings)
+
+
+def _end_with_supervisor() -> None:
+    """Let this process end at once when the one that started it is killed.
+
+    Nobody could stop it any more, and it would keep the port and the data folder from the next server. What
+    it has acknowledged is on the disk.
+    """
+    supervisor = multiprocessing.parent_process()
+    if supervisor is None:
+        return
+
+    def watch() -> None:
+        supervisor.join()
+        os._exit(ORPHANED)
+
+    threading.Thread(target=watch, name="supervisor-watcher", daemon=True).start()
 
 
 class Application:
