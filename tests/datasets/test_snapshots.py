@@ -6,31 +6,20 @@ import os
 import shutil
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 from openpersonalize.datasets import snapshots
 from openpersonalize.datasets.schemas import parse_schema
-from openpersonalize.datasets.snapshots import Snapshot, SnapshotWriter
+from openpersonalize.datasets.snapshots import Snapshot
 from openpersonalize.datasets.tables import table_types
 
+from .bulk import imported as snapshot
 from .tabular import schema
 
 ITEMS = schema("Items", "ITEM_ID", ("X", ["null", "int"]))
 INTERACTIONS = schema(
     "Interactions", "USER_ID", "ITEM_ID", ("TIMESTAMP", "long"), ("EVENT_VALUE", ["null", "float"])
 )
-
-
-def snapshot(
-    folder: Path, kind: str, schema_text: str, *frames: list[tuple], previous: Snapshot | None = None
-) -> Snapshot:
-    folder.mkdir()
-    writer = SnapshotWriter(folder, kind, schema_text, previous)
-    for rows in frames:
-        writer.append(pl.DataFrame(rows, schema=table_types(parse_schema(schema_text)), orient="row"))
-    assert writer.finish() == Snapshot(folder).rows
-    return Snapshot(folder)
 
 
 def bulk(of: Snapshot) -> list[tuple]:
@@ -88,6 +77,24 @@ def test_many_generations_become_one_again(tmp_path: Path, monkeypatch: pytest.M
         assert len({part.generation for part in last.parts}) <= 3
     assert last is not None
     assert bulk(last) == [(f"i{k}", k) for k in range(7)] + [("same", 7), ("i7", 7)]
+
+
+def test_each_record_knows_its_place_in_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def placed(of: Snapshot) -> list[tuple]:
+        return of.records().select("ITEM_ID", "X", "_ARRIVAL").collect().rows()
+
+    monkeypatch.setattr(snapshots, "COMPACT_AFTER", 2)
+    first = snapshot(tmp_path / "a", "ITEMS", ITEMS, [("i", 1), ("j", 2), ("i", 3)], position=5)
+    second = snapshot(tmp_path / "b", "ITEMS", ITEMS, [("j", 4)], previous=first, position=9)
+    assert placed(first) == [("j", 2, 5), ("i", 3, 5)]
+    assert placed(second) == [("i", 3, 5), ("j", 4, 9)]
+    third = snapshot(tmp_path / "c", "ITEMS", ITEMS, [("k", 5)], previous=second, position=12)
+    assert {part.generation for part in third.parts} == {0, 1}, "the first two were written anew as one"
+    assert placed(third) == [("i", 3, 5), ("j", 4, 9), ("k", 5, 12)]
+    later = schema("Items", ("Y", ["null", "string"]), "ITEM_ID", ("X", ["null", "int"]))
+    fourth = snapshot(tmp_path / "d", "ITEMS", later, [(None, "k", 6)], previous=third, position=20)
+    assert placed(fourth) == [("i", 3, 5), ("j", 4, 9), ("k", 6, 20)]
+    assert placed(snapshot(tmp_path / "e", "ITEMS", ITEMS, position=3)) == []
 
 
 def test_interactions_are_appended_and_equal_ones_stored_once(tmp_path: Path):

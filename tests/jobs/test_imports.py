@@ -54,7 +54,15 @@ class Shelf:
         self.dataset, self.job = dataset.arn, job.arn
 
     def rehearse(self, die_at: int | None = None) -> Rehearsal:
-        return Rehearsal(self.installation, self.scope, "import", self.job, heavy=self._step, die_at=die_at)
+        return Rehearsal(
+            self.installation,
+            self.scope,
+            "import",
+            self.job,
+            payload={"position": 7},
+            heavy=self._step,
+            die_at=die_at,
+        )
 
     def current(self) -> str:
         with self.scope.read() as tx:
@@ -91,6 +99,7 @@ def test_the_step_is_told_what_to_read(shelves: Callable[[], Shelf]) -> None:
         "location": "s3://files/items.csv",
         "mode": "INCREMENTAL",
         "previous": shelf.old,
+        "position": 7,
         "minimum_data": True,
     }
 
@@ -108,7 +117,7 @@ def test_a_crash_at_any_moment_leaves_the_old_data_or_the_new(shelves: Callable[
         assert shelf.current() != shelf.old
         assert shelf.installation.objects.exists(shelf.current())
         assert shelf.installation.objects.exists(shelf.old), "a reader may still hold it"
-        assert all(told["previous"] == shelf.old for told in shelf.steps)
+        assert all((told["previous"], told["position"]) == (shelf.old, 7) for told in shelf.steps)
     assert len(made) > 4
 
 

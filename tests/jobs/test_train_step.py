@@ -14,12 +14,13 @@ import pytest
 
 import openpersonalize
 from openpersonalize.clock import SystemClock
+from openpersonalize.datasets.schemas import parse_schema
 from openpersonalize.datasets.snapshots import SnapshotWriter
 from openpersonalize.errors import JobFailed, JobStopped
 from openpersonalize.events.entries import Event, Record
 from openpersonalize.events.livelog import open_live_log, stream_of
 from openpersonalize.jobs.task import Report, Task
-from openpersonalize.jobs.train_step import run
+from openpersonalize.jobs.train_step import Pinned, run
 from openpersonalize.recipes.artifact import Artifact
 from openpersonalize.recipes.base import Query
 from openpersonalize.settings import Settings, read_settings
@@ -73,9 +74,9 @@ class House:
         self.reports: list[Report] = []
         self.stopping: Callable[[], bool] = lambda: False
 
-    def snapshot(self, kind: str, text: str, frame: pl.DataFrame) -> str:
+    def snapshot(self, kind: str, text: str, frame: pl.DataFrame, position: int = 0) -> str:
         staged = self.objects.stage()
-        writer = SnapshotWriter(staged, kind, text)
+        writer = SnapshotWriter(staged, kind, text, position=position)
         writer.append(frame)
         writer.finish()
         key = f"snapshots/{kind.lower()}"
@@ -182,6 +183,24 @@ def test_items_of_the_items_dataset_and_put_ones_are_in_the_catalogue(stocked: t
     _, artifact = house.train(interactions=key, items=items, schemas=both, position=position)
     assert {"x", "y"} <= set(artifact.items.strings())
     assert not artifact.model.scored[artifact.items.find("y")]
+
+
+def test_of_one_id_the_newer_of_import_and_put_record_trains(house: House) -> None:
+    stream = GROUP.replace("dataset-group", "dataset") + "/ITEMS"
+    log = open_live_log(house.settings, SystemClock())
+    try:
+        before = log.append(stream, [Record(item, '{"PRICE": 2.0}') for item in "abc"]).result()
+        frame = pl.DataFrame({"ITEM_ID": ["a", "b"], "PRICE": [3.0, 3.0]})
+        key = house.snapshot("ITEMS", ITEMS, frame, position=before)
+        position = log.append(stream, [Record("b", '{"PRICE": 4.0}')]).result()
+        log.append(stream, [Record("a", '{"PRICE": 5.0}')]).result()
+        pinned = Pinned(house.objects, log, {"ITEMS": parse_schema(ITEMS)}, GROUP, position)
+        read = pinned.records("ITEMS", key)
+        assert read is not None
+        assert sorted(read.rows()) == [("a", 3.0), ("b", 4.0), ("c", 2.0)]
+        assert pinned.records("USERS", None) is None
+    finally:
+        log.close()
 
 
 def test_an_event_type_chooses_the_rows(stocked: tuple[House, str]) -> None:

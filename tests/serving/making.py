@@ -5,6 +5,7 @@ import json
 import numpy as np
 import polars as pl
 
+from datasets.bulk import imported
 from openpersonalize.clock import SystemClock
 from openpersonalize.datasets.schemas import parse_schema
 from openpersonalize.datasets.selection import EventSelection
@@ -27,20 +28,18 @@ NOW = 1_760_000_000
 
 
 def schema(name, *fields):
-    return parse_schema(
-        json.dumps(
-            {
-                "type": "record",
-                "name": name,
-                "namespace": "com.amazonaws.personalize.schema",
-                "fields": [{"name": n, "type": t, **more} for n, t, more in fields],
-                "version": "1.0",
-            }
-        )
+    return json.dumps(
+        {
+            "type": "record",
+            "name": name,
+            "namespace": "com.amazonaws.personalize.schema",
+            "fields": [{"name": n, "type": t, **more} for n, t, more in fields],
+            "version": "1.0",
+        }
     )
 
 
-SCHEMAS = {
+TEXTS = {
     "INTERACTIONS": schema(
         "Interactions",
         ("USER_ID", "string", {}),
@@ -56,6 +55,7 @@ SCHEMAS = {
     ),
     "USERS": schema("Users", ("USER_ID", "string", {}), ("AGE", ["null", "int"], {})),
 }
+SCHEMAS = {kind: parse_schema(text) for kind, text in TEXTS.items()}
 GENRES = ("books", "games", "music")
 CATALOGUE = [f"item-{k:02d}" for k in range(30)]
 COLD = ["item-cold-1", "item-cold-2"]
@@ -96,10 +96,13 @@ class Made:
         (folder / "artifact").mkdir()
         write(folder / "artifact", recipe, self.rows)
         self.trained = Trained(Artifact.open(folder / "artifact"), find_recipe(recipe))
-        self.items = Catalogue(self.log, ITEMS_ARN, SCHEMAS["ITEMS"], self.trained.artifact.items, items())
-        self.users = Catalogue(
-            self.log, USERS_ARN, SCHEMAS["USERS"], None, pl.DataFrame({"USER_ID": ["user-00"], "AGE": [30]})
-        )
+        bulk = {
+            kind: imported(folder / kind, kind, TEXTS[kind], frame)
+            for kind, frame in (("ITEMS", items()), ("USERS", [("user-00", 30)]))
+        }
+        ids = self.trained.artifact.items
+        self.items = Catalogue(self.log, ITEMS_ARN, SCHEMAS["ITEMS"], ids, bulk["ITEMS"])
+        self.users = Catalogue(self.log, USERS_ARN, SCHEMAS["USERS"], None, bulk["USERS"])
         self.memory = Memory(16 << 20)
         self.deployment = Deployment(
             self.trained,

@@ -6,6 +6,11 @@ more for each INCREMENTAL import since. Interactions of all generations count. O
 Users, Actions), rows of an older generation whose id occurs in a newer one are replaced; the `bulk` rows are
 what is left, among them all rows of one id within one generation, and `scan` gives the last of them per id.
 
+Each row of a record also says in the column ``_ARRIVAL`` at which place of the live log it was written: the
+one that the log had reached when the row's import job was created. Streamed records carry the same column,
+so the newer of two is known for every single row, whatever was imported since. The column repeats one number
+over a whole import and takes no room to speak of.
+
 Every snapshot is complete in itself: an INCREMENTAL import takes the parts of its predecessor into its own
 folder by hard link (a copy where the file system has no links). A link costs nothing, so appending a hundred
 rows to a hundred million writes a hundred rows, and any snapshot may be removed at any time without looking
@@ -40,6 +45,9 @@ COMPACT_AFTER = 32
 PART_ROWS = 1_000_000
 PART_BYTES = 128 * 1024 * 1024
 """A part is written when it has so many rows, or so many bytes in memory."""
+
+ARRIVAL = "_ARRIVAL"
+"""Column of a record's place in the live log, int64; in frames of the live log it is the same."""
 
 _GENERATION = "_GENERATION"
 
@@ -91,21 +99,41 @@ class Snapshot:
             schema: read under this schema, a later one of the dataset; columns it added are null.
         """
         rows = self._all()
-        if self.dataset_type in ID_FIELDS:
-            rows = rows.unique(ID_FIELDS[self.dataset_type], keep="last", maintain_order=True)
+        if self._of_records:
+            rows = self._last(rows)
         return rows.select(_under(schema or self.schema, self.schema))
+
+    def records(self, schema: Schema | None = None) -> pl.LazyFrame:
+        """`scan` of a dataset of records, with the column ``_ARRIVAL``."""
+        return self._last(self._all()).select(*_under(schema or self.schema, self.schema), ARRIVAL)
 
     def bulk(self, schema: Schema | None = None) -> pl.LazyFrame:
         """All rows of the bulk layer in order of arrival, also several with one id within one import."""
-        rows = self._all()
-        if len({part.generation for part in self.parts}) > 1 and self.dataset_type in ID_FIELDS:
-            newest = pl.col(_GENERATION).max().over(ID_FIELDS[self.dataset_type])
-            rows = rows.filter(pl.col(_GENERATION) == newest)
-        return rows.select(_under(schema or self.schema, self.schema))
+        return self._left().select(_under(schema or self.schema, self.schema))
+
+    def stored(self, schema: Schema) -> pl.LazyFrame:
+        """`bulk` as a part holds it: of records with the column ``_ARRIVAL``."""
+        beside = [ARRIVAL] if self._of_records else []
+        return self._left().select(*_under(schema, self.schema), *beside)
 
     def histories(self) -> InteractionHistories:
         """The index by user of an Interactions snapshot."""
         return InteractionHistories.open(self.folder / "histories")
+
+    @property
+    def _of_records(self) -> bool:
+        return self.dataset_type in ID_FIELDS
+
+    def _last(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return rows.unique(ID_FIELDS[self.dataset_type], keep="last", maintain_order=True)
+
+    def _left(self) -> pl.LazyFrame:
+        """The rows that no newer generation replaces."""
+        rows = self._all()
+        if not self._of_records or len({part.generation for part in self.parts}) < 2:
+            return rows
+        newest = pl.col(_GENERATION).max().over(ID_FIELDS[self.dataset_type])
+        return rows.filter(pl.col(_GENERATION) == newest)
 
     def _all(self) -> pl.LazyFrame:
         frames = [
@@ -115,7 +143,8 @@ class Snapshot:
             for part in self.parts
         ]
         if not frames:
-            return pl.LazyFrame(schema={**table_types(self.schema), _GENERATION: pl.Int32()})
+            beside = {ARRIVAL: pl.Int64(), _GENERATION: pl.Int32()}
+            return pl.LazyFrame(schema={**table_types(self.schema), **beside})
         return pl.concat(frames)
 
 
@@ -137,14 +166,29 @@ class SnapshotWriter:
     """
 
     def __init__(
-        self, folder: Path, dataset_type: str, schema_text: str, previous: Snapshot | None = None
+        self,
+        folder: Path,
+        dataset_type: str,
+        schema_text: str,
+        previous: Snapshot | None = None,
+        *,
+        position: int,
     ) -> None:
-        """Begin in the empty `folder`; with `previous` (INCREMENTAL) its parts come first."""
+        """Begin in the empty `folder`; with `previous` (INCREMENTAL) its parts come first.
+
+        Args:
+            folder: on the file system of `previous`, or its parts are copied.
+            dataset_type: upper case.
+            schema_text: the schema of the rows to come; rows of `previous` are brought under it.
+            previous: the dataset's bulk layer so far.
+            position: the place in the live log that the rows to come count as written at.
+        """
         self.folder = folder
         self.dataset_type = dataset_type
         self.schema_text = schema_text
         self.schema = parse_schema(schema_text)
         self.appended = 0
+        self._position = position
         self._kept = list(self._taken(previous)) if previous is not None else []
         self._generation = 1 + max((part.generation for part in self._kept), default=-1)
         self._new: list[Part] = []
@@ -181,7 +225,7 @@ class SnapshotWriter:
         records = self.dataset_type in ID_FIELDS
         changed = list(table_types(previous.schema).items()) != list(table_types(self.schema).items())
         if changed or (records and len(generations) >= COMPACT_AFTER):
-            previous.bulk(self.schema).sink_parquet(self.folder / _file(0))
+            previous.stored(self.schema).sink_parquet(self.folder / _file(0))
             rows = pl.scan_parquet(self.folder / _file(0)).select(pl.len()).collect().item()
             yield Part(_file(0), rows, 0)
             return
@@ -193,7 +237,10 @@ class SnapshotWriter:
         rows = sum(frame.height for frame in self._waiting)
         if rows:
             file = _file(len(self._kept) + len(self._new))
-            pl.concat(self._waiting).write_parquet(self.folder / file, compression_level=1)
+            frame = pl.concat(self._waiting)
+            if self.dataset_type in ID_FIELDS:
+                frame = frame.with_columns(pl.lit(self._position, dtype=pl.Int64).alias(ARRIVAL))
+            frame.write_parquet(self.folder / file, compression_level=1)
             self._new.append(Part(file, rows, self._generation))
         self._waiting = []
 

@@ -40,6 +40,7 @@ def run(
     location: str,
     mode: str,
     previous: str | None,
+    position: int,
     minimum_data: bool,
 ) -> dict[str, Any]:
     """Import the files at `location`.
@@ -48,6 +49,7 @@ def run(
         dataset_type: upper case. schema: its schema's text.
         mode: FULL (all bulk rows are replaced) or INCREMENTAL (rows are added to those of `previous`).
         previous: key of the dataset's present snapshot.
+        position: place in the live log that the rows count as written at.
         minimum_data: whether an import of interactions must have 1,000 rows.
 
     Returns:
@@ -71,7 +73,7 @@ def run(
             base = Snapshot.open(objects, previous) if previous and mode == "INCREMENTAL" else None
             staged = objects.stage()
             try:
-                writer = SnapshotWriter(staged, dataset_type, schema, base)
+                writer = SnapshotWriter(staged, dataset_type, schema, base, position=position)
                 _read(task, buckets, files, total, writer)
                 _check_rows(writer, minimum_data)
                 task.progress("index", 0, writer.appended, "rows")

@@ -14,7 +14,10 @@ from .workflow import Job
 
 
 class Import:
-    """CREATE PENDING > CREATE IN_PROGRESS > ACTIVE or CREATE FAILED. Jobs of one dataset share a queue."""
+    """CREATE PENDING > CREATE IN_PROGRESS > ACTIVE or CREATE FAILED. Jobs of one dataset share a queue.
+
+    Payload: ``position``, the place in the live log that the imported rows count as written at.
+    """
 
     kind = "import"
     heavy = True
@@ -32,16 +35,12 @@ class Import:
             location=row.attributes["dataSource"]["dataLocation"],
             mode=row.attributes["importMode"],
             previous=old,
+            position=job.payload["position"],
             minimum_data=job.installation.settings.minimum_data,
         )
-        position = job.installation.log.position()
         try:
             with job.commit() as tx:
-                tx.update(
-                    dataset.arn,
-                    internal={"snapshot": made["snapshot"], "snapshot_position": position},
-                    touch=False,
-                )
+                tx.update(dataset.arn, internal={"snapshot": made["snapshot"]}, touch=False)
                 tx.update(row.arn, status="ACTIVE", internal={"rows": made["rows"], "bytes": made["bytes"]})
                 retire_snapshot(tx, old, job.installation.clock.now())
         except JobStopped:

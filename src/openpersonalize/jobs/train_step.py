@@ -22,11 +22,11 @@ from ..datasets.schemas import Schema, metadata_fields, parse_schema
 from ..datasets.selection import EventSelection
 from ..datasets.sequences import Sequences, build_sequences
 from ..datasets.snapshots import Snapshot
-from ..datasets.tables import id_column
 from ..errors import JobFailed
 from ..evaluation.measure import measure
 from ..evaluation.metrics import rounded
 from ..evaluation.splits import split
+from ..events.layers import current_records
 from ..events.linking import link_sessions
 from ..events.livelog import LiveLog, open_live_log, stream_of
 from ..recipes.artifact import write_artifact
@@ -141,11 +141,8 @@ class Pinned:
         if schema is None:
             return None
         stream = f"{self.group.replace(':dataset-group/', ':dataset/')}/{kind}"
-        put = self.log.records_frame(stream, schema, up_to=self.position).select(schema.names)
-        if key is None:
-            return put
-        bulk = Snapshot.open(self.objects, key).scan(schema).collect()
-        return pl.concat([bulk, put]).unique(id_column(schema), keep="last", maintain_order=True)
+        snapshot = None if key is None else Snapshot.open(self.objects, key)
+        return current_records(self.log, stream, schema, snapshot, self.position)
 
 
 def read(

@@ -12,7 +12,11 @@ from .states import require_active, require_free
 
 
 def create_dataset_import_job(context: Context, request: Request) -> Answer:
-    """CreateDatasetImportJob: jobs on one dataset run one after the other, in order of creation."""
+    """CreateDatasetImportJob: jobs on one dataset run one after the other, in order of creation.
+
+    The imported records count as written now, not when the job gets its turn: a record that the caller puts
+    after this call is newer than the files. So the job is given today's place in the live log.
+    """
     check_location(request["dataSource"].get("dataLocation", ""))
     arn = context.scope.arn(f"dataset-import-job/{request['jobName']}")
     mode = request.get("importMode", "FULL")
@@ -41,7 +45,8 @@ def create_dataset_import_job(context: Context, request: Request) -> Answer:
             },
             tags=request.get("tags"),
         )
-        tx.enqueue("import", arn, {}, queue=dataset.arn)
+        position = context.installation.log.position()
+        tx.enqueue("import", arn, {"position": position}, queue=dataset.arn)
     return {"datasetImportJobArn": arn}
 
 

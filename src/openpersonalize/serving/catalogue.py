@@ -1,9 +1,8 @@
 """The records of an Items or Users dataset as they are now, beside a fixed list of ids.
 
-A dataset has a bulk layer (the snapshot of the last import) and a put layer (records streamed since it
-exists); of one id the newer write counts, so a record streamed before the import gives way to the import's,
-and one that the import does not hold stays. Records of ids outside the list (an item put after training, a
-user put after the import) are kept apart: they are asked one by one.
+It begins with the records in force of both layers of the dataset (see `events.layers`); what is streamed
+afterwards replaces them. Records of ids outside the list (an item put after training, a user put after the
+import) are kept apart: they are asked one by one.
 """
 
 from __future__ import annotations
@@ -16,7 +15,9 @@ import polars as pl
 
 from ..datasets.columns import ColumnSet
 from ..datasets.schemas import Schema
+from ..datasets.snapshots import Snapshot
 from ..datasets.tables import id_column
+from ..events.layers import current_records
 from ..events.livelog import LiveLog
 from ..storage.idtable import IdTable
 
@@ -45,8 +46,7 @@ class Catalogue:
         stream: str,
         schema: Schema,
         ids: IdTable | None,
-        bulk: pl.DataFrame | None = None,
-        bulk_position: int = 0,
+        snapshot: Snapshot | None = None,
     ) -> None:
         """Read the dataset `stream` (its ARN).
 
@@ -55,35 +55,25 @@ class Catalogue:
             stream: the dataset's ARN.
             schema: the dataset's.
             ids: the list of ids; None: all that the dataset holds now.
-            bulk: the bulk layer, in the schema's columns; None before the first import.
-            bulk_position: place in the log when the bulk layer was written.
+            snapshot: the bulk layer; None before the first import.
         """
         self._log = log
         self.stream = stream
         self._key = id_column(schema)
         self.schema = schema
         self.position = log.position()
-        records = self._effective(bulk, bulk_position)
+        records = current_records(log, stream, schema, snapshot, self.position)
         self.ids = IdTable.from_series(records[self._key]) if ids is None else ids
         self.columns = ColumnSet.build(records, schema, self.ids)
-        self._strangers = records.filter(pl.Series(self.ids.find_all(records[self._key]) < 0))
-
-    def _effective(self, bulk: pl.DataFrame | None, bulk_position: int) -> pl.DataFrame:
-        """One row per id: put records older than the bulk layer, under it, under newer put records."""
-        names = list(self.schema.names)
-        before = self._put(0, bulk_position).select(names)
-        after = self._put(bulk_position, self.position).select(names)
-        layers = [before, after] if bulk is None else [before, bulk.select(names), after]
-        return pl.concat(layers).unique(self._key, keep="last", maintain_order=True)
-
-    def _put(self, after: int, up_to: int | None) -> pl.DataFrame:
-        return self._log.records_frame(self.stream, self.schema, after=after, up_to=up_to)
+        others = self.ids.find_all(records[self._key]) < 0 if ids is not None else np.empty(0, dtype=np.bool_)
+        self._strangers = records.filter(pl.Series(others)) if others.any() else records.clear()
 
     def catch_up(self, position: int) -> None:
         """Take in the records that were streamed since the last time, up to `position` of the log."""
         if position <= self.position:
             return
-        fresh = self._put(self.position, position).select(list(self.schema.names))
+        fresh = self._log.records_frame(self.stream, self.schema, after=self.position, up_to=position)
+        fresh = fresh.select(self.schema.names)
         self.position = position
         if not len(fresh):
             return

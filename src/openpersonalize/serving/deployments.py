@@ -217,12 +217,10 @@ class Deployments:
         return self._catalogue(dataset, trained)
 
     def _catalogue(self, dataset: DatasetEntry, trained: Trained | None) -> Catalogue:
-        schema = dataset.parsed()
-        bulk = None
-        if dataset.snapshot is not None:
-            bulk = Snapshot.open(self._installation.objects, dataset.snapshot).scan(schema).collect()
+        key, objects = dataset.snapshot, self._installation.objects
+        snapshot = Snapshot.open(objects, key) if key is not None else None
         ids = trained.artifact.items if trained is not None else None
-        return Catalogue(self._installation.log, dataset.arn, schema, ids, bulk, dataset.position)
+        return Catalogue(self._installation.log, dataset.arn, dataset.parsed(), ids, snapshot)
 
     def _group_data(self, trained: Trained, entry: CampaignEntry) -> GroupData:
         dataset = entry.datasets.get("INTERACTIONS")

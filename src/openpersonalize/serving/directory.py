@@ -14,12 +14,11 @@ IN_PROGRESS = ("CREATE PENDING", "CREATE IN_PROGRESS")
 
 @dataclass(frozen=True)
 class DatasetEntry:
-    """One dataset of a group: ARN, schema text, the snapshot in force and its place in the live log."""
+    """One dataset of a group: ARN, schema text, the key of the snapshot in force."""
 
     arn: str
     schema: str
     snapshot: str | None
-    position: int
 
     def parsed(self) -> Schema:
         """The schema."""
@@ -117,7 +116,5 @@ def _datasets(tx: Transaction, group: str) -> Datasets:
         if (row.status or "").startswith("DELETE"):
             continue
         schema = tx.require(row.attributes["schemaArn"], "schema").attributes["schema"]
-        found[row.attributes["datasetType"]] = DatasetEntry(
-            row.arn, schema, row.internal.get("snapshot"), row.internal.get("snapshot_position", 0)
-        )
+        found[row.attributes["datasetType"]] = DatasetEntry(row.arn, schema, row.internal.get("snapshot"))
     return found
