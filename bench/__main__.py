@@ -1,7 +1,7 @@
 """``python -m bench [serving|events|jobs ...]``: measure, print, write ``bench/results.json``.
 
 Without names all three. Whether targets are reached is in the rows; the exit status is 0 when all was
-measured. Accuracy needs public data sets and is a program of its own: ``python -m bench.accuracy DATA_FOLDER``.
+measured. Accuracy needs public data sets and is a program of its own, ``python -m bench.accuracy FOLDER``.
 """
 
 from __future__ import annotations
