@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from openpersonalize.jobs.progress import Pace
@@ -46,6 +46,7 @@ def test_a_new_step_begins_anew() -> None:
     assert pace.report("fit", 10, 10, "epochs", 7.0)["eta_seconds"] == 0
 
 
+@example([(0.0, 0.0), (1.0, 2.2250738585e-313), (1.0, 1.0)])
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e4)), max_size=30))
 def test_whatever_is_reported_the_guess_is_sane(steps: list[tuple[float, float]]) -> None:
     pace, now = Pace(), 0.0

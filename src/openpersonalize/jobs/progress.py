@@ -7,6 +7,8 @@ from typing import Any
 
 SMOOTHING_SECONDS = 15.0
 _SURE_AFTER = 1.0
+# Reports closer together are taken as one: no pace can be told from nothing.
+_TICK = 0.001
 
 
 class Pace:
@@ -34,7 +36,7 @@ class Pace:
         if step != self._step or done < self._done:
             self._step, self._begun, self._time, self._done = step, now, now, done
             self._rate = self._weight = 0.0
-        elif now > self._time:
+        elif now - self._time >= _TICK:
             new = 1.0 - math.exp((self._time - now) / SMOOTHING_SECONDS)
             self._rate += new * ((done - self._done) / (now - self._time) - self._rate)
             self._weight += new * (1.0 - self._weight)
