@@ -49,6 +49,11 @@ def test_only_free_members_may_count_against() -> None:
     assert min(asked(["good", "good"], 400).fit(False).weights) >= 0
 
 
+def test_where_popularity_says_it_all_the_lead_still_counts() -> None:
+    found = asked(["bad", "bad", "against"], 400).fit(False)
+    assert found.weights[0] > 0 or found.weights[1] > 0
+
+
 @pytest.mark.parametrize("targets", [1, 3])
 def test_the_ndcg_is_that_of_a_full_ranking(targets: int) -> None:
     n, count = 400, 50

@@ -61,7 +61,7 @@ class Companion(ABC):
     kind: ClassVar[str]
     """Names the class in a saved folder."""
     free: ClassVar[bool] = False
-    """Whether its weight may be negative."""
+    """Whether its weight may be negative: of members that are the same for every user."""
 
     @property
     def name(self) -> str:

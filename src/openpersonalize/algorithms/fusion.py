@@ -52,7 +52,8 @@ class Questions:
         """Room for `capacity` questions.
 
         Args:
-            free: of each member, whether its weight may be negative; the first member leads.
+            free: of each member, whether its weight may be negative: those that are the same for every
+                user; the first member leads.
             capacity: most questions that will be added.
             popularity: float32[n], parts items that no member tells apart.
             rng: draws samples.
@@ -117,7 +118,12 @@ class Questions:
             return Fitted(tuple(lead.tolist()), 0.0, (0.0,) * members)
         alone = [ascent.judge(np.eye(members)[k])[1] for k in range(members)]
         best = max((ascent.climb(lead), ascent.climb(np.zeros(members))), key=lambda found: found[0])
-        return Fitted(tuple(np.round(best[1], 3).tolist()), ascent.judge(best[1])[1], tuple(alone))
+        weights = best[1]
+        if all(free or not weight for free, weight in zip(self.free, weights, strict=True)):
+            # Few questions can make it look best to answer everybody alike; an event must still change its
+            # user's next answer, so the lead member parts what popularity leaves close together.
+            weights[0] = STEPS[-1]
+        return Fitted(tuple(np.round(weights, 3).tolist()), ascent.judge(weights)[1], tuple(alone))
 
 
 class _Ascent:
