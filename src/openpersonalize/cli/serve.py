@@ -10,24 +10,21 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import click
-from filelock import FileLock, Timeout
 
 from .. import __version__
 from ..access.keys import KeyRing
 from ..errors import StartError
 from ..settings import Settings, read_settings
+from ..storage.folder import DataFolder
 from .environment import SHELLS, environment_lines, server_address
 from .options import setting_options
-
-LOCK = "server.lock"
-"""Held in the data folder by the process that runs `serve`, for as long as it lives."""
 
 
 @click.command()
@@ -35,7 +32,7 @@ LOCK = "server.lock"
 def serve(**given: object) -> None:
     """Run the server: all three services of Amazon Personalize on one port."""
     settings = read_settings(given)
-    with claimed(settings.data):
+    with closing(DataFolder.open(settings.data)):
         keys = KeyRing(settings.data)
         check_exposure(settings.host, keys, settings.data)
         with listening(settings.host, settings.port) as listener:
@@ -44,35 +41,6 @@ def serve(**given: object) -> None:
                 _run_here(settings, listener, keys)
             else:
                 _run_workers(settings, listener, keys)
-
-
-@contextmanager
-def claimed(folder: Path) -> Iterator[None]:
-    """Hold a data folder for this process alone; it is made if need be.
-
-    Raises:
-        StartError: it cannot be made or written, or another server holds it.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise StartError(
-            f"The data folder {folder} cannot be written ({error.strerror}): choose another with --data-dir."
-        ) from error
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise StartError(
-            f"The data folder {folder} is in use by another server: "
-            "stop it, or choose another with --data-dir."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def check_exposure(host: str, keys: KeyRing, folder: Path) -> None:
