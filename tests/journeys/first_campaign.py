@@ -1,7 +1,7 @@
 """A program as people write it for Amazon Personalize: no word in it names this project or an endpoint.
 
-The sequence of calls is that of Amazon's getting-started notebooks: import, train, measure, deploy, recommend, stream
-a click, recommend again, clean up.
+The calls are those of Amazon's getting-started notebooks, in their order: import, train, measure, deploy,
+recommend, stream a click, recommend again, clean up.
 """
 
 import json

@@ -19,7 +19,7 @@ BODY_SECONDS = 60.0
 """A body has to be complete within this time of its head."""
 
 
-class Disconnected(Exception):  # noqa: N818 (no error of ours: nobody is left to answer)
+class Disconnected(Exception):
     """The client went away before its request was complete."""
 
 
