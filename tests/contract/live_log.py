@@ -80,7 +80,7 @@ class LiveLogContract:
         second = log.append(ITEMS, [Record("alien")]).result()
         third = log.append(OTHER, [CLICK]).result()
         assert first < second < third == log.position()
-        assert log.interactions_frame(GROUP, SCHEMA)["_ARRIVAL"].to_list() == [first - 1, first]
+        assert log.interactions_frame(GROUP, SCHEMA)["#ARRIVAL"].to_list() == [first - 1, first]
 
     def test_another_process_reads_what_was_acknowledged(self, open_log: Callable[[], LiveLog]) -> None:
         one, other = open_log(), open_log()
@@ -123,11 +123,11 @@ class LiveLogContract:
         frame = log.interactions_frame(GROUP, SCHEMA)
         assert frame.columns == [
             *SCHEMA.names,
-            "_ARRIVAL",
-            "_SESSION",
-            "_ANONYMOUS",
-            "_DUPLICATE",
-            "_WRITTEN",
+            "#ARRIVAL",
+            "#SESSION",
+            "#ANONYMOUS",
+            "#DUPLICATE",
+            "#WRITTEN",
         ]
         assert frame.rows() == [
             (
@@ -161,8 +161,8 @@ class LiveLogContract:
         for item in ("alien", "heat"):
             log.append(GROUP, [CLICK._replace(item=item, event_id="e1")]).result()
         log.append(OTHER, [CLICK._replace(event_id="e1")]).result()
-        assert log.interactions_frame(GROUP, SCHEMA)["_DUPLICATE"].to_list() == [False, True]
-        assert log.interactions_frame(OTHER, SCHEMA)["_DUPLICATE"].to_list() == [False]
+        assert log.interactions_frame(GROUP, SCHEMA)["#DUPLICATE"].to_list() == [False, True]
+        assert log.interactions_frame(OTHER, SCHEMA)["#DUPLICATE"].to_list() == [False]
         assert log.tail().history(GROUP, "ann").item == ("alien",)
 
     @pytest.mark.parametrize("together", [True, False])
@@ -304,7 +304,7 @@ class LiveLogContract:
         assert log.interactions_frame(OTHER, SCHEMA).height == 1
         assert log.records_frame(ITEMS, ITEM_SCHEMA).height == 1
         assert log.append(GROUP, [CLICK._replace(event_id="e1")]).result() > position + 1
-        assert log.interactions_frame(GROUP, SCHEMA)["_DUPLICATE"].to_list() == [False]
+        assert log.interactions_frame(GROUP, SCHEMA)["#DUPLICATE"].to_list() == [False]
 
     def test_forgotten_users_are_gone_with_what_their_sessions_did_before(self, log: LiveLog) -> None:
         anonymous = Event(None, "s1", "heat", 90, "click")

@@ -81,7 +81,7 @@ def test_many_generations_become_one_again(tmp_path: Path, monkeypatch: pytest.M
 
 def test_each_record_knows_its_place_in_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def placed(of: Snapshot) -> list[tuple]:
-        return of.records().select("ITEM_ID", "X", "_ARRIVAL").collect().rows()
+        return of.records().select("ITEM_ID", "X", "#ARRIVAL").collect().rows()
 
     monkeypatch.setattr(snapshots, "COMPACT_AFTER", 2)
     first = snapshot(tmp_path / "a", "ITEMS", ITEMS, [("i", 1), ("j", 2), ("i", 3)], position=5)

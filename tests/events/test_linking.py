@@ -11,9 +11,9 @@ from openpersonalize.events.linking import link_sessions
 TYPES = {
     "USER_ID": pl.String,
     "ITEM_ID": pl.String,
-    "_SESSION": pl.String,
-    "_ANONYMOUS": pl.Boolean,
-    "_ARRIVAL": pl.Int64,
+    "#SESSION": pl.String,
+    "#ANONYMOUS": pl.Boolean,
+    "#ARRIVAL": pl.Int64,
 }
 
 

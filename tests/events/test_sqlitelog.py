@@ -123,7 +123,7 @@ def test_processes_write_side_by_side_and_each_write_is_seen_at_once(tmp_path: P
         process.stdout.close()
     frame = log.interactions_frame(GROUP, SCHEMA)
     assert frame.height == 2 * 80 + 80
-    assert frame["_ARRIVAL"].to_list() == list(range(1, 241))
+    assert frame["#ARRIVAL"].to_list() == list(range(1, 241))
     log.close()
 
 

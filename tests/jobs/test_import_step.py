@@ -109,7 +109,7 @@ def test_a_file_becomes_a_snapshot(shelf: Shelf):
     result = shelf.run()
     assert result == {"snapshot": "snapshots/job-1", "rows": 2, "total_rows": 2, "bytes": len(text)}
     assert shelf.rows(result) == [("a", "Drama|Comedy", 1.5), ("b", None, 2.0)]
-    dated = Snapshot.open(shelf.objects, result["snapshot"]).records().select("_ARRIVAL").collect()
+    dated = Snapshot.open(shelf.objects, result["snapshot"]).records().select("#ARRIVAL").collect()
     assert dated.rows() == [(1,), (1,)], "the position that the step was given"
     assert shelf.lines[0] == f"2 rows read from 1 files, {len(text)} bytes"
     steps = [report["progress"]["step"] for report in shelf.reports if "progress" in report]

@@ -87,7 +87,7 @@ def test_an_acknowledged_event_is_a_row(put: Callable[..., Any], log: LiveLog, f
     )
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
     assert rows(log, fresh_group).select(
-        "USER_ID", "ITEM_ID", "EVENT_TYPE", "EVENT_VALUE", "_SESSION"
+        "USER_ID", "ITEM_ID", "EVENT_TYPE", "EVENT_VALUE", "#SESSION"
     ).rows() == [
         ("ann", "item-00", "click", 2.5, "s1"),
         ("ann", "new", "watch", 4.0, "s1"),

@@ -603,10 +603,11 @@ def test_a_crowd_is_answered_while_everything_changes(aisles: Shop, server: Serv
     ]
     aisles.wait.active(campaign)
     chosen = aisles.filter(*NOT_BOUGHT)
-    ended = threading.Event()
+    begun, ended = threading.Barrier(7, timeout=60), threading.Event()
 
     def caller(number: int) -> int:
         runtime, answers = make_clients(server.endpoint, REGION).runtime, 0
+        begun.wait()
         while not ended.is_set():
             more = {"filterArn": chosen} if number % 2 else {}
             answer = runtime.get_recommendations(campaignArn=campaign, userId=f"u{number:02d}", **more)
@@ -617,6 +618,7 @@ def test_a_crowd_is_answered_while_everything_changes(aisles: Shop, server: Serv
     with ThreadPoolExecutor(6) as pool:
         callers = [pool.submit(caller, number) for number in range(6)]
         try:
+            begun.wait()
             for turn in range(8):
                 version = aisles.versions[(V1, V2, POPULAR)[turn % 3]]
                 personalize.update_campaign(campaignArn=campaign, solutionVersionArn=version)

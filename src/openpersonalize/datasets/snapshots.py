@@ -6,10 +6,10 @@ more for each INCREMENTAL import since. Interactions of all generations count. O
 Users, Actions), rows of an older generation whose id occurs in a newer one are replaced; the `bulk` rows are
 what is left, among them all rows of one id within one generation, and `scan` gives the last of them per id.
 
-Each row of a record also says in the column ``_ARRIVAL`` at which place of the live log it was written: the
-one that the log had reached when the row's import job was created. Streamed records carry the same column,
-so the newer of two is known for every single row, whatever was imported since. The column repeats one number
-over a whole import and takes no room to speak of.
+Each row of a record also says in the column ``#ARRIVAL`` (a name no schema can hold) at which place of the
+live log it was written: the one that the log had reached when the row's import job was created. Streamed
+records carry the same column, so the newer of two is known for every single row, whatever was imported
+since. The column repeats one number over a whole import and takes no room to speak of.
 
 Every snapshot is complete in itself: an INCREMENTAL import takes the parts of its predecessor into its own
 folder by hard link (a copy where the file system has no links). A link costs nothing, so appending a hundred
@@ -46,10 +46,10 @@ PART_ROWS = 1_000_000
 PART_BYTES = 128 * 1024 * 1024
 """A part is written when it has so many rows, or so many bytes in memory."""
 
-ARRIVAL = "_ARRIVAL"
+ARRIVAL = "#ARRIVAL"
 """Column of a record's place in the live log, int64; in frames of the live log it is the same."""
 
-_GENERATION = "_GENERATION"
+_GENERATION = "#GENERATION"
 
 
 class Published(Protocol):
@@ -104,7 +104,7 @@ class Snapshot:
         return rows.select(_under(schema or self.schema, self.schema))
 
     def records(self, schema: Schema | None = None) -> pl.LazyFrame:
-        """`scan` of a dataset of records, with the column ``_ARRIVAL``."""
+        """`scan` of a dataset of records, with the column ``#ARRIVAL``."""
         return self._last(self._all()).select(*_under(schema or self.schema, self.schema), ARRIVAL)
 
     def bulk(self, schema: Schema | None = None) -> pl.LazyFrame:
@@ -112,7 +112,7 @@ class Snapshot:
         return self._left().select(_under(schema or self.schema, self.schema))
 
     def stored(self, schema: Schema) -> pl.LazyFrame:
-        """`bulk` as a part holds it: of records with the column ``_ARRIVAL``."""
+        """`bulk` as a part holds it: of records with the column ``#ARRIVAL``."""
         beside = [ARRIVAL] if self._of_records else []
         return self._left().select(*_under(schema, self.schema), *beside)
 

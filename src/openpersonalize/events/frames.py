@@ -56,11 +56,11 @@ def events_to_frame(rows: Sequence[tuple[Any, ...]], schema: Schema) -> pl.DataF
     frame = _columns(rows, _EVENT_ROW)
     own = [_cast(MEMBERS[f.name], f) if f.name in MEMBERS else _property(f) for f in schema.fields]
     beside = [
-        pl.col("position").alias("_ARRIVAL"),
-        pl.col("session").alias("_SESSION"),
-        (pl.col("anonymous") == 1).alias("_ANONYMOUS"),
-        (pl.col("mark") == 1).alias("_DUPLICATE"),
-        pl.col("written").alias("_WRITTEN"),
+        pl.col("position").alias("#ARRIVAL"),
+        pl.col("session").alias("#SESSION"),
+        (pl.col("anonymous") == 1).alias("#ANONYMOUS"),
+        (pl.col("mark") == 1).alias("#DUPLICATE"),
+        pl.col("written").alias("#WRITTEN"),
     ]
     properties = [f for f in schema.fields if f.name not in MEMBERS]
     return _decoded(frame, properties).select(*own, *beside)
@@ -71,7 +71,7 @@ def records_to_frame(rows: Sequence[tuple[Any, ...]], schema: Schema) -> pl.Data
     frame = _columns(rows, _RECORD_ROW)
     key = id_column(schema)
     own = [_cast("id", f) if f.name == key else _property(f) for f in schema.fields]
-    beside = [pl.col("position").alias("_ARRIVAL"), pl.col("written").alias("_WRITTEN")]
+    beside = [pl.col("position").alias("#ARRIVAL"), pl.col("written").alias("#WRITTEN")]
     properties = [f for f in schema.fields if f.name != key]
     return _decoded(frame, properties).select(*own, *beside)
 

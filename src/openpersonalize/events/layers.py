@@ -30,7 +30,7 @@ def current_records(
         snapshot: the bulk layer; None before the first import.
         up_to: the place in the log up to which streamed records are read.
     """
-    put = log.records_frame(stream, schema, up_to=up_to).drop("_WRITTEN")
+    put = log.records_frame(stream, schema, up_to=up_to).drop("#WRITTEN")
     if snapshot is None:
         return put.drop(ARRIVAL)
     bulk = snapshot.records(schema).collect()

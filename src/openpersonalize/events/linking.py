@@ -13,21 +13,21 @@ def link_sessions(interactions: pl.LazyFrame) -> pl.LazyFrame:
     dropped.
 
     Args:
-        interactions: columns ``USER_ID``, ``_SESSION``, ``_ANONYMOUS`` (USER_ID then holds the session) and
-            ``_ARRIVAL``, as `LiveLog.interactions` gives them; others are carried along.
+        interactions: columns ``USER_ID``, ``#SESSION``, ``#ANONYMOUS`` (USER_ID then holds the session) and
+            ``#ARRIVAL``, as `LiveLog.interactions` gives them; others are carried along.
 
     Returns:
         The same columns, fewer rows, in the same order.
     """
     owners = (
-        interactions.filter(~pl.col("_ANONYMOUS"))
-        .group_by("_SESSION")
-        .agg(_OWNER=pl.col("USER_ID").sort_by("_ARRIVAL").first())
+        interactions.filter(~pl.col("#ANONYMOUS"))
+        .group_by("#SESSION")
+        .agg(pl.col("USER_ID").sort_by("#ARRIVAL").first().alias("#OWNER"))
     )
-    user = pl.when("_ANONYMOUS").then("_OWNER").otherwise("USER_ID")
+    user = pl.when("#ANONYMOUS").then("#OWNER").otherwise("USER_ID")
     return (
-        interactions.join(owners, on="_SESSION", how="left", maintain_order="left")
+        interactions.join(owners, on="#SESSION", how="left", maintain_order="left")
         .with_columns(USER_ID=user)
-        .drop("_OWNER")
+        .drop("#OWNER")
         .filter(pl.col("USER_ID").is_not_null())
     )

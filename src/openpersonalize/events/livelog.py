@@ -99,9 +99,9 @@ class LiveLog(ABC):
         """The events with `after` < position <= `up_to` (None: the newest), in order, in frames of <=
         `chunk` rows.
 
-        Columns: those of `schema`, in its order and types (see `frames`), then ``_ARRIVAL`` (int64, the
-        position), ``_SESSION`` (string), ``_ANONYMOUS`` (boolean: USER_ID holds the session because no user
-        was given), ``_DUPLICATE`` (boolean: an eventId seen before; export only), ``_WRITTEN`` (float64,
+        Columns: those of `schema`, in its order and types (see `frames`), then ``#ARRIVAL`` (int64, the
+        position), ``#SESSION`` (string), ``#ANONYMOUS`` (boolean: USER_ID holds the session because no user
+        was given), ``#DUPLICATE`` (boolean: an eventId seen before; export only), ``#WRITTEN`` (float64,
         epoch seconds). Events marked `IDENTICAL` are left out.
         """
 
@@ -119,7 +119,7 @@ class LiveLog(ABC):
         """The records with `after` < position <= `up_to`, in order, in frames of <= `chunk` rows.
 
         The newest version of each id within the range, or with `versions` all of them. Columns: those of
-        `schema`, then ``_ARRIVAL`` (int64, the position) and ``_WRITTEN`` (float64, epoch seconds).
+        `schema`, then ``#ARRIVAL`` (int64, the position) and ``#WRITTEN`` (float64, epoch seconds).
         """
 
     @abstractmethod

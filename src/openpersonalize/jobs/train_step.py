@@ -130,7 +130,7 @@ class Pinned:
         """All interactions in order of arrival; streamed ones under the user of their session."""
         schema = self.schemas["INTERACTIONS"]
         streamed = self.log.interactions_frame(stream_of(self.group), schema, up_to=self.position).lazy()
-        linked = link_sessions(streamed.filter(~pl.col("_DUPLICATE"))).select(schema.names)
+        linked = link_sessions(streamed.filter(~pl.col("#DUPLICATE"))).select(schema.names)
         if key is None:
             return linked
         return pl.concat([Snapshot.open(self.objects, key).scan(schema), linked])
