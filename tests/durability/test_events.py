@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import shop
-from durability.world import Crowd, World, call, insist, rounds
+from durability.world import Crowd, World, call, insist, kills, rounds
 from live import Clients
 from openpersonalize.datasets.schemas import parse_schema
 
@@ -154,7 +154,7 @@ def check_counted_once(world: World, diaries: list[Diary]) -> None:
     with world.opened() as installation:
         schema = parse_schema(shop.SCHEMAS["Interactions"])
         frame = installation.log.interactions_frame(world.stock.datasets["Interactions"], schema)
-        counting = frame.filter(~frame["_DUPLICATE"])
+        counting = frame.filter(~frame["#DUPLICATE"])
         counts = Counter(zip(counting["USER_ID"], counting["ITEM_ID"], strict=True))
         assert set(counts.values()) <= {1}
         acknowledged = set().union(*(diary.events for diary in diaries))
@@ -170,7 +170,7 @@ def test_writes_to_a_server_that_is_killed(
     for _ in range(rounds):
         writers = Writers(world, f"{chance.randrange(10**9)}")
         with Crowd(CLIENTS, writers.work) as crowd:
-            for _ in range(chance.choice([1, 2])):
+            for _ in kills(chance, rounds):
                 time.sleep(chance.uniform(0.2, 1.5))
                 assert not crowd.stop.is_set()
                 world.restart()

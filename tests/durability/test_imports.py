@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 import shop
-from durability.world import STEP, World, children, kill, rounds
+from durability.world import STEP, World, children, kill, kills, rounds
 from openpersonalize.datasets.snapshots import Snapshot
 from openpersonalize.installation import Installation
 from openpersonalize.jobs.report import job_list, job_report
@@ -148,7 +148,7 @@ def test_the_server_is_killed_while_it_imports(world: World, chance: random.Rand
         for books in both:
             for _ in range(chance.choice([1, 2])):
                 request(world, books, chance)
-        for _ in range(chance.choice([1, 2])):
+        for _ in kills(chance, rounds):
             time.sleep(chance.uniform(0.0, 2.5))
             world.restart()
             for books in both:

@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 import shop
-from durability.world import RECIPE, Crowd, World, call, only, rounds
+from durability.world import RECIPE, Crowd, World, call, kills, only, rounds
 from openpersonalize.datasets.schemas import parse_schema
 
 CLIENTS = 3
@@ -143,7 +143,7 @@ def test_a_storm_of_control_calls(world: World, chance: random.Random, rounds: i
     for number in range(rounds):
         clerk = Clerk(world, f"s{number}-{chance.randrange(10**6)}", chance)
         with Crowd(CLIENTS, clerk.work) as crowd:
-            for _ in range(chance.choice([1, 2])):
+            for _ in kills(chance, rounds):
                 time.sleep(chance.uniform(0.1, 0.7))
                 assert not crowd.stop.is_set()
                 world.restart()

@@ -227,5 +227,10 @@ def kill(pid: int) -> bool:
     return True
 
 
+def kills(chance: random.Random, rounds: int) -> range:
+    """One kill where there is one round, otherwise sometimes two in quick succession."""
+    return range(1 if rounds == 1 else chance.choice([1, 2]))
+
+
 def seed() -> int:
     return int(os.environ.get("DURABILITY_SEED") or random.SystemRandom().randrange(10**6))
