@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -35,6 +36,13 @@ def _flag(text: str) -> bool:
     raise ValueError("write on or off")
 
 
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("write a whole number") from None
+
+
 def _one_of(*allowed: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in allowed:
@@ -46,9 +54,9 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("host", "127.0.0.1", "address to listen on; anything but loopback needs an access key"),
-    Setting("port", 8077, "port to listen on", int),
+    Setting("port", 8077, "port to listen on", _whole),
     Setting("data_dir", "./openpersonalize-data", "folder that holds everything durable"),
-    Setting("workers", 1, "server processes sharing the port", int),
+    Setting("workers", 1, "server processes sharing the port", _whole),
     Setting("account", "000000000000", "AWS account id in every ARN"),
     Setting("region", "us-east-1", "region when a request is not signed"),
     Setting("database_url", "", "metadata database; empty: metadata.db in the data folder"),
@@ -58,25 +66,29 @@ SETTINGS: tuple[Setting, ...] = (
         "where s3:// locations live: local folder, AWS itself, or as AWS_ENDPOINT_URL_S3 says",
         _one_of("auto", "local", "aws"),
     ),
-    Setting("max_body_bytes", 8 * 1024 * 1024, "largest request body", int),
+    Setting("max_body_bytes", 8 * 1024 * 1024, "largest request body", _whole),
     Setting("minimum_data", True, "refuse to train below Amazon's minimums (off for small fixtures)", _flag),
     Setting("quota_profile", "none", "aws: enforce Amazon's call rates", _one_of("none", "aws")),
-    Setting("filter_window", 0, "newest interactions per user and event type that filters see; 0 = all", int),
-    Setting("job_slots", 2, "heavy job steps that run at once", int),
-    Setting("job_attempts", 3, "times a job step is tried when its process dies", int),
-    Setting("threads", 0, "threads a training may use; 0 = all cores", int),
-    Setting("history_cache_mb", 256, "memory for users' recent histories and vectors, per process", int),
-    Setting("shed_after", 512, "requests in flight in one process above which new ones are throttled", int),
-    Setting("recommendation_log_days", 14, "days an issued recommendationId is remembered", int),
-    Setting("recommendation_log_mb", 1024, "size of the memory of issued recommendationIds", int),
-    Setting("quota_dataset_groups", 5, "active dataset groups per region", int),
-    Setting("quota_schemas", 500, "schemas per region", int),
-    Setting("quota_import_jobs", 5, "import jobs pending or in progress per region", int),
-    Setting("quota_solutions", 10, "active solutions per dataset group", int),
-    Setting("quota_solution_versions", 20, "solution versions pending or in progress per region", int),
-    Setting("quota_campaigns", 5, "campaigns per dataset group", int),
-    Setting("quota_filters", 30, "filters per dataset group", int),
-    Setting("quota_filter_fields", 20, "distinct dataset fields over all filters of a dataset group", int),
+    Setting(
+        "filter_window", 0, "newest interactions per user and event type that filters see; 0 = all", _whole
+    ),
+    Setting("job_slots", 2, "heavy job steps that run at once", _whole),
+    Setting("job_attempts", 3, "times a job step is tried when its process dies", _whole),
+    Setting("threads", 0, "threads a training may use; 0 = all cores", _whole),
+    Setting("history_cache_mb", 256, "memory for users' recent histories and vectors, per process", _whole),
+    Setting(
+        "shed_after", 512, "requests in flight in one process above which new ones are throttled", _whole
+    ),
+    Setting("recommendation_log_days", 14, "days an issued recommendationId is remembered", _whole),
+    Setting("recommendation_log_mb", 1024, "size of the memory of issued recommendationIds", _whole),
+    Setting("quota_dataset_groups", 5, "active dataset groups per region", _whole),
+    Setting("quota_schemas", 500, "schemas per region", _whole),
+    Setting("quota_import_jobs", 5, "import jobs pending or in progress per region", _whole),
+    Setting("quota_solutions", 10, "active solutions per dataset group", _whole),
+    Setting("quota_solution_versions", 20, "solution versions pending or in progress per region", _whole),
+    Setting("quota_campaigns", 5, "campaigns per dataset group", _whole),
+    Setting("quota_filters", 30, "filters per dataset group", _whole),
+    Setting("quota_filter_fields", 20, "distinct dataset fields over all filters of a dataset group", _whole),
     Setting(
         "log_level", "info", "debug, info, warning or error", _one_of("debug", "info", "warning", "error")
     ),
@@ -157,15 +169,24 @@ def read_settings(
     return Settings(**values)
 
 
+_POSITIVE = frozenset({"workers", "job_slots", "job_attempts", "max_body_bytes", "shed_after"})
+"""Settings of which zero makes no sense; no number may be negative."""
+
+
 def _check(values: Mapping[str, Any]) -> None:
     account = values["account"]
-    if not (len(account) == 12 and account.isdigit()):
+    if not re.fullmatch("[0-9]{12}", account):
         raise StartError(f"account must be 12 digits, not {account!r}.")
+    if not re.fullmatch("[a-z0-9-]{1,64}", values["region"]):
+        raise StartError(f"region must be a name like us-east-1, not {values['region']!r}.")
+    if not values["data_dir"]:
+        raise StartError("data_dir must name a folder.")
     if not 0 <= values["port"] <= 65535:
         raise StartError(f"port must be between 0 and 65535, not {values['port']}.")
-    for name in ("workers", "job_slots", "job_attempts", "max_body_bytes"):
-        if values[name] < 1:
-            raise StartError(f"{name} must be at least 1, not {values[name]}.")
+    for name, value in values.items():
+        least = 1 if name in _POSITIVE else 0
+        if type(value) is int and value < least:
+            raise StartError(f"{name} must be at least {least}, not {value}.")
 
 
 assert [f.name for f in fields(Settings)] == [s.name for s in SETTINGS]

@@ -21,6 +21,14 @@ def test_the_reason_shows_the_first_twenty_and_counts_all():
     assert len(listed) == 38
 
 
+def test_a_problem_of_a_whole_row_names_no_column():
+    problems = Problems(lambda *place: None)
+    problems.add([Problem("a.csv", 4, "", "the row has 9 values, the header 8", "Bad.")])
+    assert problems.reason() == (
+        "Bad. 1 problems; first 20: file a.csv, line 4: the row has 9 values, the header 8"
+    )
+
+
 def test_no_more_than_so_many_are_listed():
     listed: list[tuple[str, int, str, str]] = []
     problems = Problems(lambda *place: listed.append(place))

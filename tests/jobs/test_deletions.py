@@ -117,6 +117,21 @@ def test_what_has_only_a_row(installation: Installation, scope: Scope) -> None:
         assert tx.get(arn) is None
 
 
+@pytest.mark.parametrize("status", [None, "ACTIVE"])
+def test_what_went_with_its_group_is_not_deleted_twice(
+    installation: Installation, scope: Scope, status: str | None
+) -> None:
+    arn = scope.arn("filter/one")
+    if status is not None:  # somebody made a new one of that name
+        with scope.write() as tx:
+            tx.add("filter", arn, "one", status=status)
+    job = Rehearsal(installation, scope, "delete-filter", arn)
+    Deletion("filter").run(job)
+    assert job.committed
+    with scope.read() as tx:
+        assert (tx.get(arn) is not None) == (status is not None)
+
+
 def test_a_deletion_that_fails_is_tried_again(
     installation: Installation, scope: Scope, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -86,6 +86,7 @@ def test_versions_are_listed_oldest_first(personalize: Any, wait: Wait, solution
     for arn in made:
         wait.active(arn, 120)
     fails("ResourceNotFoundException", personalize.list_solution_versions, solutionArn=f"{solution}-none")
+    fails("InvalidInputException", personalize.list_solution_versions, solutionArn=made[0])
 
 
 def test_named_version(personalize: Any, wait: Wait, solution: str) -> None:

@@ -48,6 +48,8 @@ def test_jobs_of_all_regions_and_of_one(live: Wire) -> None:
     status, found = page(live, "/v1/jobs")
     assert status == 200
     assert {job["arn"] for job in found["jobs"]} >= set(arns)
+    made = [job["created"] for job in found["jobs"]]
+    assert made == sorted(made, reverse=True)
     [job] = page(live, "/v1/jobs?region=sa-east-1")[1]["jobs"]
     assert (job["arn"], job["state"]) == (arns[1], "queued")
 

@@ -242,7 +242,8 @@ class _Column:
     def _wanted(self) -> str:
         if self.field.type == "boolean":
             return "true or false"
-        return "a whole number of 64 bits" if self.field.type in ("int", "long") else "a finite number"
+        bits = {"int": 32, "long": 64}.get(self.field.type)
+        return f"a whole number of {bits} bits" if bits else "a finite number"
 
     def _convert(self, texts: pl.Series) -> pl.Series:
         """Texts in the field's type, null where they are not of it."""

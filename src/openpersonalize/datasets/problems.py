@@ -77,7 +77,12 @@ def too_few_interactions(least: int, found: int) -> str:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with one place of an input file. `reason`: the sentence it would fail a job with."""
+    """One thing wrong with one place of an input file.
+
+    Attributes:
+        file, line, column: the place; `column` is empty where the whole row is meant.
+        reason: the sentence it would fail a job with.
+    """
 
     file: str
     line: int
@@ -112,8 +117,10 @@ class Problems:
 
     def reason(self) -> str:
         """The failure reason: the first problem's sentence, the count and the first places."""
-        places = "; ".join(
-            f"file {problem.file}, line {problem.line}, column {problem.column}: {problem.what}"
-            for problem in self._first
-        )
+        places = "; ".join(f"{_place(problem)}: {problem.what}" for problem in self._first)
         return f"{self._first[0].reason} {self.count} problems; first {IN_REASON}: {places}"
+
+
+def _place(problem: Problem) -> str:
+    column = f", column {problem.column}" if problem.column else ""
+    return f"file {problem.file}, line {problem.line}{column}"

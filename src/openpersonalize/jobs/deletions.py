@@ -26,7 +26,14 @@ class Deletion:
 
     def run(self, job: Job) -> None:
         with job.scope.write() as tx:
-            resource = tx.update(job.resource_arn, status="DELETE IN_PROGRESS")
+            resource = tx.get(job.resource_arn)
+            if resource is not None and (resource.status or "").startswith("DELETE"):
+                resource = tx.update(resource, status="DELETE IN_PROGRESS")
+            else:  # gone with its dataset group meanwhile; what is there now is another of that name
+                resource = None
+        if resource is None:
+            with job.commit():
+                return
         self.clean(job, resource)
         with job.commit() as tx:
             self.remove(tx, resource)

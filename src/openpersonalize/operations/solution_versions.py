@@ -51,10 +51,7 @@ def describe_solution_version(context: Context, request: Request) -> Answer:
 
 def list_solution_versions(context: Context, request: Request) -> Answer:
     """ListSolutionVersions: oldest first. The only list that refuses an unknown parent."""
-    if "solutionArn" in request:
-        with context.scope.read() as tx:
-            tx.require(request["solutionArn"], "solution")
-    return listed(
+    answer = listed(
         context,
         request,
         "ListSolutionVersions",
@@ -62,6 +59,10 @@ def list_solution_versions(context: Context, request: Request) -> Answer:
         "solutionVersions",
         parent="solutionArn",
     )
+    if "solutionArn" in request:
+        with context.scope.read() as tx:
+            tx.require(request["solutionArn"], "solution")
+    return answer
 
 
 def stop_solution_version_creation(context: Context, request: Request) -> Answer:

@@ -52,7 +52,7 @@ def solution_problems(
         return [f"Recipe {recipe.arn} is no longer supported."]
     if recipe.domain:
         return [
-            f"Recipe {recipe.arn} is for recommenders of a {recipe.domain} dataset group, not for solutions."
+            f"Recipe {recipe.arn} is for recommenders in {recipe.domain} dataset groups, not for solutions."
         ]
     config = solution.get("solutionConfig") or {}
     event_type = solution.get("eventType")

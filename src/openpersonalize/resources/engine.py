@@ -118,7 +118,7 @@ def open_database(path: Path) -> Database:
     except sqlite3.DatabaseError as error:
         raise StartError(_damaged(path, str(error))) from error
     if verdict != "ok":
-        raise StartError(_damaged(path, str(verdict).splitlines()[0]))
+        raise StartError(_damaged(path, str(verdict).splitlines()[-1]))  # the first may be a mere heading
     return Database(path)
 
 

@@ -2,7 +2,7 @@
 
 ``GET /health``                        200 ``{"status": "ready"}``, or 503 while starting or stopping
 ``GET /metrics``                       Prometheus' text format
-``GET /v1/jobs``                       all jobs, newest first; ``?region=`` narrows them to one region
+``GET /v1/jobs``                       the newest 1,000 of each region, newest first; ``?region=`` for one
 ``GET /v1/jobs/{arn}``                 the newest job of a resource: state, progress, ETA, log lines
 ``GET /v1/jobs/{arn}/problems``        what was wrong with the data, row by row
 
@@ -73,7 +73,8 @@ def error_page(error: ServiceError) -> tuple[int, bytes]:
 def _jobs(exchange: Exchange, services: Services) -> list[Mapping[str, Any]]:
     regions = parse_qs(exchange.query.decode("latin-1")).get("region")
     scopes = [services.scope(regions[0])] if regions else services.installation.metadata.scopes()
-    return [job for scope in scopes for job in job_list(scope)]
+    found = [job for scope in scopes for job in job_list(scope)]
+    return sorted(found, key=lambda job: job["created"], reverse=True)
 
 
 def _job(rest: str, services: Services) -> Any:
