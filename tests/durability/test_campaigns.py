@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 import shop
-from durability.world import Crowd, World, rounds
+from durability.world import SOAK_ROUNDS, Crowd, World, rounds
 from live import Wait
 
 FAVOURITES = ["item-07"]
@@ -115,11 +115,11 @@ def with_workers(world: World) -> Iterator[World]:
     world.server.options = world.server.options[:-2]
 
 
-@rounds
+@pytest.mark.soak
 def test_an_update_under_traffic_of_two_workers(
-    with_workers: World, versions: dict[str, str], chance: random.Random, rounds: int
+    with_workers: World, versions: dict[str, str], chance: random.Random
 ) -> None:
-    assert update_under_traffic(with_workers, versions, chance, 2 * rounds) > 20
+    assert update_under_traffic(with_workers, versions, chance, 2 * SOAK_ROUNDS) > 20
 
 
 @rounds

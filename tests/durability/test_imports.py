@@ -15,7 +15,7 @@ from openpersonalize.datasets.snapshots import Snapshot
 from openpersonalize.installation import Installation
 from openpersonalize.jobs.report import job_list, job_report
 
-ROWS = 40_000
+ROWS = 20_000
 WITNESS = "witness"
 State = dict[str, Any]
 
@@ -149,7 +149,7 @@ def test_the_server_is_killed_while_it_imports(world: World, chance: random.Rand
             for _ in range(chance.choice([1, 2])):
                 request(world, books, chance)
         for _ in kills(chance, rounds):
-            time.sleep(chance.uniform(0.0, 2.5))
+            time.sleep(chance.uniform(0.0, 1.5))
             world.restart()
             for books in both:
                 check_visible(world, books)

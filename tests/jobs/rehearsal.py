@@ -46,6 +46,7 @@ class Rehearsal:
 
     Attributes:
         moments: how many moments were passed.
+        committed: whether the workflow came to its end.
     """
 
     attempts = 1
@@ -71,6 +72,7 @@ class Rehearsal:
         self.payload = payload or {}
         self.lines: list[str] = []
         self.moments = 0
+        self.committed = False
         self._heavy = heavy
         self._die_at = die_at
 
@@ -101,6 +103,7 @@ class Rehearsal:
         self.moment()  # none after it: the engine ends the job in the same transaction
         with self._plain_scope.write() as tx:
             yield tx
+        self.committed = True
 
 
 class _Watched:
