@@ -49,6 +49,21 @@ def test_only_free_members_may_count_against() -> None:
     assert min(asked(["good", "good"], 400).fit(False).weights) >= 0
 
 
+@pytest.mark.parametrize("sharpness", [0.3, 1.0, 8.0])
+@pytest.mark.parametrize("n", [60, 3000])
+def test_scores_read_as_probabilities(n: int, sharpness: float) -> None:
+    """Items are drawn by the softmax of a feature; however sharp it is made, the shares come back."""
+    rng = np.random.default_rng(3)
+    questions = Questions([False], 400, np.ones(n, np.float32), np.random.default_rng(1))
+    for _ in range(400):
+        logits = rng.normal(size=n) * 2.0
+        share = np.exp(logits) / np.exp(logits).sum()
+        target = rng.choice(n, 1, p=share).astype(np.int32)
+        questions.add([(logits * sharpness).astype(np.float32)], target, np.ones(1, np.float32), target[:0])
+    (weight,) = questions.fit(False).weights
+    assert weight * sharpness == pytest.approx(1.0, rel=0.3)
+
+
 def test_where_popularity_says_it_all_the_lead_still_counts() -> None:
     found = asked(["bad", "bad", "against"], 400).fit(False)
     assert found.weights[0] > 0 or found.weights[1] > 0

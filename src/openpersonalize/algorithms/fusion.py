@@ -22,6 +22,7 @@ from .companion import Float32, Float64, Int32, Int64
 EXACT = 2048
 STEPS = (0.4, 0.2, 0.1)
 GAIN = 1.002
+SCALES = tuple(np.geomspace(0.02, 50.0, 32).tolist())
 PASSES = 4
 MOST_TARGETS = 8
 LARGEST = 12.0
@@ -123,7 +124,8 @@ class Questions:
             # Few questions can make it look best to answer everybody alike; an event must still change its
             # user's next answer, so the lead member parts what popularity leaves close together.
             weights[0] = STEPS[-1]
-        return Fitted(tuple(np.round(weights, 3).tolist()), ascent.judge(weights)[1], tuple(alone))
+        scaled = weights * ascent.temper(weights)
+        return Fitted(tuple(np.round(scaled, 4).tolist()), ascent.judge(scaled)[1], tuple(alone))
 
 
 class _Ascent:
@@ -205,6 +207,30 @@ class _Ascent:
                 if best == before:
                     break
         return best, weights
+
+    def temper(self, weights: Float64) -> float:
+        """The factor by which to multiply the weights so that the softmax of the scores fits the questions
+        best.
+
+        Ranks do not depend on a common factor, so the scale is free to make scores read as probabilities
+        (temperature scaling; Guo et al., "On Calibration of Modern Neural Networks", 2017).
+        """
+        scores = self._scores(weights)
+        return float(max(SCALES, key=lambda scale: self._likelihood(scores, scale)))
+
+    def _likelihood(self, scores: Float32, scale: float) -> float:
+        """Mean logarithm of the softmax of the relevant items, the sampled others counted as often as they
+        stand for."""
+        total = 0.0
+        for start in range(0, len(scores), _ROWS):
+            rows = slice(start, start + _ROWS)
+            block = scores[rows] * np.float32(scale)
+            block -= block.max(axis=1, keepdims=True)
+            reached = np.take_along_axis(block, self._place[rows], axis=1)
+            mass = np.exp(block)
+            whole = mass[:, : self._leaders].sum(axis=1) + self._share * mass[:, self._leaders :].sum(axis=1)
+            total += float(((reached - np.log(whole)[:, None]) * self._gain[rows]).sum())
+        return total
 
     def _bounded(self, member: int, weight: float) -> float:
         return float(np.clip(weight, -LARGEST if self._free[member] else 0.0, LARGEST))
