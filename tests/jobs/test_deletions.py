@@ -125,9 +125,7 @@ def test_what_went_with_its_group_is_not_deleted_twice(
     if status is not None:  # somebody made a new one of that name
         with scope.write() as tx:
             tx.add("filter", arn, "one", status=status)
-    job = Rehearsal(installation, scope, "delete-filter", arn)
-    Deletion("filter").run(job)
-    assert job.committed
+    Deletion("filter").run(Rehearsal(installation, scope, "delete-filter", arn))
     with scope.read() as tx:
         assert (tx.get(arn) is not None) == (status is not None)
 

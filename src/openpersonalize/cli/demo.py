@@ -269,7 +269,8 @@ class Shop:
         if sold_out in {item["itemId"] for item in after}:
             raise click.ClickException(f"{sold_out} is out of stock and still recommended")
 
-        chosen = self._recommend(25, self.filter)[-1]["itemId"]
+        chosen = self._recommend(60, self.filter)[-1]["itemId"]
+        before = [item["itemId"] for item in self._recommend(25, self.filter)]
         _headline("PutEvents", f"the customer buys {self.titles[chosen]}; the next answer knows")
         self.events.put_events(
             trackingId=self.tracking_id,
@@ -277,23 +278,20 @@ class Shop:
             sessionId="demo",
             eventList=[{"eventType": "purchase", "itemId": chosen, "sentAt": time.time()}],
         )
-        later = self._recommend(5, self.filter)
-        self._list(later, bought)
-        if [item["itemId"] for item in later] == [item["itemId"] for item in after]:
-            changed = "the same five products with other scores"
-        else:
-            before = {item["itemId"] for item in after}
-            changed = (
-                f"{sum(item['itemId'] not in before for item in later)} of 5 products are new in the list"
-            )
-        click.echo(f"  {changed}; the product just bought is gone from the list.")
+        self._list(self._recommend(5, self.filter), bought)
+        later = [item["itemId"] for item in self._recommend(25, self.filter)]
+        new = len(set(later) - set(before))
+        moved = sum(was != now for was, now in zip(before, later, strict=True)) - new
+        click.echo(f"  Of the first 25, {new} are new and {moved} stand in another place.")
+        if later == before:
+            raise click.ClickException("the purchase changed nothing")
 
     def say_what_next(self, data_dir: str) -> None:
         """The next steps, as lines to paste."""
         click.echo(
             f"""
 What to try next: keep the server running in one terminal,
-
+{_activation()}
     openpersonalize serve --data-dir {data_dir}          (or: make serve)
 
 and ask it from another with any AWS client, unchanged:
@@ -339,6 +337,13 @@ and ask it from another with any AWS client, unchanged:
         self.events.put_items(
             datasetArn=self.datasets["Items"], items=[{"itemId": item, "properties": json.dumps(properties)}]
         )
+
+
+def _activation() -> str:
+    """The line that brings the command onto the path, where it is not there yet."""
+    if shutil.which("openpersonalize"):
+        return ""
+    return f"\n    . {Path(sys.executable).with_name('activate')}          (in both terminals)"
 
 
 def _headline(title: str, rest: str) -> None:

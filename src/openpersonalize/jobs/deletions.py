@@ -26,17 +26,20 @@ class Deletion:
 
     def run(self, job: Job) -> None:
         with job.scope.write() as tx:
-            resource = tx.get(job.resource_arn)
-            if resource is not None and (resource.status or "").startswith("DELETE"):
-                resource = tx.update(resource, status="DELETE IN_PROGRESS")
-            else:  # gone with its dataset group meanwhile; what is there now is another of that name
-                resource = None
-        if resource is None:
-            with job.commit():
-                return
-        self.clean(job, resource)
+            resource = self._begun(tx, job.resource_arn)
+        if resource is not None:
+            self.clean(job, resource)
         with job.commit() as tx:
-            self.remove(tx, resource)
+            if resource is not None:
+                self.remove(tx, resource)
+
+    def _begun(self, tx: Transaction, arn: str) -> Resource | None:
+        """The resource, now DELETE IN_PROGRESS. None when it went with its dataset group meanwhile; what has
+        its name now is another."""
+        resource = tx.get(arn)
+        if resource is None or not (resource.status or "").startswith("DELETE"):
+            return None
+        return tx.update(resource, status="DELETE IN_PROGRESS")
 
     def clean(self, job: Job, resource: Resource) -> None:
         """Removes data outside the metadata store; may run more than once."""
