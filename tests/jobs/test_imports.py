@@ -124,8 +124,11 @@ def test_a_crash_at_any_moment_leaves_the_old_data_or_the_new(shelves: Callable[
 def test_a_failed_import_changes_nothing(scope: Scope, shelves: Callable[[], Shelf]) -> None:
     shelf = shelves()
     job = shelf.rehearse()
+    objects = shelf.installation.objects
+    objects.publish(objects.stage(), "snapshots/rehearsal")  # by an attempt that died before its commit
     with scope.write() as tx:
         Import().failed(job, tx, "Input CSV has no records.")
+    assert not objects.exists("snapshots/rehearsal")
     with scope.read() as tx:
         row = tx.require(shelf.job)
     assert (row.status, row.attributes["failureReason"]) == ("CREATE FAILED", "Input CSV has no records.")

@@ -193,7 +193,7 @@ def test_stopped_at_the_last_moment(workshops: Callable[[], Workshop]) -> None:
     version = workshop.read()
     assert version.status == "CREATE STOPPED"
     assert "artifact" not in version.internal
-    assert not workshop.installation.objects.exists(job.made)
+    assert not workshop.installation.objects.exists("artifacts/rehearsal")
 
 
 class _StoppedAtTheEnd(Rehearsal):
@@ -203,12 +203,11 @@ class _StoppedAtTheEnd(Rehearsal):
         super().__init__(
             workshop.installation, workshop.scope, "train", workshop.version, heavy=workshop._step
         )
-        self.made = ""
 
     def heavy(self, step: str, **arguments: Any) -> dict[str, Any]:
-        result = super().heavy(step, **arguments)
-        self.made = result["artifact"]
-        return result
+        objects = self.installation.objects
+        objects.publish(objects.stage(), f"artifacts/{self.id}")
+        return super().heavy(step, **arguments) | {"artifact": f"artifacts/{self.id}"}
 
     @contextmanager
     def commit(self) -> Iterator[Transaction]:
@@ -218,8 +217,11 @@ class _StoppedAtTheEnd(Rehearsal):
 
 def test_failure_is_told(workshops: Callable[[], Workshop]) -> None:
     workshop = workshops()
+    objects = workshop.installation.objects
+    objects.publish(objects.stage(), "artifacts/rehearsal")  # by an attempt that died before its commit
     with workshop.scope.write() as tx:
         Train().failed(workshop.rehearse(), tx, "Too little data.")
+    assert not objects.exists("artifacts/rehearsal")
     version = workshop.read()
     assert (version.status, version.attributes["failureReason"]) == ("CREATE FAILED", "Too little data.")
 

@@ -7,7 +7,6 @@ all of the old, whatever crashes.
 
 from __future__ import annotations
 
-from ..errors import JobStopped
 from ..resources.store import Transaction
 from .retention import retire_snapshot
 from .workflow import Job
@@ -38,16 +37,13 @@ class Import:
             position=job.payload["position"],
             minimum_data=job.installation.settings.minimum_data,
         )
-        try:
-            with job.commit() as tx:
-                tx.update(dataset.arn, internal={"snapshot": made["snapshot"]}, touch=False)
-                tx.update(row.arn, status="ACTIVE", internal={"rows": made["rows"], "bytes": made["bytes"]})
-                retire_snapshot(tx, old, job.installation.clock.now())
-        except JobStopped:
-            job.installation.objects.remove(made["snapshot"])
-            raise
+        with job.commit() as tx:
+            tx.update(dataset.arn, internal={"snapshot": made["snapshot"]}, touch=False)
+            tx.update(row.arn, status="ACTIVE", internal={"rows": made["rows"], "bytes": made["bytes"]})
+            retire_snapshot(tx, old, job.installation.clock.now())
 
     def failed(self, job: Job, tx: Transaction, reason: str) -> None:
+        job.installation.objects.remove(f"snapshots/{job.id}")  # published, and never named
         tx.update(job.resource_arn, status="CREATE FAILED", set={"failureReason": reason})
 
     def stopped(self, job: Job, tx: Transaction) -> None:

@@ -114,20 +114,16 @@ class Train:
             version = _begin(tx, job)
             schemas = training_schemas(tx, tx.require(version.attributes["solutionArn"], "solution"))
         recipe, made = _train(job, version, schemas)
-        try:
-            with job.commit() as tx:
-                _publish(tx, job, recipe, made)
-        except JobStopped:
-            job.installation.objects.remove(made["artifact"])
-            raise
+        with job.commit() as tx:
+            _publish(tx, job, recipe, made)
 
     def failed(self, job: Job, tx: Transaction, reason: str) -> None:
         version = tx.update(job.resource_arn, status="CREATE FAILED", set={"failureReason": reason})
-        release_data(tx, version, job.installation.clock.now())
+        _discard(tx, job, version)
 
     def stopped(self, job: Job, tx: Transaction) -> None:
         version = tx.update(job.resource_arn, status="CREATE STOPPED")
-        release_data(tx, version, job.installation.clock.now())
+        _discard(tx, job, version)
 
 
 def _begin(tx: Transaction, job: Job) -> Resource:
@@ -144,6 +140,12 @@ def _begin(tx: Transaction, job: Job) -> Resource:
         status="CREATE IN_PROGRESS",
         internal={"pinned": pinned, "position": job.installation.log.position()},
     )
+
+
+def _discard(tx: Transaction, job: Job, version: Resource) -> None:
+    """Nobody will ask for what the training pinned, nor for an artifact it published before a crash."""
+    job.installation.objects.remove(f"artifacts/{job.id}")
+    release_data(tx, version, job.installation.clock.now())
 
 
 def _train(job: Job, version: Resource, schemas: dict[str, str]) -> tuple[str, dict[str, Any]]:
