@@ -194,3 +194,14 @@ def test_curl(live: Wire, keys: dict[str, Any]) -> None:
     ask = (f"{live.endpoint}/recommendations", "-H", "Content-Type: application/json", "-d", '{"userId":"u"}')
     assert run(*ask) == {"itemList": [{"itemId": "a"}]}
     assert run(*ask, secret="wrong")["__type"] == "InvalidSignatureException"
+
+
+@pytest.mark.skipif(CURL is None, reason="curl is not installed")
+@pytest.mark.parametrize("colon", [":", "%3A"])
+def test_curl_reads_the_page_of_a_job(live: Wire, keys: dict[str, Any], colon: str) -> None:
+    arn = "arn:aws:personalize:us-east-1:000000000000:dataset-import-job/none"
+    command = [str(CURL), "-sS", "--aws-sigv4", "aws:amz:us-east-1:personalize"]
+    command += ["--user", f"{keys['read'][0].id}:{keys['read'][1]}"]
+    command += [f"{live.endpoint}/v1/jobs/{arn.replace(':', colon)}"]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(found.stdout)["error"]["message"] == f"There is no job of {arn}."

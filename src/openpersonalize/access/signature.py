@@ -142,10 +142,8 @@ def verify(
         raise InvalidSignature(f"Credential should be scoped to correct service: '{SERVICE}'.")
     stamp = _check_date(headers, claim, now)
     _check_signed_headers(headers, claim)
-    canonical = b"\n".join(
+    rest = b"\n".join(
         (
-            method.encode("latin-1"),
-            _canonical_path(raw_path) if len(raw_path) > _SHORT else _short_path(raw_path),
             _canonical_query(query) if query else b"",
             *[name + b":" + _collapsed(headers.get(name, b"")) for name in claim.signed],
             b"",
@@ -153,18 +151,22 @@ def verify(
             _payload_hash(headers, body),
         )
     )
-    to_sign = (
-        f"{ALGORITHM}\n{stamp}\n{claim.date}/{claim.region}/{SERVICE}/aws4_request\n"
-        f"{hashlib.sha256(canonical).hexdigest()}"
-    )
     key = _signing_key(holder.secret, claim.date, claim.region)
-    expected = hmac.digest(key, to_sign.encode("latin-1"), "sha256").hex()
-    if not hmac.compare_digest(expected, claim.signature):
-        raise InvalidSignature(
-            "The request signature we calculated does not match the signature you provided. "
-            "Check your AWS Secret Access Key and signing method."
+    path = _canonical_path(raw_path) if len(raw_path) > _SHORT else _short_path(raw_path)
+    # Older curl signs a path as it sends it, without the second encoding.
+    for signed_path in (path,) if path == raw_path else (path, raw_path):
+        canonical = b"%s\n%s\n%s" % (method.encode("latin-1"), signed_path, rest)
+        to_sign = (
+            f"{ALGORITHM}\n{stamp}\n{claim.date}/{claim.region}/{SERVICE}/aws4_request\n"
+            f"{hashlib.sha256(canonical).hexdigest()}"
         )
-    return claim, holder
+        expected = hmac.digest(key, to_sign.encode("latin-1"), "sha256").hex()
+        if hmac.compare_digest(expected, claim.signature):
+            return claim, holder
+    raise InvalidSignature(
+        "The request signature we calculated does not match the signature you provided. "
+        "Check your AWS Secret Access Key and signing method."
+    )
 
 
 def _check_date(headers: Mapping[bytes, bytes], claim: Claim, now: float) -> str:
