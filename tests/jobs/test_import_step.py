@@ -19,7 +19,7 @@ from openpersonalize.jobs import import_step
 from openpersonalize.jobs.import_step import run
 from openpersonalize.jobs.task import Task
 from openpersonalize.settings import read_settings
-from openpersonalize.storage.buckets import AccessDenied, LocalBuckets, open_buckets
+from openpersonalize.storage.buckets import AccessDenied, LocalBuckets, Unreachable, open_buckets
 from openpersonalize.storage.folder import DataFolder
 from openpersonalize.storage.objects import open_objects
 
@@ -147,6 +147,19 @@ def test_no_access(shelf: Shelf, monkeypatch: pytest.MonkeyPatch):
         assert shelf.failure() == (
             "Failed to create a data import job for Items dataset. Insufficient privileges for accessing data"
             " in Amazon S3."
+        )
+
+
+def test_a_service_that_does_not_answer(shelf: Shelf, monkeypatch: pytest.MonkeyPatch):
+    def refused(*_: object) -> None:
+        raise Unreachable("Could not connect")
+
+    shelf.put("f.csv", "ITEM_ID,GENRE,PRICE\na,A,1\n")
+    for method in ("open", "list"):
+        monkeypatch.setattr(LocalBuckets, method, refused)
+        assert shelf.failure() == (
+            "Amazon S3 cannot be read from now (Could not connect); check AWS_ENDPOINT_URL_S3 and the"
+            " network, and import again."
         )
 
 

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from contract.buckets import BucketsContract, locations, put
-from openpersonalize.storage.buckets import AccessDenied
+from openpersonalize.storage.buckets import AccessDenied, Unreachable
 from openpersonalize.storage.s3 import S3Buckets
 
 
@@ -138,8 +138,26 @@ def test_a_connection_that_always_breaks_is_given_up(
         return {**answer, "Body": Breaking(answer["Body"], after=0)}
 
     monkeypatch.setattr(client, "get_object", breaking)
-    with buckets.open("s3://films/a.bin") as stream, pytest.raises(ReadTimeoutError):
+    with buckets.open("s3://films/a.bin") as stream, pytest.raises(Unreachable, match="Read timeout"):
         stream.read()
+
+
+def test_a_service_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    nobody = S3Buckets("us-east-1", "http://127.0.0.1:9")
+    nobody._client.meta.events.register("needs-retry.s3", lambda **_: False)
+    with pytest.raises(Unreachable, match="Could not connect"):
+        nobody.list("s3://films/in/")
+
+
+def test_a_service_that_fails(buckets: S3Buckets, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(**request: Any) -> Any:
+        raise ClientError({"Error": {"Code": "SlowDown", "Message": "Please reduce your rate"}}, "GetObject")
+
+    monkeypatch.setattr(client, "get_object", failing)
+    with pytest.raises(Unreachable, match="SlowDown"):
+        buckets.open("s3://films/a.csv")
 
 
 class Breaking:

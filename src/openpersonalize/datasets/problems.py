@@ -47,6 +47,14 @@ def no_access(dataset_type: str) -> str:
     )
 
 
+def unreachable(why: str) -> str:
+    """The service that holds the bucket fails."""
+    return (
+        f"Amazon S3 cannot be read from now ({why}); check AWS_ENDPOINT_URL_S3 and the network, and import"
+        " again."
+    )
+
+
 def missing_columns(dataset_type: str, columns: Iterable[str]) -> str:
     """Header rows lack columns of the schema."""
     return (

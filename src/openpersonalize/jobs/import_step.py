@@ -21,7 +21,7 @@ from ..datasets.problems import Problems
 from ..datasets.schemas import Schema, parse_schema
 from ..datasets.snapshots import Snapshot, SnapshotWriter
 from ..errors import JobFailed
-from ..storage.buckets import AccessDenied, Buckets, Found, open_buckets
+from ..storage.buckets import AccessDenied, Buckets, Found, Unreachable, open_buckets
 from ..storage.objects import open_objects
 from .task import Task
 
@@ -85,6 +85,8 @@ def run(
                 raise
     except AccessDenied as error:
         raise JobFailed(reasons.no_access(dataset_type)) from error
+    except Unreachable as error:
+        raise JobFailed(reasons.unreachable(str(error))) from error
     snapshot = Snapshot.open(objects, key)
     return {"snapshot": key, "rows": snapshot.appended, "total_rows": snapshot.rows, "bytes": total}
 

@@ -17,11 +17,23 @@ from ..settings import Settings
 from .durable import sync_file, sync_folder
 from .locations import Location, check_location, parse_location
 
-__all__ = ["AccessDenied", "Buckets", "Found", "LocalBuckets", "check_location", "open_buckets"]
+__all__ = [
+    "AccessDenied",
+    "Buckets",
+    "Found",
+    "LocalBuckets",
+    "Unreachable",
+    "check_location",
+    "open_buckets",
+]
 
 
 class AccessDenied(OpenPersonalizeError):
     """Insufficient privileges for accessing data in Amazon S3."""
+
+
+class Unreachable(OpenPersonalizeError):
+    """The service that holds the buckets does not answer, or not as it should, after several tries."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +48,8 @@ class Found:
 class Buckets(ABC):
     """Files under ``s3://bucket/key``. All methods may be called from any thread.
 
-    Every method raises InvalidInput for text that is no location (`check_location`) and AccessDenied where
-    the bucket's owner does not let us.
+    Every method raises InvalidInput for text that is no location (`check_location`), AccessDenied where the
+    bucket's owner does not let us, and Unreachable where a service that holds the buckets fails.
     """
 
     def list(self, location: str) -> list[Found]:

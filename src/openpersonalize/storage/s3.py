@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 import boto3
 from botocore.config import Config
 from botocore.exceptions import (
+    BotoCoreError,
     ClientError,
     CredentialRetrievalError,
     HTTPClientError,
@@ -22,7 +23,7 @@ from botocore.exceptions import (
 )
 
 from ..errors import InvalidInput
-from .buckets import AccessDenied, Buckets
+from .buckets import AccessDenied, Buckets, Unreachable
 from .locations import Location, parse_location
 
 _DENIED = frozenset(
@@ -164,4 +165,6 @@ def _mapped() -> Iterator[None]:
             raise AccessDenied() from error
         if code in _ABSENT:
             raise FileNotFoundError(f"nothing is there ({code})") from error
-        raise
+        raise Unreachable(str(error)) from error
+    except BotoCoreError as error:
+        raise Unreachable(str(error)) from error
