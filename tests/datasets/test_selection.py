@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -44,6 +45,16 @@ def test_a_missing_value_fails_a_threshold() -> None:
     assert chosen.weight("rate", 2.9) is None
     assert chosen.weight("rate", None) is None
     assert chosen.weight("rate", float("nan")) is None
+
+
+@pytest.mark.parametrize("kind", [pl.Float32, pl.Float64])
+def test_a_value_reaches_a_threshold_that_is_written_alike(kind: type[pl.DataType]) -> None:
+    """No 32-bit number is 3.3: the stored value lies below the 64-bit 3.3, the one of 3.4 above."""
+    for text in ("3.3", "3.4"):
+        chosen = EventSelection.from_solution(None, {"eventValueThreshold": text})
+        frame = pl.DataFrame({"EVENT_VALUE": [float(text)]}, schema={"EVENT_VALUE": kind})
+        assert frame.select(chosen.expression(frame.columns)).to_series().to_list() == [1.0]
+        assert chosen.weight("rate", float(np.float32(text))) == 1.0
 
 
 def test_only_ratios_of_weights_matter() -> None:

@@ -30,6 +30,16 @@ def streamed(*rows):
     return History.of([row if len(row) == 5 else (*row, None) for row in rows])
 
 
+def test_a_value_reaches_a_threshold_that_is_written_alike():
+    asked = recent(config={"eventValueThreshold": "3.3"}).query(
+        NOTHING,
+        streamed((11, "a", 1, "rate", 3.3), (12, "b", 2, "rate", 3.2999), (13, "c", 3, "rate", 1e300)),
+        9,
+        False,
+    )
+    assert asked.item.tolist() == [0, 2]
+
+
 def test_streamed_events_follow_the_trained_ones():
     query = recent().query(
         trained((2, 50, 0)), streamed((11, "a", 100, "click"), (12, "b", 200, "buy")), 300, False

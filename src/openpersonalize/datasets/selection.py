@@ -13,13 +13,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 
 @dataclass(frozen=True)
 class EventRule:
     """One line of the choice: rows of type `event_type` (None: any) with at least `threshold` (None: any
-    value).
+    value), compared as 32-bit numbers, which is what event values are: 3.3 reaches 3.3.
 
     `weight` is relative to the mean of all rules: weights 0.3 and 0.1 are 1.5 and 0.5.
     """
@@ -74,7 +75,9 @@ class EventSelection:
         for rule in self.rules:
             if rule.event_type is not None and rule.event_type != event_type:
                 continue
-            if rule.threshold is not None and not (value is not None and value >= rule.threshold):
+            if rule.threshold is not None and (
+                value is None or not np.float32(value) >= np.float32(rule.threshold)
+            ):
                 continue
             return rule.weight
         return None
@@ -91,8 +94,10 @@ class EventSelection:
             if rule.event_type is not None:
                 fits = (pl.col("EVENT_TYPE") == rule.event_type) if "EVENT_TYPE" in present else pl.lit(False)
             if rule.threshold is not None:
+                least = pl.lit(rule.threshold, dtype=pl.Float32)
                 valued = "EVENT_VALUE" in present
-                fits = fits & ((pl.col("EVENT_VALUE") >= rule.threshold) if valued else pl.lit(False))
+                reached = (pl.col("EVENT_VALUE").cast(pl.Float32) >= least) if valued else pl.lit(False)
+                fits = fits & reached
             chosen = (
                 pl.when(fits.fill_null(False)).then(pl.lit(rule.weight, dtype=pl.Float32)).otherwise(chosen)
             )

@@ -56,12 +56,14 @@ class History:
         if not rows:
             return EMPTY
         position, item, time, kind, value = zip(*rows, strict=True)
+        with np.errstate(over="ignore"):  # a value beyond 32 bits is infinite, as in training
+            values = np.array(value, dtype=np.float32)
         return cls(
             np.array(position, dtype=np.int64),
             item,
             np.array(time, dtype=np.int64),
             tuple(map(sys.intern, kind)),
-            np.array(value, dtype=np.float32),
+            values,
             max(position),
         )
 
