@@ -241,6 +241,20 @@ def objective(column: str | None, sensitivity: str = "LOW") -> dict[str, Any]:
         (V1, objective("NONE"), ALL, False, "no field NONE"),
         (V1, objective(None), ALL, False, "needs an itemAttribute"),
         (V1, objective("PRICE"), {"INTERACTIONS": INTERACTIONS}, True, "needs an Items dataset"),
+        (
+            V1,
+            {**objective("PRICE"), "trainingDataConfig": {"excludedDatasetColumns": {"ITEMS": ["PRICE"]}}},
+            ALL,
+            False,
+            "left out of training",
+        ),
+        (
+            V1,
+            {**objective("PRICE"), "trainingDataConfig": {"includedDatasetColumns": {"items": ["GENRE"]}}},
+            ALL,
+            False,
+            "left out of training",
+        ),
     ],
 )
 def test_objectives_that_cannot_be(

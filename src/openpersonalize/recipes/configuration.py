@@ -61,7 +61,7 @@ def solution_problems(
         *parameter_problems(recipe, config),
         *search_problems(recipe, config.get("hpoConfig"), perform_hpo),
         *_event_problems(recipe, config, schemas, event_type, complete),
-        *_objective_problems(recipe, config.get("optimizationObjective"), schemas, complete),
+        *_objective_problems(recipe, config, schemas, complete),
         *_column_problems(recipe, config.get("trainingDataConfig"), schemas, complete),
         *_schedule_problems(config.get("autoTrainingConfig")),
     ]
@@ -139,9 +139,8 @@ def _event_list_problems(listed: list[Config]) -> list[str]:
     return problems
 
 
-def _objective_problems(
-    recipe: Recipe, objective: Config | None, schemas: Schemas, complete: bool
-) -> list[str]:
+def _objective_problems(recipe: Recipe, config: Config, schemas: Schemas, complete: bool) -> list[str]:
+    objective = config.get("optimizationObjective")
     if objective is None:
         return []
     if not recipe.features.objective:
@@ -159,6 +158,8 @@ def _objective_problems(
         return [f"The Items schema has no field {name} for optimizationObjective."]
     if column.type not in NUMERIC or column.nullable:
         return [f"The field {name} of optimizationObjective must be numeric and must not be nullable."]
+    if not training_columns(config, "ITEMS", [name]):
+        return [f"The field {name} of optimizationObjective is left out of training by trainingDataConfig."]
     return []
 
 
