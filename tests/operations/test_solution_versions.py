@@ -227,5 +227,17 @@ def test_automl_keeps_the_better_recipe(
     wait.active(campaign)
 
 
+def test_automl_trains_on_the_event_type_of_the_solution(
+    personalize: Any, wait: Wait, stocked: shop.SmallShop, name: str
+) -> None:
+    """eventType is no part of solutionConfig, of which AutoML reads nothing but autoMLConfig."""
+    solution = personalize.create_solution(
+        name=name, datasetGroupArn=stocked.group, performAutoML=True, eventType="purchase"
+    )["solutionArn"]
+    version = personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+    few = "Dataset has fewer than 1000 interactions after filtering by event type: purchase"
+    assert wait.failed(version) == few
+
+
 def _only_arn(made: dict[str, Any]) -> dict[str, str]:
     return {"solutionVersionArn": made["solutionVersionArn"]}

@@ -173,7 +173,14 @@ def _train(job: Job, version: Resource, schemas: dict[str, str]) -> tuple[str, d
     best, made = train_best(
         job,
         version.attributes["solutionConfig"],
-        lambda recipe: train(recipe.arn, {"performHPO": recipe.features.hpo, "solutionConfig": {}}),
+        lambda recipe: train(
+            recipe.arn,
+            {
+                "performHPO": recipe.features.hpo,
+                "eventType": version.attributes.get("eventType"),
+                "solutionConfig": {},
+            },
+        ),
     )
     return best.arn, made
 

@@ -131,7 +131,8 @@ def check_recipe_config(
 
     Args:
         solution: a CreateSolution request or the attributes of a solution.
-        recipe: its recipe; None where performAutoML chooses one, which reads nothing but ``autoMLConfig``.
+        recipe: its recipe; None where performAutoML chooses one, which of ``solutionConfig`` reads nothing
+            but ``autoMLConfig``.
         schemas: of the group's datasets, by type.
         complete: a dataset that a setting speaks of must exist by now.
 
@@ -140,8 +141,11 @@ def check_recipe_config(
     """
     if recipe is None:
         config = solution.get("solutionConfig", {})
-        schedule = {"solutionConfig": {k: v for k, v in config.items() if k == "autoTrainingConfig"}}
-        candidates = [(candidate, schedule) for candidate in read_automl(config)[0]]
+        read = {
+            "eventType": solution.get("eventType"),
+            "solutionConfig": {k: v for k, v in config.items() if k == "autoTrainingConfig"},
+        }
+        candidates = [(candidate, read) for candidate in read_automl(config)[0]]
     else:
         candidates = [(recipe, solution)]
     for candidate, settings in candidates:

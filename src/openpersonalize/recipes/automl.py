@@ -14,7 +14,7 @@ DEFAULT_METRIC = "normalized_discounted_cumulative_gain_at_25"
 
 
 def read_automl(config: Mapping[str, Any] | None) -> tuple[list[Recipe], str]:
-    """The recipes and the metric of ``autoMLConfig``; AutoML ignores the rest of a solution's settings.
+    """The recipes and the metric of ``autoMLConfig``; AutoML ignores the rest of ``solutionConfig``.
 
     Legacy recipes in the list are skipped.
 
