@@ -175,8 +175,12 @@ def test_missing_columns_are_named_in_schema_order(shelf: Shelf):
 def test_columns_missing_in_any_file_of_a_folder(shelf: Shelf):
     shelf.put("d/1.csv", "ITEM_ID,GENRE,PRICE\na,A,1\n")
     shelf.put("d/2.csv", "ITEM_ID,PRICE\na,1\n")
-    shelf.put("d/3.csv", "GENRE,PRICE\na,1\n")
+    shelf.put("d/sub/1.csv", "GENRE,PRICE\na,1\n")
     assert shelf.failure(location="s3://b/d").endswith("missing the following columns:[ITEM_ID, GENRE].")
+    assert [problem[:3] for problem in shelf.problems] == [
+        ("2.csv", 1, "GENRE"),
+        ("sub/1.csv", 1, "ITEM_ID"),
+    ]
 
 
 def test_an_empty_file_has_no_columns(shelf: Shelf):

@@ -12,6 +12,7 @@ dataset. The step may run again after a crash: its snapshot is published under t
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 from ..datasets import problems as reasons
@@ -92,7 +93,7 @@ def run(
 
 
 def _found(buckets: Buckets, location: str) -> list[Found]:
-    """The files to read, in order of their names.
+    """The files to read, in order of their names; those of a folder are called by their path below it.
 
     Raises:
         JobFailed: there are none.
@@ -100,7 +101,10 @@ def _found(buckets: Buckets, location: str) -> list[Found]:
     files = buckets.list(location)
     if not files:
         raise JobFailed(reasons.nothing_found(location))
-    return files
+    if files[0].location == location:
+        return files
+    folder = location.rstrip("/") + "/"
+    return [replace(file, name=file.location.removeprefix(folder)) for file in files]
 
 
 def _open(buckets: Buckets, file: Found) -> BinaryIO:
