@@ -99,7 +99,7 @@ class FusedModel(Model):
     def scores(self, query: Query) -> Float32:
         """See `Model.scores`; about 0.5 ms for 10,000 items and 50 events."""
         total = self._relevance(query)
-        if self.reward is not None and self.reward_weight:
+        if self.reward is not None and self.reward_weight and len(self._unscored) < len(total):
             low, high = float(total[self.scored].min()), float(total[self.scored].max())
             span = max(high - low, 1e-6)
             # Both parts lie in 0..1; scaled back, so that the softmax stays as sharp as without an objective.
