@@ -100,6 +100,7 @@ class House:
             "users": None,
             "group": GROUP,
             "position": 0,
+            "moment": 400 * DAY,
             "seed": 11,
         }
         made = run(task, recipe=recipe, **{**given, **arguments})

@@ -9,12 +9,13 @@ import polars as pl
 import pytest
 
 from contract.recipe import RecipeContract, nobody, question
+from openpersonalize.algorithms.recent import Recent
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.recipes.base import Configuration, Objective, Training, TrainingData
 from openpersonalize.recipes.fused import LIVE_EVENTS, FusedModel
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.registry import recipe
-from openpersonalize.recipes.user_personalization import UserPersonalization, without_extremes
+from openpersonalize.recipes.user_personalization import UserPersonalization, companions, without_extremes
 from recipes.worlds import DAY, chain, loyal, sequences_of, two_clusters
 
 
@@ -41,6 +42,28 @@ class TestContract(RecipeContract):
 
 class TestRanking(RecipeContract):
     recipe = named("aws-personalized-ranking")
+
+
+def test_an_event_from_the_future_leaves_recent_popularity_alone() -> None:
+    """A client's wrong clock may say 2099; for the clock of popularity its event came when training began."""
+    world = loyal()
+    moment = int(world.time.max()) + DAY
+    late = replace(
+        world, time=np.where(np.arange(len(world.time)) == world.ptr[1] - 1, 4 * 10**9, world.time)
+    )
+    orders = []
+    for sequences in (world, late):
+        members = companions(sequences, sequences, "next", True, Training(seed=1, moment=moment))
+        recents = [one for one in members if isinstance(one, Recent)]
+        assert recents
+        faded = []
+        for one in recents:
+            one.settle()
+            faded.append(one.feature(question(world, 3)))
+        orders.append(np.array(faded))
+    assert np.all(orders[1].max(axis=1) > 0.1)
+    for plain, odd in zip(*orders, strict=True):
+        assert np.corrcoef(plain, odd)[0, 1] > 0.9
 
 
 def test_the_own_cluster_comes_first() -> None:
@@ -178,3 +201,13 @@ def test_explain_adds_up() -> None:
     assert sum(model.explain(query, item).values()) == pytest.approx(
         float(model.scores(query)[item]), abs=2e-3
     )
+
+
+def test_an_objective_where_nothing_was_met() -> None:
+    """A measured model has no event to learn from when the few users there are all test."""
+    world = two_clusters()
+    empty = world.where(np.zeros(len(world.time), dtype=np.bool_))
+    items = pl.DataFrame({"ITEM_ID": world.items.series(), "PRICE": np.arange(20.0)})
+    model = fitted(empty, Configuration(dict(PLAIN.parameters), Objective("PRICE", "HIGH")), items)
+    assert np.isfinite(model.scores(nobody(world))).all()
+    assert np.isfinite(model.scores(question(world, 1))).all()

@@ -57,6 +57,7 @@ def run(
     users: str | None,
     group: str,
     position: int,
+    moment: int,
     seed: int,
 ) -> dict[str, Any]:
     """Train one solution version.
@@ -69,6 +70,7 @@ def run(
         interactions, items, users: keys of the pinned snapshots; None before the first import.
         group: ARN of the dataset group.
         position: place in the live log up to which streamed data counts.
+        moment: seconds, when the training began.
         seed: the source of every random choice.
 
     Returns:
@@ -91,7 +93,10 @@ def run(
         data, selection = read(task, Pinned(objects, log, known, group, position), keys, solution)
     finally:
         log.close()
-    outcome = train(task, chosen, data, selection, solution, seed)
+    training = Training(
+        seed, task.settings.threads or os.cpu_count() or 1, task.progress, task.check, moment=moment
+    )
+    outcome = train(task, chosen, data, selection, solution, training)
     hours = (time.monotonic() - began) / 3600
     task.check()
     task.progress("publish", 0, 1, "artifact")
@@ -189,7 +194,7 @@ def train(
     data: TrainingData,
     selection: EventSelection,
     solution: Mapping[str, Any],
-    seed: int,
+    training: Training,
 ) -> Outcome:
     """Fit on nine tenths of the users, measure on the others, fit again on all with what was settled.
 
@@ -198,8 +203,6 @@ def train(
     """
     config = solution.get("solutionConfig") or {}
     tries = settings_to_try(recipe, config) if solution.get("performHPO") else [{}]
-    threads = task.settings.threads or os.cpu_count() or 1
-    training = Training(seed, threads, task.progress, task.check)
     best: Outcome | None = None
     for number, tuned in enumerate(tries, start=1):
         configuration = read_configuration(recipe, config, tuned)

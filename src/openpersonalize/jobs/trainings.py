@@ -138,7 +138,11 @@ def _begin(tx: Transaction, job: Job) -> Resource:
     return tx.update(
         version,
         status="CREATE IN_PROGRESS",
-        internal={"pinned": pinned, "position": job.installation.log.position()},
+        internal={
+            "pinned": pinned,
+            "position": job.installation.log.position(),
+            "moment": int(job.installation.clock.now()),
+        },
     )
 
 
@@ -163,6 +167,7 @@ def _train(job: Job, version: Resource, schemas: dict[str, str]) -> tuple[str, d
             users=pinned.get("USERS"),
             group=version.group_arn,
             position=version.internal["position"],
+            moment=version.internal["moment"],
             seed=version.internal["seed"],
         )
 

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ..datasets.schemas import MAX_TIMESTAMP
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -152,6 +154,7 @@ class Training:
         threads: threads to use; 1 or more.
         progress: called as ``progress(step, done, total, unit)``, often.
         check: call it between pieces of work; it raises when the training was stopped.
+        moment: seconds, when the training began; an event of a client whose clock is wrong may claim more.
         prior: what `Model.settled` of an earlier fit of the same recipe on nearly the same data returned (the
             fit that was measured): choices that need not be made again. Empty for a first fit.
     """
@@ -160,6 +163,7 @@ class Training:
     threads: int = 1
     progress: Callable[[str, float, float, str], None] = lambda step, done, total, unit: None
     check: Callable[[], None] = lambda: None
+    moment: int = MAX_TIMESTAMP
     prior: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -139,7 +139,7 @@ def companions(
         everything: what happened, for popularity at a moment: a question sees only what came before it.
         aim: what repeats are counted for.
         recency: whether recent popularity is on offer.
-        training: progress and stop.
+        training: its moment; progress and stop.
         only: fit only members of these names.
     """
     n = len(learnt.items)
@@ -154,8 +154,10 @@ def companions(
         (Own.kind, lambda: Own(OWN_HALF_LIFE, n)),
     ]
     if recency:
-        timeline = Timeline.of(everything.item, everything.time, everything.weight)
-        recents = [Recent(half_life, n, timeline) for half_life in half_lives(everything.time)]
+        # Popularity's clock ends with the last event: one from the future would fade all the others away.
+        times = np.minimum(everything.time, training.moment)
+        timeline = Timeline.of(everything.item, times, everything.weight)
+        recents = [Recent(half_life, n, timeline) for half_life in half_lives(times)]
         steps += [(one.name, lambda one=one: one) for one in recents]  # type: ignore[misc]
     chosen = [step for step in steps if only is None or step[0] in only]
     members = []
