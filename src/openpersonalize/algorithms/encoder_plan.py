@@ -1,0 +1,112 @@
+"""How an encoder is trained, by the size of the data, and the memory that takes. No torch.
+
+Small steps under one cosine cycle with a high peak reach in 6 to 12 passes what published settings of
+padded batches take 50 to 200 for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from .companion import Events, Int32, Int64
+from .encoder import Block, Shape
+
+FULL = 10_000
+"""Most items with events for a softmax over all of them."""
+DENSE = 50_000
+"""Most items whose vectors are all moved at every step; of more, only those that a step touches."""
+HORIZON = 30.0
+"""Mean distance of the target for baskets."""
+STEPS = 300
+"""Least steps of a training; little data is passed over more often."""
+REFIT = 1 / 3
+"""Share of the passes, and of the rate, with which training goes on from weights of nearly the same data."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column of what is known about items: item i has the values ``code[ptr[i]:ptr[i + 1]]``.
+
+    code int32[K] in 0..size-1, ptr int64[n + 1].
+    """
+
+    code: Int32
+    ptr: Int64
+    size: int
+
+    def of(self, rows: npt.NDArray[np.integer]) -> Feature:
+        """The values of some items."""
+        lengths = (self.ptr[1:] - self.ptr[:-1])[rows]
+        ptr = np.concatenate(([0], np.cumsum(lengths)))
+        places = np.repeat(self.ptr[rows] - ptr[:-1], lengths) + np.arange(ptr[-1])
+        return Feature(self.code[places], ptr, self.size)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The settings of one training.
+
+    Attributes:
+        passes: over all windows. tokens: inputs per step. rate: peak of the learning rate.
+        candidates: items drawn per step for the softmax; 0: all items.
+        horizon: the target is 1 + Exponential(horizon) events ahead; 0: the next one.
+        dropout: of inputs and branches. id_dropout: share of items known by their features alone, anew at
+            every step.
+        checks: validations in a training.
+    """
+
+    shape: Shape
+    passes: float
+    tokens: int
+    rate: float
+    candidates: int
+    horizon: float = 0.0
+    dropout: float = 0.2
+    id_dropout: float = 0.25
+    checks: int = 5
+
+    def again(self, passes: float) -> Plan:
+        """The plan for going on from weights that took `passes` on nearly the same data."""
+        return replace(self, passes=max(1.0, passes * REFIT), rate=self.rate * REFIT)
+
+
+def plan_for(events: Events, horizon: bool, block: Block = "gated") -> Plan:
+    """The plan for these events; with `horizon`, for what will be taken later rather than next."""
+    total = len(events.item)
+    items = int((np.bincount(events.item, minlength=1) > 0).sum())
+    users = int((np.diff(events.ptr) > 0).sum())
+    short = total < 20 * max(users, 1)
+    longest = 50 if short else 200
+    if total < 200_000:
+        shape, passes, tokens, rate = Shape(block, longest=longest), 12.0, 2_048, 3e-3
+    elif total < 2_000_000:
+        shape, passes, tokens, rate = Shape(block, longest=longest), 6.0, 4_096, 4e-3
+        if block == "gated" and not short and not horizon:
+            shape = replace(shape, blocks=2)
+    elif total < 50_000_000:
+        shape, passes, tokens, rate = Shape(block, 128, 2, longest=longest), 3.0, 8_192, 3e-3
+    else:
+        shape, passes, tokens, rate = Shape(block, 128, 2, longest=min(longest, 100)), 1.0, 8_192, 2e-3
+    if horizon:
+        shape = replace(shape, longest=min(longest, 100))
+    tokens = min(tokens, max(256, total // 40))
+    passes = max(passes, STEPS * tokens / max(total, 1))
+    candidates = 0 if items <= FULL else 2_048 if items <= 200_000 else 8_192
+    return Plan(shape, passes, tokens, rate, candidates, HORIZON if horizon else 0.0)
+
+
+def memory_needed(plan: Plan, n: int, values: int) -> int:
+    """Bytes at the peak of a training, beyond the events: n items, `values` values of features in all.
+
+    The item table with its gradient and the optimiser's two moments, its exported and its best copies;
+    40 vectors for each input of a step and block; the scores of attention; the logits of a chunk.
+    """
+    d, blocks, longest = plan.shape.d, plan.shape.blocks, plan.shape.longest
+    table = (n + values) * d * 4 * 9
+    shown = plan.candidates + 2 * plan.tokens if plan.candidates else n
+    step = plan.tokens * d * 4 * 40 * (1 + blocks) + plan.tokens * longest * plan.shape.heads * 4 * 5 * blocks
+    softmax = shown * (d * 4 * 4 + 512 * 4 * 3)
+    return table + step + softmax + 200_000_000

@@ -1,0 +1,251 @@
+"""Trains the causal sequence encoder, in torch. What comes out scores without it (`encoder`).
+
+Every event of a window predicts the one that follows it, or one further on; a step holds a number of events,
+not of windows. Loss: softmax over all items, or over a sample that all events of a step share. AdamW, one
+cosine cycle with a short warm-up (Smith 2018). Memory: `encoder_plan.memory_needed`.
+
+One seed, one number of threads and one data set give the same weights, bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .companion import Events, Float32, Int32, Int64
+from .encoder import GAPS, Encoder, gap_bucket
+from .encoder_network import Network
+from .encoder_plan import DENSE, Feature, Plan
+from .softmax import softmax_loss
+from .windows import Windows, batches, cut_windows
+
+WARM_UP = 0.05
+PATIENCE = 2
+BETAS = (0.9, 0.98)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The encoder, the passes it took to get there, and its value on validation (0 without)."""
+
+    encoder: Encoder
+    passes: float
+    value: float
+
+
+def fit_encoder(
+    events: Events,
+    features: Sequence[Feature],
+    plan: Plan,
+    *,
+    seed: int = 0,
+    threads: int = 1,
+    start: Encoder | None = None,
+    validate: Callable[[Encoder], float] | None = None,
+    budget_seconds: float = math.inf,
+    progress: Callable[[float, float], None] = lambda done, total: None,
+    line: Callable[[str], None] = lambda text: None,
+    check: Callable[[], None] = lambda: None,
+) -> Trained:
+    """Fit.
+
+    Args:
+        events: all of them; some user has two.
+        features: of the items, one per column.
+        plan: how.
+        seed, threads: see the module. Sets the threads of the process.
+        start: go on from the weights of this encoder, of the same shape and features.
+        validate: higher is better; asked a few times. The best weights are returned, and training ends when
+            two answers in a row bring nothing.
+        budget_seconds: the cycle is shortened so that it ends about then. Where that happens, the weights
+            depend on the pace of the machine.
+        progress: steps done and to do. line: told the loss, the validation and the passes. check: may raise
+            to stop.
+    """
+    torch.set_num_threads(threads)
+    strict = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            run = _Run(events, features, plan, np.random.default_rng(seed), start)
+            return run.train(validate, budget_seconds, progress, line, check)
+    finally:
+        torch.use_deterministic_algorithms(strict)
+
+
+class _Run:
+    """One training: data as the steps need it, network, optimisers."""
+
+    def __init__(
+        self,
+        events: Events,
+        features: Sequence[Feature],
+        plan: Plan,
+        rng: np.random.Generator,
+        start: Encoder | None,
+    ) -> None:
+        self.plan, self.rng = plan, rng
+        count = np.bincount(events.item, minlength=events.n)
+        self.known = np.flatnonzero(count)
+        number = np.zeros(events.n, dtype=np.int64)
+        number[self.known] = np.arange(len(self.known))
+        self.item = number[events.item]
+        self.kind = events.event.astype(np.int64) + 1
+        self.gap = gap_bucket(np.diff(events.time, prepend=events.time[:1]))
+        self.end = np.repeat(events.ptr[1:], np.diff(events.ptr))
+        self.windows = cut_windows(events.ptr, plan.shape.longest)
+        self.sampler = _Sampler(count[self.known], plan.candidates) if plan.candidates else None
+        sparse = self.sampler is not None and len(self.known) > DENSE
+        kinds = int(self.kind.max(initial=0)) + 1
+        if start is not None:
+            kinds = max(kinds, len(start.weights["event"]))
+        self.network = Network(plan, events.n, self.known, kinds, features, sparse)
+        if start is not None:
+            self.network.go_on_from(start)
+        dense = [value for name, value in self.network.named_parameters() if not (sparse and name == "ids")]
+        self.dense = dense
+        self.optimisers: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(dense, lr=1.0, betas=BETAS, weight_decay=0.0, fused=True)
+        ]
+        if sparse:
+            self.optimisers.append(torch.optim.SparseAdam([self.network.ids], lr=1.0, betas=BETAS))
+
+    def train(
+        self,
+        validate: Callable[[Encoder], float] | None,
+        budget_seconds: float,
+        progress: Callable[[float, float], None],
+        line: Callable[[str], None],
+        check: Callable[[], None],
+    ) -> Trained:
+        per_pass = len(batches(self.windows, self.plan.tokens, np.random.default_rng(0)))
+        total = max(1, math.ceil(per_pass * self.plan.passes))
+        every = max(1, total // self.plan.checks)
+        step, misses, losses, began = 0, 0, 0.0, time.monotonic()
+        best: Trained | None = None
+        while step < total:
+            for batch in batches(self.windows, self.plan.tokens, self.rng):
+                check()
+                losses += self.step(batch, _rate(step, total, self.plan.rate))
+                step += 1
+                if step % 20 == 0:
+                    affordable = step * budget_seconds / _seconds_since(began)
+                    total = max(step, int(min(total, affordable)))
+                progress(step, total)
+                if step % every and step < total:
+                    continue
+                passes = step / per_pass
+                found = Trained(self.network.export(), passes, 0.0)
+                told = f"Encoder, pass {passes:.1f} of {total / per_pass:.1f}: loss {losses / every:.3f}"
+                losses = 0.0
+                if validate is None:
+                    best = found
+                    line(told)
+                else:
+                    found = Trained(found.encoder, passes, validate(found.encoder))
+                    line(f"{told}, NDCG at 10 of held-out questions {found.value:.4f}")
+                    misses = misses + 1 if best is not None and found.value <= best.value else 0
+                    best = found if best is None or found.value > best.value else best
+                if step >= total or misses >= PATIENCE:
+                    progress(step, step)
+                    assert best is not None
+                    return best
+        raise AssertionError("a training ends inside its loop")
+
+    def step(self, batch: Int64, rate: float) -> float:
+        """One step of the optimisers; the loss."""
+        length = self.windows.length[batch]
+        place = np.arange(int(length.max()))
+        valid = place < length[:, None]
+        index = np.where(valid, self.windows.start[batch][:, None] + place, self.windows.start[batch][:, None])
+        target = self.item[self._ahead(index[valid])]
+        inputs = self.item[index]
+        gap = np.where(place == 0, 0, self.gap[index])
+        correction = None
+        if self.sampler is None:
+            table = candidates = self.network.vectors(None)
+        else:
+            chosen, correction, target = self.sampler.draw(target, self.rng)
+            rows = np.union1d(chosen, inputs)
+            table = self.network.vectors(rows)
+            inputs = np.searchsorted(rows, inputs)
+            candidates = functional.embedding(torch.from_numpy(np.searchsorted(rows, chosen)), table)
+        hidden = self.network(
+            functional.embedding(torch.from_numpy(inputs), table),
+            torch.from_numpy(self.kind[index]),
+            torch.from_numpy(gap),
+        )
+        flat = torch.from_numpy(np.flatnonzero(valid))
+        states = hidden.reshape(-1, hidden.shape[-1]).index_select(0, flat)
+        loss = softmax_loss(states, candidates, torch.from_numpy(target), correction, fast_type())
+        for optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.dense, 1.0)
+        for optimiser in self.optimisers:
+            optimiser.step()
+        return float(loss.detach())
+
+    def _ahead(self, here: Int64) -> Int64:
+        """The places of the targets of the events at `here`."""
+        if not self.plan.horizon:
+            return here + 1
+        far = here + 1 + self.rng.exponential(self.plan.horizon, len(here)).astype(np.int64)
+        return np.minimum(far, self.end[here] - 1)
+
+
+class _Sampler:
+    """One set of candidates per step: drawn by the root of the counts, united with the step's targets."""
+
+    def __init__(self, count: Int64, candidates: int) -> None:
+        """`count`: int64[m], events of each item, none 0."""
+        weight = np.sqrt(count) if len(count) <= 200_000 else np.ones(len(count))
+        self.share = count / count.sum()
+        self.weight = weight / weight.sum()
+        self.reach = np.cumsum(self.weight)
+        self.candidates = candidates
+
+    def draw(self, target: Int64, rng: np.random.Generator) -> tuple[Int64, Tensor, Int64]:
+        """The candidates in order, the logarithm of the chance of each to be one, and the places of the
+        targets."""
+        drawn = np.searchsorted(self.reach, rng.random(self.candidates) * self.reach[-1])
+        chosen = np.union1d(drawn, target)
+        missed = self.candidates * np.log1p(-self.weight[chosen]) - len(target) * self.share[chosen]
+        chance = np.log(np.maximum(-np.expm1(missed), 1e-12)).astype(np.float32)
+        return chosen, torch.from_numpy(chance), np.searchsorted(chosen, target)
+
+
+def _rate(step: int, total: int, peak: float) -> float:
+    warm = max(1, int(WARM_UP * total))
+    if step < warm:
+        return peak * (step + 1) / warm
+    return peak * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm))) + 1e-6
+
+
+def _seconds_since(began: float) -> float:
+    return max(time.monotonic() - began, 1e-9)
+
+
+@cache
+def fast_type() -> torch.dtype:
+    """bfloat16 where this processor multiplies it clearly faster than float32, found by trying."""
+    seconds = {}
+    for kind in (torch.float32, torch.bfloat16):
+        left, right = torch.ones(2048, 64, dtype=kind), torch.ones(64, 2048, dtype=kind)
+        left @ right
+        began = time.perf_counter()
+        left @ right
+        seconds[kind] = time.perf_counter() - began
+    return torch.bfloat16 if seconds[torch.bfloat16] < 0.6 * seconds[torch.float32] else torch.float32

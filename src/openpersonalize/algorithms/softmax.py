@@ -1,0 +1,70 @@
+"""Softmax cross-entropy over a catalogue in one operation: the logits of a few rows fit into the cache, and
+none survive.
+
+Only the gradients of both factors are kept for the backward pass, so memory is (rows + items) * d, and
+`CHUNK` * items for the logits. With candidates drawn by chance, the logarithm of the chance that an item is
+among them is subtracted from its logit (Bengio and Senecal 2008; "logQ correction", Yi et al. 2019).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+CHUNK = 512
+
+
+class _Softmax(Function):
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, items: Tensor, target: Tensor, correction: Tensor | None, low: torch.dtype
+    ) -> Tensor:
+        by_hidden, by_items = torch.empty_like(hidden), torch.zeros_like(items)
+        loss = hidden.new_zeros(())
+        table = items.to(low)
+        for begin in range(0, len(hidden), CHUNK):
+            rows = slice(begin, begin + CHUNK)
+            part, wanted = hidden[rows].to(low), target[rows, None]
+            logits = (part @ table.T).float()
+            if correction is not None:
+                logits -= correction
+            logits -= logits.amax(dim=1, keepdim=True)
+            chosen = logits.gather(1, wanted)
+            share = logits.exp_()
+            total = share.sum(dim=1, keepdim=True)
+            loss += (total.log() - chosen).sum()
+            share /= total
+            share.scatter_(1, wanted, share.gather(1, wanted) - 1.0)
+            share = share.to(low)
+            by_hidden[rows] = (share @ table).float()
+            by_items += (share.T @ part).float()
+        ctx.save_for_backward(by_hidden, by_items)
+        return loss / len(hidden)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        by_hidden, by_items = ctx.saved_tensors
+        scale = gradients[0] / len(by_hidden)
+        return by_hidden * scale, by_items * scale, None, None, None
+
+
+def softmax_loss(
+    hidden: Tensor,
+    items: Tensor,
+    target: Tensor,
+    correction: Tensor | None = None,
+    low: torch.dtype = torch.float32,
+) -> Tensor:
+    """The mean negative log-likelihood of each row's target.
+
+    Args:
+        hidden: float32[rows, d]. items: float32[m, d], the vectors of the candidates.
+        target: int64[rows], the place of the row's target among the candidates.
+        correction: float32[m], logarithm of the chance that a candidate is one; None when all items are.
+        low: the type of the matrix products; sums are in float32.
+    """
+    loss: Tensor = _Softmax.apply(hidden, items, target, correction, low)
+    return loss
