@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import sys
 import time
@@ -32,7 +33,8 @@ from openpersonalize.datasets.sequences import Sequences, build_sequences
 from openpersonalize.evaluation.measure import best
 from openpersonalize.recipes.base import Training
 from openpersonalize.recipes.fused import FusedModel
-from openpersonalize.recipes.user_personalization import HISTORY, companions, weigh
+from openpersonalize.recipes.item_features import item_features
+from openpersonalize.recipes.user_personalization import HISTORY, final_members, weigh
 from openpersonalize.recipes.validation import Aim, Cut, question
 
 MOST_USERS = 10_000
@@ -74,6 +76,13 @@ def load(folder: Path, data: str) -> Sequences:
     return build_sequences(rows.lazy(), items["ITEM_ID"], EventSelection.from_solution(CHOSEN.get(data), {}))
 
 
+def aligned_items(folder: Path, data: str, sequences: Sequences) -> pl.DataFrame:
+    """What is known about the items, a row for each."""
+    items = pl.read_csv(folder / data / "items.csv.gz", schema_overrides={"ITEM_ID": pl.String})
+    ids = sequences.items.series().alias("ITEM_ID").to_frame()
+    return ids.join(items, on="ITEM_ID", how="left", maintain_order="left")
+
+
 def held_out(sequences: Sequences, split: str) -> Cut:
     """The test of a split."""
     ptr = sequences.ptr
@@ -105,11 +114,15 @@ def run(folder: Path, case: Case, seed: int = 0) -> dict[str, Any]:
     test = held_out(sequences, case.split)
     learnt = sequences.where(test.kept)
     aim: Aim = "next" if case.split == "loo" else "horizon"
-    training = Training(seed=seed)
-    began = time.process_time()
-    weights = weigh(learnt, True, training, aim)
-    members = companions(learnt, sequences if case.split == "loo" else learnt, aim, True, training)
-    seconds = time.process_time() - began
+    training = Training(
+        seed=seed, threads=os.cpu_count() or 1, line=lambda text: print(text, file=sys.stderr)
+    )
+    features = item_features(aligned_items(folder, case.data, sequences))
+    began, wall = time.process_time(), time.monotonic()
+    weights, start = weigh(learnt, True, training, features, aim)
+    everything = sequences if case.split == "loo" else learnt
+    members = final_members(learnt, everything, True, training, features, weights, start)
+    seconds, wall = time.process_time() - began, time.monotonic() - wall
     users, order = by_users(learnt.ptr, learnt.item, len(learnt.items))
 
     def alone(name: str) -> FusedModel:
@@ -139,6 +152,7 @@ def run(folder: Path, case: Case, seed: int = 0) -> dict[str, Any]:
         "users": len(test.user),
         "users_excluded": len(found["fused"]["excluded"]),
         "seconds": round(seconds, 1),
+        "wall_seconds": round(wall, 1),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "fused": means["fused"],
         "target": {"kept": case.kept, "excluded": case.excluded},

@@ -3,8 +3,8 @@
 Events become vectors (item + kind of event + time since the event before), blocks mix them, and the vector
 after the newest event is multiplied with the vectors of all items (the input table again).
 
-A gated block: pre-norm causal attention and a SwiGLU layer (Shazeer 2020), each behind a sigmoid gate ("LiGR",
-Borisyuk et al. 2025), with a learned bias per head and distance (Raffel et al. 2020) and no absolute
+A gated block: pre-norm causal attention and a SwiGLU layer (Shazeer 2020), each behind a sigmoid gate
+("LiGR", Borisyuk et al. 2025), with a learned bias per head and distance (Raffel et al. 2020) and no absolute
 positions, so a history may begin anywhere. A recurrent block: one GRU layer (Cho et al. 2014) of width 2d.
 Training is in `encoder_training`.
 """
@@ -127,14 +127,15 @@ class Encoder(Companion):
         x = x[rows]
         x = x + _sigmoid(self._linear(x, name + "gate1")) * mixed
         a, b = np.split(self._norm(x, name + "norm2") @ w[name + "up"].T, 2, axis=-1)
-        return x + _sigmoid(self._linear(x, name + "gate2")) * ((a * _sigmoid(a) * b) @ w[name + "down"].T)
+        fed: Float32 = (a * _sigmoid(a) * b) @ w[name + "down"].T
+        return x + _sigmoid(self._linear(x, name + "gate2")) * fed
 
     def _recurrent(self, x: Float32, name: str, last: bool) -> Float32:
         """As `_gated`; one step per event."""
         w = self.weights
         inputs = self._linear(self._norm(x, name + "norm1"), name + "input")
         width = inputs.shape[1] // 3
-        states = np.zeros((len(x) + 1, width), dtype=np.float32)
+        states: Float32 = np.zeros((len(x) + 1, width), dtype=np.float32)
         for step, row in enumerate(inputs):
             hidden = w[name + "hidden.weight"] @ states[step] + w[name + "hidden.bias"]
             gates = _sigmoid(row[: 2 * width] + hidden[: 2 * width])
@@ -142,7 +143,8 @@ class Encoder(Companion):
             candidate = np.tanh(row[2 * width :] + reset * hidden[2 * width :])
             states[step + 1] = (1 - update) * candidate + update * states[step]
         rows = slice(-1, None) if last else slice(None)
-        return x[rows] + states[1:][rows] @ w[name + "back"].T
+        fed: Float32 = states[1:][rows] @ w[name + "back"].T
+        return x[rows] + fed
 
     def save(self, folder: Path) -> None:
         """One file, ``encoder.safetensors``, with the shape in its header."""

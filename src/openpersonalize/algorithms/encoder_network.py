@@ -45,7 +45,8 @@ class Gated(nn.Module):
         normed = self.norm1(x)
 
         def heads(weight: Tensor) -> Tensor:
-            return (normed @ weight.T).view(rows, length, self.heads, d // self.heads).transpose(1, 2)
+            parts: Tensor = (normed @ weight.T).view(rows, length, self.heads, d // self.heads)
+            return parts.transpose(1, 2)
 
         place = torch.arange(length)
         distance = place[:, None] - place
@@ -55,7 +56,8 @@ class Gated(nn.Module):
         mixed = (logits.softmax(-1) @ heads(self.value)).transpose(1, 2).reshape(rows, length, d)
         x = x + torch.sigmoid(self.gate1(x)) * self.drop(mixed @ self.out.T)
         a, b = (self.norm2(x) @ self.up.T).chunk(2, -1)
-        return x + torch.sigmoid(self.gate2(x)) * self.drop((functional.silu(a) * b) @ self.down.T)
+        fed: Tensor = torch.sigmoid(self.gate2(x)) * self.drop((functional.silu(a) * b) @ self.down.T)
+        return x + fed
 
 
 class Recurrent(nn.Module):
@@ -70,7 +72,8 @@ class Recurrent(nn.Module):
         self.drop = nn.Dropout(plan.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.drop(self.gru(self.norm1(x))[0] @ self.back.T)
+        fed: Tensor = self.drop(self.gru(self.norm1(x))[0] @ self.back.T)
+        return x + fed
 
 
 class Network(nn.Module):
@@ -111,7 +114,11 @@ class Network(nn.Module):
     def vectors(self, rows: Int64 | None) -> Tensor:
         """float32[rows, d], the vectors of some of the items with events, or of all: id and features, some
         without id."""
-        chosen = self.ids if rows is None else functional.embedding(torch.from_numpy(rows), self.ids, sparse=self.sparse)
+        chosen = (
+            self.ids
+            if rows is None
+            else functional.embedding(torch.from_numpy(rows), self.ids, sparse=self.sparse)
+        )
         if self.features and self.plan.id_dropout:
             chosen = chosen * (torch.rand(len(chosen), 1) >= self.plan.id_dropout)
         of = self.of_known if rows is None else tuple(one.of(rows) for one in self.of_known)

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from .companion import Events, Int32, Int64
 from .encoder import Block, Shape
 
-FULL = 10_000
-"""Most items with events for a softmax over all of them."""
+FULL = 2_000
+"""Most items with events for a softmax over all of them; above, a sample is as good and several times
+faster."""
 DENSE = 50_000
 """Most items whose vectors are all moved at every step; of more, only those that a step touches."""
 HORIZON = 30.0
@@ -94,12 +95,13 @@ def plan_for(events: Events, horizon: bool, block: Block = "gated") -> Plan:
         shape = replace(shape, longest=min(longest, 100))
     tokens = min(tokens, max(256, total // 40))
     passes = max(passes, STEPS * tokens / max(total, 1))
-    candidates = 0 if items <= FULL else 2_048 if items <= 200_000 else 8_192
+    candidates = 0 if items <= FULL else 1_024 if items <= 200_000 else 8_192
     return Plan(shape, passes, tokens, rate, candidates, HORIZON if horizon else 0.0)
 
 
-def memory_needed(plan: Plan, n: int, values: int) -> int:
-    """Bytes at the peak of a training, beyond the events: n items, `values` values of features in all.
+def memory_needed(plan: Plan, n: int, values: int, codes: int) -> int:
+    """Bytes at the peak of a training, beyond the events: n items, `values` different values of features,
+    `codes` values of all items.
 
     The item table with its gradient and the optimiser's two moments, its exported and its best copies;
     40 vectors for each input of a step and block; the scores of attention; the logits of a chunk.
@@ -109,4 +111,4 @@ def memory_needed(plan: Plan, n: int, values: int) -> int:
     shown = plan.candidates + 2 * plan.tokens if plan.candidates else n
     step = plan.tokens * d * 4 * 40 * (1 + blocks) + plan.tokens * longest * plan.shape.heads * 4 * 5 * blocks
     softmax = shown * (d * 4 * 4 + 512 * 4 * 3)
-    return table + step + softmax + 200_000_000
+    return table + step + softmax + codes * 24 + 200_000_000

@@ -14,19 +14,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .companion import Events, Float32, Int32, Int64
-from .encoder import GAPS, Encoder, gap_bucket
+from .companion import Events, Int64
+from .encoder import Encoder, gap_bucket
 from .encoder_network import Network
 from .encoder_plan import DENSE, Feature, Plan
 from .softmax import softmax_loss
-from .windows import Windows, batches, cut_windows
+from .windows import batches, cut_windows
 
 WARM_UP = 0.05
 PATIENCE = 2
@@ -74,6 +73,8 @@ def fit_encoder(
     torch.set_num_threads(threads)
     strict = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True)
+    # Nothing here reads memory that was never written; filling it would cost a twentieth of the time.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -167,7 +168,9 @@ class _Run:
         length = self.windows.length[batch]
         place = np.arange(int(length.max()))
         valid = place < length[:, None]
-        index = np.where(valid, self.windows.start[batch][:, None] + place, self.windows.start[batch][:, None])
+        index = np.where(
+            valid, self.windows.start[batch][:, None] + place, self.windows.start[batch][:, None]
+        )
         target = self.item[self._ahead(index[valid])]
         inputs = self.item[index]
         gap = np.where(place == 0, 0, self.gap[index])

@@ -66,5 +66,5 @@ def softmax_loss(
         correction: float32[m], logarithm of the chance that a candidate is one; None when all items are.
         low: the type of the matrix products; sums are in float32.
     """
-    loss: Tensor = _Softmax.apply(hidden, items, target, correction, low)
+    loss: Tensor = _Softmax.apply(hidden, items, target, correction, low)  # type: ignore[no-untyped-call]
     return loss

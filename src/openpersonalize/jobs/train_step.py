@@ -94,7 +94,12 @@ def run(
     finally:
         log.close()
     training = Training(
-        seed, task.settings.threads or os.cpu_count() or 1, task.progress, task.check, moment=moment
+        seed,
+        task.settings.threads or os.cpu_count() or 1,
+        task.progress,
+        task.check,
+        moment=moment,
+        line=task.line,
     )
     outcome = train(task, chosen, data, selection, solution, training)
     hours = (time.monotonic() - began) / 3600
@@ -212,7 +217,7 @@ def train(
         if best is None or metrics[OBJECTIVE] > best.metrics[OBJECTIVE]:
             best = Outcome(model, metrics, tuned)
     assert best is not None
-    final = replace(training, prior=best.model.settled())
+    final = replace(training, prior=best.model.settled(), earlier=best.model)
     return replace(best, model=recipe.fit(data, read_configuration(recipe, config, best.tuned), final))
 
 

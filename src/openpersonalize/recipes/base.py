@@ -157,6 +157,10 @@ class Training:
         moment: seconds, when the training began; an event of a client whose clock is wrong may claim more.
         prior: what `Model.settled` of an earlier fit of the same recipe on nearly the same data returned (the
             fit that was measured): choices that need not be made again. Empty for a first fit.
+        earlier: the model of that fit, to go on from; None for a first fit, or when it is not at hand.
+        line: told what is worth a line in the job's log.
+        budget_seconds: about how long the learned part of one fit may take; None: as long as it needs.
+        memory_bytes: how much memory it may take; None: what is free.
     """
 
     seed: int = 0
@@ -165,6 +169,10 @@ class Training:
     check: Callable[[], None] = lambda: None
     moment: int = MAX_TIMESTAMP
     prior: Mapping[str, Any] = field(default_factory=dict)
+    earlier: Model | None = None
+    line: Callable[[str], None] = lambda text: None
+    budget_seconds: float | None = None
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..algorithms.companion import Companion
+from ..algorithms.encoder import Encoder
 from ..algorithms.linear import Linear
 from ..algorithms.neighbours import Neighbours
 from ..algorithms.popularity import Popularity, decreasing
@@ -25,7 +26,9 @@ from ..algorithms.transitions import Transitions
 from ..storage.idtable import IdTable
 from .base import Float32, Int32, Int64, Model, Query
 
-KINDS = {one.kind: one for one in (Transitions, Linear, Neighbours, Popularity, Recent, Repeats, Own)}
+KINDS = {
+    one.kind: one for one in (Encoder, Transitions, Linear, Neighbours, Popularity, Recent, Repeats, Own)
+}
 """Companions by kind, for opening a saved model."""
 
 LIVE_EVENTS = 100
@@ -36,7 +39,7 @@ ended, so that a few stray events years after a data set ended do not make all i
 @dataclass(frozen=True)
 class Weights:
     """What validation settled: a member's weight by name, in answers as served (`kept`) and without met items
-    (`excluded`); the NDCG@10 of both, and of each member alone."""
+    (`excluded`); the NDCG@10 of both, and of each member alone; how the encoder was fitted (``passes``)."""
 
     kept: Mapping[str, float]
     excluded: Mapping[str, float]
@@ -46,6 +49,7 @@ class Weights:
     alone_excluded: Mapping[str, float] = field(default_factory=dict)
     questions: int = 0
     objective: str = "next"
+    encoder: Mapping[str, float] = field(default_factory=dict)
 
     def used(self) -> set[str]:
         """Names of the members that count in either set."""

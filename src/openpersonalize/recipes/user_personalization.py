@@ -1,17 +1,19 @@
 """aws-user-personalization and aws-user-personalization-v2: what one user will want next.
 
-Cheap members first (transitions, item-item model, popularity at the moment, the user's own repeats), weighed
-on held-out events of users, then fitted again on everything.
+A sequence encoder leads cheap members (transitions, item-item model, popularity at the moment, the user's own
+repeats); all are weighed on held-out events of users, then fitted again on everything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..algorithms.companion import Companion, Events
+from ..algorithms.encoder import Encoder
+from ..algorithms.encoder_plan import Feature
 from ..algorithms.fusion import Questions
 from ..algorithms.linear import Linear
 from ..algorithms.neighbours import Neighbours
@@ -21,8 +23,10 @@ from ..algorithms.repeats import Own, Repeats
 from ..algorithms.transitions import Transitions
 from ..datasets.sequences import Sequences
 from ..storage.idtable import IdTable
-from .base import Configuration, Float32, Objective, Recipe, Training, TrainingData
+from . import lead
+from .base import Configuration, Float32, Model, Objective, Recipe, Training, TrainingData
 from .fused import FusedModel, Weights
+from .item_features import item_features
 from .validation import Aim, Cut, aim_of, cut, question
 
 LINEAR_ITEMS = 10_000
@@ -48,9 +52,12 @@ class UserPersonalization(Recipe):
             )
         )
         prior = training.prior.get("weights")
-        weights = Weights(**prior) if prior else weigh(sequences, recency, training)
-        aim: Aim = "horizon" if weights.objective == "horizon" else "next"
-        members = companions(sequences, sequences, aim, recency, training, only=weights.used())
+        features = item_features(data.items)
+        if prior:
+            weights, start = Weights(**prior), _encoder_of(training.earlier)
+        else:
+            weights, start = weigh(sequences, recency, training, features)
+        members = final_members(sequences, sequences, recency, training, features, weights, start)
         users, order = by_users(sequences.ptr, sequences.item, len(sequences.items))
         reward, share = rewards(data, configuration.objective)
         return FusedModel(sequences.items, users, order, members, weights, reward, share)
@@ -83,13 +90,33 @@ def rewards(data: TrainingData, objective: Objective | None) -> tuple[Float32 | 
     return (logs / max(float(logs.max()), 1e-12)).astype(np.float32), objective.weight
 
 
-def weigh(sequences: Sequences, recency: bool, training: Training, aim: Aim | None = None) -> Weights:
-    """Fit the members before a cut and find the weights that rank best what came after it."""
+def _encoder_of(model: Model | None) -> Encoder | None:
+    members = model.members if isinstance(model, FusedModel) else ()
+    return next((one for one in members if isinstance(one, Encoder)), None)
+
+
+def weigh(
+    sequences: Sequences,
+    recency: bool,
+    training: Training,
+    features: Sequence[Feature] = (),
+    aim: Aim | None = None,
+) -> tuple[Weights, Encoder | None]:
+    """Fit the members before a cut and find the weights that rank best what came after it.
+
+    Returns:
+        The weights, and the encoder to go on from where one was fitted.
+    """
     rng = np.random.default_rng(training.seed)
     aim = aim or aim_of(sequences)
     found = cut(sequences, aim, rng)
     learnt = sequences.where(found.kept)
     members = companions(learnt, sequences, aim, recency, training)
+    start, settled = None, {}
+    if lead.offered(learnt, found):
+        trained = lead.learn(sequences, found, learnt, aim, features, training)
+        start, settled = trained.encoder, {"passes": round(trained.passes, 3)}
+        members.insert(0, start)
     asked = ask(sequences, found, members, training, rng)
     training.progress("weigh", 0, 2, "weight sets")
     kept = asked.fit(False, training.check)
@@ -97,7 +124,7 @@ def weigh(sequences: Sequences, recency: bool, training: Training, aim: Aim | No
     excluded = asked.fit(True, training.check)
     training.progress("weigh", 2, 2, "weight sets")
     names = [member.name for member in members]
-    return Weights(
+    weights = Weights(
         dict(zip(names, kept.weights, strict=True)),
         dict(zip(names, excluded.weights, strict=True)),
         kept.ndcg,
@@ -106,7 +133,27 @@ def weigh(sequences: Sequences, recency: bool, training: Training, aim: Aim | No
         dict(zip(names, excluded.alone, strict=True)),
         len(asked),
         aim,
+        settled,
     )
+    return weights, start
+
+
+def final_members(
+    learnt: Sequences,
+    everything: Sequences,
+    recency: bool,
+    training: Training,
+    features: Sequence[Feature],
+    weights: Weights,
+    start: Encoder | None,
+) -> list[Companion]:
+    """The members that count, fitted on all of `learnt`; see `companions`."""
+    aim: Aim = "horizon" if weights.objective == "horizon" else "next"
+    used = weights.used()
+    members = companions(learnt, everything, aim, recency, training, only=used)
+    if Encoder.kind in used:
+        members.insert(0, lead.go_on(learnt, aim, features, training, weights.encoder, start))
+    return members
 
 
 def ask(
@@ -132,7 +179,7 @@ def companions(
     training: Training,
     only: set[str] | None = None,
 ) -> list[Companion]:
-    """Fit the members, the lead one first.
+    """Fit the members that are counted or solved, the most useful one first.
 
     Args:
         learnt: what they learn from.

@@ -1,0 +1,144 @@
+"""The lead member of the personal recipes: when, how and how long the sequence encoder is fitted.
+
+Weighing fits it from nothing on the data before the cut, and stops when held-out questions bring nothing
+more. Every later fit (on all of that data, and on that of everybody) goes on from those weights with a third
+of the passes. What weighs nothing is not fitted again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..algorithms.companion import Events
+from ..algorithms.encoder import Encoder
+from ..algorithms.encoder_plan import Feature, Plan, memory_needed, plan_for
+from ..datasets.sequences import Sequences
+from ..errors import JobFailed
+from .base import Training
+from .memory import free_memory
+from .validation import Aim, Cut, question
+
+if TYPE_CHECKING:
+    from ..algorithms.encoder_training import Trained
+
+LEAST_EVENTS = 1_000
+"""Events without which there is no order to learn; Amazon's own minimum for a training."""
+QUESTIONS = 400
+HISTORY = 200
+WEIGHING = 0.7
+"""Share of the budget for the fit from nothing; the rest is for going on."""
+
+
+def offered(sequences: Sequences, found: Cut) -> bool:
+    """Whether there is enough to learn from, and somebody to ask."""
+    return len(sequences.item) >= LEAST_EVENTS and len(found.user) > 0 and bool((sequences.counts > 1).any())
+
+
+def learn(
+    sequences: Sequences,
+    found: Cut,
+    learnt: Sequences,
+    aim: Aim,
+    features: Sequence[Feature],
+    training: Training,
+) -> Trained:
+    """Fit from nothing on `learnt`, the part of `sequences` before the cut, watched by the questions."""
+    events = _events(learnt)
+    chosen = range(len(found.user))
+    if len(chosen) > QUESTIONS:
+        chosen = np.sort(np.random.default_rng(training.seed).choice(len(chosen), QUESTIONS, replace=False))  # type: ignore[assignment]
+    asked = [question(sequences, found, int(k), HISTORY) for k in chosen]
+
+    def validate(encoder: Encoder) -> float:
+        total = 0.0
+        for query, target, gain in asked:
+            scores = encoder.feature(query)
+            rank = (scores[None, :] > scores[target, None]).sum(axis=1)
+            ideal = np.sort(gain)[::-1][:10]
+            total += float((gain / np.log2(rank + 2.0))[rank < 10].sum()) / max(
+                float((ideal / np.log2(np.arange(len(ideal)) + 2.0)).sum()), 1e-9
+            )
+        return total / len(asked)
+
+    plan = plan_for(events, aim == "horizon")
+    return _fit(events, features, plan, training, WEIGHING, None, validate)
+
+
+def go_on(
+    sequences: Sequences,
+    aim: Aim,
+    features: Sequence[Feature],
+    training: Training,
+    settled: Mapping[str, Any],
+    start: Encoder | None,
+) -> Encoder:
+    """Fit on all of `sequences`: on from `start`, or without one from nothing with the passes that were
+    settled."""
+    events = _events(sequences)
+    plan = replace(plan_for(events, aim == "horizon"), passes=float(settled["passes"]))
+    if start is not None and start.trained is not None:
+        plan = replace(plan, shape=start.shape).again(plan.passes)
+    else:
+        start = None
+    return _fit(events, features, plan, training, 1 - WEIGHING, start, None).encoder
+
+
+def _fit(
+    events: Events,
+    features: Sequence[Feature],
+    plan: Plan,
+    training: Training,
+    share: float,
+    start: Encoder | None,
+    validate: Any,
+) -> Trained:
+    check_memory(plan, events.n, features, training)
+    # Torch is loaded where something is trained, and nowhere else.
+    from ..algorithms.encoder_training import fit_encoder
+
+    budget = math.inf if training.budget_seconds is None else share * training.budget_seconds
+    return fit_encoder(
+        events,
+        features,
+        plan,
+        seed=training.seed,
+        threads=training.threads,
+        start=start,
+        validate=validate,
+        budget_seconds=budget,
+        progress=lambda done, total: training.progress("encoder", done, total, "steps"),
+        line=training.line,
+        check=training.check,
+    )
+
+
+def check_memory(plan: Plan, n: int, features: Sequence[Feature], training: Training) -> None:
+    """Refuse at once what would not end.
+
+    Raises:
+        JobFailed: the training needs more memory than there is.
+    """
+    free = training.memory_bytes if training.memory_bytes is not None else free_memory()
+    needed = memory_needed(plan, n, sum(one.size for one in features), sum(len(one.code) for one in features))
+    if free is not None and needed > free:
+        raise JobFailed(
+            f"Training needs about {needed / 1e9:.1f} GB of memory for {n:,} items, and "
+            f"{free / 1e9:.1f} GB are free: train on a machine with more memory, or delete items "
+            "that nobody needs any more from the Items dataset and old interactions from the Interactions dataset."
+        )
+
+
+def _events(sequences: Sequences) -> Events:
+    return Events(
+        sequences.ptr,
+        sequences.item,
+        sequences.time,
+        sequences.event,
+        sequences.weight,
+        len(sequences.items),
+    )

@@ -1,0 +1,179 @@
+"""The encoder learns what only order tells, scores in NumPy as in torch, and ends when told."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from algorithms.worlds import events_of, past
+from openpersonalize.algorithms.companion import Events
+from openpersonalize.algorithms.encoder import Block, Encoder, Shape, gap_bucket
+from openpersonalize.algorithms.encoder_network import Network
+from openpersonalize.algorithms.encoder_plan import Feature, Plan, memory_needed, plan_for
+from openpersonalize.algorithms.encoder_training import fit_encoder
+from openpersonalize.errors import JobStopped
+
+BLOCKS: tuple[Block, ...] = ("gated", "recurrent")
+QUICK = Plan(Shape(d=32, longest=12), passes=40, tokens=256, rate=1e-2, candidates=0, dropout=0.0)
+
+
+def two_ago(users: int = 60, n: int = 6, length: int = 14, seed: int = 0) -> Events:
+    """After a, b comes a + b: neither item alone says anything about the next."""
+    rng = np.random.default_rng(seed)
+    histories = []
+    for _ in range(users):
+        one = rng.integers(0, n, 2).tolist()
+        while len(one) < length:
+            one.append((one[-1] + one[-2]) % n)
+        histories.append(one)
+    return events_of(histories, n)
+
+
+def chain(users: int = 40, n: int = 10) -> Events:
+    return events_of([[(user + place) % n for place in range(8)] for user in range(users)], n)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_chain(block: Block) -> None:
+    encoder = fit_encoder(
+        chain(), [], replace(QUICK, passes=25, shape=replace(QUICK.shape, block=block))
+    ).encoder
+    for last in range(10):
+        feature = encoder.feature(past([(last - 1) % 10, last]))
+        assert int(np.argmax(feature)) == (last + 1) % 10
+        assert float(np.exp(feature).sum()) == pytest.approx(1, abs=1e-4)
+
+
+def test_an_order_that_no_table_of_pairs_can_know() -> None:
+    encoder = fit_encoder(two_ago(), [], replace(QUICK, passes=100)).encoder
+    right = sum(
+        int(np.argmax(encoder.feature(past([a, b, (a + b) % 6])))) == (a + 2 * b) % 6
+        for a in range(6)
+        for b in range(6)
+    )
+    assert right >= 33
+
+
+def test_a_sampled_softmax_learns_the_chain_too() -> None:
+    encoder = fit_encoder(chain(n=30), [], replace(QUICK, candidates=5, passes=60)).encoder
+    right = [int(np.argmax(encoder.feature(past([last - 1, last])))) == last + 1 for last in range(1, 29)]
+    assert np.mean(right) > 0.9
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_numpy_scores_as_torch_does(block: Block) -> None:
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    plan = replace(QUICK, shape=Shape(block, 16, blocks=2, longest=9))
+    feature = Feature(rng.integers(0, 4, 20).astype(np.int32), np.arange(21), 4)
+    network = Network(plan, 20, np.arange(20), 3, [feature], sparse=False).eval()
+    with torch.no_grad():
+        for value in network.parameters():
+            value.add_(torch.randn_like(value) * 0.3)
+    encoder = network.export()
+    item, time = rng.integers(0, 20, 9), np.cumsum(rng.integers(0, 10**6, 9))
+    event = rng.integers(-1, 2, 9).astype(np.int16)
+    gap = gap_bucket(np.diff(time, prepend=time[:1]))
+    with torch.no_grad():
+        table = torch.from_numpy(encoder.items)
+        inputs = [torch.from_numpy(np.asarray(one, np.int64))[None] for one in (item, event + 1, gap)]
+        wanted = network(table[inputs[0]], inputs[1], inputs[2])[0, -1].numpy()
+    found = encoder.encode(item.astype(np.int32), time, event)
+    assert np.allclose(found, wanted, atol=1e-4)
+
+
+def test_saved_and_opened_it_scores_alike(tmp_path: Path) -> None:
+    encoder = fit_encoder(chain(), [], replace(QUICK, passes=2)).encoder
+    encoder.save(tmp_path)
+    opened = Encoder.load(tmp_path, "encoder")
+    assert np.array_equal(opened.feature(past([1, 2])), encoder.feature(past([1, 2])))
+    assert not opened.feature(past([])).any()
+
+
+def test_an_unknown_kind_of_event_is_no_problem() -> None:
+    encoder = fit_encoder(chain(), [], replace(QUICK, passes=2)).encoder
+    history = replace(past([1, 2]), event=np.array([7, -1], np.int16))
+    assert np.isfinite(encoder.feature(history)).all()
+
+
+@pytest.mark.parametrize("candidates", [0, 5])
+def test_one_seed_gives_one_encoder(candidates: int) -> None:
+    plan = replace(QUICK, passes=3, candidates=candidates, dropout=0.2, horizon=2.0)
+    one, two, other = (fit_encoder(chain(), [], plan, seed=seed, threads=2).encoder for seed in (1, 1, 2))
+    assert all(np.array_equal(one.weights[name], two.weights[name]) for name in one.weights)
+    assert not np.array_equal(one.items, other.items)
+
+
+def test_items_that_nobody_met_are_known_by_their_features() -> None:
+    # Items 0..9 in one colour follow each other, 10..19 in the other; nobody met 9 and 19.
+    rng = np.random.default_rng(0)
+    histories = [(rng.integers(0, 9, 10) + 10 * (user % 2)).tolist() for user in range(80)]
+    colour = Feature((np.arange(20) // 10).astype(np.int32), np.arange(21), 2)
+    encoder = fit_encoder(events_of(histories, 20), [colour], QUICK).encoder
+    assert encoder.feature(past([1, 2, 3]))[9] > encoder.feature(past([1, 2, 3]))[19]
+    assert encoder.feature(past([11, 12, 13]))[19] > encoder.feature(past([11, 12, 13]))[9]
+
+
+def test_it_goes_on_where_it_was() -> None:
+    first = fit_encoder(chain(), [], QUICK).encoder
+    again = fit_encoder(chain(), [], QUICK.again(3), start=first).encoder
+    assert int(np.argmax(again.feature(past([3, 4])))) == 5
+    with pytest.raises(ValueError, match="opened"):
+        fit_encoder(chain(), [], QUICK, start=Encoder(first.shape, first.weights))
+
+
+def test_the_best_validated_weights_are_kept_and_no_time_is_wasted() -> None:
+    values = iter([1.0, 3.0, 2.0, 2.0, 9.0])
+    trained = fit_encoder(chain(), [], QUICK, validate=lambda encoder: next(values))
+    assert trained.value == 3.0
+    assert trained.passes == pytest.approx(16, abs=1)
+    assert next(values) == 9.0
+
+
+def test_progress_and_lines_are_told_and_it_stops_when_asked() -> None:
+    told: list[tuple[float, float]] = []
+    lines: list[str] = []
+    fit_encoder(
+        chain(), [], replace(QUICK, passes=5),
+        validate=lambda encoder: float(len(lines)), progress=lambda *one: told.append(one), line=lines.append,
+    )  # fmt: skip
+    assert told[-1][0] == told[-1][1]
+    assert len(lines) == 5
+    assert "loss" in lines[0]
+    assert "NDCG" in lines[0]
+    calls = 0
+
+    def stop() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise JobStopped
+
+    with pytest.raises(JobStopped):
+        fit_encoder(chain(), [], QUICK, check=stop)
+    assert calls == 4
+
+
+def test_a_budget_shortens_the_cycle() -> None:
+    told: list[float] = []
+    fit_encoder(
+        chain(), [], replace(QUICK, passes=10_000), budget_seconds=0.3,
+        progress=lambda done, total: told.append(total),
+    )  # fmt: skip
+    assert told[0] > 10_000
+    assert told[-1] < told[0] / 10
+
+
+def test_plans_follow_the_size_and_memory_the_items() -> None:
+    small = plan_for(chain(), False)
+    assert small.passes * len(chain().item) >= 300 * small.tokens - small.tokens
+    assert small.candidates == 0
+    assert small.horizon == 0
+    assert plan_for(chain(), True).horizon > 0
+    assert memory_needed(small, 10**6, 0, 0) > memory_needed(small, 10**3, 0, 0) + 10**6 * 64 * 4 * 4
+    assert math.isclose(small.again(6).rate, small.rate / 3)

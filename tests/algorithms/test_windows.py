@@ -1,0 +1,31 @@
+"""Windows lose no event, and batches lose no window."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openpersonalize.algorithms.windows import batches, cut_windows
+
+
+@given(st.lists(st.integers(0, 40), max_size=20), st.integers(1, 12))
+def test_every_event_but_the_first_of_a_user_is_a_target_once(lengths: list[int], longest: int) -> None:
+    ptr = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
+    windows = cut_windows(ptr, longest)
+    targets = [
+        place + 1
+        for start, length in zip(windows.start.tolist(), windows.length.tolist(), strict=True)
+        for place in range(start, start + length)
+    ]
+    wanted = [place for a, b in zip(ptr[:-1], ptr[1:], strict=True) for place in range(a + 1, b)]
+    assert sorted(targets) == wanted
+    assert windows.length.max(initial=0) <= longest
+
+
+@given(st.lists(st.integers(2, 60), min_size=1, max_size=50), st.integers(20, 200))
+def test_batches_hold_every_window_once_within_the_budget(lengths: list[int], tokens: int) -> None:
+    windows = cut_windows(np.concatenate(([0], np.cumsum(lengths))).astype(np.int64), 10)
+    parts = batches(windows, tokens, np.random.default_rng(0))
+    assert sorted(np.concatenate(parts).tolist()) == list(range(len(windows)))
+    assert max(int(windows.length[part].sum()) for part in parts) <= tokens + 10

@@ -1,0 +1,124 @@
+"""The encoder as the lead member: it joins where it helps, and serving never loads what trained it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from contract.recipe import question
+from openpersonalize.datasets.selection import EventSelection
+from openpersonalize.datasets.sequences import Sequences
+from openpersonalize.errors import JobFailed
+from openpersonalize.recipes.artifact import write_artifact
+from openpersonalize.recipes.base import Training, TrainingData
+from openpersonalize.recipes.fused import FusedModel
+from openpersonalize.recipes.hyperparameters import read_configuration
+from openpersonalize.recipes.registry import recipe
+from openpersonalize.recipes.user_personalization import UserPersonalization
+from recipes.worlds import sequences_of
+
+V2 = recipe("aws-user-personalization-v2")
+assert isinstance(V2, UserPersonalization)
+PLAIN = read_configuration(V2, {})
+
+
+def sums(users: int = 90, n: int = 6, length: int = 14) -> Sequences:
+    """After a, b comes a + b (modulo n): only a model of sequences can know the next item."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for user in range(users):
+        one = rng.integers(0, n, 2).tolist()
+        while len(one) < length:
+            one.append((one[-1] + one[-2]) % n)
+        start = int(rng.integers(0, 10**6))
+        rows += [(f"u{user:03}", f"i{item}", start + 60 * place) for place, item in enumerate(one)]
+    return sequences_of(rows)
+
+
+@pytest.fixture(scope="module")
+def world() -> Sequences:
+    return sums()
+
+
+@pytest.fixture(scope="module")
+def model(world: Sequences) -> FusedModel:
+    assert isinstance(V2, UserPersonalization)
+    return V2.fit(TrainingData(world), PLAIN, Training(seed=1))
+
+
+def test_it_gets_weight_where_order_decides(world: Sequences, model: FusedModel) -> None:
+    assert model.weights.kept["encoder"] > 0
+    others = max(value for name, value in model.weights.alone_kept.items() if name != "encoder")
+    assert model.weights.alone_kept["encoder"] > others + 0.1
+    right = 0
+    for user in range(40):
+        query = question(world, user)
+        a, b = (int(world.items.strings()[item][1:]) for item in query.item[-2:])
+        right += world.items.strings()[int(np.argmax(model.scores(query)))] == f"i{(a + b) % 6}"
+    assert right > 30
+
+
+def test_a_refit_goes_on_from_the_measured_model(world: Sequences, model: FusedModel) -> None:
+    assert isinstance(V2, UserPersonalization)
+    steps: list[float] = []
+
+    def progress(step: str, done: float, total: float, unit: str) -> None:
+        if step == "encoder":
+            steps.append(total)
+
+    training = Training(seed=1, prior=model.settled(), progress=progress)
+    V2.fit(TrainingData(world), PLAIN, replace(training, earlier=model))
+    again = steps[-1]
+    V2.fit(TrainingData(world), PLAIN, training)
+    assert again < steps[-1] / 2
+
+
+def test_without_weight_it_is_neither_fitted_nor_saved(
+    world: Sequences, model: FusedModel, tmp_path: Path
+) -> None:
+    assert isinstance(V2, UserPersonalization)
+    none = {"kept": {**model.weights.kept, "encoder": 0.0}, "excluded": {"transitions": 1.0}}
+    prior = {"weights": {**model.settled()["weights"], **none}}
+    steps: set[str] = set()
+    training = Training(prior=prior, progress=lambda step, done, total, unit: steps.add(step))
+    V2.fit(TrainingData(world), PLAIN, training).save(tmp_path)
+    assert "encoder" not in steps
+    assert not list(tmp_path.glob("encoder*"))
+
+
+def test_little_data_has_no_encoder() -> None:
+    assert isinstance(V2, UserPersonalization)
+    assert "encoder" not in V2.fit(TrainingData(sums(users=20)), PLAIN, Training()).weights.kept
+
+
+def test_what_does_not_fit_into_memory_fails_at_once_and_says_what_to_do(world: Sequences) -> None:
+    assert isinstance(V2, UserPersonalization)
+    with pytest.raises(JobFailed, match=r"needs about .* GB of memory for 6 items.*more memory, or delete"):
+        V2.fit(TrainingData(world), PLAIN, Training(memory_bytes=100_000_000))
+
+
+SERVE = """
+import sys
+from pathlib import Path
+import numpy as np
+import openpersonalize.server.app
+from openpersonalize.recipes.artifact import Artifact
+from openpersonalize.recipes.base import Query
+artifact = Artifact.open(Path(sys.argv[1]))
+scores = artifact.model.scores(Query(*artifact.history("u000"), now=2_000_000))
+assert any(one.name == "encoder" for one in artifact.model.members)
+assert np.isfinite(scores).all()
+assert "torch" not in sys.modules
+"""
+
+
+def test_serving_never_loads_torch(world: Sequences, model: FusedModel, tmp_path: Path) -> None:
+    assert V2 is not None
+    write_artifact(tmp_path, model=model, recipe=V2, sequences=world, selection=EventSelection(), position=0)
+    done = subprocess.run([sys.executable, "-c", SERVE, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
