@@ -6,6 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 DATA   ?= openpersonalize-demo
 PORT   ?= 8077
+TORCH  := torch==2.13.0
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: demo serve test check bench bench-accuracy docs soak format lock clean
@@ -39,9 +40,10 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Hashed requirements without addresses: any index that serves the same files will do.
+# Hashed requirements, all but torch, whose wheel differs by platform; what torch needs is named in build.in.
+# Without addresses: any index that serves the same files will do.
 PIP_COMPILE = $(BIN)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links \
-	--no-emit-trusted-host --no-header --strip-extras --allow-unsafe
+	--no-emit-trusted-host --no-header --strip-extras --unsafe-package torch
 lock: $(VENV)/.dev
 	$(PIP) install -q pip-tools
 	$(PIP_COMPILE) --extra dev -o requirements/dev.txt pyproject.toml requirements/build.in
@@ -58,11 +60,13 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: $(BIN)/python requirements/run.txt pyproject.toml
+	$(PIP) install -q $(TORCH)
 	$(PIP) install -q --require-hashes -r requirements/run.txt
 	$(PIP) install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/python requirements/dev.txt pyproject.toml
+	$(PIP) install -q $(TORCH)
 	$(PIP) install -q --require-hashes -r requirements/dev.txt
 	$(PIP) install -q --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.run

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ def test_every_event_but_the_first_of_a_user_is_a_target_once(lengths: list[int]
         for start, length in zip(windows.start.tolist(), windows.length.tolist(), strict=True)
         for place in range(start, start + length)
     ]
-    wanted = [place for a, b in zip(ptr[:-1], ptr[1:], strict=True) for place in range(a + 1, b)]
+    wanted = [place for a, b in pairwise(ptr.tolist()) for place in range(a + 1, b)]
     assert sorted(targets) == wanted
     assert windows.length.max(initial=0) <= longest
 

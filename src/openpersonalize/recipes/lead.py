@@ -129,7 +129,8 @@ def check_memory(plan: Plan, n: int, features: Sequence[Feature], training: Trai
         raise JobFailed(
             f"Training needs about {needed / 1e9:.1f} GB of memory for {n:,} items, and "
             f"{free / 1e9:.1f} GB are free: train on a machine with more memory, or delete items "
-            "that nobody needs any more from the Items dataset and old interactions from the Interactions dataset."
+            "that nobody needs any more from the Items dataset, and old "
+            "interactions from the Interactions dataset."
         )
 
 
