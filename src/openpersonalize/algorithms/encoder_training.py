@@ -131,8 +131,8 @@ class _Run:
     ) -> Trained:
         per_pass = len(batches(self.windows, self.plan.tokens, np.random.default_rng(0)))
         total = max(1, math.ceil(per_pass * self.plan.passes))
-        every = max(1, total // self.plan.checks)
-        step, misses, losses, began = 0, 0, 0.0, time.monotonic()
+        every = math.ceil(total / self.plan.checks)
+        step, misses, told_at, losses, began = 0, 0, 0, 0.0, time.monotonic()
         best: Trained | None = None
         while step < total:
             for batch in batches(self.windows, self.plan.tokens, self.rng):
@@ -147,8 +147,9 @@ class _Run:
                     continue
                 passes = step / per_pass
                 found = Trained(self.network.export(), passes, 0.0)
-                told = f"Encoder, pass {passes:.1f} of {total / per_pass:.1f}: loss {losses / every:.3f}"
-                losses = 0.0
+                mean = losses / (step - told_at)
+                told = f"Encoder, pass {passes:.1f} of {total / per_pass:.1f}: loss {mean:.3f}"
+                losses, told_at = 0.0, step
                 if validate is None:
                     best = found
                     line(told)
