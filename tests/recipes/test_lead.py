@@ -27,7 +27,7 @@ assert isinstance(V2, UserPersonalization)
 PLAIN = read_configuration(V2, {})
 
 
-def sums(users: int = 90, n: int = 6, length: int = 14) -> Sequences:
+def sums(users: int = 1_000, n: int = 6, length: int = 14) -> Sequences:
     """After a, b comes a + b (modulo n): only a model of sequences can know the next item."""
     rng = np.random.default_rng(0)
     rows = []

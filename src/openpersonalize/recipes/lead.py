@@ -26,8 +26,8 @@ from .validation import Aim, Cut, question
 if TYPE_CHECKING:
     from ..algorithms.encoder_training import Trained
 
-LEAST_EVENTS = 1_000
-"""Events without which there is no order to learn; Amazon's own minimum for a training."""
+LEAST_EVENTS = 10_000
+"""Events below which it is not fitted: on less, its noise weighs more than the order it finds."""
 QUESTIONS = 400
 HISTORY = 200
 WEIGHING = 0.7
