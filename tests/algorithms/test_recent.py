@@ -73,6 +73,17 @@ def test_settled_and_saved_it_goes_on(tmp_path: Path) -> None:
     assert np.allclose(opened.feature(past([0], now)), plainly(events, now), atol=1e-5)
 
 
+def test_a_pause_between_the_data_and_live_events_does_not_fade() -> None:
+    events = [(k % 5, 10**9 + k * 700) for k in range(60)]
+    recent = Recent(HALF_LIFE, 5, Timeline.of(*columns(events[:40])))
+    recent.settle()
+    pause = 10**7
+    recent.follow(pause)
+    recent.observe(*columns([(item, time + pause) for item, time in events[40:]]))
+    now = 10**9 + 20 * HOUR
+    assert np.allclose(recent.feature(past([0], now + pause)), plainly(events, now), atol=1e-5)
+
+
 def test_within_a_step_nothing_moves() -> None:
     recent = Recent(HALF_LIFE, 5)
     recent.observe(*columns([(1, 10 * HOUR)]))

@@ -113,7 +113,7 @@ def test_an_event_of_another_user_changes_nothing_at_once() -> None:
     model = fitted(world)
     query = replace(question(world, 0), now=int(world.time.max()) + DAY)
     before = model.scores(query)
-    model.observe(np.array([3], np.int32), np.array([query.now], np.int64))
+    model.observe(np.array([3], np.int32), np.array([query.now], np.int64), np.ones(1, np.float32))
     assert np.array_equal(model.scores(query), before)
 
 
@@ -133,7 +133,7 @@ def test_recent_popularity_follows_many_live_events() -> None:
     query = replace(question(world, 0), now=now)
     rank_before = int((model.scores(query) > model.scores(query)[fashion]).sum())
     times = np.sort(rng.integers(60 * DAY, now - DAY // 3, 4 * LIVE_EVENTS)).astype(np.int64)
-    model.observe(np.full(len(times), fashion, np.int32), times)
+    model.observe(np.full(len(times), fashion, np.int32), times, np.ones(len(times), np.float32))
     scores = model.scores(query)
     assert int((scores > scores[fashion]).sum()) < rank_before
 

@@ -69,6 +69,7 @@ class Recent(Companion):
         self._timeline = timeline
         self._lock = Lock()
         self._standing = False
+        self._pause = 0
         self._start(n)
 
     def _start(self, n: int) -> None:
@@ -89,6 +90,7 @@ class Recent(Companion):
         if not len(item):
             return
         with self._lock:
+            time = time - self._pause
             if self._boundary is None:
                 self._boundary = int(time[0]) // self.step
             time = np.maximum(time, self._boundary * self.step)
@@ -119,7 +121,7 @@ class Recent(Companion):
             self._move(history.now)
         boundary = (self._boundary or 0) + 1
         if not self._standing:
-            boundary = max(history.now // self.step, self._boundary or 0)
+            boundary = max((history.now - self._pause) // self.step, self._boundary or 0)
         cached = self._cached
         if cached is None or cached[0] != boundary:
             with self._lock:
@@ -146,8 +148,13 @@ class Recent(Companion):
             self._timeline = None
             self._standing = True
 
-    def follow(self) -> None:
-        """Let the clock run with the questions: from now on live events come through `observe`."""
+    def follow(self, pause: int = 0) -> None:
+        """Let the clock run with the questions: from now on live events come through `observe`.
+
+        `pause` seconds between the last event counted and the beginning of the live ones do not count: what
+        was popular when the data ended is what is popular when life goes on.
+        """
+        self._pause = pause
         self._standing = False
 
     def save(self, folder: Path) -> None:

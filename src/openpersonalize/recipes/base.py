@@ -221,8 +221,14 @@ class Model(ABC):
         """float32[len(queries), n]: the scores of several queries. Ask in chunks: the answer is dense."""
         return np.stack([self.scores(query) for query in queries])
 
-    def observe(self, item: Int32, time: Int64) -> None:  # noqa: B027 - most models ignore live events of others
-        """Events of any users that came after training, oldest first; each is told once to a loaded model."""
+    @property
+    def follows(self) -> bool:
+        """Whether `observe` is to be told what everybody does after training."""
+        return False
+
+    def observe(self, item: Int32, time: Int64, weight: Float32) -> None:  # noqa: B027 - most models ignore it
+        """Selected events of any users that came after training, oldest first; each is told once to a loaded
+        model, from another thread than the one that asks."""
 
     def settled(self) -> Mapping[str, Any]:
         """JSON: choices made on validation, for `Training.prior` of the refit and for the manifest."""

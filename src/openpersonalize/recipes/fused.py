@@ -33,7 +33,7 @@ KINDS = {
 
 LIVE_EVENTS = 100
 """Live events that must have come before popularity follows them: until then its clock stands where training
-ended, so that a few stray events years after a data set ended do not make all it knows fade away."""
+ended, so that a few stray events do not make all it knows fade away."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ class FusedModel(Model):
         weights: Weights,
         reward: Float32 | None = None,
         reward_weight: float = 0.0,
+        pause: int = 0,
     ) -> None:
         """Put together.
 
@@ -78,6 +79,8 @@ class FusedModel(Model):
             weights: by member name; members without a weight are left out.
             reward: float32[n] in 0..1, the optimisation objective of each item, and its share in the final
             score.
+            pause: seconds between the last event and the end of training: recent popularity goes on from
+            there.
         """
         self.items = items
         self.popularity = popularity
@@ -97,7 +100,8 @@ class FusedModel(Model):
             )
             for excluded, chosen in ((False, weights.kept), (True, weights.excluded))
         }
-        self._waiting: list[tuple[Int32, Int64]] = []
+        self.pause = pause
+        self._waiting: list[tuple[Int32, Int64, Float32]] = []
         self._following = False
 
     def scores(self, query: Query) -> Float32:
@@ -134,20 +138,26 @@ class FusedModel(Model):
         """The weights."""
         return {"weights": asdict(self.weights)}
 
-    def observe(self, item: Int32, time: Int64) -> None:
+    @property
+    def follows(self) -> bool:
+        """See `Model.follows`: where recent popularity counts."""
+        used = self.weights.used()
+        return any(isinstance(member, Recent) and member.name in used for member in self.members)
+
+    def observe(self, item: Int32, time: Int64, weight: Float32) -> None:
         """Lets recent popularity follow live events, once enough of them have come."""
-        self._waiting.append((item, time))
-        if not self._following and sum(len(items) for items, _ in self._waiting) < LIVE_EVENTS:
+        self._waiting.append((item, time, weight))
+        if not self._following and sum(len(items) for items, _, _ in self._waiting) < LIVE_EVENTS:
             return
-        self._following = True
         waiting, self._waiting = self._waiting, []
-        items = np.concatenate([items for items, _ in waiting])
-        times = np.concatenate([times for _, times in waiting])
+        items, times, weights = (np.concatenate(parts) for parts in zip(*waiting, strict=True))
         order = np.argsort(times, kind="stable")
         for member in self.members:
             if isinstance(member, Recent):
-                member.follow()
-                member.observe(items[order], times[order], np.ones(len(items), dtype=np.float32))
+                if not self._following:
+                    member.follow(self.pause)
+                member.observe(items[order], times[order], weights[order])
+        self._following = True
 
     def save(self, folder: Path) -> None:
         """Members under their names, one JSON file for the rest."""
@@ -163,6 +173,7 @@ class FusedModel(Model):
             "members": [[member.kind, member.name] for member in self.members],
             "weights": asdict(self.weights),
             "reward_weight": self.reward_weight if self.reward is not None else None,
+            "pause": self.pause,
         }
         (folder / "fused.json").write_text(json.dumps(state))
 
@@ -179,4 +190,5 @@ class FusedModel(Model):
             Weights(**state["weights"]),
             np.load(folder / "reward.npy") if rewarded else None,
             state["reward_weight"] or 0.0,
+            state.get("pause", 0),
         )

@@ -21,6 +21,7 @@ from ..algorithms.popularity import Popularity, by_users
 from ..algorithms.recent import Recent, Timeline, half_lives
 from ..algorithms.repeats import Own, Repeats
 from ..algorithms.transitions import Transitions
+from ..datasets.schemas import MAX_TIMESTAMP
 from ..datasets.sequences import Sequences
 from ..storage.idtable import IdTable
 from . import lead
@@ -60,11 +61,19 @@ class UserPersonalization(Recipe):
         members = final_members(sequences, sequences, recency, training, features, weights, start)
         users, order = by_users(sequences.ptr, sequences.item, len(sequences.items))
         reward, share = rewards(data, configuration.objective)
-        return FusedModel(sequences.items, users, order, members, weights, reward, share)
+        pause = since_the_last(sequences, training.moment)
+        return FusedModel(sequences.items, users, order, members, weights, reward, share, pause)
 
     def load(self, folder: Path, items: IdTable) -> FusedModel:
         """Open a saved model."""
         return FusedModel.load(folder, items)
+
+
+def since_the_last(sequences: Sequences, moment: int) -> int:
+    """Seconds from the newest event to `moment`; 0 where the moment is unknown."""
+    if moment == MAX_TIMESTAMP or not len(sequences.time):
+        return 0
+    return max(0, moment - int(sequences.time.max()))
 
 
 def without_extremes(sequences: Sequences, configuration: Configuration) -> Sequences:

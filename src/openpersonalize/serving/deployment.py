@@ -228,7 +228,7 @@ class Deployment:
         user = state.user if self.recipe.features.real_time else None
         trained = self.trained.artifact.history(user) if user is not None else NOTHING
         live = state.live if user is not None else EMPTY
-        query = self.trained.recent.query(trained, live, state.until, seen_excluded)
+        query = self.trained.recent.query(trained, live, state.until - 1, seen_excluded)
         if state.user is not None and not len(query.item):
             state.idle = True
             return self.scores(self.state(None), seen_excluded)

@@ -15,7 +15,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,6 +36,7 @@ from ..resources.store import Scope
 from .catalogue import Catalogue
 from .deployment import Deployment, GroupData, Memory, Trained
 from .directory import CampaignEntry, DatasetEntry, Datasets, read_campaign, read_filter
+from .pulse import Pulse
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class Campaign:
     recipe: Recipe
     artifact: str
     deployment: Deployment
+    pulse: Pulse | None
     upcoming: CampaignEntry | None
 
 
@@ -87,6 +89,7 @@ class _Held:
 
     trained: Trained
     deployment: Deployment
+    pulse: Pulse | None
     datasets: Datasets
     bytes: int
 
@@ -119,7 +122,11 @@ class Deployments:
     def campaign(self, scope: Scope, arn: str) -> Campaign | None:
         """The campaign, ready to answer; None: it must be loaded first."""
         found = self._campaigns.get((scope.account, scope.region, arn))
-        return found if found is not None and found.token == self._change_token() else None
+        if found is None or found.token != self._change_token():
+            return None
+        if found.pulse is not None and found.pulse.due():
+            self._threads.submit(found.pulse.advance).add_done_callback(_told)
+        return found
 
     async def load_campaign(self, scope: Scope, arn: str) -> Campaign:
         """Read the campaign's rows again and load what they ask for.
@@ -177,7 +184,15 @@ class Deployments:
         upcoming = entry.upcoming_entry()
         return (
             Campaign(
-                arn, token, entry.group, entry.config, recipe, entry.artifact, held.deployment, upcoming
+                arn,
+                token,
+                entry.group,
+                entry.config,
+                recipe,
+                entry.artifact,
+                held.deployment,
+                held.pulse,
+                upcoming,
             ),
             held,
         )
@@ -192,13 +207,14 @@ class Deployments:
         if held is not None and held.datasets == entry.datasets:
             return held
         if held is not None:
-            trained, size = held.trained, held.bytes
+            trained, size, pulse = held.trained, held.bytes, held.pulse
         else:
             recipe = find_recipe(entry.recipe)
             if recipe is None:
                 raise InvalidInput(f"The recipe {entry.recipe} of {entry.version} is not installed any more.")
             folder = self._installation.objects.fetch(entry.artifact)
             trained, size = Trained(Artifact.open(folder), recipe), _bytes_below(folder)
+            pulse = self._pulse(trained, entry)
         deployment = Deployment(
             trained,
             self._items(trained, entry.datasets),
@@ -208,7 +224,18 @@ class Deployments:
             now=self._installation.clock.now,
             window=self._installation.settings.filter_window,
         )
-        return _Held(trained, deployment, entry.datasets, size)
+        return _Held(trained, deployment, pulse, entry.datasets, size)
+
+    def _pulse(self, trained: Trained, entry: CampaignEntry) -> Pulse | None:
+        """Follows what everybody does, for a model that wants to know; what was streamed already is told."""
+        dataset = entry.datasets.get("INTERACTIONS")
+        if dataset is None or not trained.model.follows:
+            return None
+        installation = self._installation
+        now = installation.clock.now
+        pulse = Pulse(installation.log, stream_of(entry.group), dataset.parsed(), trained, now)
+        pulse.advance()
+        return pulse
 
     def _items(self, trained: Trained, datasets: Datasets) -> Catalogue:
         dataset = datasets.get("ITEMS")
@@ -297,6 +324,12 @@ class Deployments:
             self._waiting[(kind, key)] = current
             current.add_done_callback(lambda _: self._waiting.pop((kind, key), None))
         return hold(key, await asyncio.shield(current))
+
+
+def _told(read: Future[None]) -> None:
+    error = None if read.cancelled() else read.exception()
+    if error is not None:
+        log.warning("What users do now could not be read; popularity stays as it is for a while: %s", error)
 
 
 def _bytes_below(folder: Path) -> int:

@@ -1,0 +1,131 @@
+"""What everybody does after training reaches the answers of a model that follows it."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from openpersonalize.clock import SystemClock
+from openpersonalize.datasets.selection import EventSelection
+from openpersonalize.datasets.sequences import build_sequences
+from openpersonalize.events.entries import Event
+from openpersonalize.events.livelog import open_live_log
+from openpersonalize.recipes.artifact import Artifact, write_artifact
+from openpersonalize.recipes.base import Query, Training, TrainingData
+from openpersonalize.recipes.fused import LIVE_EVENTS
+from openpersonalize.recipes.hyperparameters import read_configuration
+from openpersonalize.recipes.registry import recipe as find_recipe
+from openpersonalize.serving.deployment import FRESH_SECONDS, Trained
+from openpersonalize.serving.pulse import Pulse
+from openpersonalize.settings import read_settings
+
+from .making import SCHEMAS, STREAM
+
+DAY = int(timedelta(days=1).total_seconds())
+ENDED = 60 * DAY
+"""When the events of training end."""
+AFTER = 400 * DAY
+"""How much later the training was."""
+
+
+def fashion():
+    """Everybody takes what is in fashion, and the fashion changes every day."""
+    rng = np.random.default_rng(5)
+    rows = [
+        (f"u{user:03}", f"i{(day + int(rng.integers(0, 2))) % 30:02}", day * DAY + int(rng.integers(0, DAY)))
+        for day in range(60)
+        for user in rng.choice(100, 40, replace=False).tolist()
+    ]
+    columns = ["USER_ID", "ITEM_ID", "TIMESTAMP"]
+    return pl.DataFrame(rows, schema=columns, orient="row").with_columns(EVENT_TYPE=pl.lit("click"))
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("artifact")
+    recipe = find_recipe("aws-user-personalization-v2")
+    selection = EventSelection.from_solution("click", {})
+    sequences = build_sequences(fashion().lazy(), None, selection)
+    training = Training(seed=1, moment=ENDED + AFTER)
+    model = recipe.fit(TrainingData(sequences), read_configuration(recipe, {}), training)
+    write_artifact(folder, model=model, recipe=recipe, sequences=sequences, selection=selection, position=0)
+    return folder
+
+
+@pytest.fixture
+def world(artifact, tmp_path):
+    log = open_live_log(read_settings({"data_dir": str(tmp_path)}, {}), SystemClock())
+    trained = Trained(Artifact.open(artifact), find_recipe("aws-user-personalization-v2"))
+    one = SimpleNamespace(log=log, trained=trained, time=ENDED + AFTER)
+    one.pulse = Pulse(log, STREAM, SCHEMAS["INTERACTIONS"], trained, lambda: one.time)
+    yield one
+    log.close()
+
+
+def stream(world, item, count, begin, seconds, kind="click"):
+    times = np.linspace(begin, begin + seconds, count).astype(int).tolist()
+    events = [Event(f"new-{k}", f"s{k}", item, time, kind) for k, time in enumerate(times)]
+    world.log.append(STREAM, events).result()
+
+
+def ranks(world, now):
+    """Item ids by score, for a user who met one item."""
+    item, event = np.array([3], np.int32), np.array([0], np.int16)
+    query = Query(item, np.array([now - 60]), event, np.ones(1, np.float32), now)
+    names = world.trained.artifact.items.strings()
+    return [names[row] for row in np.argsort(-world.trained.model.scores(query), kind="stable")]
+
+
+def test_what_many_do_moves_the_answers_of_others(world):
+    assert world.trained.model.follows
+    before = ranks(world, world.time)
+    stream(world, "i15", 4 * LIVE_EVENTS, world.time, DAY)
+    world.time += DAY + DAY // 2
+    world.pulse.advance()
+    after = ranks(world, world.time)
+    assert after.index("i15") < before.index("i15")
+    assert after.index("i15") < 3
+
+
+def test_few_events_move_nobody_else(world):
+    stream(world, "i15", LIVE_EVENTS - 1, world.time, DAY)
+    before = ranks(world, world.time + DAY)
+    world.time += DAY + DAY // 2
+    world.pulse.advance()
+    assert ranks(world, world.time + DAY) == before
+
+
+def test_events_that_do_not_count_are_not_told(world):
+    stream(world, "i15", 4 * LIVE_EVENTS, world.time, DAY, kind="view")
+    stream(world, "never heard of", 4 * LIVE_EVENTS, world.time, DAY)
+    before = ranks(world, world.time + DAY)
+    world.time += 2 * DAY
+    world.pulse.advance()
+    assert ranks(world, world.time) == before
+
+
+def test_a_clock_that_is_ahead_fades_nothing(world):
+    stream(world, "i15", 4 * LIVE_EVENTS, world.time + 5000 * DAY, DAY)
+    world.time += DAY // 2
+    world.pulse.advance()
+    after = ranks(world, world.time)
+    # What was in fashion when the data ended, and what has not been for weeks.
+    assert after.index("i29") < after.index("i20")
+
+
+def test_the_same_events_are_told_once(world):
+    stream(world, "i15", 4 * LIVE_EVENTS, world.time, DAY)
+    world.time += 2 * DAY
+    world.pulse.advance()
+    once = ranks(world, world.time)
+    world.pulse.advance()
+    assert ranks(world, world.time) == once
+
+
+def test_it_is_due_once_in_a_span(world):
+    assert world.pulse.due()
+    assert not world.pulse.due()
+    world.time += FRESH_SECONDS
+    assert world.pulse.due()
