@@ -27,13 +27,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from openpersonalize.algorithms.encoder_plan import Feature
 from openpersonalize.algorithms.popularity import by_users
+from openpersonalize.datasets.schemas import parse_schema
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences, build_sequences
 from openpersonalize.evaluation.measure import best
 from openpersonalize.recipes.base import Training
 from openpersonalize.recipes.fused import FusedModel
-from openpersonalize.recipes.item_features import item_features
+from openpersonalize.recipes.item_features import ItemFeatures
 from openpersonalize.recipes.user_personalization import HISTORY, final_members, weigh
 from openpersonalize.recipes.validation import Aim, Cut, question
 
@@ -76,11 +78,15 @@ def load(folder: Path, data: str) -> Sequences:
     return build_sequences(rows.lazy(), items["ITEM_ID"], EventSelection.from_solution(CHOSEN.get(data), {}))
 
 
-def aligned_items(folder: Path, data: str, sequences: Sequences) -> pl.DataFrame:
-    """What is known about the items, a row for each."""
-    items = pl.read_csv(folder / data / "items.csv.gz", schema_overrides={"ITEM_ID": pl.String})
+def item_features(folder: Path, data: str, sequences: Sequences) -> list[Feature]:
+    """What is known about the items, by the flags of the schema."""
+    schema = parse_schema((folder / data / "schema-items.json").read_text())
+    types = {field.name: pl.Float64 if field.is_number else pl.String for field in schema.fields}
+    items = pl.read_csv(folder / data / "items.csv.gz", schema_overrides=types)
     ids = sequences.items.series().alias("ITEM_ID").to_frame()
-    return ids.join(items, on="ITEM_ID", how="left", maintain_order="left")
+    items = ids.join(items, on="ITEM_ID", how="left", maintain_order="left")
+    useful = [field.name for field in schema.fields if field.trains]
+    return ItemFeatures.fit(items[useful], {field.name for field in schema.fields if field.textual}).features
 
 
 def held_out(sequences: Sequences, split: str) -> Cut:
@@ -117,7 +123,7 @@ def run(folder: Path, case: Case, seed: int = 0) -> dict[str, Any]:
     training = Training(
         seed=seed, threads=os.cpu_count() or 1, line=lambda text: print(text, file=sys.stderr)
     )
-    features = item_features(aligned_items(folder, case.data, sequences))
+    features = item_features(folder, case.data, sequences)
     began, wall = time.process_time(), time.monotonic()
     weights, start = weigh(learnt, True, training, features, aim)
     everything = sequences if case.split == "loo" else learnt

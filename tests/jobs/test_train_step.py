@@ -20,7 +20,7 @@ from openpersonalize.errors import JobFailed, JobStopped
 from openpersonalize.events.entries import Event, Record
 from openpersonalize.events.livelog import open_live_log, stream_of
 from openpersonalize.jobs.task import Report, Task
-from openpersonalize.jobs.train_step import Pinned, run
+from openpersonalize.jobs.train_step import Pinned, aligned, run
 from openpersonalize.recipes.artifact import Artifact
 from openpersonalize.recipes.base import Query
 from openpersonalize.settings import Settings, read_settings
@@ -348,3 +348,23 @@ def test_real_purchases_are_recommended_well(house: House) -> None:
     assert 0.3 < personal["metrics"][name] < 0.5
     assert personal["metrics"][name] > 1.5 * popular["metrics"][name]
     assert personal["metrics"]["coverage"] > popular["metrics"]["coverage"]
+
+
+def test_only_columns_that_may_train_are_aligned() -> None:
+    fields = [
+        {"name": "ITEM_ID", "type": "string"},
+        {"name": "NOTE", "type": "string"},
+        {"name": "GENRE", "type": "string", "categorical": True},
+        {"name": "PLOT", "type": "string", "textual": True},
+        {"name": "ADULT", "type": "boolean"},
+        {"name": "PRICE", "type": "float"},
+        {"name": "YEAR", "type": "int"},
+    ]
+    parsed = parse_schema(json.dumps({"type": "record", "name": "Items", "fields": fields}))
+    row = ("a", "plain", "x|y", "long", True, 1.0, 1999)
+    table = pl.DataFrame([row], schema=list(parsed.names), orient="row")
+    config = {"trainingDataConfig": {"excludedDatasetColumns": {"ITEMS": ["YEAR"]}}}
+    found = aligned(table, parsed, "ITEM_ID", pl.Series(["b", "a"]), config)
+    assert found is not None
+    assert found.columns == ["ITEM_ID", "GENRE", "PLOT", "PRICE"]
+    assert found.rows() == [("b", None, None, None), ("a", "x|y", "long", 1.0)]

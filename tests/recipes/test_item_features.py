@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
+import pytest
 
 from openpersonalize.algorithms.encoder_plan import Feature
-from openpersonalize.recipes.item_features import item_features
+from openpersonalize.recipes.item_features import ItemFeatures
 
 
 def sets(feature: Feature) -> list[set[int]]:
@@ -15,7 +18,7 @@ def sets(feature: Feature) -> list[set[int]]:
 
 def test_categories_are_split_and_rare_values_left_out() -> None:
     items = pl.DataFrame({"ITEM_ID": list("abcd"), "GENRE": ["x| y", "y|x", None, "once|y"]})
-    (genre,) = item_features(items)
+    (genre,) = ItemFeatures.fit(items).features
     a, b, c, d = sets(genre)
     assert genre.size == 2
     assert a == b
@@ -26,7 +29,7 @@ def test_categories_are_split_and_rare_values_left_out() -> None:
 
 def test_titles_give_their_words() -> None:
     items = pl.DataFrame({"TITLE": ["Red mug", "red box", "Blue mug", "blue box"]})
-    (title,) = item_features(items)
+    (title,) = ItemFeatures.fit(items, {"TITLE"}).features
     red, box, mug, _ = sets(title)
     assert title.size == 4
     assert len(red & box) == len(red & mug) == 1
@@ -34,18 +37,66 @@ def test_titles_give_their_words() -> None:
 
 def test_numbers_are_cut_into_quantiles() -> None:
     items = pl.DataFrame({"PRICE": [*range(100), None], "CREATION_TIMESTAMP": range(101)})
-    (price,) = item_features(items)
+    (price,) = ItemFeatures.fit(items).features
     assert price.size == 20
     assert np.bincount(price.code).tolist() == [5] * 20
     assert sets(price)[100] == set()
 
 
 def test_nothing_known_is_no_feature() -> None:
-    assert item_features(None) == []
-    assert item_features(pl.DataFrame({"A": [None, None], "B": ["x", "y"]})) == []
+    assert ItemFeatures.fit(None).features == []
+    assert ItemFeatures.fit(pl.DataFrame({"A": [None, None], "B": ["x", "y"]})).features == []
 
 
 def test_features_of_some_items() -> None:
-    (genre,) = item_features(pl.DataFrame({"GENRE": ["x|y", "y", "x", None]}))
+    (genre,) = ItemFeatures.fit(pl.DataFrame({"GENRE": ["x|y", "y", "x", None]})).features
     some = genre.of(np.array([3, 0, 2]))
     assert sets(some) == [sets(genre)[3], sets(genre)[0], sets(genre)[2]]
+
+
+ITEMS = pl.DataFrame(
+    {
+        "ITEM_ID": list("abcd"),
+        "GENRE": ["x|y", "y", "x", None],
+        "TITLE": ["Red mug", "red box", "Blue mug", "blue box"],
+        "PRICE": [1.0, 2.0, 3.0, None],
+        "NEW": [True, False, True, None],
+    }
+)
+
+
+def test_new_records_get_the_numbers_of_training() -> None:
+    fitted = ItemFeatures.fit(ITEMS, {"TITLE"})
+    again = fitted.of(ITEMS)
+    for one, other in zip(fitted.features, again, strict=True):
+        assert sets(one) == sets(other)
+        assert one.size == other.size
+    records = {"TITLE": ["red thing", None], "GENRE": ["new|y", "new"], "PRICE": [99, -1]}
+    genre, title, price = fitted.of(pl.DataFrame(records))
+    of_training = [sets(one) for one in fitted.features]
+    assert sets(genre) == [of_training[0][1], set()]
+    assert sets(title) == [of_training[1][0] & of_training[1][1], set()]
+    assert sets(price) == [of_training[2][2], of_training[2][0]]
+
+
+def test_a_column_that_records_lack_says_nothing() -> None:
+    fitted = ItemFeatures.fit(ITEMS, {"TITLE"})
+    features = fitted.of(pl.DataFrame({"ITEM_ID": ["e"]}))
+    assert [sets(one) for one in features] == [[set()]] * 3
+    assert [one.size for one in features] == [one.size for one in fitted.features]
+
+
+def test_saved_and_loaded_it_gives_the_same_numbers(tmp_path: Path) -> None:
+    fitted = ItemFeatures.fit(ITEMS, {"TITLE"})
+    fitted.save(tmp_path)
+    loaded = ItemFeatures.load(tmp_path)
+    for one, other in zip(fitted.features, loaded.of(ITEMS), strict=True):
+        assert one.code.tolist() == other.code.tolist()
+        assert one.ptr.tolist() == other.ptr.tolist()
+    with pytest.raises(ValueError, match="ask `of`"):
+        _ = loaded.features
+
+
+def test_a_vocabulary_of_nothing_is_saved_too(tmp_path: Path) -> None:
+    ItemFeatures.fit(None).save(tmp_path)
+    assert ItemFeatures.load(tmp_path).of(ITEMS) == []

@@ -63,6 +63,12 @@ class Field:
         return self.type in ("int", "long", "float", "double")
 
     @property
+    def trains(self) -> bool:
+        """Whether a model may learn from it as metadata: a number, a category or prose. Other strings and
+        booleans are for filters and answers only."""
+        return self.is_number or self.categorical or self.textual
+
+    @property
     def spelled(self) -> str:
         """The type as a schema writes it, e.g. ``string`` or ``[string,null]``."""
         return f"[{self.type},null]" if self.nullable else self.type

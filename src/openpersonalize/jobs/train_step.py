@@ -178,8 +178,11 @@ def read(
     task.progress("read", 3, 3, "datasets")
     data = TrainingData(
         sequences,
-        aligned(items, "ITEM_ID", sequences.items.series(), config),
-        aligned(users, "USER_ID", sequences.users.series(), config),
+        aligned(items, pinned.schemas.get("ITEMS"), "ITEM_ID", sequences.items.series(), config),
+        aligned(users, pinned.schemas.get("USERS"), "USER_ID", sequences.users.series(), config),
+        frozenset(field.name for field in pinned.schemas["ITEMS"].fields if field.textual)
+        if items is not None
+        else frozenset(),
     )
     return data, selection
 
@@ -297,12 +300,13 @@ def check_amount(sequences: Sequences, selection: EventSelection, minimum_data: 
 
 
 def aligned(
-    table: pl.DataFrame | None, key: str, ids: pl.Series, config: Mapping[str, Any]
+    table: pl.DataFrame | None, schema: Schema | None, key: str, ids: pl.Series, config: Mapping[str, Any]
 ) -> pl.DataFrame | None:
     """The rows of `ids` in order, nulls where there is none, reduced to the columns that may train."""
-    if table is None:
+    if table is None or schema is None:
         return None
-    columns = training_columns(config, "ITEMS" if key == "ITEM_ID" else "USERS", table.columns)
+    useful = [field.name for field in schema.fields if field.name == key or field.trains]
+    columns = training_columns(config, "ITEMS" if key == "ITEM_ID" else "USERS", useful)
     return ids.alias(key).to_frame().join(table.select(columns), on=key, how="left", maintain_order="left")
 
 

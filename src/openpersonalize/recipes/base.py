@@ -31,6 +31,7 @@ Int32: TypeAlias = npt.NDArray[np.int32]
 Int64: TypeAlias = npt.NDArray[np.int64]
 Int16: TypeAlias = npt.NDArray[np.int16]
 Float32: TypeAlias = npt.NDArray[np.float32]
+Float64: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Value: TypeAlias = bool | int | float | str
 
@@ -138,11 +139,13 @@ class TrainingData:
         sequences: the selected interactions, by user, oldest first.
         items, users: metadata aligned with ``sequences.items`` / ``sequences.users`` (row k describes number
             k; nulls where a row is missing), only the columns that may train; None without such a dataset.
+        textual: columns of `items` that hold prose; its other strings are categories, joined by ``|``.
     """
 
     sequences: Sequences
     items: pl.DataFrame | None = None
     users: pl.DataFrame | None = None
+    textual: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

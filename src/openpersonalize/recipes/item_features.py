@@ -1,83 +1,178 @@
 """What the Items dataset says about items, as numbered values: so that an encoder knows items nobody met yet.
 
-Texts are split at ``|``; a column of nearly unique texts (titles) gives its words. Numbers are cut
-into 20 quantiles. Values of one item only say nothing about another and are left out; of one column the
-`MOST_VALUES` most frequent stay. Memory: about 100 bytes per value of an item, column by column.
+The vocabulary is learned from the catalogue once and kept with the model: a record that comes later gets the
+numbers that training gave. Categories are split at ``|``, texts give their words, numbers are cut into
+quantiles. Values of one item only say nothing about another and are left out; of one column the most frequent
+stay. Memory: about 100 bytes per value of an item, column by column; a vocabulary at most `MOST_VALUES`
+strings a column.
 """
 
 from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
 
 from ..algorithms.encoder_plan import Feature
-from .base import Int32, Int64
+from ..algorithms.words import words
+from .base import Float64, Int32, Int64
 
 MOST_VALUES = 3_000
+MOST_WORDS = 8_192
 QUANTILES = 20
-WORDS = 8_192
-"""Most words kept of a column of prose."""
-UNIQUE = 0.5
-"""Share of different texts above which a column is prose."""
 NEVER = ("ITEM_ID", "CREATION_TIMESTAMP")
+_FILE = "item_features"
 
 
-def item_features(items: pl.DataFrame | None) -> list[Feature]:
-    """A feature for each column that says something; `items` is aligned with the catalogue."""
-    if items is None:
-        return []
-    found = []
-    for name in items.columns:
-        if name in NEVER:
-            continue
-        column = items[name]
-        if column.dtype == pl.Boolean:
-            column = column.cast(pl.String)
-        feature = _values(column) if column.dtype == pl.String else _quantiles(column)
-        if feature is not None:
-            found.append(feature)
-    return found
+@dataclass(frozen=True)
+class _Column:
+    """One column's vocabulary: ``edges`` of a number's quantiles, else the number of its values."""
+
+    name: str
+    kind: Literal["category", "text", "number"]
+    edges: tuple[float, ...] = ()
+    count: int = 0
 
 
-def _values(column: pl.Series) -> Feature | None:
-    known = column.drop_nulls()
-    prose = (
-        len(known) > 0
-        and known.n_unique() > UNIQUE * len(known)
-        and not known.str.contains("|", literal=True).any()
-    )
-    parts = (column.str.to_lowercase().str.extract_all(r"\w+") if prose else column.str.split("|")).alias(
-        "value"
-    )
-    rows = (
-        pl.DataFrame({"item": np.arange(len(column)), "value": parts})
-        .explode("value")
-        .with_columns(pl.col("value").str.strip_chars())
-        .filter(pl.col("value").is_not_null() & (pl.col("value") != ""))
-        .unique(maintain_order=True)
-    )
-    counts = (
-        rows["value"]
-        .value_counts()
-        .filter(pl.col("count") > 1)
-        .sort(["count", "value"], descending=[True, False])
-    )
-    chosen = counts["value"].head(WORDS if prose else MOST_VALUES)
-    if not len(chosen):
-        return None
-    numbers = pl.DataFrame({"value": chosen, "code": np.arange(len(chosen), dtype=np.int32)})
-    rows = rows.join(numbers, on="value", how="inner", maintain_order="left")
-    return _packed(rows["item"].to_numpy(), rows["code"].to_numpy(), len(column), len(chosen))
+class ItemFeatures:
+    """The vocabulary of a catalogue: records in, a `Feature` per column out."""
+
+    def __init__(
+        self, columns: Sequence[_Column], values: pl.Series | Path, fitted: Sequence[Feature] = ()
+    ) -> None:
+        """Use `fit` or `load`. `values`: of all columns one after another, or the file that has them."""
+        self._columns, self._source, self._fitted = tuple(columns), values, list(fitted)
+
+    @classmethod
+    def fit(cls, items: pl.DataFrame | None, textual: Collection[str] = ()) -> ItemFeatures:
+        """Learn the vocabulary of columns that say something.
+
+        Args:
+            items: a row per item of the catalogue; None: nothing is known.
+            textual: columns of prose; other strings are categories.
+        """
+        columns, values, features = [], [pl.Series("value", [], dtype=pl.String)], []
+        for name in [] if items is None else items.columns:
+            series = items[name]  # type: ignore[index]
+            if name in NEVER or series.dtype == pl.Boolean:
+                continue
+            if series.dtype == pl.String:
+                kind: Literal["category", "text"] = "text" if name in textual else "category"
+                rows = _parts(series, kind)
+                chosen = _frequent(rows["value"], MOST_WORDS if kind == "text" else MOST_VALUES)
+                if len(chosen):
+                    columns.append(_Column(name, kind, count=len(chosen)))
+                    values.append(chosen)
+                    features.append(_numbered(rows, chosen, len(series)))
+                continue
+            edges = _edges(series)
+            if edges is not None:
+                columns.append(_Column(name, "number", edges))
+                features.append(_quantiles(series, edges))
+        return cls(columns, pl.concat(values), features)
+
+    @property
+    def features(self) -> list[Feature]:
+        """Of the items that the vocabulary was learned from.
+
+        Raises:
+            ValueError: it was loaded; ask `of` with the records.
+        """
+        if self._columns and not self._fitted:
+            raise ValueError("a loaded vocabulary keeps no items: ask `of` with their records")
+        return self._fitted
+
+    def of(self, records: pl.DataFrame) -> list[Feature]:
+        """The features of any records, one per column that `features` has; unknown values are dropped, and
+        a column that the records lack says nothing."""
+        return [
+            self._of_column(column, values, records)
+            for column, values in zip(self._columns, self._values, strict=True)
+        ]
+
+    def _of_column(self, column: _Column, values: pl.Series, records: pl.DataFrame) -> Feature:
+        size = len(column.edges) + 1 if column.kind == "number" else column.count
+        if column.name not in records.columns:
+            return Feature(np.empty(0, dtype=np.int32), np.zeros(len(records) + 1, dtype=np.int64), size)
+        series = records[column.name]
+        if column.kind == "number":
+            return _quantiles(series, column.edges)
+        return _numbered(_parts(series.cast(pl.String), column.kind), values, len(series))
+
+    @cached_property
+    def _values(self) -> list[pl.Series]:
+        """The values of each column in order of their numbers."""
+        source = self._source
+        every = source if isinstance(source, pl.Series) else pl.read_parquet(source)["value"]
+        ends = np.cumsum([0, *(column.count for column in self._columns)]).tolist()
+        return [every.slice(start, end - start) for start, end in pairwise(ends)]
+
+    def save(self, folder: Path) -> None:
+        """Two files: columns as JSON, their values as Parquet."""
+        described = [[one.name, one.kind, list(one.edges), one.count] for one in self._columns]
+        (folder / f"{_FILE}.json").write_text(json.dumps(described))
+        pl.concat([pl.Series("value", [], dtype=pl.String), *self._values]).to_frame().write_parquet(
+            folder / f"{_FILE}.parquet"
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> ItemFeatures:
+        """Open what `save` wrote; the values are read when records are asked about."""
+        described = json.loads((folder / f"{_FILE}.json").read_text())
+        columns = [_Column(name, kind, tuple(edges), count) for name, kind, edges, count in described]
+        return cls(columns, folder / f"{_FILE}.parquet")
 
 
-def _quantiles(column: pl.Series) -> Feature | None:
-    numbers = column.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
-    known = np.flatnonzero(np.isfinite(numbers))
+def _parts(series: pl.Series, kind: str) -> pl.DataFrame:
+    """``item`` and ``value``: the different values of each row, rows in order."""
+    if kind == "text":
+        rows = words(series).rename({"row": "item", "word": "value"})
+    else:
+        frame = {"item": np.arange(len(series), dtype=np.uint32), "value": series.str.split("|")}
+        rows = pl.DataFrame(frame).explode("value").with_columns(pl.col("value").str.strip_chars())
+        rows = rows.filter(pl.col("value").is_not_null() & (pl.col("value") != ""))
+    return rows.unique().sort("item", "value")
+
+
+def _frequent(values: pl.Series, most: int) -> pl.Series:
+    """The most frequent values that more than one item has."""
+    counts = values.value_counts().filter(pl.col("count") > 1)
+    return counts.sort(["count", "value"], descending=[True, False])["value"].head(most)
+
+
+def _numbered(rows: pl.DataFrame, values: pl.Series, n: int) -> Feature:
+    numbers = pl.DataFrame({"value": values, "code": np.arange(len(values), dtype=np.int32)})
+    known = rows.join(numbers, on="value", how="inner", maintain_order="left")
+    return _packed(known["item"].to_numpy().astype(np.int64), known["code"].to_numpy(), n, len(values))
+
+
+def _numbers(series: pl.Series) -> Float64:
+    numbers: Float64 = series.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
+    return numbers
+
+
+def _edges(series: pl.Series) -> tuple[float, ...] | None:
+    """The bounds between the quantiles of the known values; None when none is known."""
+    numbers = _numbers(series)
+    known = numbers[np.isfinite(numbers)]
     if not len(known):
         return None
-    edges = np.unique(np.quantile(numbers[known], np.linspace(0, 1, QUANTILES + 1)[1:-1]))
-    code = np.searchsorted(edges, numbers[known], side="right").astype(np.int32)
-    return _packed(known, code, len(column), len(edges) + 1)
+    inner = np.linspace(0, 1, QUANTILES + 1)[1:-1]
+    return tuple(np.unique(np.quantile(known, inner)).tolist())
+
+
+def _quantiles(series: pl.Series, edges: Sequence[float]) -> Feature:
+    numbers = _numbers(series)
+    known = np.flatnonzero(np.isfinite(numbers))
+    code = np.searchsorted(np.array(edges), numbers[known], side="right").astype(np.int32)
+    return _packed(known, code, len(series), len(edges) + 1)
 
 
 def _packed(item: Int64, code: Int32, n: int, size: int) -> Feature:

@@ -27,7 +27,7 @@ from ..storage.idtable import IdTable
 from . import lead
 from .base import Configuration, Float32, Model, Objective, Recipe, Training, TrainingData
 from .fused import FusedModel, Weights
-from .item_features import item_features
+from .item_features import ItemFeatures
 from .validation import Aim, Cut, aim_of, cut, question
 
 LINEAR_ITEMS = 10_000
@@ -53,7 +53,7 @@ class UserPersonalization(Recipe):
             )
         )
         prior = training.prior.get("weights")
-        features = item_features(data.items)
+        features = ItemFeatures.fit(data.items, data.textual).features
         if prior:
             weights, start = Weights(**prior), _encoder_of(training.earlier)
         else:
