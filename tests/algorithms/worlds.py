@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,6 +18,8 @@ class Past:
     time: np.ndarray
     event: np.ndarray
     now: int
+    profile: Mapping[str, str | float] = field(default_factory=dict)
+    context: Mapping[str, str | float] = field(default_factory=dict)
 
 
 def events_of(

@@ -7,6 +7,7 @@ writes itself to a folder under its name. A neural encoder is one more companion
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol, TypeAlias
@@ -43,7 +44,7 @@ class Events:
 
 
 class History(Protocol):
-    """The events of one user up to a moment, oldest first."""
+    """The events of one user up to a moment, oldest first; what is known of the user, and of the request."""
 
     @property
     def item(self) -> Int32: ...
@@ -53,6 +54,10 @@ class History(Protocol):
     def event(self) -> Int16: ...
     @property
     def now(self) -> int: ...
+    @property
+    def profile(self) -> Mapping[str, str | float]: ...
+    @property
+    def context(self) -> Mapping[str, str | float]: ...
 
 
 class Companion(ABC):
@@ -61,7 +66,7 @@ class Companion(ABC):
     kind: ClassVar[str]
     """Names the class in a saved folder."""
     free: ClassVar[bool] = False
-    """Whether its weight may be negative: of members that are the same for every user."""
+    """Whether its weight may be negative: of members that do not look at the events."""
 
     @property
     def name(self) -> str:

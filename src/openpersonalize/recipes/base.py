@@ -180,13 +180,15 @@ class Training:
 
 @dataclass(frozen=True)
 class Query:
-    """One question: who asks (the events so far) and when.
+    """One question: who asks (the events so far, what is known of the user), when and in what situation.
 
     Attributes:
         item: int32[k] numbers of the events' items in the model's table, oldest first; no unknown items.
         time: int64[k] seconds; event: int16[k] numbers of event types, -1 unknown; weight: float32[k].
         now: seconds; the moment of the request.
         seen_excluded: the answer will leave out the items the user has met.
+        profile: values of Users columns, as they were at training. context: values of Interactions columns
+            in the situation of the request. Strings of several values have ``|`` between them.
     """
 
     item: Int32
@@ -195,6 +197,8 @@ class Query:
     weight: Float32
     now: int
     seen_excluded: bool = False
+    profile: Mapping[str, str | float] = field(default_factory=dict)
+    context: Mapping[str, str | float] = field(default_factory=dict)
 
 
 class Model(ABC):
