@@ -7,6 +7,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openpersonalize.datasets.profiles import Profiles
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences, build_sequences
 
@@ -85,3 +86,27 @@ def test_where_keeps_users_and_numbers(rows: list[tuple[str, str, int, str]], ra
     part = built.where(keep)
     assert unpacked(part) == [row for row, kept in zip(unpacked(built), keep.tolist(), strict=True) if kept]
     assert part.users is built.users
+
+
+def test_context_and_profiles_follow_their_events_and_users() -> None:
+    rows = pl.DataFrame(
+        {
+            "USER_ID": ["v", "u", "u", "u"],
+            "ITEM_ID": ["a", "b", "a", "b"],
+            "TIMESTAMP": [1, 9, 5, 9],
+            "DEVICE": ["tv", "phone", None, "tv"],
+            "PRICE": [1.5, None, 2.0, 3.0],
+        }
+    )
+    users = pl.DataFrame({"USER_ID": ["w", "u"], "TOWN": ["Rome", "Oslo"]})
+    profiles = Profiles.of(users, "USER_ID", ["TOWN"])
+    built = build_sequences(rows.lazy(), None, EventSelection(), ["DEVICE", "PRICE"], profiles)
+    assert [built.situation(event) for event in range(3)] == [
+        {"PRICE": 2.0},
+        {"DEVICE": "phone"},
+        {"DEVICE": "tv", "PRICE": 1.5},
+    ]
+    assert [built.profile(user) for user in range(2)] == [{"TOWN": "Oslo"}, {}]
+    some = built.where(np.array([False, False, True]))
+    assert some.situation(0) == {"DEVICE": "tv", "PRICE": 1.5}
+    assert some.profile(0) == {"TOWN": "Oslo"}

@@ -20,7 +20,7 @@ from openpersonalize.errors import JobFailed, JobStopped
 from openpersonalize.events.entries import Event, Record
 from openpersonalize.events.livelog import open_live_log, stream_of
 from openpersonalize.jobs.task import Report, Task
-from openpersonalize.jobs.train_step import Pinned, aligned, run
+from openpersonalize.jobs.train_step import Pinned, aligned, run, trained_columns
 from openpersonalize.recipes.artifact import Artifact
 from openpersonalize.recipes.base import Query
 from openpersonalize.settings import Settings, read_settings
@@ -364,7 +364,6 @@ def test_only_columns_that_may_train_are_aligned() -> None:
     row = ("a", "plain", "x|y", "long", True, 1.0, 1999)
     table = pl.DataFrame([row], schema=list(parsed.names), orient="row")
     config = {"trainingDataConfig": {"excludedDatasetColumns": {"ITEMS": ["YEAR"]}}}
-    found = aligned(table, parsed, "ITEM_ID", pl.Series(["b", "a"]), config)
-    assert found is not None
+    found = aligned(table, trained_columns(parsed, "ITEMS", config), pl.Series(["b", "a"]))
     assert found.columns == ["ITEM_ID", "GENRE", "PLOT", "PRICE"]
     assert found.rows() == [("b", None, None, None), ("a", "x|y", "long", 1.0)]

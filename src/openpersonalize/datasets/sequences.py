@@ -1,19 +1,24 @@
 """Interactions as flat arrays, by user and oldest first: what every recipe learns from.
 
 One 64-bit sort by (user, time, arrival) and no Python object per user or row. Memory while building: about
-120 bytes per selected interaction and the distinct ids; afterwards 30 bytes per interaction.
+120 bytes per selected interaction and the distinct ids; afterwards 30 bytes per interaction, and 4 more for
+each column of context.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from ..algorithms.coded import Coded, Value, known_at
 from ..storage.idtable import IdTable
+from .profiles import Profiles
 from .selection import EventSelection
 
 Int16: TypeAlias = npt.NDArray[np.int16]
@@ -36,6 +41,8 @@ class Sequences:
         missing.
         weight: float32[N], mean 1 over the chosen kinds of event.
         event_types: the types that occur, sorted.
+        context: metadata columns of the interactions that may train, a row per event.
+        profiles: what the Users dataset says; None without one.
     """
 
     users: IdTable
@@ -47,6 +54,8 @@ class Sequences:
     value: Float32
     weight: Float32
     event_types: tuple[str, ...]
+    context: Mapping[str, Coded] = field(default_factory=dict)
+    profiles: Profiles | None = None
 
     @property
     def counts(self) -> Int64:
@@ -57,6 +66,22 @@ class Sequences:
     def user(self) -> Int32:
         """int32[N], the user of each event."""
         return np.repeat(np.arange(len(self.users), dtype=np.int32), self.counts)
+
+    @cached_property
+    def profile_rows(self) -> Int32:
+        """int32[U], where `profiles` has each user, -1 for unknown ones."""
+        if self.profiles is None:
+            return np.full(len(self.users), -1, dtype=np.int32)
+        return self.profiles.ids.find_all(self.users.series())
+
+    def profile(self, user: int) -> dict[str, Value]:
+        """What is known about a user, by column."""
+        row = int(self.profile_rows[user])
+        return {} if row < 0 or self.profiles is None else known_at(self.profiles.columns, row)
+
+    def situation(self, event: int) -> dict[str, Value]:
+        """The context of one event, by column."""
+        return known_at(self.context, event)
 
     def where(self, keep: Bools) -> Sequences:
         """The events marked True in bool[N] `keep`; users and items keep their numbers, some without events
@@ -70,11 +95,16 @@ class Sequences:
             event=self.event[keep],
             value=self.value[keep],
             weight=self.weight[keep],
+            context={name: column.take(keep) for name, column in self.context.items()},
         )
 
 
 def build_sequences(
-    interactions: pl.LazyFrame, item_ids: pl.Series | None, selection: EventSelection
+    interactions: pl.LazyFrame,
+    item_ids: pl.Series | None,
+    selection: EventSelection,
+    context: Iterable[str] = (),
+    profiles: Profiles | None = None,
 ) -> Sequences:
     """Read the interactions that `selection` chooses into `Sequences`.
 
@@ -85,7 +115,9 @@ def build_sequences(
         interactions: columns of the Interactions schema, rows in order of arrival.
         item_ids: ids of the Items dataset, which belong to the catalogue even without interactions.
         selection: which rows train.
+        context: further columns to keep. profiles: what is known about users.
     """
+    context = list(context)
     columns = interactions.collect_schema().names()
     frame = (
         interactions.select(
@@ -99,6 +131,7 @@ def build_sequences(
             .cast(pl.Float32)
             .alias("EVENT_VALUE"),
             selection.expression(columns).alias("WEIGHT"),
+            *(pl.col(name).alias(f"#{name}") for name in context),
         )
         .filter(pl.col("WEIGHT").is_not_null())
         .collect()
@@ -114,13 +147,24 @@ def build_sequences(
     time = frame["TIMESTAMP"].to_numpy()
     value = frame["EVENT_VALUE"].fill_null(float("nan")).to_numpy().astype(np.float32)
     weight = frame["WEIGHT"].to_numpy().astype(np.float32)
+    situations = {name: Coded.of(frame[f"#{name}"]) for name in context}
     del frame
     order = np.lexsort((time, user))
     order = order[~_repeated(user[order], time[order], item[order], weight[order])]
     ptr = np.zeros(len(users) + 1, dtype=np.int64)
     np.cumsum(np.bincount(user[order], minlength=len(users)), out=ptr[1:])
     return Sequences(
-        users, items, ptr, item[order], time[order], event[order], value[order], weight[order], tuple(kinds)
+        users,
+        items,
+        ptr,
+        item[order],
+        time[order],
+        event[order],
+        value[order],
+        weight[order],
+        tuple(kinds),
+        {name: column.take(order) for name, column in situations.items()},
+        profiles,
     )
 
 

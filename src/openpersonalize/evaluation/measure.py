@@ -103,6 +103,8 @@ def held_out(sequences: Sequences, split: Split, k: int) -> tuple[Query, Int32, 
         sequences.event[past],
         sequences.weight[past],
         int(sequences.time[start]),
+        profile=sequences.profile(user),
+        context=sequences.situation(start),
     )
     truth, place = np.unique(sequences.item[start:end], return_inverse=True)
     gain = np.zeros(len(truth), dtype=np.float32)

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
 from ..clock import SystemClock
+from ..datasets.profiles import Profiles
 from ..datasets.schemas import Schema, metadata_fields, parse_schema
 from ..datasets.selection import EventSelection
 from ..datasets.sequences import Sequences, build_sequences
@@ -171,18 +172,22 @@ def read(
     task.check()
     items, users = (pinned.records(kind, keys[kind]) for kind in ("ITEMS", "USERS"))
     task.progress("read", 1, 3, "datasets")
-    sequences = build_sequences(rows, None if items is None else items["ITEM_ID"], selection)
+    named = {kind: trained_columns(schema, kind, config) for kind, schema in pinned.schemas.items()}
+    sequences = build_sequences(
+        rows,
+        None if items is None else items["ITEM_ID"],
+        selection,
+        named["INTERACTIONS"],
+        None if users is None else Profiles.of(users, "USER_ID", named["USERS"]),
+    )
     size = (len(sequences.item), len(sequences.users), len(sequences.items))
     task.line("{:,} interactions of {:,} users with {:,} items".format(*size))
     check_amount(sequences, selection, task.settings.minimum_data)
     task.progress("read", 3, 3, "datasets")
     data = TrainingData(
         sequences,
-        aligned(items, pinned.schemas.get("ITEMS"), "ITEM_ID", sequences.items.series(), config),
-        aligned(users, pinned.schemas.get("USERS"), "USER_ID", sequences.users.series(), config),
-        frozenset(field.name for field in pinned.schemas["ITEMS"].fields if field.textual)
-        if items is not None
-        else frozenset(),
+        None if items is None else aligned(items, named["ITEMS"], sequences.items.series()),
+        frozenset(field.name for kind in pinned.schemas.values() for field in kind.fields if field.textual),
     )
     return data, selection
 
@@ -299,15 +304,22 @@ def check_amount(sequences: Sequences, selection: EventSelection, minimum_data: 
         raise JobFailed("Create failed. Less than 1 percent of users have at least 2 interactions each.")
 
 
-def aligned(
-    table: pl.DataFrame | None, schema: Schema | None, key: str, ids: pl.Series, config: Mapping[str, Any]
-) -> pl.DataFrame | None:
-    """The rows of `ids` in order, nulls where there is none, reduced to the columns that may train."""
-    if table is None or schema is None:
-        return None
-    useful = [field.name for field in schema.fields if field.name == key or field.trains]
-    columns = training_columns(config, "ITEMS" if key == "ITEM_ID" else "USERS", useful)
-    return ids.alias(key).to_frame().join(table.select(columns), on=key, how="left", maintain_order="left")
+def trained_columns(schema: Schema, kind: str, config: Mapping[str, Any]) -> list[str]:
+    """The metadata columns of a dataset that train: by the schema's flags, and by ``trainingDataConfig``.
+
+    Of interactions the context; event types, values and impressions have uses of their own.
+    """
+    fields = metadata_fields(schema, kind, None) if kind == "INTERACTIONS" else schema.fields
+    useful = [field.name for field in fields if field.trains]
+    return training_columns(config, kind, useful)
+
+
+def aligned(items: pl.DataFrame, columns: Sequence[str], ids: pl.Series) -> pl.DataFrame:
+    """The rows of `ids` in order, nulls where there is none, reduced to `columns`."""
+    key = "ITEM_ID"
+    return (
+        ids.alias(key).to_frame().join(items.select(key, *columns), on=key, how="left", maintain_order="left")
+    )
 
 
 def reward_of(data: TrainingData, attribute: str | None) -> Float32 | None:

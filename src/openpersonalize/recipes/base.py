@@ -136,15 +136,14 @@ class TrainingData:
     """What a recipe learns from.
 
     Attributes:
-        sequences: the selected interactions, by user, oldest first.
-        items, users: metadata aligned with ``sequences.items`` / ``sequences.users`` (row k describes number
-            k; nulls where a row is missing), only the columns that may train; None without such a dataset.
+        sequences: the selected interactions, by user, oldest first, with what is known about their users.
+        items: metadata aligned with ``sequences.items`` (row k describes number k; nulls where a row is
+            missing), only the columns that may train; None without such a dataset.
         textual: columns of `items` that hold prose; its other strings are categories, joined by ``|``.
     """
 
     sequences: Sequences
     items: pl.DataFrame | None = None
-    users: pl.DataFrame | None = None
     textual: frozenset[str] = frozenset()
 
 

@@ -107,6 +107,8 @@ def question(sequences: Sequences, found: Cut, k: int, most_history: int) -> tup
         sequences.event[past],
         sequences.weight[past],
         int(found.now[k]),
+        profile=sequences.profile(int(found.user[k])),
+        context=sequences.situation(start),
     )
     target, place = np.unique(sequences.item[start:end], return_inverse=True)
     gain = np.zeros(len(target), dtype=np.float32)
