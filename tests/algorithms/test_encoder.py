@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from algorithms.worlds import events_of, past
+from openpersonalize.algorithms import encoder_training
 from openpersonalize.algorithms.companion import Events
 from openpersonalize.algorithms.encoder import Block, Encoder, Shape, gap_bucket
 from openpersonalize.algorithms.encoder_network import Network
 from openpersonalize.algorithms.encoder_plan import Feature, Plan, memory_needed, plan_for
-from openpersonalize.algorithms.encoder_training import fit_encoder
+from openpersonalize.algorithms.encoder_training import RowWise, fit_encoder
 from openpersonalize.errors import JobStopped
 
 BLOCKS: tuple[Block, ...] = ("gated", "recurrent")
@@ -71,7 +72,7 @@ def test_numpy_scores_as_torch_does(block: Block) -> None:
     rng = np.random.default_rng(0)
     plan = replace(QUICK, shape=Shape(block, 16, blocks=2, longest=9))
     feature = Feature(rng.integers(0, 4, 20).astype(np.int32), np.arange(21), 4)
-    network = Network(plan, 20, np.arange(20), 3, [feature], sparse=False).eval()
+    network = Network(plan, 20, np.arange(20), 3, [feature]).eval()
     with torch.no_grad():
         for value in network.parameters():
             value.add_(torch.randn_like(value) * 0.3)
@@ -82,7 +83,7 @@ def test_numpy_scores_as_torch_does(block: Block) -> None:
     with torch.no_grad():
         table = torch.from_numpy(encoder.items)
         inputs = [torch.from_numpy(np.asarray(one, np.int64))[None] for one in (item, event + 1, gap)]
-        wanted = network(table[inputs[0]], inputs[1], inputs[2])[0, -1].numpy()
+        wanted = network(table[inputs[0]], inputs[1][0], inputs[2][0])[0, -1].numpy()
     found = encoder.encode(item.astype(np.int32), time, event)
     assert np.allclose(found, wanted, atol=1e-4)
 
@@ -177,3 +178,41 @@ def test_plans_follow_the_size_and_memory_the_items() -> None:
     assert plan_for(chain(), True).horizon > 0
     assert memory_needed(small, 10**6, 0, 0) > memory_needed(small, 10**3, 0, 0) + 10**6 * 64 * 4 * 4
     assert math.isclose(small.again(6).rate, small.rate / 3)
+
+
+@pytest.mark.parametrize("colours", [[], [Feature(np.zeros(30, np.int32), np.arange(31), 1)]])
+def test_of_a_large_table_only_the_touched_rows_move(
+    monkeypatch: pytest.MonkeyPatch, colours: list[Feature]
+) -> None:
+    monkeypatch.setattr(encoder_training, "DENSE", 10)
+    plan = replace(QUICK, candidates=5, passes=60, id_dropout=0.0)
+    one, two = (fit_encoder(chain(n=30), colours, plan, threads=2).encoder for _ in range(2))
+    assert all(np.array_equal(one.weights[name], two.weights[name]) for name in one.weights)
+    right = [int(np.argmax(one.feature(past([last - 1, last])))) == last + 1 for last in range(1, 29)]
+    assert np.mean(right) > 0.9
+
+
+def test_rows_move_by_the_rate_against_their_gradients_and_others_stay() -> None:
+    table = torch.nn.Parameter(torch.ones(5, 4))
+    rows = RowWise(table, 0.9)
+    for step in range(3):
+        leaf = rows.taken(torch.tensor([1, 3]))
+        (leaf * torch.tensor([[2.0], [-0.001]])).sum().backward()
+        rows.step(0.1)
+        # A constant gradient moves by the rate, whatever its size.
+        assert torch.allclose(table[1], torch.tensor(0.9 - 0.1 * step), atol=1e-4)
+        assert torch.allclose(table[3], torch.tensor(1.1 + 0.1 * step), atol=1e-4)
+    assert torch.equal(table[[0, 2, 4]], torch.ones(3, 4))
+
+
+def test_what_validation_kept_does_not_change_with_the_training() -> None:
+    kept: list[np.ndarray] = []
+
+    def validate(encoder: Encoder) -> float:
+        kept.append(encoder.items.copy())
+        return [1.0, 3.0, 2.0, 0.0][len(kept) - 1]
+
+    trained = fit_encoder(chain(), [], QUICK, validate=validate).encoder
+    assert np.array_equal(trained.items, kept[1])
+    assert trained.trained is not None
+    assert np.array_equal(trained.trained["ids"], kept[1])

@@ -18,11 +18,10 @@ from functools import cache
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from .companion import Events, Int64
+from .companion import Bools, Events, Int64
 from .encoder import Encoder, gap_bucket
-from .encoder_network import Network
+from .encoder_network import Network, kept
 from .encoder_plan import DENSE, Feature, Plan
 from .softmax import softmax_loss
 from .windows import batches, cut_windows
@@ -30,6 +29,7 @@ from .windows import batches, cut_windows
 WARM_UP = 0.05
 PATIENCE = 2
 BETAS = (0.9, 0.98)
+EPSILON = 1e-8
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def fit_encoder(
 
 
 class _Run:
-    """One training: data as the steps need it, network, optimisers."""
+    """One training: data as the steps need it, network, optimisers. Of all events only int32[N] is made."""
 
     def __init__(
         self,
@@ -95,31 +95,26 @@ class _Run:
         rng: np.random.Generator,
         start: Encoder | None,
     ) -> None:
-        self.plan, self.rng = plan, rng
+        self.plan, self.rng, self.events = plan, rng, events
         count = np.bincount(events.item, minlength=events.n)
         self.known = np.flatnonzero(count)
-        number = np.zeros(events.n, dtype=np.int64)
-        number[self.known] = np.arange(len(self.known))
-        self.item = number[events.item]
-        self.kind = events.event.astype(np.int64) + 1
-        self.gap = gap_bucket(np.diff(events.time, prepend=events.time[:1]))
-        self.end = np.repeat(events.ptr[1:], np.diff(events.ptr))
+        number = np.zeros(events.n, dtype=np.int32)
+        number[self.known] = np.arange(len(self.known), dtype=np.int32)
+        self.item = number[events.item] if len(self.known) < events.n else events.item
         self.windows = cut_windows(events.ptr, plan.shape.longest)
         self.sampler = _Sampler(count[self.known], plan.candidates) if plan.candidates else None
-        sparse = self.sampler is not None and len(self.known) > DENSE
-        kinds = int(self.kind.max(initial=0)) + 1
+        kinds = int(events.event.max(initial=-1)) + 2
         if start is not None:
             kinds = max(kinds, len(start.weights["event"]))
-        self.network = Network(plan, events.n, self.known, kinds, features, sparse)
+        self.network = Network(plan, events.n, self.known, kinds, features)
         if start is not None:
             self.network.go_on_from(start)
-        dense = [value for name, value in self.network.named_parameters() if not (sparse and name == "ids")]
-        self.dense = dense
-        self.optimisers: list[torch.optim.Optimizer] = [
-            torch.optim.AdamW(dense, lr=1.0, betas=BETAS, weight_decay=0.0, fused=True)
-        ]
-        if sparse:
-            self.optimisers.append(torch.optim.SparseAdam([self.network.ids], lr=1.0, betas=BETAS))
+        self.rows: RowWise | None = None
+        self.dense = list(self.network.parameters())
+        if self.sampler is not None and len(self.known) > DENSE:
+            self.rows = RowWise(self.network.ids, BETAS[1])
+            self.dense = [value for value in self.dense if value is not self.network.ids]
+        self.optimiser = torch.optim.AdamW(self.dense, lr=1.0, betas=BETAS, weight_decay=0.0, fused=True)
 
     def train(
         self,
@@ -146,68 +141,103 @@ class _Run:
                 if step % every and step < total:
                     continue
                 passes = step / per_pass
-                found = Trained(self.network.export(), passes, 0.0)
                 mean = losses / (step - told_at)
                 told = f"Encoder, pass {passes:.1f} of {total / per_pass:.1f}: loss {mean:.3f}"
                 losses, told_at = 0.0, step
                 if validate is None:
-                    best = found
                     line(told)
                 else:
-                    found = Trained(found.encoder, passes, validate(found.encoder))
-                    line(f"{told}, NDCG at 10 of held-out questions {found.value:.4f}")
-                    misses = misses + 1 if best is not None and found.value <= best.value else 0
-                    best = found if best is None or found.value > best.value else best
+                    found = self.network.export()
+                    value = validate(found)
+                    line(f"{told}, NDCG at 10 of held-out questions {value:.4f}")
+                    misses = misses + 1 if best is not None and value <= best.value else 0
+                    if best is None or value > best.value:
+                        best = Trained(kept(found, best.encoder if best else None), passes, value)
                 if step >= total or misses >= PATIENCE:
                     progress(step, step)
-                    assert best is not None
-                    return best
+                    return best or Trained(self.network.export(), passes, 0.0)
         raise AssertionError("a training ends inside its loop")
 
     def step(self, batch: Int64, rate: float) -> float:
         """One step of the optimisers; the loss."""
-        length = self.windows.length[batch]
+        events, network = self.events, self.network
+        start, length = self.windows.start[batch], self.windows.length[batch]
         place = np.arange(int(length.max()))
         valid = place < length[:, None]
-        index = np.where(
-            valid, self.windows.start[batch][:, None] + place, self.windows.start[batch][:, None]
-        )
-        target = self.item[self._ahead(index[valid])]
-        inputs = self.item[index]
-        gap = np.where(place == 0, 0, self.gap[index])
-        correction = None
-        if self.sampler is None:
-            table = candidates = self.network.vectors(None)
-        else:
+        index = np.where(valid, start[:, None] + place, start[:, None])
+        inputs = self.item[index].ravel().astype(np.int64)
+        before = np.where(place == 0, index, index - 1)
+        gap = gap_bucket((events.time[index] - events.time[before]).ravel())
+        kind = events.event[index].ravel().astype(np.int64) + 1
+        target = self.item[self._ahead(index, batch, valid)].astype(np.int64)
+        rows, correction = None, None
+        if self.sampler is not None:
             chosen, correction, target = self.sampler.draw(target, self.rng)
             rows = np.union1d(chosen, inputs)
-            table = self.network.vectors(rows)
             inputs = np.searchsorted(rows, inputs)
-            candidates = functional.embedding(torch.from_numpy(np.searchsorted(rows, chosen)), table)
-        hidden = self.network(
-            functional.embedding(torch.from_numpy(inputs), table),
-            torch.from_numpy(self.kind[index]),
+        ids: Tensor = network.ids
+        if rows is not None:
+            places = torch.from_numpy(rows)
+            ids = self.rows.taken(places) if self.rows else ids.index_select(0, places)
+        table = candidates = network.vectors(ids, rows)
+        if rows is not None:
+            candidates = table.index_select(0, torch.from_numpy(np.searchsorted(rows, chosen)))
+        hidden = network(
+            table.index_select(0, torch.from_numpy(inputs)).view(*index.shape, -1),
+            torch.from_numpy(kind),
             torch.from_numpy(gap),
         )
-        flat = torch.from_numpy(np.flatnonzero(valid))
-        states = hidden.reshape(-1, hidden.shape[-1]).index_select(0, flat)
+        states = hidden.view(-1, hidden.shape[-1]).index_select(0, torch.from_numpy(np.flatnonzero(valid)))
         loss = softmax_loss(states, candidates, torch.from_numpy(target), correction, fast_type())
-        for optimiser in self.optimisers:
-            optimiser.zero_grad(set_to_none=True)
-            for group in optimiser.param_groups:
-                group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.param_groups[0]["lr"] = rate
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.dense, 1.0)
-        for optimiser in self.optimisers:
-            optimiser.step()
+        moved = [*self.dense, ids] if self.rows else self.dense
+        nn.utils.clip_grad_norm_(moved, 1.0)
+        self.optimiser.step()
+        if self.rows:
+            self.rows.step(rate)
         return float(loss.detach())
 
-    def _ahead(self, here: Int64) -> Int64:
-        """The places of the targets of the events at `here`."""
+    def _ahead(self, index: Int64, batch: Int64, valid: Bools) -> Int64:
+        """The places of the targets of the events at ``index[valid]``, in one row."""
+        here = index[valid]
         if not self.plan.horizon:
             return here + 1
         far = here + 1 + self.rng.exponential(self.plan.horizon, len(here)).astype(np.int64)
-        return np.minimum(far, self.end[here] - 1)
+        last = np.repeat(self.windows.end[batch] - 1, self.windows.length[batch])
+        return np.minimum(far, last)
+
+
+class RowWise:
+    """Adam for a large table of which a step touches few rows, without a first moment and with one second
+    moment per row: that of the mean square of the row's gradients over the steps that touched it.
+
+    Memory: 8 bytes per row. The rows of a step are a leaf of their own in the graph of gradients, so nothing
+    of the size of the table is made.
+    """
+
+    def __init__(self, table: nn.Parameter, beta: float) -> None:
+        """`beta`: how slowly the second moment moves."""
+        self.table, self.beta = table.detach(), beta
+        self.moment, self.steps = torch.zeros(len(table), 1), torch.zeros(len(table), 1)
+
+    def taken(self, rows: Tensor) -> Tensor:
+        """float32[rows, d], the rows int64[...], all different, that the next `step` moves."""
+        self._rows = rows
+        self._leaf = self.table.index_select(0, rows).requires_grad_()
+        return self._leaf
+
+    def step(self, rate: float) -> None:
+        """Move the rows that were taken along their gradients."""
+        gradient = self._leaf.grad
+        assert gradient is not None
+        square = gradient.square().mean(dim=1, keepdim=True)
+        steps = self.steps[self._rows] + 1
+        moment = self.moment[self._rows] * self.beta + square * (1 - self.beta)
+        self.steps[self._rows], self.moment[self._rows] = steps, moment
+        scale = (moment / (1 - self.beta**steps)).sqrt_() + EPSILON
+        self.table[self._rows] = self._leaf.detach() - rate * gradient / scale
 
 
 class _Sampler:

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-CHUNK = 512
+CHUNK = 256
+LEAST = 1e-37
+"""A chance below this counts as this in the loss that is told; its gradient is exact."""
 
 
 class _Softmax(Function):
@@ -25,22 +27,24 @@ class _Softmax(Function):
         by_hidden, by_items = torch.empty_like(hidden), torch.zeros_like(items)
         loss = hidden.new_zeros(())
         table = items.to(low)
+        bias = None if correction is None else -correction
+        most = min(CHUNK, len(hidden))
+        logits_room, share_room = (hidden.new_empty((most, len(items))) for _ in range(2))
         for begin in range(0, len(hidden), CHUNK):
             rows = slice(begin, begin + CHUNK)
             part, wanted = hidden[rows].to(low), target[rows, None]
-            logits = (part @ table.T).float()
-            if correction is not None:
-                logits -= correction
-            logits -= logits.amax(dim=1, keepdim=True)
-            chosen = logits.gather(1, wanted)
-            share = logits.exp_()
-            total = share.sum(dim=1, keepdim=True)
-            loss += (total.log() - chosen).sum()
-            share /= total
-            share.scatter_(1, wanted, share.gather(1, wanted) - 1.0)
-            share = share.to(low)
-            by_hidden[rows] = (share @ table).float()
-            by_items += (share.T @ part).float()
+            logits = _products(part, table, bias, logits_room[: len(part)])
+            share = torch.softmax(logits, 1, out=share_room[: len(part)])
+            reached = share.gather(1, wanted)
+            loss -= reached.clamp_min(LEAST).log().sum()
+            share.scatter_(1, wanted, reached - 1.0)
+            if low is torch.float32:
+                torch.mm(share, table, out=by_hidden[rows])
+                by_items.addmm_(share.T, part)
+            else:
+                share = share.to(low)
+                by_hidden[rows] = share @ table
+                by_items += share.T @ part
         ctx.save_for_backward(by_hidden, by_items)
         return loss / len(hidden)
 
@@ -49,6 +53,16 @@ class _Softmax(Function):
         by_hidden, by_items = ctx.saved_tensors
         scale = gradients[0] / len(by_hidden)
         return by_hidden * scale, by_items * scale, None, None, None
+
+
+def _products(part: Tensor, table: Tensor, bias: Tensor | None, room: Tensor) -> Tensor:
+    """float32[rows, items]: the dot products, plus `bias`, in `room`."""
+    if part.dtype is not torch.float32:
+        room.copy_(part @ table.T)
+        return room if bias is None else room.add_(bias)
+    if bias is None:
+        return torch.mm(part, table.T, out=room)
+    return torch.addmm(bias, part, table.T, out=room)
 
 
 def softmax_loss(

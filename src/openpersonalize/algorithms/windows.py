@@ -16,10 +16,11 @@ from .companion import Int64
 @dataclass(frozen=True)
 class Windows:
     """start int64[W], position of the first event; length int64[W], inputs (1..L): one more event is the last
-    target."""
+    target; end int64[W], one past the last event of the window's user."""
 
     start: Int64
     length: Int64
+    end: Int64
 
     def __len__(self) -> int:
         return len(self.start)
@@ -38,7 +39,7 @@ def cut_windows(ptr: Int64, longest: int) -> Windows:
     back = np.arange(len(user)) - np.repeat(np.cumsum(count) - count, count)
     last = ptr[user + 1] - 1 - back * longest
     start = np.maximum(ptr[user], last - longest)
-    return Windows(start, last - start)
+    return Windows(start, last - start, ptr[user + 1])
 
 
 def batches(windows: Windows, tokens: int, rng: np.random.Generator) -> list[Int64]:
