@@ -4,7 +4,7 @@ Both run in the event loop: when the campaign and the filter are loaded, nothing
 does, in threads. The checks come in a fixed order, so that of several mistakes in one request the
 same is reported every time: ARN, campaign, recipe, ids, sizes, metadata, promotion, filter, its values.
 
-The request's `context` is accepted and not used; a campaign's exploration settings are kept and not acted on.
+A campaign's exploration settings are kept and not acted on.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ async def get_recommendations(context: Context, request: Request) -> bytes:
     promotion = await _promotion(context, campaign, request, user)
     chosen = await _filter(context, campaign, request, user)
     identifier = _new_id()
-    entries = answer(campaign.deployment, Question(user, count, chosen, promotion, names, identifier))
+    sent = request.get("context") or {}
+    question = Question(user, count, chosen, promotion, names, identifier, sent)
+    entries = answer(campaign.deployment, question)
     _remember(context, identifier, campaign, entries, user)
     return _encode(_Recommendations(entries, identifier))
 
@@ -79,7 +81,8 @@ async def get_personalized_ranking(context: Context, request: Request) -> bytes:
     names = _columns(campaign, columns) if columns is not None else None
     chosen = await _filter(context, campaign, request, user)
     identifier = _new_id()
-    entries = rank(campaign.deployment, user or "", items, chosen, names)
+    sent = request.get("context") or {}
+    entries = rank(campaign.deployment, user or "", items, chosen, names, sent)
     _remember(context, identifier, campaign, entries, user)
     return _encode(_Ranking(entries, identifier))
 

@@ -3,6 +3,7 @@ events.
 
     manifest.json     format, recipe, selection, counts, live-log position, size and SHA-256 of every other
     file items.*, users.*  the id tables
+    profiles.*        what the Users dataset said about everybody in it, where it has columns that train
     history.*         the last `HISTORY` selected events of every user, flat arrays
     model/            what the model saved
 
@@ -20,6 +21,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..datasets.profiles import Profiles
 from ..datasets.selection import EventSelection
 from ..datasets.sequences import Sequences
 from ..errors import JobFailed
@@ -59,6 +61,8 @@ def write_artifact(
     """
     sequences.items.save(folder, "items")
     sequences.users.save(folder, "users")
+    if sequences.profiles is not None:
+        sequences.profiles.save(folder)
     _write_history(folder, sequences)
     (folder / "model").mkdir()
     model.save(folder / "model")
@@ -138,6 +142,11 @@ class Artifact:
     def model(self) -> Model:
         """The model, opened on first use."""
         return self.recipe.load(self.folder / "model", self.items)
+
+    @cached_property
+    def profiles(self) -> Profiles | None:
+        """What was known about users at training, opened on first use; None when nothing was."""
+        return Profiles.load(self.folder)
 
     def history(self, user: str) -> tuple[Int32, Int64, Int16, Float32]:
         """item, time, event type and weight of a user's last events, oldest first; empty when unknown."""

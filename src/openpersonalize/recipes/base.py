@@ -240,6 +240,13 @@ class Model(ABC):
         """JSON: choices made on validation, for `Training.prior` of the refit and for the manifest."""
         return {}
 
+    def recognised(
+        self, profile: Mapping[str, str | float], context: Mapping[str, str | float]
+    ) -> tuple[dict[str, str | float], dict[str, str | float]]:
+        """What of a user's metadata and of a request's context has a say in answers, under the names of their
+        columns: only this travels in a `Query`, and answers are kept by it. Nothing, by default."""
+        return {}, {}
+
     def explain(self, query: Query, item: int) -> Mapping[str, float]:
         """What each part of the model adds to the score of `item`; empty when the model has no parts."""
         return {}

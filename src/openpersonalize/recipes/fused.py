@@ -1,8 +1,9 @@
 """The model behind the personal recipes: companions whose features are added up with validated weights.
 
 Two sets of weights: for answers that may repeat what the user met, and for answers that leave it out. A user
-without events gets the popular items. Scores are the weighted sum of logarithmic features, cooled or warmed
-by one number so that their softmax fits what users did next.
+without events gets the popular items, shifted by what is known of the user and the situation. Scores are the
+weighted sum of logarithmic features, cooled or warmed by one number so that their softmax fits what users did
+next.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from ..algorithms.companion import Companion
 from ..algorithms.encoder import Encoder
+from ..algorithms.groups import Groups
 from ..algorithms.linear import Linear
 from ..algorithms.neighbours import Neighbours
 from ..algorithms.popularity import Popularity, decreasing
@@ -27,7 +29,8 @@ from ..storage.idtable import IdTable
 from .base import Float32, Int32, Int64, Model, Query
 
 KINDS = {
-    one.kind: one for one in (Encoder, Transitions, Linear, Neighbours, Popularity, Recent, Repeats, Own)
+    one.kind: one
+    for one in (Encoder, Transitions, Linear, Neighbours, Popularity, Recent, Repeats, Own, Groups)
 }
 """Companions by kind, for opening a saved model."""
 
@@ -39,7 +42,8 @@ ended, so that a few stray events do not make all it knows fade away."""
 @dataclass(frozen=True)
 class Weights:
     """What validation settled: a member's weight by name, in answers as served (`kept`) and without met items
-    (`excluded`); the NDCG@10 of both, and of each member alone; how the encoder was fitted (``passes``)."""
+    (`excluded`); the NDCG@10 of both, and of each member alone; how the encoder was fitted (``passes``); how
+    far members shift popularity for those who did nothing yet (`newcomers`)."""
 
     kept: Mapping[str, float]
     excluded: Mapping[str, float]
@@ -50,10 +54,12 @@ class Weights:
     questions: int = 0
     objective: str = "next"
     encoder: Mapping[str, float] = field(default_factory=dict)
+    newcomers: Mapping[str, float] = field(default_factory=dict)
 
     def used(self) -> set[str]:
-        """Names of the members that count in either set."""
-        return {name for weights in (self.kept, self.excluded) for name, weight in weights.items() if weight}
+        """Names of the members that count in any set."""
+        sets = (self.kept, self.excluded, self.newcomers)
+        return {name for weights in sets for name, weight in weights.items() if weight}
 
 
 class FusedModel(Model):
@@ -100,6 +106,11 @@ class FusedModel(Model):
             )
             for excluded, chosen in ((False, weights.kept), (True, weights.excluded))
         }
+        self._newcomers = tuple(
+            (one, np.float32(weights.newcomers[one.name]))
+            for one in self.members
+            if weights.newcomers.get(one.name)
+        )
         self.pause = pause
         self._waiting: list[tuple[Int32, Int64, Float32]] = []
         self._following = False
@@ -118,21 +129,38 @@ class FusedModel(Model):
         return total
 
     def _relevance(self, query: Query) -> Float32:
-        if not len(query.item):
-            return self._cold.copy()
-        total = self._tie.copy()
-        for member, weight in self._plans[query.seen_excluded]:
+        total = (self._tie if len(query.item) else self._cold).copy()
+        plan = self._plan(query)
+        for member, weight in plan:
             total += weight * member.feature(query)
+        if not plan and not len(query.item):
+            return total
         if len(self._unscored):
             total[self._unscored] = total.min() - 1
         return total
 
+    def _plan(self, query: Query) -> tuple[tuple[Companion, np.float32], ...]:
+        if len(query.item):
+            return self._plans[query.seen_excluded]
+        return self._newcomers if query.profile or query.context else ()
+
+    def recognised(
+        self, profile: Mapping[str, str | float], context: Mapping[str, str | float]
+    ) -> tuple[dict[str, str | float], dict[str, str | float]]:
+        """See `Model.recognised`: what its groups know."""
+        sides = {one.side: one for one in self.members if isinstance(one, Groups)}
+        return (
+            sides["profile"].recognised(profile) if profile and "profile" in sides else {},
+            sides["context"].recognised(context) if context and "context" in sides else {},
+        )
+
     def explain(self, query: Query, item: int) -> dict[str, float]:
         """What each member adds to the score of one item, by name."""
-        if not len(query.item):
-            return {"popularity": float(self._cold[item])}
-        plan = self._plans[query.seen_excluded]
-        return {member.name: float(weight * member.feature(query)[item]) for member, weight in plan}
+        parts = {} if len(query.item) else {"popularity": float(self._cold[item])}
+        found = {
+            member.name: float(weight * member.feature(query)[item]) for member, weight in self._plan(query)
+        }
+        return parts | found
 
     def settled(self) -> dict[str, Any]:
         """The weights."""

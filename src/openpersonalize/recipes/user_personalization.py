@@ -28,6 +28,7 @@ from . import lead
 from .base import Configuration, Float32, Model, Objective, Recipe, Training, TrainingData
 from .fused import FusedModel, Weights
 from .item_features import ItemFeatures
+from .newcomers import SIDES, groups, weigh_newcomers
 from .validation import Aim, Cut, aim_of, cut, question
 
 LINEAR_ITEMS = 10_000
@@ -143,6 +144,7 @@ def weigh(
         len(asked),
         aim,
         settled,
+        weigh_newcomers(sequences, training, rng),
     )
     return weights, start
 
@@ -200,7 +202,7 @@ def companions(
     """
     n = len(learnt.items)
     events = Events(learnt.ptr, learnt.item, learnt.time, learnt.event, learnt.weight, n)
-    steps: list[tuple[str, Callable[[], Companion]]] = [
+    steps: list[tuple[str, Callable[[], Companion | None]]] = [
         (Transitions.kind, lambda: Transitions.fit(events, check=training.check)),
         (Linear.kind, lambda: Linear.fit(events, check=training.check))
         if n <= LINEAR_ITEMS
@@ -208,6 +210,7 @@ def companions(
         (Popularity.kind, lambda: Popularity(by_users(learnt.ptr, learnt.item, n)[0])),
         (Repeats.kind, lambda: Repeats.fit(events, HORIZONS[aim])),
         (Own.kind, lambda: Own(OWN_HALF_LIFE, n)),
+        *((side, lambda side=side: groups(learnt, side, training.check)) for side in SIDES),
     ]
     if recency:
         # Popularity's clock ends with the last event: one from the future would fade all the others away.
@@ -220,6 +223,8 @@ def companions(
     for done, (_, fit) in enumerate(chosen):
         training.check()
         training.progress("fit", done, len(chosen), "members")
-        members.append(fit())
+        member = fit()
+        if member is not None:
+            members.append(member)
     training.progress("fit", len(chosen), len(chosen), "members")
     return members

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
@@ -47,6 +47,7 @@ class Question:
         chosen: the request's filter.
         columns: item columns to show.
         seed: decides where promoted items go; the answer's identifier.
+        context: the situation, values of Interactions columns by name.
     """
 
     user: str | None
@@ -55,6 +56,7 @@ class Question:
     promotion: Promotion | None = None
     columns: Sequence[str] | None = None
     seed: str = ""
+    context: Mapping[str, str] = field(default_factory=dict)
 
 
 def answer(deployment: Deployment, question: Question) -> list[Entry]:
@@ -63,7 +65,7 @@ def answer(deployment: Deployment, question: Question) -> list[Entry]:
     asks_about_user = deployment.recipe.features.real_time or (chosen is not None and not chosen.is_static)
     user = question.user if asks_about_user or question.promotion is not None else None
     deployment.follow()
-    state = deployment.state(user)
+    state = deployment.state(user, deployment.situation(question.context))
     if chosen is not None:
         chosen = deployment.decided(chosen, state)
     seen_excluded = chosen is not None and chosen.excludes_interactions
@@ -136,6 +138,7 @@ def rank(
     items: Sequence[str],
     chosen: BoundFilter | None = None,
     columns: Sequence[str] | None = None,
+    context: Mapping[str, str] | None = None,
 ) -> list[Entry]:
     """The entries of GetPersonalizedRanking: `items` in the order for `user`.
 
@@ -143,7 +146,7 @@ def rank(
     others follow in the order given, without scores. A repeated item counts once.
     """
     deployment.follow()
-    state = deployment.state(user)
+    state = deployment.state(user, deployment.situation(context or {}))
     if chosen is not None:
         chosen = deployment.decided(chosen, state)
     all_scores = deployment.scores(state, chosen is not None and chosen.excludes_interactions)

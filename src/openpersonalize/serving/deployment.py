@@ -8,9 +8,9 @@ the deployments of a process share, bounded by bytes.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -34,6 +34,9 @@ FRESH_SECONDS = 300
 """Models may weigh how long ago things happened, so scores are worked out anew in every such span of the
 clock. They are those of its end: within a span the same question has the same answer, in every process."""
 
+Situation: TypeAlias = tuple[tuple[str, str | float], ...]
+"""Columns with their values, in order of their names."""
+
 _serials = itertools.count()
 
 
@@ -45,8 +48,10 @@ class UserState:
         user: None for nobody in particular. live: the streamed events, as of `position` of the live log.
         until: seconds; the scores are to be worked out anew from then on.
         ranked: under the ordinary weights, and under those for answers without the items met.
-        idle: known to have no event that counts, so that everybody's order is the user's.
+        idle: known to have no event that counts, and nothing known that counts, so that everybody's order in
+        the situation is the user's.
         dropped: rows that a filter drops, by filter.
+        situation: what the model recognises of the request's context.
     """
 
     user: str | None
@@ -57,6 +62,7 @@ class UserState:
     idle: bool = False
     met: Met | None = None
     dropped: dict[Hashable, frozenset[int]] = field(default_factory=dict)
+    situation: Situation = ()
 
     @property
     def size(self) -> int:
@@ -89,6 +95,13 @@ class Trained:
         self.unscored = self.placeholders if recipe.features.reasons else None
         kinds = {kind: number for number, kind in enumerate(artifact.event_types)}
         self.recent = Recent(artifact.selection, kinds, self.row_of, artifact.position)
+
+    def profile(self, user: str) -> dict[str, str | float]:
+        """What the model recognises of what was known about a user at training; a record put later counts
+        from the next full training on, as Amazon's guide has it."""
+        profiles = self.artifact.profiles
+        found = {} if profiles is None else profiles.find(user)
+        return self.model.recognised(found, {})[0] if found else {}
 
 
 class Vector(NamedTuple):
@@ -179,23 +192,28 @@ class Deployment:
                 if written > records.position:
                     records.catch_up(written)
 
-    def state(self, user: str | None) -> UserState:
-        """What is known of a user (or an anonymous session, by its id), as of the last `follow`.
+    def situation(self, context: Mapping[str, str]) -> Situation:
+        """What the model recognises of a request's context."""
+        return tuple(sorted(self.trained.model.recognised({}, context)[1].items())) if context else ()
+
+    def state(self, user: str | None, situation: Situation = ()) -> UserState:
+        """What is known of a user (or an anonymous session, by its id) in a situation, as of the last
+        `follow`.
 
         None: of nobody in particular.
         """
         now = self._now()
-        if user is None:
+        if user is None and not situation:
             if self._nobody.until <= now:
                 self._nobody = UserState(None, EMPTY, _until(now))
             return self._nobody
-        key = (self._serial, user)
+        key = (self._serial, user, situation)
         state = self._memory.states.get(key)
         if state is not None and state.position == self._position and state.until > now:
             return state
-        live = self._follower.history(self.group.stream, user)
+        live = EMPTY if user is None else self._follower.history(self.group.stream, user)
         if state is None or state.live.newest != live.newest or state.until <= now:
-            state = UserState(user, live, _until(now))
+            state = UserState(user, live, _until(now), situation=situation)
             self._memory.states.put(key, state)
         state.position = self._position
         return state
@@ -214,14 +232,14 @@ class Deployment:
             return found
         scores = self.scores(state, seen_excluded)
         if state.idle:
-            return self.ranked(self.state(None), seen_excluded)
+            return self.ranked(self.state(None, state.situation), seen_excluded)
         found = state.ranked[seen_excluded] = Ranked.of(scores)
         self._grew(state)
         return found
 
     def scores(self, state: UserState, seen_excluded: bool) -> FloatArray:
         """float32[n] log-scores, -inf on rows that the recipe gives none. Shared: not to be written into."""
-        key = (self._serial, state.user, seen_excluded)
+        key = (self._serial, state.user, state.situation, seen_excluded)
         found = self._memory.vectors.get(key)
         if found is not None and (found.newest, found.until) == (state.live.newest, state.until):
             return found.scores
@@ -229,9 +247,12 @@ class Deployment:
         trained = self.trained.artifact.history(user) if user is not None else NOTHING
         live = state.live if user is not None else EMPTY
         query = self.trained.recent.query(trained, live, state.until - 1, seen_excluded)
-        if state.user is not None and not len(query.item):
+        profile = self.trained.profile(user) if user is not None else {}
+        if state.user is not None and not len(query.item) and not profile:
             state.idle = True
-            return self.scores(self.state(None), seen_excluded)
+            return self.scores(self.state(None, state.situation), seen_excluded)
+        if profile or state.situation:
+            query = replace(query, profile=profile, context=dict(state.situation))
         scores = self.trained.model.scores(query)
         if self.trained.unscored is not None:
             scores[self.trained.unscored] = GOES
@@ -239,8 +260,8 @@ class Deployment:
         return scores
 
     def _grew(self, state: UserState) -> None:
-        if state.user is not None:
-            self._memory.states.put((self._serial, state.user), state)
+        if state is not self._nobody:
+            self._memory.states.put((self._serial, state.user, state.situation), state)
 
     # -- filters
 

@@ -1,0 +1,80 @@
+"""What is known of people before they did anything: members for it, and how far they shift popularity.
+
+The members are weighed twice: among all members, for users with events (`user_personalization`), and here
+beside popularity alone. For that some users are left out, and what they did first is asked as if they were
+new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..algorithms.companion import Events
+from ..algorithms.fusion import MOST_TARGETS, Questions
+from ..algorithms.groups import Groups, Side
+from ..algorithms.popularity import by_users
+from ..datasets.sequences import Sequences
+from .base import Query, Training
+
+SIDES: tuple[Side, ...] = ("profile", "context")
+QUESTIONS = 2_000
+SHARE = 0.2
+"""Of the users, at most this part is left out and asked."""
+LEAST = 25
+"""Users asked below whom the weight is 1, the one of probabilities."""
+LARGEST = 2.0
+
+
+def groups(sequences: Sequences, side: Side, check: Callable[[], None] = lambda: None) -> Groups | None:
+    """The member that looks at `side`; None when the data has no such column, or none that says anything."""
+    n = len(sequences.items)
+    events = Events(sequences.ptr, sequences.item, sequences.time, sequences.event, sequences.weight, n)
+    if side == "context":
+        return Groups.fit(events, side, sequences.context, check=check) if sequences.context else None
+    if sequences.profiles is None:
+        return None
+    rows = sequences.profile_rows[sequences.user]
+    return Groups.fit(events, side, sequences.profiles.columns, rows, check)
+
+
+def weigh_newcomers(sequences: Sequences, training: Training, rng: np.random.Generator) -> dict[str, float]:
+    """The weight of each member, by name, when it is added to log(users of the item)."""
+    if sequences.profiles is None and not sequences.context:
+        return {}
+    users = np.flatnonzero(sequences.counts)
+    asked = rng.choice(users, min(QUESTIONS, int(SHARE * len(users))), replace=False)
+    left_out = np.zeros(len(sequences.users), dtype=np.bool_)
+    left_out[asked] = True
+    rest = sequences.where(~np.repeat(left_out, sequences.counts))
+    members = [one for side in SIDES if (one := groups(rest, side, training.check)) is not None]
+    if not members or len(asked) < LEAST:
+        return {member.name: 1.0 for member in members}
+    popularity = by_users(rest.ptr, rest.item, len(rest.items))[0]
+    known = np.log(np.maximum(popularity, 0.5)).astype(np.float32)
+    questions = Questions([False, *(True for _ in members)], len(asked), popularity, rng)
+    for user in asked.tolist():
+        start = int(sequences.ptr[user])
+        target = np.unique(sequences.item[start : min(start + MOST_TARGETS, int(sequences.ptr[user + 1]))])
+        query = newcomer(sequences, user)
+        features = [known, *(member.feature(query) for member in members)]
+        questions.add(features, target, np.ones(len(target), dtype=np.float32), query.item)
+    popular, *others = questions.fit(False, training.check).weights
+    found = [float(np.clip(weight / popular, 0.0, LARGEST)) if popular else LARGEST for weight in others]
+    return {member.name: round(weight, 4) for member, weight in zip(members, found, strict=True)}
+
+
+def newcomer(sequences: Sequences, user: int) -> Query:
+    """The question of a user's first event, asked without a history."""
+    start = int(sequences.ptr[user])
+    nothing = slice(start, start)
+    return Query(
+        sequences.item[nothing],
+        sequences.time[nothing],
+        sequences.event[nothing],
+        sequences.weight[nothing],
+        int(sequences.time[start]),
+        profile=sequences.profile(user),
+        context=sequences.situation(start),
+    )

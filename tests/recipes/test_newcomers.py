@@ -1,0 +1,112 @@
+"""People who did nothing yet get what their group, and their situation, likes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from contract.recipe import nobody
+from openpersonalize.datasets.profiles import Profiles
+from openpersonalize.datasets.sequences import Sequences, build_sequences
+from openpersonalize.recipes.base import Training, TrainingData
+from openpersonalize.recipes.fused import FusedModel
+from openpersonalize.recipes.hyperparameters import read_configuration
+from openpersonalize.recipes.newcomers import weigh_newcomers
+from openpersonalize.recipes.registry import recipe
+from recipes.worlds import ALL
+
+V2 = recipe("aws-user-personalization-v2")
+assert V2 is not None
+PLAIN = read_configuration(V2, {})
+
+
+def towns(users: int = 240, taste: float = 0.85, seed: int = 0) -> Sequences:
+    """People of Oslo prefer o0..o9, those of Lyon l0..l9; on a phone everybody takes even numbers more often.
+    How they are called says nothing."""
+    rng = np.random.default_rng(seed)
+    rows, people = [], []
+    for user in range(users):
+        own, other = ("o", "l") if user % 2 else ("l", "o")
+        people.append((f"u{user:03}", "Oslo" if user % 2 else "Lyon", f"name{user % 7}"))
+        start = int(rng.integers(0, 10**6))
+        for place in range(6):
+            phone = rng.random() < 0.5
+            number = int(rng.integers(5)) * 2 + int(rng.random() < (0.1 if phone else 0.9))
+            item = f"{own if rng.random() < taste else other}{number}"
+            rows.append((f"u{user:03}", item, start + 900 * place, "phone" if phone else "tv"))
+    frame = pl.DataFrame(rows, schema=["USER_ID", "ITEM_ID", "TIMESTAMP", "DEVICE"], orient="row")
+    people.append(("new", "Oslo", "name1"))
+    known = pl.DataFrame(people, schema=["USER_ID", "TOWN", "NAME"], orient="row")
+    profiles = Profiles.of(known, "USER_ID", ["TOWN", "NAME"])
+    return build_sequences(frame.lazy(), None, ALL, ["DEVICE"], profiles)
+
+
+@pytest.fixture(scope="module")
+def world() -> Sequences:
+    return towns()
+
+
+@pytest.fixture(scope="module")
+def model(world: Sequences) -> FusedModel:
+    assert V2 is not None
+    fitted = V2.fit(TrainingData(world), PLAIN, Training(seed=1))
+    assert isinstance(fitted, FusedModel)
+    return fitted
+
+
+def first(model: FusedModel, world: Sequences, count: int, **known: dict[str, str | float]) -> list[str]:
+    scores = model.scores(replace(nobody(world), **known))  # type: ignore[arg-type]
+    return [world.items.strings()[row] for row in np.argsort(-scores, kind="stable")[:count].tolist()]
+
+
+def test_a_newcomer_gets_what_the_group_likes(model: FusedModel, world: Sequences) -> None:
+    for town in ("Oslo", "Lyon"):
+        assert {name[0] for name in first(model, world, 8, profile={"TOWN": town})} == {town[0].lower()}
+
+
+def test_the_situation_changes_the_answer(model: FusedModel, world: Sequences) -> None:
+    phone = first(model, world, 8, context={"DEVICE": "phone"})
+    assert {int(name[1]) % 2 for name in phone} == {0}
+    both = first(model, world, 4, profile={"TOWN": "Oslo"}, context={"DEVICE": "tv"})
+    assert {(name[0], int(name[1]) % 2) for name in both} == {("o", 1)}
+
+
+def test_what_is_unknown_counts_as_nothing(model: FusedModel, world: Sequences) -> None:
+    plain = model.scores(nobody(world))
+    strange = replace(nobody(world), profile={"TOWN": "Rome", "X": 1.0}, context={"DEVICE": "fridge"})
+    assert np.array_equal(model.scores(strange), plain)
+    assert np.argsort(-plain, kind="stable").tolist() == model.popular.tolist()
+    assert model.recognised({"TOWN": "Rome"}, {"device": "tv", "X": "y"}) == ({}, {"DEVICE": "tv"})
+
+
+def test_a_column_of_noise_has_no_say(model: FusedModel) -> None:
+    assert model.recognised({"NAME": "name1", "TOWN": "Oslo"}, {}) == ({"TOWN": "Oslo"}, {})
+
+
+def test_saved_and_opened_it_shifts_alike(model: FusedModel, world: Sequences, tmp_path: Path) -> None:
+    assert V2 is not None
+    model.save(tmp_path)
+    opened = V2.load(tmp_path, model.items)
+    query = replace(nobody(world), profile={"TOWN": "Oslo"}, context={"DEVICE": "tv"})
+    assert np.array_equal(opened.scores(query), model.scores(query))
+    assert sum(model.explain(query, 3).values()) == pytest.approx(float(model.scores(query)[3]), abs=1e-5)
+
+
+def test_a_refit_keeps_the_weights(model: FusedModel, world: Sequences) -> None:
+    assert V2 is not None
+    again = V2.fit(TrainingData(world), PLAIN, Training(seed=1, prior=model.settled()))
+    assert again.settled() == model.settled()
+    assert model.weights.newcomers["profile"] > 0
+
+
+def test_where_groups_do_not_differ_nothing_is_added() -> None:
+    world = towns(taste=0.5)
+    found = weigh_newcomers(world, Training(), np.random.default_rng(0))
+    assert "profile" not in found
+    assert found["context"] > 0
+    bare = replace(world, profiles=None, context={})
+    assert weigh_newcomers(bare, Training(), np.random.default_rng(0)) == {}
