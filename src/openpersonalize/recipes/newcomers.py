@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..algorithms.companion import Events
-from ..algorithms.fusion import MOST_TARGETS, Questions
+from ..algorithms.fusion import Questions
 from ..algorithms.groups import Groups, Side
 from ..algorithms.popularity import by_users
 from ..datasets.sequences import Sequences
@@ -22,6 +22,8 @@ SIDES: tuple[Side, ...] = ("profile", "context")
 QUESTIONS = 2_000
 SHARE = 0.2
 """Of the users, at most this part is left out and asked."""
+FIRST = 4
+"""Events of one user that are asked, the first ones, each by itself."""
 LEAST = 25
 """Users asked below whom the weight is 1, the one of probabilities."""
 LARGEST = 2.0
@@ -53,28 +55,30 @@ def weigh_newcomers(sequences: Sequences, training: Training, rng: np.random.Gen
         return {member.name: 1.0 for member in members}
     popularity = by_users(rest.ptr, rest.item, len(rest.items))[0]
     known = np.log(np.maximum(popularity, 0.5)).astype(np.float32)
-    questions = Questions([False, *(True for _ in members)], len(asked), popularity, rng)
-    for user in asked.tolist():
-        start = int(sequences.ptr[user])
-        target = np.unique(sequences.item[start : min(start + MOST_TARGETS, int(sequences.ptr[user + 1]))])
-        query = newcomer(sequences, user)
+    starts = sequences.ptr[asked]
+    places = starts[:, None] + np.arange(FIRST)
+    chosen = rng.permutation(places[places < sequences.ptr[asked + 1, None]])[:QUESTIONS]
+    questions = Questions([False, *(True for _ in members)], len(chosen), popularity, rng)
+    gain = np.ones(1, dtype=np.float32)
+    for event in chosen.tolist():
+        query = newcomer(sequences, event)
         features = [known, *(member.feature(query) for member in members)]
-        questions.add(features, target, np.ones(len(target), dtype=np.float32), query.item)
+        questions.add(features, sequences.item[event : event + 1], gain, query.item)
     popular, *others = questions.fit(False, training.check).weights
     found = [float(np.clip(weight / popular, 0.0, LARGEST)) if popular else LARGEST for weight in others]
     return {member.name: round(weight, 4) for member, weight in zip(members, found, strict=True)}
 
 
-def newcomer(sequences: Sequences, user: int) -> Query:
-    """The question of a user's first event, asked without a history."""
-    start = int(sequences.ptr[user])
-    nothing = slice(start, start)
+def newcomer(sequences: Sequences, event: int) -> Query:
+    """The question that an event answers, asked without a history."""
+    user = int(np.searchsorted(sequences.ptr, event, side="right")) - 1
+    nothing = slice(event, event)
     return Query(
         sequences.item[nothing],
         sequences.time[nothing],
         sequences.event[nothing],
         sequences.weight[nothing],
-        int(sequences.time[start]),
+        int(sequences.time[event]),
         profile=sequences.profile(user),
-        context=sequences.situation(start),
+        context=sequences.situation(event),
     )
