@@ -96,6 +96,30 @@ def test_saved_and_opened_it_scores_alike(tmp_path: Path) -> None:
     assert not opened.feature(past([])).any()
 
 
+@pytest.mark.parametrize("with_features", [True, False])
+def test_an_opened_encoder_goes_on_and_knows_newcomers_by_their_features(
+    tmp_path: Path, with_features: bool
+) -> None:
+    # Items 0 to 4 have two values, 5 to 8 one, and 9, which nobody met, none.
+    code = np.array([0, 1] * 5 + [2] * 4, np.int32)
+    features = [Feature(code, np.cumsum([0] + [2] * 5 + [1] * 4 + [0]), 3)] if with_features else []
+    world = replace(chain(), item=np.minimum(chain().item, 8))
+    encoder = fit_encoder(world, features, replace(QUICK, passes=2)).encoder
+    encoder.save(tmp_path)
+    opened = Encoder.load(tmp_path, "encoder")
+    assert encoder.trained is not None
+    assert opened.trained is not None
+    assert set(opened.trained) == set(encoder.trained)
+    assert all(np.array_equal(opened.trained[name], value) for name, value in encoder.trained.items())
+    again = [fit_encoder(world, features, QUICK.again(3), start=one).encoder for one in (encoder, opened)]
+    assert np.array_equal(again[0].items, again[1].items)
+    assert len(opened.values) == len(features)
+    if features:
+        known = encoder.items - encoder.trained["ids"]
+        assert np.allclose(opened.vectors_of(features), known, atol=1e-6)
+        assert np.allclose(opened.vectors_of(features)[9], encoder.items[9])
+
+
 def test_an_unknown_kind_of_event_is_no_problem() -> None:
     encoder = fit_encoder(chain(), [], replace(QUICK, passes=2)).encoder
     history = replace(past([1, 2]), event=np.array([7, -1], np.int16))

@@ -12,17 +12,22 @@ Training is in `encoder_training`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from .companion import Companion, Float32, History, Int16, Int32, Int64
+from .mapped import mapped
+
+if TYPE_CHECKING:
+    from .encoder_plan import Feature
 
 GAPS = 32
 EPSILON = np.float32(1e-5)
@@ -61,7 +66,7 @@ class Encoder(Companion):
         self,
         shape: Shape,
         weights: Mapping[str, Float32],
-        trained: Mapping[str, npt.NDArray[Any]] | None = None,
+        trained: Mapping[str, npt.NDArray[Any]] | Path | None = None,
     ) -> None:
         """Put together.
 
@@ -69,10 +74,45 @@ class Encoder(Companion):
             shape: of the weights.
             weights: ``items`` float32[n, d], ``event`` float32[kinds + 1, d] (row 0: unknown), ``gap``
                 float32[`GAPS`, d], ``norm.*``, and those of each block under ``block0.`` and so on.
-            trained: what training goes on from; never saved.
+            trained: what training goes on from, or the file that has it: the parameters under the names of
+                the network, ``ids`` float32[n, d] those of the items without their features, ``values.k`` the
+                vectors of the values of the k-th feature.
         """
-        self.shape, self.weights, self.trained = shape, dict(weights), trained
+        self.shape, self.weights, self._trained = shape, dict(weights), trained
         self.items = self.weights["items"]
+
+    @cached_property
+    def trained(self) -> Mapping[str, npt.NDArray[Any]] | None:
+        """What training goes on from; read at the first question, None where it was not kept."""
+        if not isinstance(self._trained, Path):
+            return self._trained
+        # Without features an item's vector is its id vector, and is not written twice.
+        return {"ids": self.items, **load_file(self._trained)}
+
+    @cached_property
+    def values(self) -> tuple[Float32, ...]:
+        """float32[size, d] per feature of the items: a vector per value; read at the first question."""
+        if isinstance(self._trained, Path):
+            with safe_open(self._trained, "numpy") as file:
+                count = sum(name.startswith("values.") for name in file.keys())  # noqa: SIM118
+                return tuple(file.get_tensor(f"values.{k}") for k in range(count))
+        trained = self._trained or {}
+        count = sum(name.startswith("values.") for name in trained)
+        return tuple(trained[f"values.{k}"] for k in range(count))
+
+    def vectors_of(self, features: Sequence[Feature]) -> Float32:
+        """float32[m, d], of m items of which only the features are known, in the order of training's.
+
+        Memory: d * 4 bytes for each value of the items.
+        """
+        total = np.zeros((len(features[0].ptr) - 1, self.shape.d), dtype=np.float32)
+        for values, one in zip(self.values, features, strict=True):
+            count = np.diff(one.ptr)
+            some = np.flatnonzero(count)
+            if len(some):
+                sums = np.add.reduceat(values[one.code], one.ptr[some], axis=0)
+                total[some] += sums / count[some, None].astype(np.float32)
+        return total
 
     def feature(self, history: History) -> Float32:
         """See the class. About a millisecond for 200 events and 10,000 items."""
@@ -147,16 +187,26 @@ class Encoder(Companion):
         return x[rows] + fed
 
     def save(self, folder: Path) -> None:
-        """One file, ``encoder.safetensors``, with the shape in its header."""
-        path = folder / f"{self.name}.safetensors"
-        save_file(self.weights, path, {"shape": json.dumps(asdict(self.shape))})
+        """Three files: ``encoder.items.npy``; ``encoder.safetensors``, the other weights, with the shape in
+        its header; and ``encoder.training.safetensors``, which serving leaves alone."""
+        np.save(folder / f"{self.name}.items.npy", self.items)
+        network = {name: value for name, value in self.weights.items() if name != "items"}
+        save_file(network, folder / f"{self.name}.safetensors", {"shape": json.dumps(asdict(self.shape))})
+        if self.trained is not None:
+            kept = {name: np.ascontiguousarray(value) for name, value in self.trained.items()}
+            if not self.values:
+                del kept["ids"]
+            save_file(kept, folder / f"{self.name}.training.safetensors")
 
     @classmethod
     def load(cls, folder: Path, name: str) -> Encoder:
-        """Read what `save` wrote."""
+        """Open what `save` wrote: the items' vectors mapped, so that processes share them."""
         with safe_open(folder / f"{name}.safetensors", "numpy") as file:
             shape = Shape(**json.loads(file.metadata()["shape"]))
-            return cls(shape, {key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
+            weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        weights["items"] = mapped(folder / f"{name}.items.npy")
+        training = folder / f"{name}.training.safetensors"
+        return cls(shape, weights, training if training.exists() else None)
 
 
 def _sigmoid(x: Float32) -> Float32:

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from .companion import Companion, Float32, History, Int32, Int64
+from .mapped import mapped
 
 
 def by_users(ptr: Int64, item: Int32, n: int) -> tuple[Float32, Int32]:
@@ -74,5 +75,5 @@ class Popularity(Companion):
 
     @classmethod
     def load(cls, folder: Path, name: str) -> Popularity:
-        """Read what `save` wrote."""
-        return cls(np.load(folder / f"{name}.npy"))
+        """Map what `save` wrote."""
+        return cls(mapped(folder / f"{name}.npy"))

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from .companion import Float32, Float64, Int32, Int64
+from .mapped import mapped
 
 PAIRS = 3_000_000
 """Pairs counted at a time: 8 bytes each, sorted in place."""
@@ -49,13 +49,7 @@ class SparseRows:
     @classmethod
     def load(cls, folder: Path, name: str) -> SparseRows:
         """Map what `save` wrote."""
-        ptr = np.load(folder / f"{name}.ptr.npy")
-        mode: Literal["r"] | None = "r" if ptr[-1] else None
-        # A plain view of the map: slicing an np.memmap costs ten times as much.
-        col, value = (
-            np.asarray(np.load(folder / f"{name}.{part}.npy", mmap_mode=mode)) for part in ("col", "value")
-        )
-        return cls(ptr, col, value)
+        return cls(*(mapped(folder / f"{name}.{part}.npy") for part in ("ptr", "col", "value")))
 
 
 def join(parts: list[tuple[Int64, Int32, Float32]], n: int) -> SparseRows:

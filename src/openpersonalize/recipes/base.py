@@ -227,6 +227,11 @@ class Model(ABC):
         """float32[len(queries), n]: the scores of several queries. Ask in chunks: the answer is dense."""
         return np.stack([self.scores(query) for query in queries])
 
+    def newcomers(self, records: pl.DataFrame) -> Float32 | None:
+        """float32[m, d], vectors of m items that came after training, from their records in the Items dataset
+        (its columns, or some of them); None where the model knows items by their interactions only."""
+        return None
+
     @property
     def follows(self) -> bool:
         """Whether `observe` is to be told what everybody does after training."""

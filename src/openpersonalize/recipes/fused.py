@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from ..algorithms.companion import Companion
 from ..algorithms.encoder import Encoder
 from ..algorithms.groups import Groups
 from ..algorithms.linear import Linear
+from ..algorithms.mapped import mapped
 from ..algorithms.neighbours import Neighbours
 from ..algorithms.popularity import Popularity, decreasing
 from ..algorithms.recent import Recent
@@ -27,6 +29,7 @@ from ..algorithms.repeats import Own, Repeats
 from ..algorithms.transitions import Transitions
 from ..storage.idtable import IdTable
 from .base import Float32, Int32, Int64, Model, Query
+from .item_features import ItemFeatures
 
 KINDS = {
     one.kind: one
@@ -75,6 +78,7 @@ class FusedModel(Model):
         reward: Float32 | None = None,
         reward_weight: float = 0.0,
         pause: int = 0,
+        vocabulary: ItemFeatures | None = None,
     ) -> None:
         """Put together.
 
@@ -87,6 +91,7 @@ class FusedModel(Model):
             score.
             pause: seconds between the last event and the end of training: recent popularity goes on from
             there.
+            vocabulary: of the features that the encoder was trained with.
         """
         self.items = items
         self.popularity = popularity
@@ -112,6 +117,7 @@ class FusedModel(Model):
             if weights.newcomers.get(one.name)
         )
         self.pause = pause
+        self.vocabulary = vocabulary
         self._waiting: list[tuple[Int32, Int64, Float32]] = []
         self._following = False
 
@@ -153,6 +159,18 @@ class FusedModel(Model):
             sides["profile"].recognised(profile) if profile and "profile" in sides else {},
             sides["context"].recognised(context) if context and "context" in sides else {},
         )
+
+    def newcomers(self, records: pl.DataFrame) -> Float32 | None:
+        """See `Model.newcomers`; None where no encoder counts, or it knows no features."""
+        encoder = self.encoder
+        if encoder is None or self.vocabulary is None or not encoder.values:
+            return None
+        return encoder.vectors_of(self.vocabulary.of(records))
+
+    @property
+    def encoder(self) -> Encoder | None:
+        """The member that has vectors of items, if there is one."""
+        return next((one for one in self.members if isinstance(one, Encoder)), None)
 
     def explain(self, query: Query, item: int) -> dict[str, float]:
         """What each member adds to the score of one item, by name."""
@@ -202,7 +220,10 @@ class FusedModel(Model):
             "weights": asdict(self.weights),
             "reward_weight": self.reward_weight if self.reward is not None else None,
             "pause": self.pause,
+            "vocabulary": self.vocabulary is not None,
         }
+        if self.vocabulary is not None:
+            self.vocabulary.save(folder)
         (folder / "fused.json").write_text(json.dumps(state))
 
     @classmethod
@@ -212,11 +233,12 @@ class FusedModel(Model):
         rewarded = state["reward_weight"] is not None
         return cls(
             items,
-            np.load(folder / "popularity.npy"),
-            np.load(folder / "popular.npy"),
+            mapped(folder / "popularity.npy"),
+            mapped(folder / "popular.npy"),
             [KINDS[kind].load(folder, name) for kind, name in state["members"]],
             Weights(**state["weights"]),
-            np.load(folder / "reward.npy") if rewarded else None,
+            mapped(folder / "reward.npy") if rewarded else None,
             state["reward_weight"] or 0.0,
             state.get("pause", 0),
+            ItemFeatures.load(folder) if state.get("vocabulary") else None,
         )

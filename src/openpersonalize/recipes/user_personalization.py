@@ -54,7 +54,8 @@ class UserPersonalization(Recipe):
             )
         )
         prior = training.prior.get("weights")
-        features = ItemFeatures.fit(data.items, data.textual).features
+        vocabulary = ItemFeatures.fit(data.items, data.textual)
+        features = vocabulary.features
         if prior:
             weights, start = Weights(**prior), _encoder_of(training.earlier)
         else:
@@ -63,7 +64,7 @@ class UserPersonalization(Recipe):
         users, order = by_users(sequences.ptr, sequences.item, len(sequences.items))
         reward, share = rewards(data, configuration.objective)
         pause = since_the_last(sequences, training.moment)
-        return FusedModel(sequences.items, users, order, members, weights, reward, share, pause)
+        return FusedModel(sequences.items, users, order, members, weights, reward, share, pause, vocabulary)
 
     def load(self, folder: Path, items: IdTable) -> FusedModel:
         """Open a saved model."""
@@ -101,8 +102,7 @@ def rewards(data: TrainingData, objective: Objective | None) -> tuple[Float32 | 
 
 
 def _encoder_of(model: Model | None) -> Encoder | None:
-    members = model.members if isinstance(model, FusedModel) else ()
-    return next((one for one in members if isinstance(one, Encoder)), None)
+    return model.encoder if isinstance(model, FusedModel) else None
 
 
 def weigh(

@@ -1,0 +1,86 @@
+"""The fused model: saved and opened it answers alike, and it knows newcomers by their metadata."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from contract.recipe import nobody, question
+from openpersonalize.algorithms.companion import Companion, Events
+from openpersonalize.algorithms.encoder import Shape
+from openpersonalize.algorithms.encoder_plan import Plan
+from openpersonalize.algorithms.encoder_training import fit_encoder
+from openpersonalize.algorithms.popularity import by_users
+from openpersonalize.datasets.sequences import Sequences
+from openpersonalize.recipes.base import Training
+from openpersonalize.recipes.fused import FusedModel, Weights
+from openpersonalize.recipes.item_features import ItemFeatures
+from openpersonalize.recipes.user_personalization import companions
+from recipes.worlds import two_clusters
+
+PLAN = Plan(Shape(d=16, longest=12), passes=20, tokens=256, rate=1e-2, candidates=0, dropout=0.0)
+
+
+def sides(sequences: Sequences, names: list[str] | None = None) -> pl.DataFrame:
+    """Items whose metadata says on which side they are."""
+    ids = sequences.items.strings() if names is None else names
+    return pl.DataFrame({"ITEM_ID": ids, "SIDE": [name[0] for name in ids]})
+
+
+def model_of(sequences: Sequences, *, encoder: bool = True) -> FusedModel:
+    """Fitted members with weights given."""
+    n = len(sequences.items)
+    events = Events(sequences.ptr, sequences.item, sequences.time, sequences.event, sequences.weight, n)
+    vocabulary = ItemFeatures.fit(sides(sequences))
+    members: list[Companion] = companions(sequences, sequences, "next", True, Training())
+    if encoder:
+        members.insert(0, fit_encoder(events, vocabulary.features, PLAN).encoder)
+    weights = {member.name: 0.3 for member in members} | {"encoder": 1.0}
+    users, order = by_users(sequences.ptr, sequences.item, n)
+    excluded = {**weights, "popularity": -0.2}
+    return FusedModel(
+        sequences.items, users, order, members, Weights(weights, excluded), vocabulary=vocabulary
+    )
+
+
+@pytest.fixture(scope="module")
+def world() -> Sequences:
+    return two_clusters()
+
+
+@pytest.fixture(scope="module")
+def model(world: Sequences) -> FusedModel:
+    return model_of(world)
+
+
+@pytest.fixture
+def opened(model: FusedModel, tmp_path: Path) -> FusedModel:
+    model.save(tmp_path)
+    return FusedModel.load(tmp_path, model.items)
+
+
+def test_opened_it_answers_alike(model: FusedModel, opened: FusedModel, world: Sequences) -> None:
+    for query in (question(world, 3), question(world, 4, seen_excluded=True), nobody(world)):
+        assert np.array_equal(opened.scores(query), model.scores(query))
+
+
+def test_newcomers_are_known_by_their_metadata(
+    model: FusedModel, opened: FusedModel, world: Sequences
+) -> None:
+    records = sides(world, ["a-new", "b-new", "c-new"])
+    vectors = opened.newcomers(records)
+    assert vectors is not None
+    assert np.array_equal(vectors, model.newcomers(records))
+    assert not vectors[2].any()
+    assert model.encoder is not None
+    for user, side in ((0, 0), (1, 1)):
+        query = question(world, user)
+        near = vectors @ model.encoder.encode(query.item, query.time, query.event)
+        assert int(np.argmax(near)) == side
+
+
+def test_without_an_encoder_newcomers_are_unknown(world: Sequences) -> None:
+    assert model_of(world, encoder=False).newcomers(sides(world)) is None
