@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -30,6 +30,10 @@ from ..algorithms.transitions import Transitions
 from ..storage.idtable import IdTable
 from .base import Float32, Int32, Int64, Model, Query
 from .item_features import ItemFeatures
+from .newcomers import known_sides
+
+Plan: TypeAlias = tuple[tuple[Companion, np.float32], ...]
+"""Members and what they weigh."""
 
 KINDS = {
     one.kind: one
@@ -46,7 +50,7 @@ ended, so that a few stray events do not make all it knows fade away."""
 class Weights:
     """What validation settled: a member's weight by name, in answers as served (`kept`) and without met items
     (`excluded`); the NDCG@10 of both, and of each member alone; how the encoder was fitted (``passes``); how
-    far members shift popularity for those who did nothing yet (`newcomers`)."""
+    far members shift popularity for those who did nothing yet (`newcomers`, by what is known of them)."""
 
     kept: Mapping[str, float]
     excluded: Mapping[str, float]
@@ -57,11 +61,11 @@ class Weights:
     questions: int = 0
     objective: str = "next"
     encoder: Mapping[str, float] = field(default_factory=dict)
-    newcomers: Mapping[str, float] = field(default_factory=dict)
+    newcomers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def used(self) -> set[str]:
         """Names of the members that count in any set."""
-        sets = (self.kept, self.excluded, self.newcomers)
+        sets = (self.kept, self.excluded, *self.newcomers.values())
         return {name for weights in sets for name, weight in weights.items() if weight}
 
 
@@ -106,20 +110,17 @@ class FusedModel(Model):
         self._tie = np.empty(len(popularity), dtype=np.float32)
         self._tie[popular] = np.linspace(1e-3, 0.0, len(popular), dtype=np.float32)
         self._plans = {
-            excluded: tuple(
-                (one, np.float32(chosen[one.name])) for one in self.members if chosen.get(one.name)
-            )
-            for excluded, chosen in ((False, weights.kept), (True, weights.excluded))
+            False: self._with_weights(weights.kept),
+            True: self._with_weights(weights.excluded),
         }
-        self._newcomers = tuple(
-            (one, np.float32(weights.newcomers[one.name]))
-            for one in self.members
-            if weights.newcomers.get(one.name)
-        )
+        self._newcomers = {known: self._with_weights(chosen) for known, chosen in weights.newcomers.items()}
         self.pause = pause
         self.vocabulary = vocabulary
         self._waiting: list[tuple[Int32, Int64, Float32]] = []
         self._following = False
+
+    def _with_weights(self, chosen: Mapping[str, float]) -> Plan:
+        return tuple((one, np.float32(chosen[one.name])) for one in self.members if chosen.get(one.name))
 
     def scores(self, query: Query) -> Float32:
         """See `Model.scores`; about 0.5 ms for 10,000 items and 50 events."""
@@ -145,10 +146,10 @@ class FusedModel(Model):
             total[self._unscored] = total.min() - 1
         return total
 
-    def _plan(self, query: Query) -> tuple[tuple[Companion, np.float32], ...]:
+    def _plan(self, query: Query) -> Plan:
         if len(query.item):
             return self._plans[query.seen_excluded]
-        return self._newcomers if query.profile or query.context else ()
+        return self._newcomers.get(known_sides(query), ())
 
     def recognised(
         self, profile: Mapping[str, str | float], context: Mapping[str, str | float]

@@ -41,8 +41,11 @@ def groups(sequences: Sequences, side: Side, check: Callable[[], None] = lambda:
     return Groups.fit(events, side, sequences.profiles.columns, rows, check)
 
 
-def weigh_newcomers(sequences: Sequences, training: Training, rng: np.random.Generator) -> dict[str, float]:
-    """The weight of each member, by name, when it is added to log(users of the item)."""
+def weigh_newcomers(
+    sequences: Sequences, training: Training, rng: np.random.Generator
+) -> dict[str, dict[str, float]]:
+    """The weights of the members, by name, when they are added to log(users of the item): a set for those of
+    whom only the profile is known, one for a known context alone, and one for both (`known_sides`)."""
     if sequences.profiles is None and not sequences.context:
         return {}
     users = np.flatnonzero(sequences.counts)
@@ -51,22 +54,38 @@ def weigh_newcomers(sequences: Sequences, training: Training, rng: np.random.Gen
     left_out[asked] = True
     rest = sequences.where(~np.repeat(left_out, sequences.counts))
     members = [one for side in SIDES if (one := groups(rest, side, training.check)) is not None]
-    if not members or len(asked) < LEAST:
-        return {member.name: 1.0 for member in members}
+    sets = [members] if len(members) == 1 else [members[:1], members[1:], members] if members else []
+    if len(asked) < LEAST:
+        return {_key(some): {member.name: 1.0 for member in some} for some in sets}
     popularity = by_users(rest.ptr, rest.item, len(rest.items))[0]
     known = np.log(np.maximum(popularity, 0.5)).astype(np.float32)
     starts = sequences.ptr[asked]
     places = starts[:, None] + np.arange(FIRST)
     chosen = rng.permutation(places[places < sequences.ptr[asked + 1, None]])[:QUESTIONS]
-    questions = Questions([False, *(True for _ in members)], len(chosen), popularity, rng)
+    asking = [Questions([False, *(True for _ in some)], len(chosen), popularity, rng) for some in sets]
     gain = np.ones(1, dtype=np.float32)
     for event in chosen.tolist():
         query = newcomer(sequences, event)
-        features = [known, *(member.feature(query) for member in members)]
-        questions.add(features, sequences.item[event : event + 1], gain, query.item)
+        features = {member.name: member.feature(query) for member in members}
+        for some, questions in zip(sets, asking, strict=True):
+            of_some = [known, *(features[member.name] for member in some)]
+            questions.add(of_some, sequences.item[event : event + 1], gain, query.item)
+    return {_key(some): _weights(some, one, training) for some, one in zip(sets, asking, strict=True)}
+
+
+def _weights(members: list[Groups], questions: Questions, training: Training) -> dict[str, float]:
     popular, *others = questions.fit(False, training.check).weights
     found = [float(np.clip(weight / popular, 0.0, LARGEST)) if popular else LARGEST for weight in others]
     return {member.name: round(weight, 4) for member, weight in zip(members, found, strict=True)}
+
+
+def _key(members: list[Groups]) -> str:
+    return " ".join(member.name for member in members)
+
+
+def known_sides(query: Query) -> str:
+    """The set of weights that fits what is known: ``profile``, ``context``, ``profile context`` or ""."""
+    return " ".join(side for side in SIDES if getattr(query, side))
 
 
 def newcomer(sequences: Sequences, event: int) -> Query:
