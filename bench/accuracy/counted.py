@@ -1,0 +1,141 @@
+"""Peers that are counted or solved in closed form: popularity in three forms, transitions, EASE.
+
+What each leaves open (a half-life, a penalty) is chosen by NDCG@10 on the inner problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from openpersonalize.algorithms.companion import Companion, Events
+from openpersonalize.algorithms.recent import Recent, Timeline
+from openpersonalize.algorithms.transitions import Transitions
+from openpersonalize.datasets.sequences import Sequences
+from openpersonalize.recipes.validation import question
+
+from .lists import Float32, Lists, met_before, ndcg
+from .problem import Problem
+
+HOUR = 3600
+HALF_LIVES = tuple(hours * HOUR for hours in (1, 6, 24, 168, 720, 2160))
+PENALTIES = (100.0, 300.0, 1000.0)
+MOST_SOLVED = 13_000
+"""Items up to which EASE is solved: its matrix is items * items."""
+HISTORY = 200
+
+Scorer = Callable[[int], Float32]
+T = TypeVar("T")
+
+
+def popularity(problem: Problem) -> tuple[Lists, str]:
+    """Distinct users of each item."""
+    learnt = problem.learnt
+    pairs = np.unique(learnt.user.astype(np.int64) * len(learnt.items) + learnt.item)
+    counts = np.bincount(pairs % len(learnt.items), minlength=len(learnt.items)).astype(np.float32)
+    return _answer(problem, lambda _: counts.copy()), ""
+
+
+def recent(problem: Problem) -> tuple[Lists, str]:
+    """Counts that fade towards the end of what is learnt, one list for everybody."""
+
+    def lists(part: Problem, half_life: int) -> Lists:
+        age = part.learnt.time.max() - part.learnt.time
+        fade = np.exp2(-age / half_life)
+        counts = np.bincount(part.learnt.item, weights=fade, minlength=len(part.learnt.items))
+        return _answer(part, lambda _: counts.astype(np.float32))
+
+    return _chosen(problem, HALF_LIVES, lists, lambda one: f"half-life {one // HOUR} h")
+
+
+def live(problem: Problem) -> tuple[Lists, str]:
+    """Counts that fade towards the moment of the question."""
+
+    def lists(part: Problem, half_life: int) -> Lists:
+        known = part.known
+        member = Recent(half_life, len(known.items), Timeline.of(known.item, known.time, known.weight))
+        return _asked(part, member)
+
+    return _chosen(problem, HALF_LIVES, lists, lambda one: f"half-life {one // HOUR} h")
+
+
+def transitions(problem: Problem) -> tuple[Lists, str]:
+    """Time-ordered co-occurrence."""
+    return _asked(problem, Transitions.fit(_events(problem.learnt))), ""
+
+
+def ease(problem: Problem) -> tuple[Lists, str] | None:
+    """EASE (Steck 2019)."""
+    if len(problem.learnt.items) > MOST_SOLVED:
+        return None
+
+    def lists(part: Problem, penalty: float) -> Lists:
+        learnt = part.learnt
+        n = len(learnt.items)
+        gram = np.zeros((n, n), dtype=np.float32)
+        for rows in _binary(learnt, np.arange(len(learnt.users))):
+            gram += rows.T @ rows
+        gram[np.diag_indices(n)] += np.float32(penalty)
+        inverse = np.linalg.inv(gram)
+        del gram
+        weights = inverse / -np.diag(inverse)
+        weights[np.diag_indices(n)] = 0.0
+        del inverse
+        made = Lists.empty(len(part.test.user))
+        first = 0
+        for rows in _binary(learnt, part.test.user):
+            for scores in rows @ weights:
+                made.put(first, scores, scores.copy(), met_before(part, first))
+                first += 1
+        return made
+
+    return _chosen(problem, PENALTIES, lists, lambda one: f"penalty {one:g}")
+
+
+def _binary(learnt: Sequences, users: np.ndarray) -> Iterator[Float32]:
+    """float32[256, n] blocks: who met what."""
+    for begin in range(0, len(users), 256):
+        some = users[begin : begin + 256]
+        block = np.zeros((len(some), len(learnt.items)), dtype=np.float32)
+        for row, user in enumerate(some.tolist()):
+            block[row, learnt.item[learnt.ptr[user] : learnt.ptr[user + 1]]] = 1.0
+        yield block
+
+
+def _chosen(
+    problem: Problem,
+    options: Sequence[T],
+    lists: Callable[[Problem, T], Lists],
+    told: Callable[[T], str],
+) -> tuple[Lists, str]:
+    inner = problem.inner
+    assert inner is not None
+
+    def value(option: T) -> float:
+        return sum(float(np.nanmean(values)) for values in ndcg(lists(inner, option), inner).values())
+
+    best = max(options, key=value)
+    return lists(problem, best), told(best)
+
+
+def _events(learnt: Sequences) -> Events:
+    return Events(learnt.ptr, learnt.item, learnt.time, learnt.event, learnt.weight, len(learnt.items))
+
+
+def _asked(problem: Problem, member: Companion) -> Lists:
+    def scores(k: int) -> Float32:
+        query, _, _ = question(problem.sequences, problem.test, k, HISTORY)
+        return np.array(member.feature(replace(query, seen_excluded=False)))
+
+    return _answer(problem, scores)
+
+
+def _answer(problem: Problem, scores: Scorer) -> Lists:
+    made = Lists.empty(len(problem.test.user))
+    for k in np.argsort(problem.test.now, kind="stable").tolist():
+        found = scores(k)
+        made.put(k, found, found.copy(), met_before(problem, k))
+    return made

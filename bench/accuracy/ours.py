@@ -1,0 +1,45 @@
+"""The recipe under test: its own weighing and its own final fit, asked as serving asks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from openpersonalize.algorithms.popularity import by_users
+from openpersonalize.recipes.base import Training
+from openpersonalize.recipes.fused import FusedModel
+from openpersonalize.recipes.item_features import ItemFeatures
+from openpersonalize.recipes.user_personalization import HISTORY, final_members, weigh
+from openpersonalize.recipes.validation import Aim, question
+
+from .lists import Lists, met_before
+from .problem import Problem
+
+
+def ours(problem: Problem, seed: int, told: Callable[[], None]) -> tuple[Lists, FusedModel]:
+    """Train, and ask every question under both sets of weights; `told` is called between."""
+    learnt = problem.learnt
+    aim: Aim = "next" if problem.split == "loo" else "horizon"
+    threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+    training = Training(seed=seed, threads=threads, line=lambda text: print(text, file=sys.stderr))
+    features = ItemFeatures.fit(problem.items, problem.textual).features
+    weights, start = weigh(learnt, True, training, features, aim)
+    members = final_members(learnt, problem.known, True, training, features, weights, start)
+    users, order = by_users(learnt.ptr, learnt.item, len(learnt.items))
+    model = FusedModel(learnt.items, users, order, members, weights)
+    told()
+    return asked(problem, model), model
+
+
+def asked(problem: Problem, model: FusedModel) -> Lists:
+    """The lists of a model."""
+    made = Lists.empty(len(problem.test.user))
+    for k in np.argsort(problem.test.now, kind="stable").tolist():
+        query, _, _ = question(problem.sequences, problem.test, k, HISTORY)
+        excluded = model.scores(replace(query, seen_excluded=True))
+        made.put(k, model.scores(query), np.array(excluded), met_before(problem, k))
+    return made
