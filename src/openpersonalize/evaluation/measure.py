@@ -1,13 +1,16 @@
 """Measures a model on the held-out part of test users: the figures of GetSolutionMetrics.
 
-Questions are asked in order of time and counted as they come: memory is a few lists of 25 per test user and
-one array of scores, whatever the catalogue.
+At most `splits.MOST_USERS` users are asked, a sample that stays the same from version to version; all items
+are ranked for each. Coverage counts the lists of those asked. Questions are asked in order of time, several
+at once, and counted as they come. Memory: `BATCH_BYTES` of scores, and a few lists of 25 per test user,
+whatever the catalogue.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -24,10 +27,15 @@ from .metrics import (
     precision,
     reciprocal_rank,
 )
-from .splits import Split
+from .splits import Split, sampled
 
 HISTORY = 200
 """Newest events of the input part that a model sees, as in serving."""
+
+BATCH_BYTES = 32 * 1024 * 1024
+"""Scores that are held at once."""
+
+MOST_AT_ONCE = 50
 
 
 @dataclass
@@ -63,19 +71,15 @@ def measure(
     Returns:
         By name, not rounded. Without a test user all are 0.
     """
+    split = sampled(sequences, split)
     count = len(split.user)
     shape = (count, LIST)
     lists = _Lists(np.zeros(shape), np.zeros(shape), np.zeros(shape))
     shown = np.zeros(len(sequences.items), dtype=np.bool_)
     gain_of = np.zeros(len(sequences.items))
-    now = sequences.time[split.start]
     sizes = np.zeros(count, dtype=np.int64)
-    for done, k in enumerate(np.argsort(now, kind="stable").tolist()):
-        if done % 50 == 0:
-            check()
-            progress("measure", done, count, "users")
-        query, truth, gain = held_out(sequences, split, k)
-        scores = model.scores(query)
+    asked = ask(model, sequences, split, progress=progress, check=check)
+    for k, (_, truth, gain), scores in asked:
         listed = best(scores, LIST)
         shown[listed] = True
         gain_of[truth] = gain
@@ -88,12 +92,39 @@ def measure(
             long = best(scores, REWARDED)
             found = average_reward(reward[long].astype(np.float64), np.isin(long, truth).astype(np.float64))
             lists.rewards += [] if found is None else [found]
-    progress("measure", count, count, "users")
     return _summary(lists, sizes, shown, weighted, reward is not None)
 
 
-def held_out(sequences: Sequences, split: Split, k: int) -> tuple[Query, Int32, Float32]:
-    """The k-th test: the question, the distinct relevant items, the largest weight that each was met with."""
+Question: TypeAlias = tuple[Query, Int32, Float32]
+"""What is asked, the distinct relevant items, the largest weight that each was met with."""
+
+
+def ask(
+    model: Model,
+    sequences: Sequences,
+    split: Split,
+    *,
+    seen_excluded: bool = False,
+    progress: Callable[[str, float, float, str], None] = lambda step, done, total, unit: None,
+    check: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[int, Question, Float32]]:
+    """All questions in order of time: the number of each, the question, and the scores float32[n], to be used
+    before the next is taken."""
+    count = len(split.user)
+    at_once = max(1, min(MOST_AT_ONCE, BATCH_BYTES // (4 * max(len(sequences.items), 1))))
+    order = np.argsort(sequences.time[split.start], kind="stable")
+    for begin in range(0, count, at_once):
+        check()
+        progress("measure", begin, count, "users")
+        numbers = order[begin : begin + at_once].tolist()
+        questions = [held_out(sequences, split, k) for k in numbers]
+        queries = [replace(query, seen_excluded=seen_excluded) for query, _, _ in questions]
+        yield from zip(numbers, questions, model.many(queries), strict=True)
+    progress("measure", count, count, "users")
+
+
+def held_out(sequences: Sequences, split: Split, k: int) -> Question:
+    """The k-th test of a split."""
     user = int(split.user[k])
     begin, start, end = int(sequences.ptr[user]), int(split.start[k]), int(sequences.ptr[user + 1])
     past = slice(max(begin, start - HISTORY), start)
@@ -102,7 +133,7 @@ def held_out(sequences: Sequences, split: Split, k: int) -> tuple[Query, Int32, 
         sequences.time[past],
         sequences.event[past],
         sequences.weight[past],
-        int(sequences.time[start]),
+        int(sequences.time[start]) if split.moment is None else split.moment,
         profile=sequences.profile(user),
         context=sequences.situation(start),
     )

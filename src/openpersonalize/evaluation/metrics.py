@@ -43,6 +43,12 @@ def precision(hits: Float64, k: int) -> Float64:
     return np.asarray(hits[:, :k].sum(axis=1) / k)
 
 
+def recall(hits: Float64, sizes: npt.NDArray[np.int64], k: int) -> Float64:
+    """float64[Q], of hits float64[Q, >= 1] as 0 and 1 and int64[Q] relevant items: the share of them that
+    the first k hold."""
+    return np.asarray(hits[:, :k].sum(axis=1) / np.maximum(sizes, 1))
+
+
 def reciprocal_rank(hits: Float64) -> Float64:
     """float64[Q]: 1 over the rank of the first hit within 25."""
     shown = hits[:, :LIST] > 0

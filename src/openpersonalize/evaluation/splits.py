@@ -1,5 +1,9 @@
-"""The split behind GetSolutionMetrics: nine tenths of the users train, one tenth is asked about its newest
-tenth.
+"""Splits: what trains, who is asked, and about which events.
+
+``user`` is the split behind GetSolutionMetrics: nine tenths of the users train, one tenth is asked about its
+newest tenth. ``last`` holds out the last event of everybody (leave one out); ``time`` the newest tenth of all
+events, of which nothing is known when the questions are asked: the strictest, and the nearest to serving (Ji,
+Sun, Zhang and Li 2023, "A critical study on data leakage in recommender system offline evaluation").
 
 Amazon Personalize developer guide, "Evaluating the trained solution version": 90 % of users are training
 data; of each other user the oldest 90 % of the interactions are the model's input, the newest 10 % the
@@ -10,14 +14,23 @@ that versions on the same data compare; users with one interaction train; of n i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
+import polars as pl
 
 from ..datasets.sequences import Bools, Int32, Int64, Sequences
 from ..storage.idtable import IdTable
 
 FOLDS = 10
+
+MOST_USERS = 5_000
+"""Test users that are asked; of more, those with the smallest hashes."""
+
+HELD_OUT = 0.1
+"""Share of the newest events that the split by time holds out."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +38,16 @@ class Split:
     """Who tests, and from which event on.
 
     Attributes:
-        training: bool[N], the events of the users that train.
-        user: int32[Q], the test users. start: int64[Q], the place of each one's first held-out event.
+        training: bool[N], the events that train.
+        user: int32[Q], the test users. start: int64[Q], the place of each one's first held-out event; what
+            follows it is the truth.
+        moment: seconds, when all questions are asked; None: each when its first held-out event happened.
     """
 
     training: Bools
     user: Int32
     start: Int64
+    moment: int | None = None
 
 
 def split(sequences: Sequences, fold: int = 0) -> Split:
@@ -43,17 +59,60 @@ def split(sequences: Sequences, fold: int = 0) -> Split:
     return Split(np.repeat(~tests, counts), user.astype(np.int32), sequences.ptr[user + 1] - held_out)
 
 
-def folds(users: IdTable) -> Int32:
-    """int32[U] in 0..9, from a hash of each id that never changes between releases, machines and data sets.
+def split_last(sequences: Sequences) -> Split:
+    """Hold out the last event of each user who has two or more; all others train."""
+    user = np.flatnonzero(sequences.counts >= 2)
+    start = sequences.ptr[user + 1] - 1
+    training = np.ones(len(sequences.item), dtype=np.bool_)
+    training[start] = False
+    return Split(training, user.astype(np.int32), start)
 
-    FNV-1a over the UTF-8 bytes (64 bits), its high bits mixed in; all ids at once, byte by byte of the
-    longest.
+
+def split_time(sequences: Sequences) -> Split:
+    """Hold out what happened from the moment on after which a tenth of all events lies (events of that second
+    included); users who have something on both sides are asked."""
+    ptr = sequences.ptr
+    if not len(sequences.time):
+        return Split(np.ones(0, dtype=np.bool_), np.empty(0, np.int32), np.empty(0, np.int64))
+    moment = int(np.quantile(sequences.time, 1 - HELD_OUT, method="higher"))
+    training = sequences.time < moment
+    before = np.concatenate(([0], np.cumsum(training)))
+    start = ptr[:-1] + before[ptr[1:]] - before[ptr[:-1]]
+    user = np.flatnonzero((start > ptr[:-1]) & (start < ptr[1:]))
+    return Split(training, user.astype(np.int32), start[user], moment)
+
+
+SPLITS: dict[str, Callable[[Sequences], Split]] = {"user": split, "last": split_last, "time": split_time}
+"""The splits by name."""
+
+
+def sampled(sequences: Sequences, found: Split, most: int = MOST_USERS) -> Split:
+    """`found` with at most `most` test users: those whose ids have the smallest hashes.
+
+    A user that joins or leaves changes at most one other of the sample, so versions of a growing data set are
+    measured on nearly the same people (coordinated sampling: Cohen and Kaplan 2007, "Summarizing data using
+    bottom-k sketches").
     """
-    series = users.series()
-    hashes = np.full(len(users), 0xCBF29CE484222325, dtype=np.uint64)
-    if not len(users):
-        return hashes.astype(np.int32)
-    texts = [text.encode() for text in series.to_list()]
+    if len(found.user) <= most:
+        return found
+    # The last digit of the hash chose the fold; the rest of it chooses here.
+    ranks = _hashes(sequences.users.series().gather(found.user)) // np.uint64(FOLDS)
+    chosen = np.sort(np.argsort(ranks, kind="stable")[:most])
+    return replace(found, user=found.user[chosen], start=found.start[chosen])
+
+
+def folds(users: IdTable) -> Int32:
+    """int32[U] in 0..9, from a hash of each id that never changes between releases, machines and data sets."""
+    return (_hashes(users.series()) % np.uint64(FOLDS)).astype(np.int32)
+
+
+def _hashes(ids: pl.Series) -> npt.NDArray[np.uint64]:
+    """FNV-1a over the UTF-8 bytes (64 bits), its high bits mixed in; all ids at once, byte by byte of the
+    longest."""
+    hashes = np.full(len(ids), 0xCBF29CE484222325, dtype=np.uint64)
+    if not len(ids):
+        return hashes
+    texts = [text.encode() for text in ids.to_list()]
     lengths = np.array([len(text) for text in texts], dtype=np.int64)
     text = np.frombuffer(b"".join(texts), dtype=np.uint8)
     starts = np.cumsum(lengths) - lengths
@@ -63,5 +122,4 @@ def folds(users: IdTable) -> Int32:
         hashes[alive] = (hashes[alive] ^ text[starts[alive] + place]) * np.uint64(0x100000001B3)
         place += 1
         alive = alive[lengths[alive] > place]
-    hashes ^= hashes >> np.uint64(32)
-    return (hashes % np.uint64(FOLDS)).astype(np.int32)
+    return hashes ^ (hashes >> np.uint64(32))
