@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.evaluation.measure import best, measure
-from openpersonalize.evaluation.splits import split
+from openpersonalize.evaluation.splits import sampled, split
 from openpersonalize.recipes.base import Float32, Model, Query
 from recipes.worlds import two_clusters
 
@@ -113,3 +114,33 @@ def test_best_breaks_ties_by_number() -> None:
     assert best(scores, 2).tolist() == [1, 2]
     assert best(scores, 9).tolist() == [1, 2, 4, 3, 0]
     assert best(np.empty(0, np.float32), 3).tolist() == []
+
+
+def test_questions_come_several_at_once_within_bounds(
+    world: Sequences, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = measure(Fixed(world, table(world)), world, split(world))
+    monkeypatch.setattr("openpersonalize.evaluation.measure.BATCH_BYTES", 4 * len(world.items) * 3)
+    sizes = []
+
+    class Batched(Fixed):
+        def many(self, queries: Sequence[Query]) -> Float32:
+            sizes.append(len(queries))
+            return super().many(queries)
+
+    assert measure(Batched(world, table(world)), world, split(world)) == plain
+    assert set(sizes[:-1]) == {3}
+    assert sum(sizes) == len(split(world).user)
+
+
+def test_only_so_many_users_are_asked(world: Sequences, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("openpersonalize.evaluation.measure.sampled", lambda s, f: sampled(s, f, 7))
+    asked = []
+
+    class Counted(Fixed):
+        def scores(self, query: Query) -> Float32:
+            asked.append(query)
+            return super().scores(query)
+
+    measure(Counted(world, table(world)), world, split(world))
+    assert len(asked) == 7

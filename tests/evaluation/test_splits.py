@@ -7,7 +7,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openpersonalize.evaluation.splits import folds, split
+from openpersonalize.evaluation.splits import folds, sampled, split, split_last, split_time
 from openpersonalize.storage.idtable import IdTable
 from recipes.worlds import sequences_of
 
@@ -51,3 +51,51 @@ def test_users_with_one_interaction_train() -> None:
     found = split(world)
     assert not len(found.user)
     assert found.training.all()
+
+
+def test_the_last_event_of_everybody() -> None:
+    world = sequences_of(
+        [("a", "x", 1), ("a", "y", 2), ("a", "z", 3), ("b", "x", 5), ("c", "y", 1), ("c", "x", 9)]
+    )
+    found = split_last(world)
+    assert found.user.tolist() == [0, 2]
+    assert world.time[found.start].tolist() == [3, 9]
+    assert world.time[found.training].tolist() == [1, 2, 5, 1]
+
+
+def test_the_newest_tenth_of_all_events() -> None:
+    rows = [("old", "x", 1), ("new", "x", 95), ("both", "x", 2), ("both", "y", 99)]
+    world = sequences_of(rows + [("many", f"i{k}", 10 + k) for k in range(16)])
+    found = split_time(world)
+    assert found.moment == 95
+    assert np.array_equal(found.training, world.time < 95)
+    assert [world.users[user] for user in found.user.tolist()] == ["both"]
+    assert world.time[found.start].tolist() == [99]
+
+
+def test_no_events_at_all() -> None:
+    world = sequences_of([("a", "x", 1), ("a", "y", 2)]).where(np.zeros(2, dtype=np.bool_))
+    for found in (split(world), split_last(world), split_time(world)):
+        assert not len(found.user)
+
+
+def test_a_sample_is_stable() -> None:
+    ids = [f"u{user}" for user in range(3000)]
+    world = sequences_of([(user, item, place) for user in ids for place, item in enumerate("xy")])
+    small, large = (sampled(world, split_last(world), most) for most in (100, 500))
+    assert len(small.user) == 100
+    assert set(small.user.tolist()) < set(large.user.tolist())
+    assert world.time[small.start].tolist() == [1] * 100
+    assert np.array_equal(small.training, split_last(world).training)
+    # Without one of the sample, one other takes its place.
+    gone = world.users[int(small.user[0])]
+    rest = sequences_of([(user, item, p) for user in ids if user != gone for p, item in enumerate("xy")])
+    names = {world.users[user] for user in small.user.tolist()}
+    left = sampled(rest, split_last(rest), 100)
+    assert len(names - {rest.users[user] for user in left.user.tolist()}) == 1
+
+
+def test_a_sample_of_few_is_all_of_them() -> None:
+    world = sequences_of([(f"u{user}", item, place) for user in range(50) for place, item in enumerate("xy")])
+    found = split_last(world)
+    assert sampled(world, found, 50) is found

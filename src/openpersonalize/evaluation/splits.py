@@ -102,7 +102,7 @@ def sampled(sequences: Sequences, found: Split, most: int = MOST_USERS) -> Split
 
 
 def folds(users: IdTable) -> Int32:
-    """int32[U] in 0..9, from a hash of each id that never changes between releases, machines and data sets."""
+    """int32[U] in 0..9, from a hash of each id that is the same in all releases, machines and data sets."""
     return (_hashes(users.series()) % np.uint64(FOLDS)).astype(np.int32)
 
 
