@@ -28,6 +28,14 @@ COPIED = (
 )
 
 
+def free_suffix(tx: Transaction, solution: Resource) -> str:
+    """Eight hexadecimal digits that no version of `solution` has yet."""
+    while True:
+        suffix = secrets.token_hex(4)
+        if tx.get(f"{solution.arn}/{suffix}") is None:
+            return suffix
+
+
 def start_training(
     tx: Transaction,
     solution: Resource,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..resources.store import Resource, Transaction
+from .schedule import reschedule
 from .workflow import Job
 
 
@@ -51,7 +52,9 @@ class UpdateSolution:
                 if member in update
             }
             config = {**solution.attributes["solutionConfig"], **update.get("solutionUpdateConfig", {})}
-            tx.update(solution, set={**changed, "solutionConfig": config})
+            was_on = solution.attributes.get("performAutoTraining", False)
+            solution = tx.update(solution, set={**changed, "solutionConfig": config})
+            reschedule(tx, solution, was_on, job.installation.clock.now())
 
     def failed(self, job: Job, tx: Transaction, reason: str) -> None:
         _mark(tx, job, self.member, "CREATE FAILED", failureReason=reason)

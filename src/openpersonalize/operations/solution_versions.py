@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
-
 from ..errors import InvalidInput, ResourceInUse
 from ..jobs.deployments import newest_full_version
-from ..jobs.trainings import release_data, start_training
+from ..jobs.trainings import free_suffix, release_data, start_training
 from ..resources.jobrows import JobState
 from ..resources.quotas import check_solution_versions
 from ..resources.store import Resource, Transaction
@@ -24,7 +22,7 @@ def create_solution_version(context: Context, request: Request) -> Answer:
         raise InvalidInput("trainingMode AUTOTRAIN is reserved for automatic training; use FULL.")
     with context.scope.write() as tx:
         solution = tx.require(request["solutionArn"], "solution")
-        suffix = request.get("name") or _free_suffix(tx, solution)
+        suffix = request.get("name") or free_suffix(tx, solution)
         require_free(tx, f"{solution.arn}/{suffix}")
         require_active(solution)
         _check_data(tx, solution)
@@ -90,13 +88,6 @@ def get_solution_metrics(context: Context, request: Request) -> Answer:
     with context.scope.read() as tx:
         version = require_active(tx.require(request["solutionVersionArn"], "solution-version"))
     return {"solutionVersionArn": version.arn, "metrics": version.internal["metrics"]}
-
-
-def _free_suffix(tx: Transaction, solution: Resource) -> str:
-    while True:
-        suffix = secrets.token_hex(4)
-        if tx.get(f"{solution.arn}/{suffix}") is None:
-            return suffix
 
 
 def _check_data(tx: Transaction, solution: Resource) -> None:

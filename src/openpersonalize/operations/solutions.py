@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..datasets.schemas import Schema
 from ..errors import InvalidInput, ResourceInUse
+from ..jobs.schedule import begin_schedule
 from ..jobs.trainings import remembered_schemas
 from ..recipes.automl import read_automl
 from ..recipes.base import Recipe
@@ -53,7 +54,10 @@ def create_solution(context: Context, request: Request) -> Answer:
                 "solutionConfig": config,
                 **given(request, "performIncrementalUpdate", "recipeArn", "datasetGroupArn", "eventType"),
             },
-            internal={"schemas": remembered_schemas(tx, group.arn)},
+            internal={
+                "schemas": remembered_schemas(tx, group.arn),
+                "automatic": begin_schedule(context.now),
+            },
             tags=request.get("tags"),
         )
     return {"solutionArn": arn}

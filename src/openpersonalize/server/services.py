@@ -8,6 +8,7 @@ from typing import Any
 from ..clock import SystemClock
 from ..installation import Installation
 from ..jobs.runner import JobRunner
+from ..jobs.schedule import Schedule
 from ..resources.store import Scope
 from ..serving.deployments import Deployments
 from ..settings import Settings
@@ -22,14 +23,20 @@ class Services:
         installation: the stores, settings and clock.
         deployments: the campaigns that this process serves.
         runner: claims and runs jobs; None in a process that shall run none.
+        schedule: starts automatic trainings; None where jobs are run by others.
     """
 
     def __init__(
-        self, installation: Installation, deployments: Deployments, runner: JobRunner | None
+        self,
+        installation: Installation,
+        deployments: Deployments,
+        runner: JobRunner | None,
+        schedule: Schedule | None = None,
     ) -> None:
         self.installation = installation
         self.deployments = deployments
         self.runner = runner
+        self.schedule = schedule
         self._account = installation.settings.account
         self._scopes: dict[str, Scope] = {}
 
@@ -64,6 +71,8 @@ class Services:
 
     def close(self) -> None:
         """Let light jobs end and heavy ones go back to the queue, then close the stores."""
+        if self.schedule is not None:
+            self.schedule.stop()
         if self.runner is not None:
             self.runner.stop(drain=True)
         self.deployments.close()
@@ -71,7 +80,7 @@ class Services:
 
 
 def open_services(settings: Settings) -> Services:
-    """Open the data folder, the deployments and the job runner.
+    """Open the data folder, the deployments, the job runner and the schedule of automatic training.
 
     Raises:
         StartError: the data folder cannot be used; the sentence says why.
@@ -79,4 +88,6 @@ def open_services(settings: Settings) -> Services:
     installation = Installation.open(settings, SystemClock())
     runner = JobRunner(installation)
     runner.start()
-    return Services(installation, Deployments(installation), runner)
+    schedule = Schedule(installation)
+    schedule.start()
+    return Services(installation, Deployments(installation), runner, schedule)

@@ -1,0 +1,186 @@
+"""Automatic training: which solution is due, and the one transaction that starts its version.
+
+Amazon Personalize developer guide, "Automatic training": the first version starts within an hour after the
+solution was created, or automatic training was turned on, unless somebody creates a version in that hour;
+later ones every N days from the start of the one before, only when interactions came in since the last
+training. A round that finds nothing new, or a version at work, is left out; one that finds the quota full is
+tried again at the next look.
+
+The state is a row's: ``internal["automatic"]`` of a solution holds ``since`` (when automatic training was
+turned on) and ``due`` (when to look next), seconds. Several processes may look at once; whoever gets the
+write lock first starts the version and moves ``due``.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from typing import TYPE_CHECKING, Any
+
+from ..datasets.schemas import parse_schema
+from ..errors import LimitExceeded
+from ..events.livelog import stream_of
+from ..recipes.configuration import training_days
+from ..resources.quotas import check_solution_versions
+from ..resources.store import Resource, Scope, Transaction
+from .trainings import free_suffix, start_training, training_schemas
+
+if TYPE_CHECKING:
+    from ..installation import Installation
+
+log = logging.getLogger(__name__)
+
+HOUR = 3600.0
+FIRST = HOUR - 300
+"""Seconds after which the first automatic version starts: within an hour, and late enough to see whether
+somebody creates one in that hour."""
+DAY = 86_400.0
+LOOK_SECONDS = 15.0
+
+_AT_WORK = ("CREATE PENDING", "CREATE IN_PROGRESS", "CREATE STOPPING")
+
+
+def begin_schedule(now: float) -> dict[str, float]:
+    """``internal["automatic"]`` of a solution whose automatic training begins now."""
+    return {"since": now, "due": now + FIRST}
+
+
+def reschedule(tx: Transaction, solution: Resource, was_on: bool, now: float) -> None:
+    """After an update of `solution`: begins anew when automatic training was turned on, and else counts the
+    days anew from the last automatic training."""
+    if not solution.attributes["performAutoTraining"]:
+        return
+    last = _newest(tx, solution, "AUTOMATIC")
+    if not was_on or "automatic" not in solution.internal:
+        tx.update(solution, internal={"automatic": begin_schedule(now)}, touch=False)
+    elif last is not None:
+        _move(tx, solution, last.created_at + _days(solution))
+
+
+class Schedule:
+    """Looks for solutions whose automatic training is due. Safe to run in every process."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Look every `LOOK_SECONDS`, in a thread."""
+        self._thread = threading.Thread(target=self._loop, name="training-schedule", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more; what is being started is started."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _loop(self) -> None:
+        while not self._stopping.wait(LOOK_SECONDS):
+            try:
+                self.look()
+            except Exception:
+                log.exception("The schedule of automatic training met an error and goes on")
+
+    def look(self) -> list[str]:
+        """Start every version that is due; their ARNs."""
+        started = []
+        for scope in self._installation.metadata.scopes():
+            with scope.read() as tx:
+                due = [one.arn for one in tx.find("solution", statuses=("ACTIVE",)) if self._is_due(one)]
+            for arn in due:
+                version = self._round(scope, arn)
+                started += [] if version is None else [version.arn]
+        return started
+
+    def _is_due(self, solution: Resource) -> bool:
+        if not solution.attributes["performAutoTraining"]:
+            return False
+        automatic = solution.internal.get("automatic")
+        return not automatic or automatic["due"] <= self._installation.clock.now()
+
+    def _round(self, scope: Scope, arn: str) -> Resource | None:
+        """One round of a solution, in one transaction; the version it started."""
+        now = self._installation.clock.now()
+        with scope.write() as tx:
+            solution = tx.get(arn, "solution")
+            if solution is None or solution.status != "ACTIVE" or not self._is_due(solution):
+                return None
+            automatic = solution.internal.get("automatic")
+            if not automatic:  # of a release that had no schedule
+                tx.update(solution, internal={"automatic": begin_schedule(now)}, touch=False)
+                return None
+            since = automatic["since"]
+            manual = _newest(tx, solution, "MANUAL", since, since + HOUR)
+            if manual is not None and _newest(tx, solution, "AUTOMATIC", since) is None:
+                later = manual.created_at + _days(solution)
+                if later > now:
+                    _move(tx, solution, later)
+                    return None
+            if self._waits(tx, solution):
+                days = _days(solution)
+                _move(tx, solution, automatic["due"] + days * (1 + (now - automatic["due"]) // days))
+                return None
+            try:
+                check_solution_versions(tx, self._installation.settings)
+            except LimitExceeded:
+                return None
+            version = start_training(
+                tx, solution, free_suffix(tx, solution), training_mode="FULL", training_type="AUTOMATIC"
+            )
+            _move(tx, solution, now + _days(solution))
+        log.info("automatic training of %s: %s", solution.arn, version.arn)
+        return version
+
+    def _waits(self, tx: Transaction, solution: Resource) -> bool:
+        """Whether this round is left out: a version is at work, data is missing, or none of it is new."""
+        if tx.count("solution-version", parent_arn=solution.arn, statuses=_AT_WORK):
+            return True
+        if "INTERACTIONS" not in training_schemas(tx, solution):
+            return True
+        return not self._has_news(tx, solution)
+
+    def _has_news(self, tx: Transaction, solution: Resource) -> bool:
+        group = solution.attributes["datasetGroupArn"]
+        dataset = next(
+            one
+            for one in tx.find("dataset", group_arn=group)
+            if one.attributes["datasetType"] == "INTERACTIONS"
+        )
+        versions = tx.find("solution-version", parent_arn=solution.arn)
+        trained = [one for one in versions if "pinned" in one.internal]
+        last = max(trained, key=lambda one: (one.created_at, one.arn), default=None)
+        seen: dict[str, Any] = {} if last is None else last.internal
+        if dataset.internal.get("snapshot") != seen.get("pinned", {}).get("INTERACTIONS"):
+            return True
+        schemas = training_schemas(tx, solution)
+        return self._streamed_after(group, schemas["INTERACTIONS"], seen.get("position", 0))
+
+    def _streamed_after(self, group: str, schema: str, position: int) -> bool:
+        chunks = self._installation.log.interactions(
+            stream_of(group), parse_schema(schema), after=position, chunk=1
+        )
+        return any(len(chunk) for chunk in chunks)
+
+
+def _newest(
+    tx: Transaction, solution: Resource, kind: str, since: float = 0.0, until: float = math.inf
+) -> Resource | None:
+    """The newest version of a trainingType that was created in a span of time."""
+    found = [
+        one
+        for one in tx.find("solution-version", parent_arn=solution.arn)
+        if one.attributes.get("trainingType") == kind and since <= one.created_at <= until
+    ]
+    return max(found, key=lambda one: (one.created_at, one.arn), default=None)
+
+
+def _move(tx: Transaction, solution: Resource, due: float) -> None:
+    automatic = {**solution.internal["automatic"], "due": due}
+    tx.update(solution, internal={"automatic": automatic}, touch=False)
+
+
+def _days(solution: Resource) -> float:
+    return training_days(solution.attributes["solutionConfig"]) * DAY
