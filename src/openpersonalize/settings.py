@@ -43,6 +43,12 @@ def _whole(text: str) -> int:
         raise ValueError("write a whole number") from None
 
 
+def _period(text: str) -> str:
+    if text != "immediate" and not re.fullmatch("[1-9][0-9]{0,5}[smh]", text):
+        raise ValueError("write immediate, or a whole number of s, m or h")
+    return text
+
+
 def _one_of(*allowed: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in allowed:
@@ -71,6 +77,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("quota_profile", "none", "aws: enforce Amazon's call rates", _one_of("none", "aws")),
     Setting(
         "filter_window", 0, "newest interactions per user and event type that filters see; 0 = all", _whole
+    ),
+    Setting(
+        "item_refresh",
+        "immediate",
+        "how often new items and impressions reach exploration: immediate, or a period like 30m or 2h",
+        _period,
     ),
     Setting("job_slots", 2, "heavy job steps that run at once", _whole),
     Setting("job_attempts", 3, "times a job step is tried when its process dies", _whole),
@@ -111,6 +123,7 @@ class Settings:
     minimum_data: bool
     quota_profile: str
     filter_window: int
+    item_refresh: str
     job_slots: int
     job_attempts: int
     threads: int
@@ -127,6 +140,14 @@ class Settings:
     quota_filters: int
     quota_filter_fields: int
     log_level: str
+
+    @property
+    def item_refresh_seconds(self) -> float:
+        """`item_refresh` in seconds; 0: at once."""
+        period = self.item_refresh
+        if period == "immediate":
+            return 0.0
+        return float(period[:-1]) * {"s": 1, "m": 60, "h": 3600}[period[-1]]
 
     @property
     def data(self) -> Path:
@@ -183,6 +204,10 @@ def _check(values: Mapping[str, Any]) -> None:
         raise StartError("data_dir must name a folder.")
     if not 0 <= values["port"] <= 65535:
         raise StartError(f"port must be between 0 and 65535, not {values['port']}.")
+    try:
+        _period(values["item_refresh"])
+    except ValueError as error:
+        raise StartError(f"item_refresh={values['item_refresh']!r} cannot be read ({error}).") from error
     for name, value in values.items():
         least = 1 if name in _POSITIVE else 0
         if type(value) is int and value < least:

@@ -147,7 +147,12 @@ def aisles(server: Server) -> Shop:
             jobName=f"aisles-{kind}", datasetArn=datasets[kind], dataSource={"dataLocation": location}
         )["datasetImportJobArn"]
         wait.active(job)
-    made = {recipe: deploy(clients, wait, group, recipe, recipe[4:]) for recipe in (V1, V2, RANKING, POPULAR)}
+    # All items are new here: without exploration answers are to be the same each time.
+    still = {"itemExplorationConfig": {"explorationWeight": "0"}}
+    made = {
+        recipe: deploy(clients, wait, group, recipe, recipe[4:], **config)
+        for recipe, config in ((V1, still), (V2, still), (RANKING, {}), (POPULAR, {}))
+    }
     tracker = personalize.create_event_tracker(name="aisles", datasetGroupArn=group)["trackingId"]
     campaigns = {recipe: campaign for recipe, (campaign, _) in made.items()}
     versions = {recipe: version for recipe, (_, version) in made.items()}

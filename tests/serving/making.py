@@ -13,12 +13,15 @@ from openpersonalize.datasets.sequences import build_sequences
 from openpersonalize.events.entries import Event, Record
 from openpersonalize.events.follower import Follower
 from openpersonalize.events.livelog import open_live_log, stream_of
+from openpersonalize.events.recommendations import RecommendationLog
 from openpersonalize.filters.compiler import compile_filter
 from openpersonalize.recipes.artifact import Artifact, write_artifact
 from openpersonalize.recipes.base import Configuration, Training, TrainingData
+from openpersonalize.recipes.exposure import Exposure
 from openpersonalize.recipes.registry import recipe as find_recipe
 from openpersonalize.serving.catalogue import Catalogue
 from openpersonalize.serving.deployment import Deployment, GroupData, Memory, Trained
+from openpersonalize.serving.novelty import Novelty
 from openpersonalize.settings import read_settings
 
 GROUP = "arn:aws:personalize:eu-west-1:000000000000:dataset-group/shop"
@@ -52,6 +55,7 @@ TEXTS = {
         ("ITEM_ID", "string", {}),
         ("GENRE", ["null", "string"], {"categorical": True}),
         ("PRICE", ["null", "double"], {}),
+        ("CREATION_TIMESTAMP", ["null", "long"], {}),
     ),
     "USERS": schema("Users", ("USER_ID", "string", {}), ("AGE", ["null", "int"], {})),
 }
@@ -80,21 +84,26 @@ def items():
             "ITEM_ID": names,
             "GENRE": [GENRES[number % 3] for number in range(len(names))],
             "PRICE": [float(number) for number in range(len(names))],
-        }
+            "CREATION_TIMESTAMP": [None] * len(names),
+        },
+        schema_overrides={"CREATION_TIMESTAMP": pl.Int64},
     )
 
 
 class Made:
     """A deployment and the streams behind it."""
 
-    def __init__(self, folder, recipe="aws-user-personalization", window=0, now=NOW):
+    def __init__(self, folder, recipe="aws-user-personalization", window=0, now=NOW, ages=None, over=None):
+        """`ages`: days since each item came, by id (others are ancient), `over`: times each was passed over;
+        with either the deployment explores."""
         self.time = now
         self.settings = read_settings({"data_dir": str(folder)}, {})
         self.log = open_live_log(self.settings, SystemClock())
         self.follower = Follower(self.log, 1 << 20)
         self.rows = interactions()
         (folder / "artifact").mkdir()
-        write(folder / "artifact", recipe, self.rows)
+        explores = ages is not None or over is not None
+        write(folder / "artifact", recipe, self.rows, (ages or {}, over or {}) if explores else None)
         self.trained = Trained(Artifact.open(folder / "artifact"), find_recipe(recipe))
         bulk = {
             kind: imported(folder / kind, kind, TEXTS[kind], frame)
@@ -104,6 +113,18 @@ class Made:
         self.items = Catalogue(self.log, ITEMS_ARN, SCHEMAS["ITEMS"], ids, bulk["ITEMS"])
         self.users = Catalogue(self.log, USERS_ARN, SCHEMAS["USERS"], None, bulk["USERS"])
         self.memory = Memory(16 << 20)
+        self.recommendations = RecommendationLog(folder / "recommendations.db", SystemClock(), 1, 1)
+        self.novelty = None
+        if explores:
+            self.novelty = Novelty(
+                self.log,
+                STREAM,
+                self.trained.artifact,
+                self.items,
+                shown=self.recommendations.shown if self.trained.recipe.features.impressions else None,
+                now=lambda: self.time,
+                grows=self.trained.recipe.features.auto_update,
+            )
         self.deployment = Deployment(
             self.trained,
             self.items,
@@ -112,14 +133,16 @@ class Made:
             memory=self.memory,
             now=lambda: self.time,
             window=window,
+            novelty=self.novelty,
         )
 
     def close(self):
+        self.recommendations.close()
         self.follower.close()
         self.log.close()
 
-    def event(self, user, item, kind="click", time=None, session="s"):
-        self.log.append(STREAM, [Event(user, session, item, time or self.time, kind)]).result()
+    def event(self, user, item, kind="click", time=None, session="s", **more):
+        self.log.append(STREAM, [Event(user, session, item, time or self.time, kind, **more)]).result()
 
     def put_item(self, item, **columns):
         self.log.append(ITEMS_ARN, [Record(item, json.dumps(columns))]).result()
@@ -131,11 +154,25 @@ class Made:
         return compile_filter(expression, SCHEMAS).bind(values)
 
 
-def write(folder, name, rows):
-    """Train a recipe on `rows` and write the artifact into the empty `folder`."""
+def write(folder, name, rows, known=None):
+    """Train a recipe on `rows` and write the artifact into the empty `folder`; `known`: see `Made`."""
     recipe = find_recipe(name)
     selection = EventSelection.from_solution(None, None)
     sequences = build_sequences(rows.lazy(), items()["ITEM_ID"], selection)
     parameters = {one.name: one.default for one in recipe.hyperparameters}
     model = recipe.fit(TrainingData(sequences), Configuration(parameters), Training(seed=1))
-    write_artifact(folder, model=model, recipe=recipe, sequences=sequences, selection=selection, position=0)
+    exposure = None
+    if known is not None:
+        ages, over = known
+        days = np.array([ages.get(item, 1000) for item in sequences.items])
+        times = np.array([over.get(item, 0) for item in sequences.items])
+        exposure = Exposure.of(sequences, sequences.time.max() - 86_400.0 * days, times)
+    write_artifact(
+        folder,
+        model=model,
+        recipe=recipe,
+        sequences=sequences,
+        selection=selection,
+        position=0,
+        exposure=exposure,
+    )

@@ -46,7 +46,10 @@ class House:
                 name,
                 group_arn=self.group,
                 status="CREATE PENDING",
-                attributes={"recipeArn": f"arn:aws:personalize:::recipe/{recipe}"},
+                attributes={
+                    "recipeArn": f"arn:aws:personalize:::recipe/{recipe}",
+                    "trainingMode": "FULL",
+                },
                 internal={"artifact": f"artifacts/{name}"},
             )
         return arn

@@ -30,11 +30,18 @@ def current_records(
         snapshot: the bulk layer; None before the first import.
         up_to: the place in the log up to which streamed records are read.
     """
+    return arrived_records(log, stream, schema, snapshot, up_to).drop(ARRIVAL)
+
+
+def arrived_records(
+    log: LiveLog, stream: str, schema: Schema, snapshot: Snapshot | None, up_to: int
+) -> pl.DataFrame:
+    """`current_records` with a last column ``#ARRIVAL`` (int64): the place in the log where each came."""
     put = log.records_frame(stream, schema, up_to=up_to).drop("#WRITTEN")
     if snapshot is None:
-        return put.drop(ARRIVAL)
+        return put
     bulk = snapshot.records(schema).collect()
-    return _newest(bulk, put, id_column(schema)).drop(ARRIVAL) if len(put) else bulk.drop(ARRIVAL)
+    return _newest(bulk, put, id_column(schema)) if len(put) else bulk
 
 
 def _newest(bulk: pl.DataFrame, put: pl.DataFrame, key: str) -> pl.DataFrame:

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import polars as pl
 
 from ..clock import Clock
+from ..datasets.impressions import ISSUED
 from ..settings import Settings
 from .sqlitefile import SqliteFile
 from .statements import read_statements, rows_of
@@ -30,6 +32,9 @@ MOST_WAITING = 50_000
 AT_ONCE = (64, 16, 4, 1)
 COLUMNS = 5
 EVICTED_AT_ONCE = 1000
+FOUND_AT_ONCE = 500
+"""Ids of one look-up of many."""
+
 SPARE = 16
 """Rows forgotten beyond the excess: rows differ in size, and a page is free only when all of it is."""
 
@@ -111,6 +116,25 @@ class RecommendationLog:
         if row is None or row[4] < self._clock.now() - self._seconds:
             return None
         return Issued(row[0], row[1], _decode(row[2]), row[3], row[4])
+
+    def shown(self, ids: pl.Series) -> pl.DataFrame:
+        """What was shown under many `ids`: RECOMMENDATION_ID and SHOWN (a list), without unknown ones."""
+        wanted: list[str] = ids.drop_nulls().unique().to_list()
+        oldest = self._clock.now() - self._seconds
+        with self._lock:
+            unwritten = {id: self._waiting.get(id) or self._writing.get(id) for id in wanted}
+        there = {id: _encode(one.items).decode() for id, one in unwritten.items() if one is not None}
+        absent = [id for id in wanted if id not in there]
+        for start in range(0, len(absent), FOUND_AT_ONCE):
+            some = absent[start : start + FOUND_AT_ONCE]
+            statement = SQL["shown"].replace("/*ids*/", ", ".join("?" * len(some)))
+            with self._lock:  # for one look-up at a time: answers wait for it
+                there.update(self._reader.execute(statement, (*some, oldest)).fetchall())
+        found = pl.DataFrame(
+            {"RECOMMENDATION_ID": list(there), "SHOWN": list(there.values())},
+            schema={"RECOMMENDATION_ID": pl.String, "SHOWN": pl.String},
+        )
+        return found.with_columns(pl.col("SHOWN").str.json_decode(ISSUED["SHOWN"]))
 
     def flush(self) -> None:
         """Write what waits now, and forget what is too old or too much."""

@@ -12,6 +12,9 @@ INSERT INTO issued (id, issuer, user, items, time) VALUES /*rows*/
 -- find: one answer
 SELECT i.id, s.arn, i.items, i.user, i.time FROM issued AS i JOIN issuer AS s ON s.id = i.issuer WHERE i.id = ?
 
+-- shown: what many answers showed; /*ids*/ stands for the parameters
+SELECT id, items FROM issued WHERE id IN (/*ids*/) AND time >= ?
+
 -- expire: those of the oldest rows that were issued before a time
 DELETE FROM issued WHERE position IN (SELECT position FROM issued ORDER BY position LIMIT ?) AND time < ?
 

@@ -10,16 +10,10 @@ from typing import Any
 from ..errors import JobFailed
 from ..recipes.artifact import Artifact
 from ..resources.store import Resource, Transaction
+from ..resources.versions import newest_full_version
 from .workflow import Job
 
 UPDATE = "latestCampaignUpdate"
-
-
-def newest_full_version(tx: Transaction, solution_arn: str) -> Resource | None:
-    """The newest ACTIVE version that was trained with mode FULL: what ``$LATEST`` stands for."""
-    active = tx.find("solution-version", parent_arn=solution_arn, statuses=("ACTIVE",))
-    full = [version for version in active if version.attributes["trainingMode"] == "FULL"]
-    return max(full, key=lambda version: (version.created_at, version.arn), default=None)
 
 
 def update_in_progress(campaign: Resource) -> bool:

@@ -30,12 +30,15 @@ from ..evaluation.splits import split
 from ..events.layers import current_records
 from ..events.linking import link_sessions
 from ..events.livelog import LiveLog, open_live_log, stream_of
+from ..events.recommendations import open_recommendation_log
 from ..recipes.artifact import write_artifact
 from ..recipes.base import Configuration, Float32, Model, Recipe, Training, TrainingData
 from ..recipes.configuration import training_columns
+from ..recipes.exposure import Exposure
 from ..recipes.hyperparameters import read_configuration, read_search
 from ..recipes.registry import recipe as find_recipe
 from ..storage.objects import ObjectStore, open_objects
+from .exposures import creation_times, times_passed_over
 from .task import Task
 
 LEAST_INTERACTIONS = 1000
@@ -91,7 +94,9 @@ def run(
     keys = {"INTERACTIONS": interactions, "ITEMS": items, "USERS": users}
     try:
         known = {kind: parse_schema(text) for kind, text in schemas.items()}
-        data, selection = read(task, Pinned(objects, log, known, group, position), keys, solution)
+        pinned = Pinned(objects, log, known, group, position)
+        data, selection = read(task, pinned, keys, solution)
+        exposure = exposure_of(task, pinned, keys, data, chosen)
     finally:
         log.close()
     training = Training(
@@ -115,6 +120,7 @@ def run(
         selection=selection,
         position=position,
         manifest={"metrics": outcome.metrics, "tuned": outcome.tuned, "snapshots": keys, "seed": seed},
+        exposure=exposure,
     )
     key = f"artifacts/{task.job_id}"
     objects.publish(staged, key)
@@ -151,9 +157,15 @@ class Pinned:
         schema = self.schemas.get(kind)
         if schema is None:
             return None
-        stream = f"{self.group.replace(':dataset-group/', ':dataset/')}/{kind}"
-        snapshot = None if key is None else Snapshot.open(self.objects, key)
-        return current_records(self.log, stream, schema, snapshot, self.position)
+        return current_records(self.log, self.stream(kind), schema, self.snapshot(key), self.position)
+
+    def stream(self, kind: str) -> str:
+        """ARN of the group's dataset of a type."""
+        return f"{self.group.replace(':dataset-group/', ':dataset/')}/{kind}"
+
+    def snapshot(self, key: str | None) -> Snapshot | None:
+        """The bulk layer under a key."""
+        return None if key is None else Snapshot.open(self.objects, key)
 
 
 def read(
@@ -190,6 +202,34 @@ def read(
         frozenset(field.name for kind in pinned.schemas.values() for field in kind.fields if field.textual),
     )
     return data, selection
+
+
+def exposure_of(
+    task: Task, pinned: Pinned, keys: Mapping[str, str | None], data: TrainingData, recipe: Recipe
+) -> Exposure | None:
+    """How new and how well known the items are, for a recipe that explores; None for others."""
+    if not recipe.features.exploration:
+        return None
+    log, position, items = pinned.log, pinned.position, data.sequences.items
+    created = creation_times(
+        log,
+        pinned.stream("ITEMS"),
+        pinned.schemas.get("ITEMS"),
+        pinned.snapshot(keys["ITEMS"]),
+        position,
+        items,
+    )
+    times = None
+    if recipe.features.impressions:
+        recommendations = open_recommendation_log(task.settings, SystemClock())
+        try:
+            bulk = pinned.snapshot(keys["INTERACTIONS"])
+            times = times_passed_over(
+                log, pinned.stream("INTERACTIONS"), bulk, position, items, recommendations
+            )
+        finally:
+            recommendations.close()
+    return Exposure.of(data.sequences, created, times)
 
 
 @dataclass(frozen=True)

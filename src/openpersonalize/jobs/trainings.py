@@ -12,8 +12,9 @@ from typing import Any
 
 from ..errors import JobStopped
 from ..resources.store import Resource, Transaction
+from ..resources.versions import newest_full_version
 from .automl import train_best
-from .deployments import follow_latest, newest_full_version
+from .deployments import follow_latest
 from .retention import retire_snapshot
 from .workflow import Job
 

@@ -3,8 +3,6 @@
 Both run in the event loop: when the campaign and the filter are loaded, nothing here waits. Only loading
 does, in threads. The checks come in a fixed order, so that of several mistakes in one request the
 same is reported every time: ARN, campaign, recipe, ids, sizes, metadata, promotion, filter, its values.
-
-A campaign's exploration settings are kept and not acted on.
 """
 
 from __future__ import annotations
@@ -57,7 +55,7 @@ async def get_recommendations(context: Context, request: Request) -> bytes:
     chosen = await _filter(context, campaign, request, user)
     identifier = _new_id()
     sent = request.get("context") or {}
-    question = Question(user, count, chosen, promotion, names, identifier, sent)
+    question = Question(user, count, chosen, promotion, names, identifier, sent, campaign.exploration)
     entries = answer(campaign.deployment, question)
     _remember(context, identifier, campaign, entries, user)
     return _encode(_Recommendations(entries, identifier))

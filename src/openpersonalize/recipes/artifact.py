@@ -5,6 +5,7 @@ events.
     file items.*, users.*  the id tables
     profiles.*        what the Users dataset said about everybody in it, where it has columns that train
     history.*         the last `HISTORY` selected events of every user, flat arrays
+    exposure.*        how new and how well known the items were
     model/            what the model saved
 
 Opening maps the large files and reads none of them, so it takes milliseconds whatever the size.
@@ -27,6 +28,7 @@ from ..datasets.sequences import Sequences
 from ..errors import JobFailed
 from ..storage.idtable import IdTable
 from .base import Float32, Int16, Int32, Int64, Model, Recipe
+from .exposure import Exposure
 from .registry import recipe as find_recipe
 
 FORMAT = 1
@@ -47,6 +49,7 @@ def write_artifact(
     selection: EventSelection,
     position: int,
     manifest: Mapping[str, Any] | None = None,
+    exposure: Exposure | None = None,
 ) -> None:
     """Write everything into the empty `folder`; the manifest last.
 
@@ -58,12 +61,14 @@ def write_artifact(
         selection: which live events count.
         position: place in the live log up to which events are in `sequences`.
         manifest: what else is worth remembering: metrics, durations, data pinned.
+        exposure: of the items; None: as far as `sequences` tell.
     """
     sequences.items.save(folder, "items")
     sequences.users.save(folder, "users")
     if sequences.profiles is not None:
         sequences.profiles.save(folder)
     _write_history(folder, sequences)
+    (exposure or Exposure.of(sequences)).save(folder)
     (folder / "model").mkdir()
     model.save(folder / "model")
     described = {
@@ -147,6 +152,11 @@ class Artifact:
     def profiles(self) -> Profiles | None:
         """What was known about users at training, opened on first use; None when nothing was."""
         return Profiles.load(self.folder)
+
+    @cached_property
+    def exposure(self) -> Exposure:
+        """How new and how well known the items were at training."""
+        return Exposure.load(self.folder, len(self.items))
 
     def history(self, user: str) -> tuple[Int32, Int64, Int16, Float32]:
         """item, time, event type and weight of a user's last events, oldest first; empty when unknown."""

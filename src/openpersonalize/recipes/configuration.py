@@ -231,18 +231,39 @@ _EXPLORATION = {
 }
 
 
+MANAGED_SHARE = 0.001
+"""Share of recommended items that are new ones where the recipe itself decides how much to explore: 0.1 per
+cent, as Amazon says of aws-user-personalization-v2."""
+
+
 @dataclass(frozen=True)
 class Exploration:
-    """How much to explore: `weight` 0 (never) to 1; only items at most `cut_off_days` old."""
+    """How much to explore: `weight` 0 (never) to 1; only items at most `cut_off_days` old.
+
+    `share`: not by weight, but so that new items are this share of what is recommended.
+    """
 
     weight: float = DEFAULT_EXPLORATION_WEIGHT
     cut_off_days: float = DEFAULT_AGE_CUT_OFF_DAYS
+    share: float | None = None
 
 
 def read_exploration(config: Config | None) -> Exploration:
     """``itemExplorationConfig`` of a checked campaign, defaults where nothing was sent."""
     sent = (config or {}).get("itemExplorationConfig") or {}
     return Exploration(**{_EXPLORATION[name]: float(text) for name, text in sent.items()})
+
+
+def exploration_of(recipe: Recipe, config: Config | None) -> Exploration | None:
+    """How a campaign of `recipe` with this checked configuration explores; None: it does not.
+
+    A recipe that offers no settings explores by `MANAGED_SHARE`; settings that were sent all the same rule.
+    """
+    if not recipe.features.exploration:
+        return None
+    if not recipe.features.exploration_settings and not (config or {}).get("itemExplorationConfig"):
+        return Exploration(share=MANAGED_SHARE)
+    return read_exploration(config)
 
 
 def check_campaign(recipe: Recipe, config: Config | None) -> None:

@@ -10,11 +10,15 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 
 from ..filters.compiler import BoundFilter
+from ..recipes.configuration import Exploration
 from .deployment import Deployment, UserState
+from .exploration import explore, room
+from .novelty import Members
 from .promotions import merge, promoted_count
-from .ranked import Chosen, Sieve, among, choose
+from .ranked import BoolArray, Chosen, Sieve, among, choose
+from .topk import Rows
 
-POPULAR, PROMOTED = "Popular item", "Promoted item"
+POPULAR, PROMOTED, EXPLORED = "Popular item", "Promoted item", "Exploration"
 """Reasons in answers of recipes that give them, in Amazon's words."""
 
 
@@ -48,6 +52,7 @@ class Question:
         columns: item columns to show.
         seed: decides where promoted items go; the answer's identifier.
         context: the situation, values of Interactions columns by name.
+        exploration: how much room new items get; None: none.
     """
 
     user: str | None
@@ -57,6 +62,7 @@ class Question:
     columns: Sequence[str] | None = None
     seed: str = ""
     context: Mapping[str, str] = field(default_factory=dict)
+    exploration: Exploration | None = None
 
 
 def answer(deployment: Deployment, question: Question) -> list[Entry]:
@@ -68,12 +74,11 @@ def answer(deployment: Deployment, question: Question) -> list[Entry]:
     state = deployment.state(user, deployment.situation(question.context))
     if chosen is not None:
         chosen = deployment.decided(chosen, state)
-    seen_excluded = chosen is not None and chosen.excludes_interactions
     sieve = deployment.sieve(chosen, state)
     if question.promotion is None:
-        entries = _entries(deployment, _filled(deployment, state, seen_excluded, sieve, question.count))
+        entries = _explored(deployment, question, chosen, state, sieve, question.count)
     else:
-        entries = _promoted(deployment, question, state, seen_excluded, sieve)
+        entries = _promoted(deployment, question, chosen, state, sieve)
     _describe(deployment, entries, question.columns)
     return entries
 
@@ -98,38 +103,106 @@ def _filled(
     return chosen
 
 
-def _entries(deployment: Deployment, chosen: Chosen) -> list[Entry]:
+def _entries(
+    deployment: Deployment,
+    chosen: Chosen,
+    members: Members | None = None,
+    lifted: frozenset[int] = frozenset(),
+) -> list[Entry]:
+    """The entries of rows; `members` names those behind the model's, `lifted` were brought by exploration."""
     names, features = deployment.trained.names, deployment.recipe.features
+    ids = [names[row] if row < len(names) else _newcomer(members, row) for row in chosen.rows]
     if not features.scores:
-        return [Entry(names[row]) for row in chosen.rows]
+        return [Entry(item) for item in ids]
+    pairs = zip(ids, chosen.scores, strict=False)
     if not features.reasons:
-        return [Entry(names[row], score) for row, score in zip(chosen.rows, chosen.scores, strict=True)]
+        return [Entry(item, score) for item, score in pairs]
     scored = len(chosen.scores)
-    entries = [
-        Entry(names[row], score, reason=[])
-        for row, score in zip(chosen.rows[:scored], chosen.scores, strict=True)
-    ]
-    entries += [Entry(names[row], reason=[POPULAR]) for row in chosen.rows[scored:]]
-    return entries
+    entries = [Entry(item, score, reason=[]) for item, score in pairs]
+    for entry, row in zip(entries, chosen.rows, strict=False):
+        if row in lifted:
+            entry.reason = [EXPLORED]
+    return entries + [Entry(item, reason=[POPULAR]) for item in ids[scored:]]
+
+
+def _newcomer(members: Members | None, row: int) -> str:
+    assert members is not None
+    return members.name(row)
+
+
+def _explored(
+    deployment: Deployment,
+    question: Question,
+    chosen: BoundFilter | None,
+    state: UserState,
+    sieve: Sieve,
+    count: int,
+) -> list[Entry]:
+    """The best `count` entries by relevance, new items among them as exploration has it."""
+    seen_excluded = chosen is not None and chosen.excludes_interactions
+    filled = _filled(deployment, state, seen_excluded, sieve, count)
+    exploration, novelty = question.exploration, deployment.novelty
+    budget = 0
+    if exploration is not None and novelty is not None:
+        budget = room(exploration, count, deployment.chance)
+    if not budget or exploration is None or novelty is None:
+        return _entries(deployment, filled)
+    candidates = novelty.candidates
+    members = candidates.members
+
+    def passing(rows: Rows) -> BoolArray:
+        kept = np.ones(len(rows), dtype=np.bool_)
+        new = rows >= members.known
+        if sieve.keep is not None:
+            kept[~new] = sieve.keep[rows[~new]]
+        if chosen is not None and new.any():
+            kept[new] = deployment.keeps_newcomers(chosen, state, members, rows[new] - members.known)
+        if sieve.dropped:
+            kept &= np.array([row not in sieve.dropped for row in rows.tolist()], dtype=np.bool_)
+        return kept
+
+    scored = len(filled.scores)
+    explored = explore(
+        deployment.panel(state, seen_excluded, candidates, exploration.cut_off_days),
+        candidates,
+        exploration,
+        budget,
+        Chosen(filled.rows[:scored], filled.scores),
+        count,
+        deployment.ranked(state, seen_excluded).log_total,
+        lambda rows: deployment.scores(state, seen_excluded)[rows],
+        passing,
+        deployment.chance,
+    )
+    if explored is None:
+        return _entries(deployment, filled)
+    others = [row for row in filled.rows[scored:] if row not in explored.lifted]
+    joined = Chosen(explored.rows + others[: count - len(explored.rows)], explored.scores)
+    return _entries(deployment, joined, members, explored.lifted)
 
 
 def _promoted(
-    deployment: Deployment, question: Question, state: UserState, seen_excluded: bool, sieve: Sieve
+    deployment: Deployment,
+    question: Question,
+    chosen: BoundFilter | None,
+    state: UserState,
+    sieve: Sieve,
 ) -> list[Entry]:
     """Promoted entries at places that follow from the seed, the others around them; no item appears twice."""
     promotion = question.promotion
     assert promotion is not None
     wanted = promoted_count(question.count, promotion.percent)
     selects = deployment.sieve(deployment.decided(promotion.chosen, state), state)
+    seen_excluded = chosen is not None and chosen.excludes_interactions
     first = _filled(deployment, state, seen_excluded, selects, wanted)
     others = sieve.without(frozenset(first.rows))
-    second = _filled(deployment, state, seen_excluded, others, question.count - len(first.rows))
     promoted = _entries(deployment, first)
     for entry in promoted:
         entry.promotion_name = promotion.name
         if deployment.recipe.features.reasons:
             entry.reason = [PROMOTED]
-    return merge(promoted, _entries(deployment, second), question.seed)
+    second = _explored(deployment, question, chosen, state, others, question.count - len(first.rows))
+    return merge(promoted, second, question.seed)
 
 
 def rank(

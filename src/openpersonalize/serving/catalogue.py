@@ -15,9 +15,9 @@ import polars as pl
 
 from ..datasets.columns import ColumnSet
 from ..datasets.schemas import Schema
-from ..datasets.snapshots import Snapshot
+from ..datasets.snapshots import ARRIVAL, Snapshot
 from ..datasets.tables import id_column
-from ..events.layers import current_records
+from ..events.layers import arrived_records
 from ..events.livelog import LiveLog
 from ..storage.idtable import IdTable
 
@@ -62,7 +62,7 @@ class Catalogue:
         self._key = id_column(schema)
         self.schema = schema
         self.position = log.position()
-        records = current_records(log, stream, schema, snapshot, self.position)
+        records = arrived_records(log, stream, schema, snapshot, self.position)
         self.ids = IdTable.from_series(records[self._key]) if ids is None else ids
         self.columns = ColumnSet.build(records, schema, self.ids)
         others = self.ids.find_all(records[self._key]) < 0 if ids is not None else np.empty(0, dtype=np.bool_)
@@ -73,12 +73,12 @@ class Catalogue:
         if position <= self.position:
             return
         fresh = self._log.records_frame(self.stream, self.schema, after=self.position, up_to=position)
-        fresh = fresh.select(self.schema.names)
+        fresh = fresh.select(*self.schema.names, ARRIVAL)
         self.position = position
         if not len(fresh):
             return
         rows = self._rows_of(fresh[self._key])
-        records = fresh.to_dicts()
+        records = fresh.drop(ARRIVAL).to_dicts()
         known = {int(row): record for row, record in zip(rows, records, strict=True) if row >= 0}
         if known:
             self.columns = self.columns.with_rows(known)
@@ -97,6 +97,16 @@ class Catalogue:
         """The records of `ids` (distinct, ascending as UTF-8) from outside the list, aligned with them."""
         found = self._strangers.filter(pl.col(self._key).is_in(list(ids)))
         return ColumnSet.build(found, self.schema, IdTable.from_series(pl.Series(ids, dtype=pl.String)))
+
+    def outside(self, up_to: int | None = None) -> pl.DataFrame:
+        """The records of ids outside the list: the schema's columns and ``#ARRIVAL``; one frame while nothing
+        is added. For any thread.
+
+        Args:
+            up_to: only those that came up to there in the log.
+        """
+        found = self._strangers
+        return found if up_to is None else found.filter(pl.col(ARRIVAL) <= up_to)
 
     def value(self, key: str, field: str) -> Value:
         """One record's value, None when it is null or there is no such record."""

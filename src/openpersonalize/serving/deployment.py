@@ -22,10 +22,12 @@ from ..filters.compiler import BoundFilter
 from ..recipes.artifact import Artifact
 from ..recipes.base import Recipe
 from .catalogue import Catalogue, Value
+from .exploration import Panel, neutral, panel_of
 from .history import AWAY_SECONDS, NOTHING, Int32, Met, Recent, met
 from .kept import Kept
+from .novelty import Candidates, Members, Novelty
 from .ranked import EVERYTHING, GOES, BoolArray, Ranked, Sieve, bias_of
-from .topk import FloatArray
+from .topk import FloatArray, Rows
 
 STATIC_BYTES = 64 * 1024 * 1024
 """Memory for the static parts of filters, per deployment."""
@@ -51,6 +53,7 @@ class UserState:
         idle: known to have no event that counts, and nothing known that counts, so that everybody's order in
         the situation is the user's.
         dropped: rows that a filter drops, by filter.
+        panels: who draws in exploration, by the weights and the oldest age; met_new: newcomers met.
         situation: what the model recognises of the request's context.
     """
 
@@ -62,6 +65,8 @@ class UserState:
     idle: bool = False
     met: Met | None = None
     dropped: dict[Hashable, frozenset[int]] = field(default_factory=dict)
+    panels: dict[tuple[bool, float], Panel] = field(default_factory=dict)
+    met_new: tuple[Members, Met] | None = None
     situation: Situation = ()
 
     @property
@@ -71,6 +76,9 @@ class UserState:
         total += sum(one.size for one in self.ranked if one is not None)
         if self.met is not None:
             total += sum(rows.nbytes + 200 for rows in self.met.rows)
+        if self.met_new is not None:
+            total += sum(rows.nbytes + 200 for rows in self.met_new[1].rows)
+        total += sum(panel.size for panel in self.panels.values())
         return total + sum(300 + 80 * len(rows) for rows in self.dropped.values())
 
 
@@ -108,11 +116,13 @@ class Vector(NamedTuple):
     """A user's scores, for the answers that the kept head of the order is too short for.
 
     newest, until: the `UserState` they belong to.
+    hidden: the scores of the rows that the recipe gives none (`Trained.unscored`), for exploration.
     """
 
     newest: int
     until: int
     scores: FloatArray
+    hidden: FloatArray | None = None
 
 
 class Memory:
@@ -124,7 +134,7 @@ class Memory:
 
     def __init__(self, budget: int) -> None:
         self.states: Kept[UserState] = Kept(budget // 2, lambda state: state.size)
-        self.vectors: Kept[Vector] = Kept(budget // 2, lambda vector: vector.scores.nbytes)
+        self.vectors: Kept[Vector] = Kept(budget // 2, _vector_size)
 
 
 @dataclass(frozen=True)
@@ -157,6 +167,7 @@ class Deployment:
         memory: Memory,
         now: Callable[[], float],
         window: int = 0,
+        novelty: Novelty | None = None,
     ) -> None:
         """Make a deployment.
 
@@ -165,7 +176,10 @@ class Deployment:
             items: current item records, aligned with the version's items. group: the other current data.
             follower: knows what is streamed. memory: keeps what is known about users. now: the time.
             window: newest interactions per user and event type that filters see; 0 = all.
+            novelty: what exploration may choose from; None: the recipe does not explore.
         """
+        self.novelty = novelty
+        self.chance = np.random.default_rng()
         self.trained = trained
         self.recipe = trained.recipe
         self.items = items
@@ -253,11 +267,57 @@ class Deployment:
             return self.scores(self.state(None, state.situation), seen_excluded)
         if profile or state.situation:
             query = replace(query, profile=profile, context=dict(state.situation))
-        scores = self.trained.model.scores(query)
+        scores, hidden = self.trained.model.scores(query), None
         if self.trained.unscored is not None:
+            hidden = scores[self.trained.unscored]
             scores[self.trained.unscored] = GOES
-        self._memory.vectors.put(key, Vector(state.live.newest, state.until, scores))
+        self._memory.vectors.put(key, Vector(state.live.newest, state.until, scores, hidden))
         return scores
+
+    def panel(
+        self, state: UserState, seen_excluded: bool, candidates: Candidates, cut_off_days: float
+    ) -> Panel:
+        """Who draws in exploration for a user; everybody's panel when the user did nothing."""
+        ranked, members = self.ranked(state, seen_excluded), candidates.members
+        if state.idle:
+            state = self.state(None, state.situation)
+        key = (seen_excluded, cut_off_days)
+        found = state.panels.get(key)
+        if found is None or found.members is not members:
+            scores = self.scores(state, seen_excluded)
+            found = state.panels[key] = panel_of(
+                members,
+                members.eligible(cut_off_days),
+                ranked,
+                scores,
+                lambda: self._all_scores(state, seen_excluded, scores),
+                neutral,
+                self.chance,
+            )
+            self._grew(state)
+        return found
+
+    def _all_scores(self, state: UserState, seen_excluded: bool, scores: FloatArray) -> FloatArray:
+        """`scores` with those of the rows that the recipe gives none in an answer."""
+        kept = self._memory.vectors.get((self._serial, state.user, state.situation, seen_excluded))
+        if kept is None or kept.hidden is None:
+            return np.where(scores > GOES, scores, scores[scores > GOES].min(initial=0.0))
+        full = scores.copy()
+        full[self.trained.unscored] = kept.hidden
+        return full
+
+    def keeps_newcomers(
+        self, chosen: BoundFilter, state: UserState, members: Members, numbers: Rows
+    ) -> BoolArray:
+        """Which newcomers, by number, pass a filter (see `decided`)."""
+        static = members.mask(chosen.key, chosen.static_mask)
+        if chosen.is_static:
+            return static[numbers]
+        if state.met_new is None or state.met_new[0] is not members:
+            state.met_new = members, self._gather(state, members.number_of, None)
+            self._grew(state)
+        facts = _Facts(self, state, state.met_new[1])
+        return chosen.keep(members.columns, user=facts, static=static)[numbers]
 
     def _grew(self, state: UserState) -> None:
         if state is not self._nobody:
@@ -352,6 +412,10 @@ class Deployment:
             else _texts(strangers, places[item], columns)
             for item, row in zip(items, rows, strict=True)
         ]
+
+
+def _vector_size(vector: Vector) -> int:
+    return vector.scores.nbytes + (0 if vector.hidden is None else vector.hidden.nbytes)
 
 
 def _texts(records: ColumnSet, row: int, columns: Sequence[str]) -> dict[str, str]:

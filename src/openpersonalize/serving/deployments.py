@@ -31,11 +31,13 @@ from ..filters.compiler import CompiledFilter, compile_filter
 from ..installation import Installation
 from ..recipes.artifact import Artifact
 from ..recipes.base import Recipe
+from ..recipes.configuration import Exploration, exploration_of
 from ..recipes.registry import recipe as find_recipe
 from ..resources.store import Scope
 from .catalogue import Catalogue
 from .deployment import Deployment, GroupData, Memory, Trained
 from .directory import CampaignEntry, DatasetEntry, Datasets, read_campaign, read_filter
+from .novelty import Novelty
 from .pulse import Pulse
 
 log = logging.getLogger(__name__)
@@ -58,13 +60,14 @@ class Campaign:
 
     Attributes:
         token: the metadata's change token that this is true of.
-        config: the campaignConfig in force.
+        config: the campaignConfig in force; exploration: what it says of exploration, None: nothing.
     """
 
     arn: str
     token: int
     group: str
     config: Mapping[str, Any]
+    exploration: Exploration | None
     recipe: Recipe
     artifact: str
     deployment: Deployment
@@ -126,6 +129,9 @@ class Deployments:
             return None
         if found.pulse is not None and found.pulse.due():
             self._threads.submit(found.pulse.advance).add_done_callback(_told)
+        novelty = found.deployment.novelty
+        if novelty is not None and novelty.due():
+            self._threads.submit(novelty.advance).add_done_callback(_renewed)
         return found
 
     async def load_campaign(self, scope: Scope, arn: str) -> Campaign:
@@ -188,6 +194,7 @@ class Deployments:
                 token,
                 entry.group,
                 entry.config,
+                exploration_of(recipe, entry.config),
                 recipe,
                 entry.artifact,
                 held.deployment,
@@ -204,6 +211,8 @@ class Deployments:
         users = self._users.get(entry.group)
         if users is not None and users[0] != entry.datasets.get("USERS"):
             self._load_users(entry.group, entry.datasets)
+        if held is not None and held.deployment.novelty is not None:
+            held.deployment.novelty.until = entry.until
         if held is not None and held.datasets == entry.datasets:
             return held
         if held is not None:
@@ -215,14 +224,16 @@ class Deployments:
             folder = self._installation.objects.fetch(entry.artifact)
             trained, size = Trained(Artifact.open(folder), recipe), _bytes_below(folder)
             pulse = self._pulse(trained, entry)
+        items = self._items(trained, entry.datasets)
         deployment = Deployment(
             trained,
-            self._items(trained, entry.datasets),
+            items,
             self._group_data(trained, entry),
             follower=self._follower,
             memory=self._memory,
             now=self._installation.clock.now,
             window=self._installation.settings.filter_window,
+            novelty=self._novelty(trained, entry, items, held),
         )
         return _Held(trained, deployment, pulse, entry.datasets, size)
 
@@ -236,6 +247,32 @@ class Deployments:
         pulse = Pulse(installation.log, stream_of(entry.group), dataset.parsed(), trained, now)
         pulse.advance()
         return pulse
+
+    def _novelty(
+        self, trained: Trained, entry: CampaignEntry, items: Catalogue, held: _Held | None
+    ) -> Novelty | None:
+        """What exploration goes by, for a recipe that explores; what was streamed already is taken in."""
+        features, installation = trained.recipe.features, self._installation
+        if not features.exploration or "INTERACTIONS" not in entry.datasets:
+            return None
+        earlier = held.deployment.novelty if held is not None else None
+        if earlier is not None and not installation.settings.item_refresh_seconds:
+            earlier.catalogue = items
+            earlier.advance()
+            return earlier
+        novelty = Novelty(
+            installation.log,
+            stream_of(entry.group),
+            trained.artifact,
+            items,
+            shown=installation.recommendations.shown if features.impressions else None,
+            now=installation.clock.now,
+            refresh_seconds=installation.settings.item_refresh_seconds,
+            grows=features.auto_update,
+            until=entry.until,
+        )
+        novelty.advance()
+        return novelty
 
     def _items(self, trained: Trained, datasets: Datasets) -> Catalogue:
         dataset = datasets.get("ITEMS")
@@ -324,6 +361,12 @@ class Deployments:
             self._waiting[(kind, key)] = current
             current.add_done_callback(lambda _: self._waiting.pop((kind, key), None))
         return hold(key, await asyncio.shield(current))
+
+
+def _renewed(read: Future[None]) -> None:
+    error = None if read.cancelled() else read.exception()
+    if error is not None:
+        log.warning("New items and impressions could not be read; they count later: %s", error)
 
 
 def _told(read: Future[None]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..datasets.schemas import Schema, parse_schema
 from ..resources.store import Resource, Scope, Transaction
+from ..resources.versions import updates_until
 
 UPDATE = "latestCampaignUpdate"
 IN_PROGRESS = ("CREATE PENDING", "CREATE IN_PROGRESS")
@@ -38,6 +39,7 @@ class CampaignEntry:
         recipe: ARN of its recipe.
         config: the campaignConfig that is in force.
         upcoming, upcoming_recipe: artifact and recipe of an update that is on its way, to be loaded ahead.
+        until: the place in the live log where the version's automatic updates end; None: they go on.
         datasets: the group's datasets by type.
     """
 
@@ -50,13 +52,14 @@ class CampaignEntry:
     config: dict[str, Any]
     upcoming: str | None
     upcoming_recipe: str
+    until: int | None
     datasets: Datasets
 
     def upcoming_entry(self) -> CampaignEntry | None:
         """This entry as it will be once its update is through; None without one."""
         if self.upcoming is None or self.upcoming == self.artifact:
             return None
-        return replace(self, artifact=self.upcoming, recipe=self.upcoming_recipe, upcoming=None)
+        return replace(self, artifact=self.upcoming, recipe=self.upcoming_recipe, upcoming=None, until=None)
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ def read_campaign(scope: Scope, arn: str) -> CampaignEntry | None:
             row.attributes.get("campaignConfig") or {},
             coming.internal.get("artifact") if coming is not None else None,
             coming.attributes["recipeArn"] if coming is not None else "",
+            updates_until(tx, version),
             _datasets(tx, row.group_arn),
         )
 

@@ -1,0 +1,225 @@
+"""Exploration on whole deployments: the promises about new items, each averaged over many answers."""
+
+from collections import Counter
+from contextlib import contextmanager
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openpersonalize.recipes.configuration import MANAGED_SHARE, Exploration
+from openpersonalize.serving.answer import Promotion, Question, answer
+
+from .making import CATALOGUE, COLD, NOW, Made
+
+V1, V2 = "aws-user-personalization", "aws-user-personalization-v2"
+CALLS = 1000
+NEW = [*CATALOGUE[20:], *COLD]
+"""Items one day old; the others are ancient."""
+AGES = dict.fromkeys(NEW, 1)
+
+
+@contextmanager
+def made(tmp_path_factory, recipe=V1, **more):
+    one = Made(tmp_path_factory.mktemp("made"), recipe, **{"ages": AGES, **more})
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def v1(tmp_path_factory):
+    with made(tmp_path_factory) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def v2(tmp_path_factory):
+    with made(tmp_path_factory, V2) as one:
+        yield one
+
+
+def ask(one, weight, user="user-01", count=10, cut_off=30.0, share=None, **more):
+    return answer(
+        one.deployment, Question(user, count, exploration=Exploration(weight, cut_off, share), **more)
+    )
+
+
+def ids(entries):
+    return [entry.item_id for entry in entries]
+
+
+def shares(one, weight, calls=CALLS, count=10, **more):
+    """How often each item is in an answer."""
+    seen = Counter(item for _ in range(calls) for item in ids(ask(one, weight, count=count, **more)))
+    return {item: times / calls for item, times in seen.items()}
+
+
+def part(found, items):
+    return sum(found.get(item, 0.0) for item in items)
+
+
+# -- the six rules
+
+
+def test_weight_zero_is_the_pure_ranking(v1):
+    pure = answer(v1.deployment, Question("user-01", 10))
+    assert all(ask(v1, 0.0) == pure for _ in range(20))
+
+
+def test_with_a_weight_answers_differ_between_calls(v1):
+    assert len({tuple(ids(ask(v1, 0.5))) for _ in range(50)}) > 5
+
+
+@pytest.mark.parametrize("user", ["user-01", "user-05", "nobody"])
+def test_the_share_of_new_items_does_not_fall_with_the_weight(v1, user):
+    found = [part(shares(v1, weight, user=user), NEW) for weight in (0.0, 0.1, 0.3, 0.6, 1.0)]
+    assert all(after > before - 0.05 for before, after in pairwise(found))
+    assert found[-1] > found[0] + 0.15
+
+
+def test_passed_over_items_are_explored_less(tmp_path_factory):
+    untried, tried = COLD
+    with made(tmp_path_factory, over={tried: 40}) as one:
+        found = shares(one, 1.0)
+        assert found[untried] > 2 * found.get(tried, 0.0)
+        assert found[untried] > 0.1
+
+
+def test_the_more_often_an_item_was_met_the_less_it_is_explored(tmp_path_factory):
+    with made(tmp_path_factory) as one:
+        for number in range(60):
+            one.event(f"somebody-{number}", COLD[0])
+        one.novelty.advance()
+        found = shares(one, 1.0)
+        assert found[COLD[1]] > 2 * found.get(COLD[0], 0.0)
+
+
+def test_an_old_item_put_after_training_is_never_explored(tmp_path_factory):
+    with made(tmp_path_factory) as one:
+        one.put_item("antique", CREATION_TIMESTAMP=NOW - 400 * 86_400)
+        one.put_item("novelty", CREATION_TIMESTAMP=NOW)
+        ask(one, 1.0)
+        one.novelty.advance()
+        found = shares(one, 1.0)
+        assert "antique" not in found
+        assert found["novelty"] > 0.1
+
+
+def test_only_items_within_the_cut_off_are_explored(tmp_path_factory):
+    pure = None
+    with made(tmp_path_factory, ages={COLD[0]: 5, COLD[1]: 10}) as one:
+        pure = set(ids(ask(one, 0.0)))
+        assert set(shares(one, 1.0, calls=300)) - pure == set(COLD)
+        assert set(shares(one, 1.0, calls=300, cut_off=7.0)) - pure == {COLD[0]}
+        assert set(shares(one, 1.0, calls=300, cut_off=1.0)) == pure
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    weight=st.floats(0, 1),
+    count=st.integers(1, 60),
+    user=st.sampled_from(["user-01", "user-02", "nobody", None]),
+    share=st.sampled_from([None, MANAGED_SHARE, 0.5, 1.0]),
+    second=st.booleans(),
+    cheap=st.booleans(),
+)
+def test_scores_fall_and_no_item_comes_twice(v1, v2, weight, count, user, share, second, cheap):
+    one = v2 if second else v1
+    chosen = one.filter("INCLUDE ItemID WHERE Items.PRICE < 24") if cheap else None
+    entries = ask(one, weight, user, count, share=share, chosen=chosen)
+    assert len(set(ids(entries))) == len(entries) == min(count, 24 if cheap else 32)
+    scores = [entry.score for entry in entries if isinstance(entry.score, float)]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+
+
+def test_the_scores_of_the_whole_catalogue_still_sum_to_one(v1):
+    for _ in range(100):
+        assert sum(entry.score for entry in ask(v1, 1.0, count=500)) == pytest.approx(1, abs=1e-4)
+
+
+# -- with everything else
+
+
+def test_filters_bind_explored_items_too(tmp_path_factory):
+    with made(tmp_path_factory) as one:
+        one.put_item("dear", PRICE=500.0)
+        one.put_item("cheap", PRICE=1.0)
+        ask(one, 1.0)
+        one.novelty.advance()
+        found = shares(one, 1.0, calls=300, chosen=one.filter("INCLUDE ItemID WHERE Items.PRICE < 25"))
+        assert "cheap" in found
+        assert not {"dear", *CATALOGUE[25:], *COLD} & set(found)
+
+
+def test_items_met_stay_out_when_a_filter_says_so(tmp_path_factory):
+    chosen = 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("click")'
+    with made(tmp_path_factory) as one:
+        one.put_item("novelty")
+        one.event("user-01", "novelty")
+        one.event("user-01", COLD[0])
+        ask(one, 1.0)
+        one.novelty.advance()
+        mine = shares(one, 1.0, calls=300, chosen=one.filter(chosen))
+        others = shares(one, 1.0, calls=300, user="user-02", chosen=one.filter(chosen))
+        assert not {"novelty", COLD[0]} & set(mine)
+        assert {"novelty", COLD[0]} <= set(others)
+
+
+def test_promoted_items_and_explored_ones_share_an_answer(v1):
+    promotion = Promotion("sale", 50, v1.filter("INCLUDE ItemID WHERE Items.PRICE < 10"))
+    for number in range(100):
+        entries = ask(v1, 1.0, promotion=promotion, seed=str(number))
+        assert len(set(ids(entries))) == 10
+        assert sum(entry.promotion_name == "sale" for entry in entries) == 5
+
+
+def test_a_put_item_shows_its_record(tmp_path_factory):
+    with made(tmp_path_factory) as one:
+        one.put_item("novelty", GENRE="games")
+        ask(one, 1.0)
+        one.novelty.advance()
+        found = [
+            entry.metadata
+            for _ in range(300)
+            for entry in ask(one, 1.0, columns=["GENRE"])
+            if entry.item_id == "novelty"
+        ]
+        assert found
+        assert all(metadata == {"GENRE": "games"} for metadata in found)
+
+
+def test_at_most_the_weight_of_an_answer_is_explored(v1):
+    pure = set(ids(ask(v1, 0.0, count=20)))
+    for weight, most in ((0.05, 1), (0.3, 6)):
+        assert max(len(set(ids(ask(v1, weight, count=20))) - pure) for _ in range(300)) <= most
+
+
+# -- exploration that the recipe decides about
+
+
+def test_managed_exploration_gives_away_its_share(v2):
+    explored = total = 0
+    for _ in range(20_000):
+        entries = ask(v2, 0.3, count=10, share=MANAGED_SHARE)
+        explored += sum(entry.reason == ["Exploration"] for entry in entries)
+        total += len(entries)
+    assert explored / total == pytest.approx(MANAGED_SHARE, rel=0.5)
+
+
+def test_explored_items_say_so_and_have_scores(v2):
+    pure = set(ids(answer(v2.deployment, Question("user-01", 10))))
+    for share, weight in ((None, 1.0), (0.5, 0.3)):
+        entries = [entry for _ in range(200) for entry in ask(v2, weight, share=share)]
+        said = {entry.item_id for entry in entries if entry.reason == ["Exploration"]}
+        assert said
+        assert said == {entry.item_id for entry in entries} - pure
+        assert said <= set(NEW)
+        assert all(isinstance(entry.score, float) for entry in entries)
+
+
+def test_v1_gives_no_reasons(v1):
+    assert not any(isinstance(entry.reason, list) for entry in ask(v1, 1.0))

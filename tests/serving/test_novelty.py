@@ -1,0 +1,133 @@
+"""What exploration may choose from, as streamed events and records change it."""
+
+import numpy as np
+import pytest
+
+from openpersonalize.serving import novelty
+
+from .making import CATALOGUE, COLD, NOW, Made
+
+
+@pytest.fixture
+def one(tmp_path):
+    made = Made(tmp_path, ages={COLD[0]: 1})
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def renewed(one):
+    one.deployment.follow()
+    one.novelty.advance()
+    return one.novelty.candidates
+
+
+def seen(candidates, one, item):
+    """How often an item was met or passed over, by its scale."""
+    number = one.trained.row_of(item)
+    if number is None:
+        number = len(one.trained.names) + candidates.members.number_of(item)
+    return round(float(candidates.scale[number]) ** -2 - 1)
+
+
+def newcomers(candidates):
+    return list(candidates.members.ids)
+
+
+def test_nothing_changes_when_nothing_came(one):
+    before = renewed(one)
+    assert one.novelty.candidates is before
+    assert renewed(one) is before
+    assert newcomers(before) == []
+
+
+def test_items_shown_and_not_chosen_count_the_chosen_one_as_met(one):
+    before = renewed(one)
+    one.event("u", COLD[0], impression="|".join([COLD[0], COLD[1], "item-00", "unknown"]))
+    after = renewed(one)
+    grown = {item: seen(after, one, item) - seen(before, one, item) for item in [*CATALOGUE, *COLD]}
+    assert {item for item, more in grown.items() if more} == {COLD[0], COLD[1], "item-00"}
+    assert set(grown.values()) == {0, 1}
+    assert newcomers(after) == []
+
+
+def test_what_was_shown_is_looked_up_and_an_explicit_list_wins(one):
+    one.recommendations.add("RID-1", "arn", ["item-00", "item-01"], "u")
+    one.recommendations.add("RID-2", "arn", ["item-02", "item-03"], "u")
+    before = renewed(one)
+    one.event("u", "item-00", recommendation_id="RID-1")
+    one.recommendations.flush()
+    one.event("v", "item-04", recommendation_id="RID-2", impression="item-05|item-04")
+    one.event("w", "item-06", recommendation_id="RID-3")
+    after = renewed(one)
+    grown = [item for item in CATALOGUE if seen(after, one, item) > seen(before, one, item)]
+    assert grown == ["item-00", "item-01", "item-04", "item-05", "item-06"]
+
+
+def test_put_items_and_items_of_events_join(one):
+    first = NOW - 100 * 86_400
+    one.put_item("put", PRICE=3.0)
+    one.put_item("dated", CREATION_TIMESTAMP=first + 5)
+    one.event("u", "met", time=first)
+    one.event("v", "met", time=first + 10)
+    one.event("v", "put")
+    after = renewed(one)
+    assert newcomers(after) == ["dated", "met", "put"]
+    n = len(one.trained.names)
+    assert after.members.created[n:].tolist() == [first + 5, first, NOW]
+    assert [seen(after, one, item) for item in ("dated", "met", "put")] == [0, 2, 1]
+    assert after.members.columns.text_at("PRICE", 2) == "3"
+
+
+def test_a_newcomer_that_changes_keeps_its_place(one):
+    one.put_item("put", PRICE=3.0)
+    renewed(one)
+    one.put_item("put", PRICE=4.0)
+    after = renewed(one)
+    assert newcomers(after) == ["put"]
+    assert after.members.columns.text_at("PRICE", 0) == "4"
+
+
+def test_eligible_are_those_within_the_cut_off(one):
+    one.put_item("put")
+    members = renewed(one).members
+    rows = members.eligible(30.0)
+    n = len(one.trained.names)
+    assert [one.trained.names[row] if row < n else members.name(row) for row in rows] == [COLD[0], "put"]
+    assert members.eligible(0.5).tolist() == [n]
+
+
+def test_updates_end_where_a_newer_version_began(one):
+    one.put_item("early")
+    one.novelty.until = one.log.position()
+    one.put_item("late")
+    one.event("u", "later", impression=COLD[0])
+    after = renewed(one)
+    assert newcomers(after) == ["early"]
+    assert seen(after, one, COLD[0]) == 0
+
+
+def test_newcomers_are_considered_up_to_a_number(one, monkeypatch):
+    monkeypatch.setattr(novelty, "MOST_ITEMS", len(one.trained.names) + 2)
+    for number in range(5):
+        one.put_item(f"put-{number}", CREATION_TIMESTAMP=NOW - (5 - number) * 3600)
+    assert newcomers(renewed(one)) == ["put-3", "put-4"]
+
+
+def test_repeated_event_ids_count_once(one):
+    for user in ("u", "v"):
+        one.event(user, COLD[0], event_id="same")
+    assert seen(renewed(one), one, COLD[0]) == 1
+
+
+def test_it_is_due_once_a_period(one):
+    assert one.novelty.due()
+    assert not one.novelty.due()
+    one.time += 1
+    assert one.novelty.due()
+
+
+def test_the_scale_is_the_root_of_what_was_seen(one):
+    exposure = one.trained.artifact.exposure
+    assert np.allclose(one.novelty.candidates.scale, 1 / np.sqrt(1 + exposure.interactions))
