@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -148,7 +148,32 @@ def _explored(
     if not budget or exploration is None or novelty is None:
         return _entries(deployment, filled)
     candidates = novelty.candidates
-    members = candidates.members
+    passing = _passing_rows(deployment, chosen, state, sieve, candidates.members)
+    scored = len(filled.scores)
+    explored = explore(
+        deployment.panel(state, seen_excluded, candidates, exploration.cut_off_days),
+        candidates,
+        exploration,
+        budget,
+        Chosen(filled.rows[:scored], filled.scores, filled.values),
+        count,
+        deployment.ranked(state, seen_excluded).log_total,
+        passing,
+        deployment.chance,
+    )
+    if explored is None:
+        return _entries(deployment, filled)
+    others = [row for row in filled.rows[scored:] if row not in explored.lifted]
+    joined = Chosen(explored.rows + others[: count - len(explored.rows)], explored.scores, filled.values)
+    return _entries(deployment, joined, candidates.members, explored.lifted)
+
+
+def _passing_rows(
+    deployment: Deployment, chosen: BoundFilter | None, state: UserState, sieve: Sieve, members: Members
+) -> Callable[[Rows], BoolArray] | None:
+    """Says which rows, newcomers' among them, a filter leaves; None: all."""
+    if chosen is None and not sieve.dropped:
+        return None
 
     def passing(rows: Rows) -> BoolArray:
         kept = np.ones(len(rows), dtype=np.bool_)
@@ -161,24 +186,7 @@ def _explored(
             kept &= np.array([row not in sieve.dropped for row in rows.tolist()], dtype=np.bool_)
         return kept
 
-    scored = len(filled.scores)
-    explored = explore(
-        deployment.panel(state, seen_excluded, candidates, exploration.cut_off_days),
-        candidates,
-        exploration,
-        budget,
-        Chosen(filled.rows[:scored], filled.scores),
-        count,
-        deployment.ranked(state, seen_excluded).log_total,
-        lambda rows: deployment.scores(state, seen_excluded)[rows],
-        passing,
-        deployment.chance,
-    )
-    if explored is None:
-        return _entries(deployment, filled)
-    others = [row for row in filled.rows[scored:] if row not in explored.lifted]
-    joined = Chosen(explored.rows + others[: count - len(explored.rows)], explored.scores)
-    return _entries(deployment, joined, members, explored.lifted)
+    return passing
 
 
 def _promoted(

@@ -17,22 +17,25 @@ number of eligible items in an answer does not fall when the weight grows.
 Where the recipe itself decides how much to explore, each entry is given away with the chance `share`, to the
 eligible item with the best draw, whose bonus is then what it takes to stand at a place drawn at random.
 
-The scores of the answer are those with the bonus, over the total with the bonus: over the whole catalogue
-they still sum to one.
+The scores of the answer are those with the bonus, over a total in which the entries of the answer have it: an
+answer that holds the whole catalogue still sums to one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ..recipes.configuration import Exploration
 from .novelty import Candidates, Members
 from .ranked import BoolArray, Chosen, Ranked, softmax_at
 from .topk import FloatArray, Rows
+
+Doubles = npt.NDArray[np.float64]
 
 REACH = 2.5
 """How far a bonus of weight 1 reaches, as a multiple of the spread, at a draw of one standard deviation."""
@@ -51,7 +54,6 @@ class Panel:
         rows: int64[p] ascending. relevance: float32[p] log-scores without a bonus.
         counted: bool[p], part of the total of the user's scores.
         reach: the bonus of weight 1 at a draw of one standard deviation.
-        head, values: int64, float32: the rows of the user's head, ascending, and their log-scores.
     """
 
     members: Members
@@ -59,14 +61,11 @@ class Panel:
     relevance: FloatArray
     counted: BoolArray
     reach: float
-    head: Rows
-    values: FloatArray
 
     @property
     def size(self) -> int:
         """Bytes of the arrays."""
-        arrays = (self.rows, self.relevance, self.counted, self.head, self.values)
-        return 300 + sum(array.nbytes for array in arrays)
+        return 300 + self.rows.nbytes + self.relevance.nbytes + self.counted.nbytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +95,15 @@ def panel_of(
         newcomers: gives the log-scores of newcomers, by their numbers; told the user's low score.
         chance: draws the panel where more are eligible than `PANEL`.
     """
-    head = np.sort(ranked.head)
     if len(eligible) > PANEL:
         some = eligible[np.unique(chance.integers(0, len(eligible), PANEL))]
         # Whoever may be in the answer by relevance draws in any case.
-        rows = np.union1d(some, head[np.isin(head, eligible, assume_unique=True)])
+        rows = np.union1d(some, ranked.head[np.isin(ranked.head, eligible, assume_unique=True)])
     else:
         rows = eligible
     scored = scores[scores > -np.inf]
     low = float(scored.mean() - scored.std()) if len(scored) else 0.0
-    top = float(scores[ranked.head[0]]) if len(ranked.head) else low
+    top = float(ranked.values[0]) if len(ranked.head) else low
     known = rows[rows < members.known]
     relevance = scores[known]
     counted = np.zeros(len(rows), dtype=np.bool_)
@@ -115,8 +113,8 @@ def panel_of(
     if len(known) < len(rows):
         numbers = rows[len(known) :] - members.known
         relevance = np.concatenate([relevance, newcomers(numbers, low)])
-    spread = max(top - low, 1e-3) * REACH / math.sqrt(math.log(math.e + max(len(rows) - 1, 0)))
-    return Panel(members, rows, relevance, counted, spread, head, scores[head])
+    reach = max(top - low, 1e-3) * REACH / math.sqrt(math.log(math.e + max(len(rows) - 1, 0)))
+    return Panel(members, rows, relevance, counted, reach)
 
 
 def neutral(numbers: Rows, low: float) -> FloatArray:
@@ -139,8 +137,7 @@ def explore(
     pure: Chosen,
     count: int,
     log_total: float,
-    values_of: Callable[[Rows], FloatArray],
-    passing: Callable[[Rows], BoolArray],
+    passing: Callable[[Rows], BoolArray] | None,
     chance: np.random.Generator,
 ) -> Explored | None:
     """The answer with exploration; None: the pure answer stands, scores and all.
@@ -150,110 +147,86 @@ def explore(
         exploration: how much; `budget` entries at most: see `room`.
         pure: the best `count` rows by relevance that pass the filter, those with scores.
         count: entries wanted. log_total: of the user's scores.
-        values_of: gives the log-scores of rows that are not in the head.
-        passing: which of some rows pass the filter.
+        passing: which of some rows pass the filter; None: all do.
         chance: where the draws come from.
     """
     if not len(panel.rows) or not budget:
         return None
-    share = exploration.share
     inside = np.array(pure.rows, dtype=np.int64)
-    values = _values(panel, inside, values_of).astype(np.float64)
-    weight = np.float32(1.0 if share is not None else exploration.weight)
-    draws = np.maximum(chance.standard_normal(len(panel.rows), dtype=np.float32), 0)
-    after = panel.relevance + (weight * np.float32(panel.reach)) * draws * candidates.scale[panel.rows]
-    outside = np.ones(len(panel.rows), dtype=np.bool_)
     at, there = _places(panel.rows, inside)
-    outside[at[there]] = False
-    if share is None:
-        values[there] = after[at[there]]
-    lifted = _best(panel, after, outside, budget, passing, values, count, bounded=share is None)
-    if share is not None:
-        # A place at random is theirs, and their bonus is what it takes to get there.
-        changed = panel.relevance.copy()
+    own, values = at[there], pure.values
+    bonus = chance.standard_normal(len(panel.rows), dtype=np.float32)
+    np.maximum(bonus, 0, out=bonus)
+    bonus *= candidates.scale[panel.rows]
+    if exploration.share is None:
+        bonus *= np.float32(exploration.weight * panel.reach)
+        after = panel.relevance + bonus
+        values = values.copy()
+        values[there] = after[own]
+        least = values.min() if len(values) >= count else np.float32(-np.inf)
+        lifted = _best(panel.rows, after, own, budget, passing, least)
+        drawn = after[lifted]
+    else:
+        bonus *= np.float32(panel.reach)
+        lifted = _best(panel.rows, panel.relevance + bonus, own, budget, passing, np.float32(-np.inf))
+        drawn = panel.relevance[lifted]
         if len(values):
-            after[lifted] = values[chance.integers(0, len(values), len(lifted))]
-        changed[lifted] = after[lifted]
-        after = changed
-    return _merged(panel, after, lifted, inside, values, count, log_total)
+            drawn = values[chance.integers(0, len(values), len(lifted))]
+        own = own[:0]
+    if not len(lifted) and not len(own):
+        return None
+    joined = np.concatenate([panel.rows[lifted], inside])
+    scores = np.concatenate([drawn, values])
+    order = np.argsort(-scores, kind="stable")[:count]
+    rows, scores = joined[order], scores[order].astype(np.float64)
+    total = _total(panel, rows, scores, log_total)
+    brought = frozenset(joined[order[order < len(lifted)]].tolist()) if len(lifted) else frozenset()
+    return Explored(rows.tolist(), softmax_at(scores, total).tolist(), brought)
 
 
 def _places(rows: Rows, wanted: Rows) -> tuple[Rows, BoolArray]:
     """Where each of `wanted` stands in ascending `rows`, and whether it does."""
-    at = np.searchsorted(rows, wanted)
+    at = rows.searchsorted(wanted)
     at[at == len(rows)] = 0
     return at, rows[at] == wanted
 
 
-def _values(panel: Panel, rows: Rows, values_of: Callable[[Rows], FloatArray]) -> FloatArray:
-    if not len(rows):
-        return np.empty(0, dtype=np.float32)
-    if len(panel.head):
-        at, there = _places(panel.head, rows)
-        if there.all():
-            return panel.values[at]
-    return values_of(rows)
-
-
 def _best(
-    panel: Panel,
+    rows: Rows,
     after: FloatArray,
-    outside: BoolArray,
+    inside: Rows,
     budget: int,
-    passing: Callable[[Rows], BoolArray],
-    values: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float64]],
-    count: int,
-    *,
-    bounded: bool,
+    passing: Callable[[Rows], BoolArray] | None,
+    least: np.float32,
 ) -> Rows:
-    """Places in the panel of the at most `budget` best that are not in the answer and pass the filter;
-    `bounded`: only those that get into it by their score."""
-    if bounded and len(values) >= count:
-        outside &= after > min(values)
-    at = np.flatnonzero(outside)
+    """Places of the at most `budget` best of `rows` that score more than `least`, are not among the places
+    `inside` and pass the filter."""
+    over = after > least
+    over[inside] = False
+    at = np.flatnonzero(over)
+    if not len(at):
+        return at
     at = at[np.argsort(-after[at], kind="stable")]
+    if passing is None:
+        return at[:budget]
     chosen: list[Rows] = []
-    missing = budget
-    for start in range(0, len(at), 4 * budget):
-        some = at[start : start + 4 * budget]
-        some = some[passing(panel.rows[some])][:missing]
+    missing, step = budget, 4 * budget
+    for start in range(0, len(at), step):
+        some = at[start : start + step]
+        some = some[passing(rows[some])][:missing]
         chosen.append(some)
         missing -= len(some)
         if not missing:
             break
-    return np.concatenate(chosen) if chosen else np.empty(0, dtype=np.int64)
+    return np.concatenate(chosen)
 
 
-def _merged(
-    panel: Panel,
-    after: FloatArray,
-    lifted: Rows,
-    inside: Rows,
-    values: np.ndarray[tuple[int], np.dtype[np.float64]],
-    count: int,
-    log_total: float,
-) -> Explored:
-    joined = np.concatenate([panel.rows[lifted], inside])
-    scores = np.concatenate([after[lifted].astype(np.float64), values])
-    order = np.argsort(-scores, kind="stable")[:count]
-    rows, scores = joined[order], scores[order]
-    brought = frozenset(joined[order[order < len(lifted)]].tolist())
-    total = _total(panel, after, rows, scores, log_total)
-    return Explored(rows.tolist(), softmax_at(scores, total).tolist(), brought)
-
-
-def _total(
-    panel: Panel,
-    after: FloatArray,
-    rows: Rows,
-    scores: np.ndarray[tuple[int], np.dtype[np.float64]],
-    log_total: float,
-) -> float:
-    """The log of the sum of all scores, bonuses and the answer's newcomers included."""
-    counted = panel.counted
-    own, bonus = panel.relevance[counted].astype(np.float64), after[counted].astype(np.float64)
+def _total(panel: Panel, rows: Rows, scores: Doubles, log_total: float) -> float:
+    """The log of the sum of all scores, those of the answer as they came out of the draw."""
     at, there = _places(panel.rows, rows)
-    joined = scores[there & ~counted[at]]
-    largest = max(log_total, bonus.max(initial=log_total), joined.max(initial=log_total))
-    added = (np.exp(bonus - largest) - np.exp(own - largest)).sum() + np.exp(joined - largest).sum()
-    return float(largest + math.log(math.exp(log_total - largest) + max(float(added), 0.0)))
+    at, scores = at[there], scores[there]
+    before = np.where(panel.counted[at], panel.relevance[at].astype(np.float64), -np.inf)
+    largest = max(log_total, float(scores.max(initial=log_total)))
+    added = float((np.exp(scores - largest) - np.exp(before - largest)).sum())
+    # What rounding takes away is not let below nothing.
+    return largest + math.log(max(math.exp(log_total - largest) + added, 1e-300))

@@ -43,6 +43,8 @@ class Ranked:
     """int64[m]: the best rows, best first, ties in row order."""
     probabilities: npt.NDArray[np.float64]
     """float64[m]: the softmax of each row of `head` over all scored rows, rounded."""
+    values: FloatArray
+    """float32[m]: their log-scores."""
     log_total: float
     """log of the sum of exp(scores)."""
     complete: bool
@@ -51,7 +53,7 @@ class Ranked:
     @property
     def size(self) -> int:
         """Bytes of the arrays."""
-        return self.head.nbytes + self.probabilities.nbytes
+        return self.head.nbytes + self.probabilities.nbytes + self.values.nbytes
 
     @classmethod
     def of(cls, scores: FloatArray) -> Ranked:
@@ -59,7 +61,8 @@ class Ranked:
         head = top_k(scores, HEAD)
         log_total = _log_sum_exp(scores, float(scores[head[0]])) if len(head) else 0.0
         complete = len(head) < HEAD or len(scores) <= HEAD
-        return cls(head, softmax_at(scores[head], log_total), log_total, complete)
+        values = scores[head]
+        return cls(head, softmax_at(values, log_total), values, log_total, complete)
 
 
 def softmax_at(scores: FloatArray, log_total: float) -> npt.NDArray[np.float64]:
@@ -107,6 +110,8 @@ class Chosen:
 
     rows: list[int]
     scores: list[float]
+    values: FloatArray
+    """float32: the log-scores of the rows that have a score."""
 
 
 def choose(ranked: Ranked, sieve: Sieve, k: int, scores: Callable[[], FloatArray]) -> Chosen:
@@ -117,18 +122,17 @@ def choose(ranked: Ranked, sieve: Sieve, k: int, scores: Callable[[], FloatArray
         scores: gives the scores that were ranked; asked only when the head does not hold enough.
     """
     keep, dropped = sieve.keep, sieve.dropped
-    head, shares = ranked.head, ranked.probabilities
+    head, shares, values = ranked.head, ranked.probabilities, ranked.values
     if keep is not None:
         passing = keep[head]
-        head, shares = head[passing], shares[passing]
+        head, shares, values = head[passing], shares[passing], values[passing]
     if len(head) >= k or ranked.complete:
         if not dropped:
-            return Chosen(head[:k].tolist(), shares[:k].tolist())
-        enough = k + len(dropped)
-        pairs = zip(head[:enough].tolist(), shares[:enough].tolist(), strict=True)
-        left = [(row, share) for row, share in pairs if row not in dropped][:k]
+            return Chosen(head[:k].tolist(), shares[:k].tolist(), values[:k])
+        listed = head[: k + len(dropped)].tolist()
+        left = [place for place, row in enumerate(listed) if row not in dropped][:k]
         if len(left) == k or ranked.complete:
-            return Chosen([row for row, _ in left], [share for _, share in left])
+            return Chosen([listed[place] for place in left], shares[left].tolist(), values[left])
     return _scan(scores(), ranked.log_total, sieve, k)
 
 
@@ -142,7 +146,7 @@ def _scan(scores: FloatArray, log_total: float, sieve: Sieve, k: int) -> Chosen:
     if sieve.dropped:
         left[np.fromiter(sieve.dropped, dtype=np.int64, count=len(sieve.dropped))] = GOES
     rows = top_k(left, k)
-    return Chosen(rows.tolist(), softmax_at(left[rows], log_total).tolist())
+    return Chosen(rows.tolist(), softmax_at(left[rows], log_total).tolist(), left[rows])
 
 
 def among(scores: FloatArray, rows: Rows) -> tuple[Rows, list[float]]:
