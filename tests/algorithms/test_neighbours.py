@@ -9,13 +9,13 @@ import pytest
 
 from algorithms.worlds import events_of, past, some_events
 from openpersonalize.algorithms import neighbours
-from openpersonalize.algorithms.linear import distinct
+from openpersonalize.algorithms.meetings import distinct
 from openpersonalize.algorithms.neighbours import Neighbours
 
 
 def test_pairs_are_exactly_the_items_with_common_users() -> None:
     events = some_events(2, users=25, n=40, longest=6)
-    ptr, item = distinct(events)
+    ptr, item = distinct(events.ptr, events.item, events.n)
     wanted = set()
     for begin, end in itertools.pairwise(ptr):
         mine = item[begin:end].tolist()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from algorithms.worlds import Past, events_of, past, some_events
+from openpersonalize.algorithms import meetings
 from openpersonalize.algorithms.companion import Events
 from openpersonalize.algorithms.repeats import _PRIOR, AGES, TIMES, Own, Repeats, _logs
 
@@ -59,3 +60,10 @@ def test_own_counts_fade() -> None:
     assert feature[2] == pytest.approx(np.log1p(20 * (1 + 2.0**-0.5)))
     assert feature[1] == pytest.approx(np.log1p(20 * 2.0**-1))
     assert feature[[0, 3, 4]].tolist() == [0, 0, 0]
+
+
+def test_pieces_make_the_same_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = some_events(3)
+    whole = Repeats.fit(events, 5).table
+    monkeypatch.setattr(meetings, "BLOCK", 50)
+    assert np.allclose(Repeats.fit(events, 5).table, whole)

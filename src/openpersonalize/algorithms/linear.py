@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .companion import Companion, Events, Float32, History, Int32, Int64, standardised
+from .meetings import distinct
 from .sparse import SparseRows, spans
 
 REGULARISATION = 300.0
@@ -42,7 +43,7 @@ class Linear(Companion):
         check: Callable[[], None] = lambda: None,
     ) -> Linear:
         """Solve. Items beyond the `MOST_ITEMS` met by most users, or met by one user only, get empty rows."""
-        ptr, item = distinct(events)
+        ptr, item = distinct(events.ptr, events.item, events.n)
         users = np.bincount(item, minlength=events.n)
         chosen = np.argsort(-users, kind="stable")[:MOST_ITEMS]
         chosen = np.sort(chosen[users[chosen] >= 2])
@@ -74,14 +75,6 @@ class Linear(Companion):
         return cls(SparseRows.load(folder, name))
 
 
-def distinct(events: Events) -> tuple[Int64, Int32]:
-    """The distinct items of each user: ptr int64[U+1] and the items, in order within a user."""
-    pairs = np.unique(events.user.astype(np.int64) * events.n + events.item)
-    user = pairs // max(events.n, 1)
-    ptr = np.searchsorted(user, np.arange(len(events.ptr))).astype(np.int64)
-    return ptr, (pairs - user * events.n).astype(np.int32)
-
-
 def co_occurrences(ptr: Int64, item: Int32, n: int, check: Callable[[], None] = lambda: None) -> Float32:
     """float32[n, n], X'X: how many users have both items. Long histories by matrix product, short ones by
     counting."""
@@ -93,7 +86,7 @@ def co_occurrences(ptr: Int64, item: Int32, n: int, check: Callable[[], None] = 
         check()
         some = heavy[start : start + 512]
         rows = np.zeros((len(some), n), dtype=np.float32)
-        places = _ranges(ptr[some], lengths[some])
+        places = ranges(ptr[some], lengths[some])
         rows[np.repeat(np.arange(len(some)), lengths[some]), item[places]] = 1.0
         gram += rows.T @ rows
     flat = gram.reshape(-1)
@@ -102,16 +95,16 @@ def co_occurrences(ptr: Int64, item: Int32, n: int, check: Callable[[], None] = 
         check()
         some = light[start:end]
         size = lengths[some]
-        own = _ranges(ptr[some], size)
+        own = ranges(ptr[some], size)
         per_event = np.repeat(size, size)
         left = np.repeat(item[own].astype(np.int64), per_event)
-        right = item[_ranges(np.repeat(ptr[some], size), per_event)]
+        right = item[ranges(np.repeat(ptr[some], size), per_event)]
         cells, counts = np.unique(left * n + right, return_counts=True)
         flat[cells] += counts
     return gram
 
 
-def _ranges(starts: Int64, lengths: Int64) -> Int64:
+def ranges(starts: Int64, lengths: Int64) -> Int64:
     """starts[0], starts[0] + 1, ... for ``lengths[0]`` numbers, then those of the next range, and so on."""
     total = int(lengths.sum())
     shift = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)

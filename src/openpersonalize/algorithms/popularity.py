@@ -9,6 +9,7 @@ import numpy as np
 
 from .companion import Companion, Float32, History, Int32, Int64
 from .mapped import mapped
+from .meetings import distinct
 
 
 def by_users(ptr: Int64, item: Int32, n: int) -> tuple[Float32, Int32]:
@@ -21,9 +22,7 @@ def by_users(ptr: Int64, item: Int32, n: int) -> tuple[Float32, Int32]:
     Returns:
         float32[n] distinct users; int32[n] items, most users first, ties by events, then by number.
     """
-    user = np.repeat(np.arange(len(ptr) - 1, dtype=np.int64), np.diff(ptr))
-    pairs = np.unique(user * n + item)
-    users = np.bincount((pairs % n).astype(np.int32), minlength=n) if len(pairs) else np.zeros(n, np.int64)
+    users = np.bincount(distinct(ptr, item, n)[1], minlength=n)
     events = np.bincount(item, minlength=n)
     order = np.lexsort((np.arange(n), -events, -users)).astype(np.int32)
     return users.astype(np.float32), order

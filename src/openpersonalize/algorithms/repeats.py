@@ -13,7 +13,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from .companion import Companion, Events, Float32, Float64, History, Int32, Int64
+from .companion import Companion, Events, Float32, Float64, History, Int16, Int32, Int64
+from .meetings import user_blocks
 
 AGES = 14
 """Buckets of the number of events since: 0, 1-2, 3-6, 7-14 and so on."""
@@ -38,30 +39,15 @@ class Repeats(Companion):
 
     @classmethod
     def fit(cls, events: Events, horizon: int) -> Repeats:
-        """Count over all positions of all histories in one pass of `AGES` vector operations."""
-        position = np.arange(len(events.item)) - np.repeat(events.ptr[:-1], np.diff(events.ptr))
-        length = np.repeat(np.diff(events.ptr), np.diff(events.ptr))
-        order = np.lexsort((position, events.item, events.user))
-        same = (np.diff(events.item[order]) == 0) & (np.diff(events.user[order]) == 0)
-        following = np.full(len(order), -1, dtype=np.int64)
-        following[order[:-1][same]] = position[order[1:][same]]
-        so_far = np.empty(len(order), dtype=np.int64)
-        runs = np.flatnonzero(np.concatenate(([True], ~same))) if len(order) else np.empty(0, np.int64)
-        so_far[order] = np.arange(len(order)) - np.repeat(runs, np.diff(np.append(runs, len(order)))) + 1
+        """Count over all positions of all histories in `AGES` vector operations, a few users at a time."""
         kinds = int(events.event.max(initial=-1)) + 2
-        cell = (events.event % kinds) * TIMES + np.searchsorted(_TIMES_EDGES, so_far, side="right")
-        returns = following >= 0
-        # The questions an event takes part in: from just after it to its return, or to the end of all.
-        asked = np.where(returns, following - position, length - 1 - position)
-        early = np.where(returns, np.maximum(asked - horizon, 0), asked)
         hits, trials = np.zeros((2, AGES, kinds * TIMES))
-        for age in range(AGES):
-            low, high = (1 << age) - 1, (1 << (age + 1)) - 1 if age < AGES - 1 else 1 << 40
-            trials[age] = _added(cell, np.minimum(asked, high) - np.minimum(asked, low), kinds)
-            hits[age] = _added(
-                cell, np.where(returns, np.clip(asked, low, high) - np.clip(early, low, high), 0), kinds
-            )
-        new = len(runs) / max(len(order), 1)
+        fresh = 0
+        for first, end in user_blocks(events.ptr):
+            some = slice(events.ptr[first], events.ptr[end])
+            ptr = events.ptr[first : end + 1] - events.ptr[first]
+            fresh += _count(ptr, events.item[some], events.event[some] % kinds, horizon, hits, trials)
+        new = fresh / max(len(events.item), 1)
         unmet = max(horizon * new / max(events.n, 1), _FLOOR)
         return cls(_logs(hits, trials, kinds, unmet), events.n)
 
@@ -121,14 +107,41 @@ class Own(Companion):
         return cls(state["half_life"], state["items"])
 
 
+def _count(ptr: Int64, item: Int32, kind: Int16, horizon: int, hits: Float64, trials: Float64) -> int:
+    """Add the positions of some users to `hits` and `trials`, float64[AGES, kinds * TIMES]; the number of
+    different pairs of user and item."""
+    lengths = np.diff(ptr)
+    user = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+    position = np.arange(len(item)) - np.repeat(ptr[:-1], lengths)
+    length = np.repeat(lengths, lengths)
+    order = np.lexsort((position, item, user))
+    same = (np.diff(item[order]) == 0) & (np.diff(user[order]) == 0)
+    following = np.full(len(order), -1, dtype=np.int64)
+    following[order[:-1][same]] = position[order[1:][same]]
+    so_far = np.empty(len(order), dtype=np.int64)
+    runs = np.flatnonzero(np.concatenate(([True], ~same))) if len(order) else np.empty(0, np.int64)
+    so_far[order] = np.arange(len(order)) - np.repeat(runs, np.diff(np.append(runs, len(order)))) + 1
+    cell = kind.astype(np.int64) * TIMES + np.searchsorted(_TIMES_EDGES, so_far, side="right")
+    returns = following >= 0
+    # The questions an event takes part in: from just after it to its return, or to the end of all.
+    asked = np.where(returns, following - position, length - 1 - position)
+    early = np.where(returns, np.maximum(asked - horizon, 0), asked)
+    for age in range(AGES):
+        low, high = (1 << age) - 1, (1 << (age + 1)) - 1 if age < AGES - 1 else 1 << 40
+        trials[age] += _added(cell, np.minimum(asked, high) - np.minimum(asked, low), trials.shape[1])
+        came = np.where(returns, np.clip(asked, low, high) - np.clip(early, low, high), 0)
+        hits[age] += _added(cell, came, trials.shape[1])
+    return len(runs)
+
+
 def _last_met(item: Int32) -> tuple[Int32, Int64, Int64]:
     """Distinct items, the place of the last event of each, and how many events each had."""
     items, first, times = np.unique(item[::-1], return_index=True, return_counts=True)
     return items, len(item) - 1 - first, times
 
 
-def _added(cell: Int64, amount: Int64, kinds: int) -> Float64:
-    return np.bincount(cell, weights=amount, minlength=kinds * TIMES).astype(np.float64)
+def _added(cell: Int64, amount: Int64, cells: int) -> Float64:
+    return np.bincount(cell, weights=amount, minlength=cells).astype(np.float64)
 
 
 def _logs(hits: Float64, trials: Float64, kinds: int, unmet: float) -> Float32:

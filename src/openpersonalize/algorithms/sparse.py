@@ -3,7 +3,7 @@ fast."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 from .companion import Float32, Float64, Int32, Int64
 from .mapped import mapped
 
-PAIRS = 3_000_000
+PAIRS = 1_000_000
 """Pairs counted at a time: 8 bytes each, sorted in place."""
 
 
@@ -52,14 +52,22 @@ class SparseRows:
         return cls(*(mapped(folder / f"{name}.{part}.npy") for part in ("ptr", "col", "value")))
 
 
-def join(parts: list[tuple[Int64, Int32, Float32]], n: int) -> SparseRows:
-    """Rows from pieces (row, column, value), in order of rows."""
-    row = np.concatenate([part[0] for part in parts]) if parts else np.empty(0, np.int64)
+def join(parts: Iterable[tuple[Int64, Int32, Float32]], n: int) -> SparseRows:
+    """Rows from pieces (row, column, value), in order of rows; no row is in two pieces. Memory: the table and
+    one column of it again."""
     ptr = np.zeros(n + 1, dtype=np.int64)
-    np.cumsum(np.bincount(row, minlength=n), out=ptr[1:])
-    col = np.concatenate([part[1] for part in parts]) if parts else np.empty(0, np.int32)
-    value = np.concatenate([part[2] for part in parts]) if parts else np.empty(0, np.float32)
-    return SparseRows(ptr, col, value)
+    cols, values = [np.empty(0, np.int32)], [np.empty(0, np.float32)]
+    for row, col, value in parts:
+        if len(row):
+            first = int(row[0])
+            counts = np.bincount(row - first)
+            ptr[first + 1 : first + 1 + len(counts)] = counts
+            cols.append(col)
+            values.append(value)
+    np.cumsum(ptr, out=ptr)
+    col = np.concatenate(cols)
+    cols.clear()
+    return SparseRows(ptr, col, np.concatenate(values))
 
 
 def summed(keys: Int64, levels: Float64, bits: int) -> tuple[Int64, Float64]:

@@ -6,13 +6,14 @@ divided by ``count_i ** 0.8 * (count_j + 5) ** 0.2``. A history scores with its 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
-from .companion import Companion, Events, Float32, History
+from .companion import Companion, Events, Float32, Float64, History, Int32, Int64
 from .sparse import PAIRS, SparseRows, join, spans, strongest, summed
 
 REACH = 20
@@ -21,6 +22,8 @@ RECENT = 30
 AGE_FADE = np.float32(0.8)
 TOP = 500
 OFFSET = np.float32(0.1)
+
+Places: TypeAlias = npt.NDArray[np.signedinteger[Any]]
 
 _DISTANCE_BITS = 5
 _WEIGHT_BITS = 4
@@ -37,8 +40,8 @@ class Transitions(Companion):
 
     @classmethod
     def fit(cls, events: Events, top: int = TOP, check: Callable[[], None] = lambda: None) -> Transitions:
-        """Count. About a second per million events; memory: 8 bytes for `PAIRS` pairs at a time, and the
-        table.
+        """Count. About a second per million events; memory: 9 bytes per event, 8 bytes for `PAIRS` pairs at a
+        time a few times over, and the table.
 
         Args:
             events: all of them.
@@ -48,37 +51,7 @@ class Transitions(Companion):
         n, length = events.n, len(events.item)
         if length >= 2 and n >= 1 << 27:
             raise ValueError("more items than a table of transitions can number")
-        strengths, level = np.unique(events.weight, return_inverse=True)
-        if len(strengths) > 1 << _WEIGHT_BITS:
-            raise ValueError(f"at most {1 << _WEIGHT_BITS} distinct weights of events, not {len(strengths)}")
-        bits = _DISTANCE_BITS + _WEIGHT_BITS
-        fades = FADE ** np.arange(1 << _DISTANCE_BITS)
-        levels = np.multiply.outer(
-            np.pad(strengths, (0, (1 << _WEIGHT_BITS) - len(strengths))), fades
-        ).ravel()
-        count = np.bincount(events.item, minlength=n).astype(np.float64)
-        to_norm = (count + 5.0) ** -0.2
-        from_norm = np.maximum(count, 1.0) ** -0.8
-        last = np.repeat(events.ptr[1:], np.diff(events.ptr))
-        by_item = np.argsort(events.item, kind="stable")
-        item, level = events.item.astype(np.int64), level.astype(np.int64)
-        parts = []
-        for first, end in spans(count.astype(np.int64) * REACH, PAIRS):
-            check()
-            begin, stop = np.searchsorted(events.item[by_item], (first, end))
-            source = by_item[begin:stop]
-            keys = []
-            for distance in range(1, REACH + 1):
-                here = source[source + distance < last[source]]
-                target = here + distance
-                low = (level[target] << _DISTANCE_BITS) | (distance - 1)
-                keys.append((item[here] * n + item[target]) << bits | low)
-            cells, sums = summed(np.concatenate(keys), levels, bits)
-            row = cells // n
-            col = (cells - row * n).astype(np.int32)
-            value = (sums * from_norm[row] * to_norm[col]).astype(np.float32)
-            parts.append(strongest(row, col, value, top))
-        return cls(join(parts, n))
+        return cls(join(_Counting(events).parts(top, check), n))
 
     def feature(self, history: History) -> Float32:
         """See the class."""
@@ -99,3 +72,64 @@ class Transitions(Companion):
     def load(cls, folder: Path, name: str) -> Transitions:
         """Map what `save` wrote."""
         return cls(SparseRows.load(folder, name))
+
+
+class _Counting:
+    """The cells of the table, row by row."""
+
+    def __init__(self, events: Events) -> None:
+        self.events, self.n = events, events.n
+        constant = events.weight.strides == (0,)
+        strengths = np.unique(events.weight[:1] if constant else events.weight)
+        if len(strengths) > 1 << _WEIGHT_BITS:
+            raise ValueError(f"at most {1 << _WEIGHT_BITS} distinct weights of events, not {len(strengths)}")
+        self.strengths = strengths
+        fades = FADE ** np.arange(1 << _DISTANCE_BITS)
+        padded = np.pad(strengths, (0, (1 << _WEIGHT_BITS) - len(strengths)))
+        self.levels = np.multiply.outer(padded, fades).ravel()
+        self.count = np.bincount(events.item, minlength=self.n)
+        self.to_norm = (self.count + 5.0) ** -0.2
+        self.from_norm = np.maximum(self.count, 1.0) ** -0.8
+        narrow: type[np.signedinteger[Any]] = np.int32 if len(events.item) < 1 << 31 else np.int64
+        self.last = np.repeat(events.ptr[1:].astype(narrow), np.diff(events.ptr))
+        self.by_item = np.argsort(events.item, kind="stable").astype(narrow)
+
+    def parts(self, top: int, check: Callable[[], None]) -> Iterator[tuple[Int64, Int32, Float32]]:
+        """See `sparse.join`. A row of more than `PAIRS` pairs is counted alone, in an array of all items."""
+        starts = np.concatenate(([0], np.cumsum(self.count)))
+        for first, end in spans(self.count * REACH, PAIRS):
+            check()
+            source = self.by_item[starts[first] : starts[end]]
+            if len(source) * REACH > PAIRS:
+                mass = self._dense(source)
+                col = np.flatnonzero(mass).astype(np.int32)
+                row, sums = np.full(len(col), first), mass[col]
+            else:
+                cells, sums = self._sparse(source)
+                row = cells // self.n
+                col = (cells - row * self.n).astype(np.int32)
+            value = (sums * self.from_norm[row] * self.to_norm[col]).astype(np.float32)
+            yield strongest(row, col, value, top)
+
+    def _sparse(self, source: Places) -> tuple[Int64, Float64]:
+        bits = _DISTANCE_BITS + _WEIGHT_BITS
+        keys = []
+        for here, target, level in self._pairs(source):
+            keys.append((self.events.item[here].astype(np.int64) * self.n + self.events.item[target]) << bits)
+            keys[-1] |= level
+        return summed(np.concatenate(keys), self.levels, bits)
+
+    def _dense(self, source: Places) -> Float64:
+        mass = np.zeros(self.n)
+        for start in range(0, len(source), PAIRS):
+            for _, target, level in self._pairs(source[start : start + PAIRS]):
+                mass += np.bincount(self.events.item[target], weights=self.levels[level], minlength=self.n)
+        return mass
+
+    def _pairs(self, source: Places) -> Iterator[tuple[Places, Places, Places]]:
+        """By distance: from which events, to which, and the places of their weights in `levels`."""
+        for distance in range(1, REACH + 1):
+            here = source[source + distance < self.last[source]]
+            target = here + distance
+            strength = np.searchsorted(self.strengths, self.events.weight[target])
+            yield here, target, (strength << _DISTANCE_BITS) | (distance - 1)

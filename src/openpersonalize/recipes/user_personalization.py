@@ -214,7 +214,9 @@ def companions(
     ]
     if recency:
         # Popularity's clock ends with the last event: one from the future would fade all the others away.
-        times = np.minimum(everything.time, training.moment)
+        times = everything.time
+        if len(times) and int(times.max()) > training.moment:
+            times = np.minimum(times, training.moment)
         timeline = Timeline.of(everything.item, times, everything.weight)
         recents = [Recent(half_life, n, timeline) for half_life in half_lives(times)]
         steps += [(one.name, lambda one=one: one) for one in recents]  # type: ignore[misc]
