@@ -12,6 +12,7 @@ from ..errors import OpenPersonalizeError
 from .copy import copy
 from .demo import demo
 from .environment import environment
+from .evaluate import evaluate
 from .jobs import jobs
 from .key import key
 from .serve import serve
@@ -37,7 +38,7 @@ def main() -> None:
 
 
 # A command lives in a module of its own and is added here.
-for command in (serve, environment, key, copy, jobs, demo):
+for command in (serve, environment, key, copy, jobs, evaluate, demo):
     main.add_command(command)
 
 

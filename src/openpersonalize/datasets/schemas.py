@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -155,6 +155,39 @@ def metadata_fields(schema: Schema, dataset_type: str, domain: str | None) -> tu
     """The caller's own columns: neither required nor reserved in this dataset type and domain."""
     known = {rule.name for rule in _rules(dataset_type, domain)}
     return tuple(field for field in schema.fields if field.name not in known)
+
+
+def known_fields(dataset_type: str, domain: str | None = None) -> tuple[Field, ...]:
+    """The required and the reserved columns of a dataset type, as a schema may name them: with null where
+    that is allowed."""
+    return tuple(
+        Field(rule.name, rule.type, rule.nullable, rule.flag == "categorical", rule.flag == "textual")
+        for rule in _rules(dataset_type, domain)
+    )
+
+
+def required_names(dataset_type: str, domain: str | None = None) -> tuple[str, ...]:
+    """The columns that a schema of this type must have."""
+    return tuple(rule.name for rule in _rules(dataset_type, domain) if rule.required)
+
+
+def schema_text(dataset_type: str, fields: Iterable[Field]) -> str:
+    """The Avro record, as CreateSchema takes it."""
+    members: list[dict[str, Any]] = []
+    for field in fields:
+        member: dict[str, Any] = {"name": field.name}
+        member["type"] = ["null", field.type] if field.nullable else field.type
+        flags = {"categorical": field.categorical, "textual": field.textual, "itemName": field.item_name}
+        members.append(member | {flag: True for flag, is_set in flags.items() if is_set})
+    return json.dumps(
+        {
+            "type": "record",
+            "name": _SPELLED[dataset_type],
+            "namespace": "com.amazonaws.personalize.schema",
+            "fields": members,
+            "version": "1.0",
+        }
+    )
 
 
 def dataset_type_named(record_name: str) -> str | None:

@@ -1,0 +1,287 @@
+"""Recipes compared on one data set: one split, the same questions, paired intervals.
+
+Each recipe is trained on what the split leaves for training and asked about the rest over the whole
+catalogue, twice: as served (``kept``: what the user met before may come, and counts), and with it left out
+(``excluded``: neither listed nor counted; users who met nothing new are not asked then).
+
+Memory: one model at a time, and per recipe about 250 bytes and 15 numbers for each of at most
+`splits.MOST_USERS` users.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ..datasets.sequences import Bools, Int32, Sequences
+from ..errors import JobFailed
+from ..recipes.base import Configuration, Model, Recipe, Training, TrainingData
+from . import bootstrap
+from .lists import Fame, diversity, exposure_gini, mean_over_list
+from .measure import ask, best
+from .metrics import CUTS, LIST, Float64, ideal_gains, ndcg, precision, recall, reciprocal_rank
+from .peak import forget_peak, peak_bytes
+from .splits import SPLITS, Split, sampled
+
+SHORT = 10
+"""Length of the lists whose novelty, diversity and popularity are looked at."""
+
+ACCURACY = (
+    "mean_reciprocal_rank_at_25",
+    *(
+        f"{name}_at_{k}"
+        for name in ("normalized_discounted_cumulative_gain", "precision", "recall")
+        for k in CUTS
+    ),
+)
+CHARACTER = ("novelty_at_10", "diversity_at_10", "popularity_at_10", "popularity_bias_at_10")
+PER_USER = (*ACCURACY, *CHARACTER)
+"""Measures that are means over users, and so have intervals; see `docs/evaluate.md`."""
+
+OVERALL = ("coverage", "exposure_gini_at_10")
+"""Measures of all lists together. They grow or fall with the number of users asked, which resampling changes:
+no interval."""
+
+MODES = ("kept", "excluded")
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A recipe with its settings."""
+
+    recipe: Recipe
+    configuration: Configuration
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measure of one recipe: the mean over users and seeds, the bounds of its 95 % interval, the same for
+    the difference to the baseline (None for the baseline itself, and without an interval), and the mean of
+    each seed."""
+
+    mean: float
+    by_seed: tuple[float, ...]
+    low: float | None = None
+    high: float | None = None
+    difference: float | None = None
+    difference_low: float | None = None
+    difference_high: float | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was found for one recipe: figures by mode and measure; seconds to train and bytes of memory that
+    the whole process held meanwhile, by seed."""
+
+    name: str
+    arn: str
+    hyperparameters: Mapping[str, Any]
+    figures: Mapping[str, Mapping[str, Figure]]
+    training_seconds: tuple[float, ...]
+    peak_memory_bytes: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that was found; `questions` by mode."""
+
+    split: str
+    seeds: tuple[int, ...]
+    interactions: int
+    training_interactions: int
+    users: int
+    items: int
+    questions: Mapping[str, int]
+    baseline: str
+    results: tuple[Result, ...]
+    confidence: float = bootstrap.CONFIDENCE
+    resamples: int = bootstrap.RESAMPLES
+
+
+@dataclass
+class _Run:
+    """One trained model: values float64[Q, measures] and overall figures by mode."""
+
+    values: dict[str, Float64] = field(default_factory=dict)
+    overall: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    seconds: float = 0.0
+    memory: int | None = None
+
+
+def compare(
+    data: TrainingData,
+    entrants: Sequence[Entrant],
+    *,
+    split: str,
+    seeds: Sequence[int],
+    training: Training,
+    begin: Callable[[str, int], None] = lambda recipe, seed: None,
+) -> Comparison:
+    """Train and measure every entrant with every seed.
+
+    Args:
+        data: all of it. entrants: the first one is the baseline.
+        split: a name of `splits.SPLITS`.
+        seeds: sources of random choices; figures are means over them. The first also draws the resamples.
+        training: threads, progress, stop; its seed is replaced.
+        begin: told what begins.
+
+    Raises:
+        JobFailed: nothing to train on or nobody to ask, or a recipe cannot be trained; the sentence says
+            which.
+    """
+    sequences = data.sequences
+    parts = SPLITS[split](sequences)
+    asked = sampled(sequences, parts)
+    if not len(asked.user) or not parts.training.any():
+        raise JobFailed(
+            f"The split {split} leaves nobody to ask: it takes users with two or more interactions."
+            " Try another --split, or more data."
+        )
+    shown = replace(data, sequences=sequences.where(parts.training))
+    fame = Fame.of(shown.sequences)
+    runs: list[list[_Run]] = []
+    for entrant in entrants:
+        runs.append([])
+        for seed in seeds:
+            begin(entrant.recipe.name, seed)
+            run, model = _train(entrant, shown, replace(training, seed=seed))
+            for mode in MODES:
+                run.values[mode], run.overall[mode] = _measured(
+                    model, sequences, asked, shown.sequences, fame, mode == "excluded", training
+                )
+            del model
+            runs[-1].append(run)
+    fresh = ~np.isnan(runs[0][0].values["excluded"][:, 0])
+    people = {"kept": np.ones(len(asked.user), dtype=np.bool_), "excluded": fresh}
+    figures = {mode: _figures([[one.values[mode] for one in each] for each in runs],
+                              [[one.overall[mode] for one in each] for each in runs],
+                              people[mode], seeds[0]) for mode in MODES}  # fmt: skip
+    return Comparison(
+        split,
+        tuple(seeds),
+        len(sequences.item),
+        int(parts.training.sum()),
+        len(sequences.users),
+        len(sequences.items),
+        {mode: int(people[mode].sum()) for mode in MODES},
+        entrants[0].recipe.name,
+        tuple(
+            Result(
+                entrant.recipe.name,
+                entrant.recipe.arn,
+                dict(entrant.configuration.parameters),
+                {mode: figures[mode][place] for mode in MODES},
+                tuple(run.seconds for run in runs[place]),
+                tuple(run.memory for run in runs[place]),
+            )
+            for place, entrant in enumerate(entrants)
+        ),
+    )
+
+
+def _train(entrant: Entrant, shown: TrainingData, training: Training) -> tuple[_Run, Model]:
+    forget_peak()
+    began = time.monotonic()
+    try:
+        model = entrant.recipe.fit(shown, entrant.configuration, training)
+    except JobFailed as error:
+        raise JobFailed(f"{entrant.recipe.name} cannot be trained: {error.message}") from error
+    return _Run(seconds=time.monotonic() - began, memory=peak_bytes()), model
+
+
+def _measured(
+    model: Model,
+    sequences: Sequences,
+    split: Split,
+    shown: Sequences,
+    fame: Fame,
+    excluded: bool,
+    training: Training,
+) -> tuple[Float64, tuple[float, ...]]:
+    """float64[Q, PER_USER], NaN for users that are not asked; and the figures OVERALL."""
+    count = len(split.user)
+    lists = np.full((count, LIST), -1, dtype=np.int32)
+    hits = np.zeros((count, LIST))
+    sizes = np.zeros(count, dtype=np.int64)
+    truth_fame = np.zeros(count)
+    asked = ask(model, sequences, split, seen_excluded=excluded,
+                progress=training.progress, check=training.check)  # fmt: skip
+    for k, (_, truth, _), scores in asked:
+        if excluded:
+            start = int(sequences.ptr[split.user[k]])
+            met = np.unique(sequences.item[start : split.start[k]])
+            truth = np.setdiff1d(truth, met)
+            if not len(truth):
+                continue
+            scores = scores.copy()
+            scores[met] = -np.inf
+        listed = best(scores, LIST)
+        listed = listed[scores[listed] > -np.inf]
+        lists[k, : len(listed)] = listed
+        hits[k, : len(listed)] = np.isin(listed, truth)
+        sizes[k] = len(truth)
+        truth_fame[k] = fame.percentile[truth].mean()
+    values = _per_user(lists, hits, sizes, truth_fame, shown, fame)
+    values[sizes == 0] = np.nan
+    items = len(sequences.items)
+    coverage = len(np.unique(lists[lists >= 0])) / max(items, 1)
+    return values, (coverage, exposure_gini(lists[:, :SHORT], items))
+
+
+def _per_user(
+    lists: Int32, hits: Float64, sizes: Any, truth_fame: Float64, shown: Sequences, fame: Fame
+) -> Float64:
+    """float64[Q, PER_USER]."""
+    ideal, short = ideal_gains(sizes), lists[:, :SHORT]
+    popularity = mean_over_list(fame.percentile, short)
+    return np.column_stack(
+        [
+            reciprocal_rank(hits),
+            *(ndcg(hits, ideal, k) for k in CUTS),
+            *(precision(hits, k) for k in CUTS),
+            *(recall(hits, sizes, k) for k in CUTS),
+            mean_over_list(fame.surprise(), short),
+            diversity(shown, short),
+            popularity,
+            popularity - truth_fame,
+        ]
+    )
+
+
+def _figures(
+    values: list[list[Float64]], overall: list[list[tuple[float, ...]]], people: Bools, seed: int
+) -> list[dict[str, Figure]]:
+    """Figures of every entrant; the first is the baseline."""
+    by_seed = [np.stack([one[people] for one in each]).mean(axis=1) if people.any()
+               else np.zeros((len(each), len(PER_USER))) for each in values]  # fmt: skip
+    users = np.stack([np.mean([one[people] for one in each], axis=0) for each in values], axis=1)
+    count, entrants, measures = users.shape
+    means = bootstrap.resampled_means(users.reshape(count, -1), seed).reshape(-1, entrants, measures)
+    low, high = bootstrap.interval(means)
+    under, over = bootstrap.interval(means - means[:, :1])
+    found: list[dict[str, Figure]] = []
+    for e in range(entrants):
+        mean = by_seed[e].mean(axis=0)
+        difference = mean - by_seed[0].mean(axis=0)
+        figures = {
+            name: Figure(
+                float(mean[m]),
+                tuple(by_seed[e][:, m].tolist()),
+                float(low[e, m]),
+                float(high[e, m]),
+                *((float(difference[m]), float(under[e, m]), float(over[e, m])) if e else ()),
+            )
+            for m, name in enumerate(PER_USER)
+        }
+        for o, name in enumerate(OVERALL):
+            seeds = tuple(one[o] for one in overall[e])
+            first = float(np.mean([one[o] for one in overall[0]]))
+            mean_of_all = float(np.mean(seeds))
+            figures[name] = Figure(mean_of_all, seeds, difference=mean_of_all - first if e else None)
+        found.append(figures)
+    return found

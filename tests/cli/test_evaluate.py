@@ -1,0 +1,218 @@
+"""The command on data whose figures can be counted by hand, and on the data folder of a live server."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+import shop
+from live import Server, Wait, make_shop
+from openpersonalize.cli.main import main
+from openpersonalize.evaluation import plot
+
+POPULAR, PERSONAL = "aws-popularity-count", "aws-user-personalization-v2"
+NDCG, MRR = "normalized_discounted_cumulative_gain_at_10", "mean_reciprocal_rank_at_25"
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(main, ["evaluate", "--threads", "1", *words])
+
+
+def found(folder: Path) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads((folder / "evaluation.json").read_text())
+    return told
+
+
+def of_recipe(told: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(one for one in told["results"] if one["name"] == name)
+
+
+@pytest.fixture
+def everybody(tmp_path: Path) -> Path:
+    """100 users meet a, then b, then c."""
+    path = tmp_path / "interactions.csv"
+    rows = [
+        f"u{user:03},{item},{60 * user + place}" for user in range(100) for place, item in enumerate("abc")
+    ]
+    path.write_text("\n".join(["user_id,ITEM_ID,TIMESTAMP", *rows]) + "\n")
+    return path
+
+
+@pytest.fixture
+def clusters(tmp_path: Path) -> Path:
+    """120 users, half of whom meet a0..a9 only, the others b0..b9; packed."""
+    rng = np.random.default_rng(3)
+    rows = [
+        f"u{user:03},{'ab'[user % 2]}{item},{977 * user + 60 * place}"
+        for user in range(120)
+        for place, item in enumerate(rng.permutation(10)[:9].tolist())
+    ]
+    path = tmp_path / "clusters.csv.gz"
+    path.write_bytes(gzip.compress("\n".join(["USER_ID,ITEM_ID,TIMESTAMP", *rows]).encode()))
+    return path
+
+
+def test_figures_that_can_be_counted(everybody: Path, tmp_path: Path) -> None:
+    # Trained without everybody's last event, c is unknown: popularity lists a, b, c.
+    out = tmp_path / "out"
+    words = ("--minimum-data", "off", "--recipe", POPULAR, "--split", "last", "--output", str(out))
+    result = run("--interactions", str(everybody), *words)
+    assert result.exit_code == 0, result.output
+    told = found(out)
+    assert (told["interactions"], told["training_interactions"]) == (300, 200)
+    assert (told["users"], told["items"]) == (100, 3)
+    assert told["questions"] == {"kept": 100, "excluded": 100}
+    kept, excluded = (of_recipe(told, POPULAR)["figures"][mode] for mode in ("kept", "excluded"))
+    rare = math.log2(100)  # c was met by nobody: it counts as met by one of a hundred
+    assert {name: kept[name]["mean"] for name in kept} == pytest.approx(
+        {
+            MRR: 1 / 3,
+            "normalized_discounted_cumulative_gain_at_5": 0.5,
+            NDCG: 0.5,
+            "normalized_discounted_cumulative_gain_at_25": 0.5,
+            "precision_at_5": 1 / 5,
+            "precision_at_10": 1 / 10,
+            "precision_at_25": 1 / 25,
+            "recall_at_5": 1.0,
+            "recall_at_10": 1.0,
+            "recall_at_25": 1.0,
+            "novelty_at_10": rare / 3,
+            "diversity_at_10": 1 - 1 / 3,  # of three pairs one has the same users, two share nobody
+            "popularity_at_10": 0.5,
+            "popularity_bias_at_10": 0.5 - 1 / 6,
+            "coverage": 1.0,
+            "exposure_gini_at_10": 0.0,
+        }
+    )
+    assert (excluded[MRR]["mean"], excluded[NDCG]["mean"]) == (1.0, 1.0)
+    assert excluded["novelty_at_10"]["mean"] == pytest.approx(rare)
+    assert excluded["popularity_bias_at_10"]["mean"] == pytest.approx(0.0)
+    assert excluded["coverage"]["mean"] == pytest.approx(1 / 3)
+    assert excluded["exposure_gini_at_10"]["mean"] == pytest.approx(2 / 3)
+    assert (kept[NDCG]["low"], kept[NDCG]["high"]) == (0.5, 0.5)  # all users alike
+    assert kept["coverage"]["low"] is None
+
+
+def test_recipes_are_told_apart_and_seeds_averaged(clusters: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ("--recipe", POPULAR, "--recipe", f"arn:aws:personalize:::recipe/{PERSONAL}", "--split", "last")
+    seeds = ("--seed", "1", "--seed", "2")
+    result = run("--interactions", str(clusters), *words, *seeds, "--output", str(out))
+    assert result.exit_code == 0, result.output
+    told = found(out)
+    assert told["baseline"] == POPULAR
+    for mode in ("kept", "excluded"):
+        baseline, personal = (of_recipe(told, name)["figures"][mode][NDCG] for name in (POPULAR, PERSONAL))
+        assert baseline["difference"] is None
+        assert len(personal["by_seed"]) == 2
+        assert personal["mean"] == pytest.approx(sum(personal["by_seed"]) / 2)
+        assert personal["difference"] == pytest.approx(personal["mean"] - baseline["mean"])
+        assert personal["low"] < personal["mean"] < personal["high"]
+        assert personal["difference_low"] <= personal["difference"] <= personal["difference_high"]
+    assert of_recipe(told, PERSONAL)["figures"]["excluded"][NDCG]["difference_low"] > 0
+    assert min(of_recipe(told, PERSONAL)["training_seconds"]) > 0
+    rows = list(csv.DictReader((out / "evaluation.csv").open()))
+    assert len(rows) == 2 * 2 * 16
+    told_so = {(row["recipe"], row["mode"], row["measure"]): row["mean"] for row in rows}
+    assert (
+        float(told_so[PERSONAL, "kept", NDCG]) == of_recipe(told, PERSONAL)["figures"]["kept"][NDCG]["mean"]
+    )
+    assert (out / "evaluation.png").read_bytes().startswith(b"\x89PNG")
+    lines = result.stdout.splitlines()
+    assert sum(line.startswith(PERSONAL) for line in lines) == 5
+    assert not any("\x1b" in line for line in lines)
+
+
+def test_without_matplotlib(everybody: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plot, "available", lambda: False)
+    out = tmp_path / "out"
+    words = ("--minimum-data", "off", "--recipe", POPULAR, "--output", str(out))
+    result = run("--interactions", str(everybody), *words)
+    assert result.exit_code == 0, result.output
+    assert "openpersonalize[plot]" in result.output
+    assert sorted(path.name for path in out.iterdir()) == ["evaluation.csv", "evaluation.json"]
+
+
+def test_wrong_rows_are_told_with_their_places(tmp_path: Path) -> None:
+    path, items = tmp_path / "bad.csv", tmp_path / "items.csv"
+    path.write_text("USER_ID,ITEM_ID,TIMESTAMP\nu1,a,1\nu2,,2\nu3,b,soon\n")
+    items.write_text("ITEM_ID,PRICE,CREATION_TIMESTAMP\na,1.5,7\nb,2,yesterday\n")
+    result = run("--interactions", str(path), "--items", str(items), "--recipe", POPULAR)
+    assert result.exit_code == 2
+    for place in ("bad.csv, line 3, column ITEM_ID", "bad.csv, line 4, column TIMESTAMP",
+                  "items.csv, line 3, column CREATION_TIMESTAMP"):  # fmt: skip
+        assert place in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "either --interactions with a CSV file or --dataset-group"),
+        (("--interactions", "{file}", "--dataset-group", "shop"), "and not both"),
+        (("--dataset-group", "shop", "--users", "{file}"), "leave the files out"),
+        (("--dataset-group", "shop", "--data-dir", "{none}"), "is no data folder"),
+        (("--interactions", "{file}", "--recipe", "nearest"), "There is no recipe nearest; it trains aws-"),
+        (("--interactions", "{file}", "--recipe", "aws-sims"), "aws-sims"),
+        (("--interactions", "{file}", "--set", "bptt=3"), "RECIPE.NAME=VALUE"),
+        (("--interactions", "{file}", "--recipe", POPULAR, "--set", "aws-user-personalization.bptt=3"),
+         "about a recipe that is not compared"),
+        (("--interactions", "{file}", "--set", "aws-user-personalization.bptt=900"), "bptt must be between"),
+        (("--interactions", "{file}", "--set", f"{POPULAR}.width=9"), "no hyperparameter 'width'"),
+        (("--interactions", "{file}", "--event-type", "click"), "no EVENT_TYPE field"),
+        (("--interactions", "{file}", "--schema", "{file}"), "not valid JSON"),
+        (("--interactions", "{file}", "--schema", "{schema}"), "'Items', not after a file given"),
+        (("--interactions", "{file}", "--users", "{file}"), "a Users file has no column ITEM_ID"),
+        (("--interactions", "{schema}",), "the header lacks USER_ID, ITEM_ID, TIMESTAMP"),
+        (("--interactions", "{file}", "--minimum-data", "on"), "fewer than 1000 interactions"),
+    ],
+)  # fmt: skip
+def test_wrong_words(words: tuple[str, ...], told: str, everybody: Path, tmp_path: Path) -> None:
+    schema = tmp_path / "items.avsc"
+    schema.write_text(shop.SCHEMAS["Items"])
+    places = {"file": everybody, "schema": schema, "none": tmp_path / "none"}
+    result = run(
+        *(["--minimum-data", "off"] if "on" not in words else []), *(w.format(**places) for w in words)
+    )
+    assert result.exit_code == 2
+    assert told in result.output
+
+
+def test_nobody_to_ask(tmp_path: Path) -> None:
+    path = tmp_path / "once.csv"
+    path.write_text("USER_ID,ITEM_ID,TIMESTAMP\n" + "".join(f"u{k},a,{k}\n" for k in range(30)))
+    result = run("--interactions", str(path), "--recipe", POPULAR, "--minimum-data", "off")
+    assert result.exit_code == 2
+    assert "leaves nobody to ask" in result.output
+
+
+def test_a_dataset_group_says_what_get_solution_metrics_says(
+    server: Server, region: str, personalize: Any, wait: Wait, tmp_path: Path
+) -> None:
+    stocked = make_shop(server, region)
+    solution = personalize.create_solution(
+        name="measured", datasetGroupArn=stocked.group, performAutoTraining=False,
+        recipeArn=f"arn:aws:personalize:::recipe/{POPULAR}", eventType="click",
+    )["solutionArn"]  # fmt: skip
+    version = personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+    wait.active(version, 120)
+    metrics = personalize.get_solution_metrics(solutionVersionArn=version)["metrics"]
+    out = tmp_path / "out"
+    words = ("--data-dir", str(server.data), "--recipe", POPULAR, "--event-type", "click")
+    result = run("--dataset-group", stocked.group, *words, "--output", str(out))
+    assert result.exit_code == 0, result.output
+    told = found(out)
+    figures = of_recipe(told, POPULAR)["figures"]["kept"]
+    assert told["split"] == "user"
+    assert {name: round(figures[name]["mean"], 4) for name in metrics} == metrics
+    missing = run("--dataset-group", "nowhere", *words)
+    assert missing.exit_code == 2
+    assert "There is no dataset group nowhere" in missing.output
