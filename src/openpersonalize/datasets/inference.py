@@ -3,9 +3,10 @@ values.
 
 Of a column of one's own, all values are looked at. If all are whole numbers it is a long, if all are numbers
 a float, if all are true or false a boolean. Everything else is text, and so is a column whose name ends in
-``ID``, whose numbers are names (of an order or a session, in an Interactions file: only for filters). A text is a category, unless more than half of its values differ: then it
+``ID``, whose numbers are names. A text is a category, unless more than half of its values differ: then it
 is prose (``textual``, the wordiest column of an Items file with three words or more on average), or else
-only for filters. Every such column may be empty. Who wants it otherwise writes a schema.
+only for filters; so is an ``ID`` of an Interactions file, an order's or a session's. Every such column may
+be empty. Who wants it otherwise writes a schema.
 
 Memory: blocks of the file, and up to `MOST_DIFFERENT` values of each column.
 """
