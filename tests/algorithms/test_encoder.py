@@ -12,7 +12,7 @@ import torch
 
 from algorithms.worlds import events_of, past
 from openpersonalize.algorithms import encoder_training
-from openpersonalize.algorithms.companion import Events
+from openpersonalize.algorithms.companion import Events, Session
 from openpersonalize.algorithms.encoder import Block, Encoder, Shape, gap_bucket
 from openpersonalize.algorithms.encoder_network import Network
 from openpersonalize.algorithms.encoder_plan import Feature, Plan, memory_needed, plan_for
@@ -86,6 +86,45 @@ def test_numpy_scores_as_torch_does(block: Block) -> None:
         wanted = network(table[inputs[0]], inputs[1][0], inputs[2][0])[0, -1].numpy()
     found = encoder.encode(item.astype(np.int32), time, event)
     assert np.allclose(found, wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [Shape("gated", 16, 1, longest=9), Shape("gated", 16, 3, longest=9),
+                                   Shape("recurrent", 16, 2, longest=9)])  # fmt: skip
+def test_a_kept_state_goes_on_to_the_vector_of_the_whole_history(shape: Shape) -> None:
+    torch.manual_seed(0)
+    network = Network(replace(QUICK, shape=shape), 20, np.arange(20), 3, []).eval()
+    with torch.no_grad():
+        for value in network.parameters():
+            value.add_(torch.randn_like(value) * 0.3)
+    encoder = network.export()
+    rng = np.random.default_rng(0)
+    for length in (1, 4, 9, 14):
+        item = rng.integers(0, 20, length).astype(np.int32)
+        time = np.cumsum(rng.integers(0, 10**6, length))
+        event = rng.integers(-1, 3, length).astype(np.int16)
+        state = None
+        for end in np.unique(np.concatenate((rng.integers(1, length + 1, 3), [length]))).tolist():
+            state = encoder.state(item[:end], time[:end], event[:end], state)
+            anew = encoder.encode(item[:end], time[:end], event[:end])
+            assert np.allclose(state.vector, anew, atol=1e-5)
+            assert len(state.item) == min(end, shape.longest)
+        # Nothing new costs nothing; an event that came late changes what came after it.
+        assert encoder.state(item, time, event, state) is state
+        late = np.concatenate((time[:1] - 1, time))
+        anew = encoder.encode(np.append(item[-1:], item), late, np.append(event[-1:], event))
+        state = encoder.state(np.append(item[-1:], item), late, np.append(event[-1:], event), state)
+        assert np.allclose(state.vector, anew, atol=1e-5)
+
+
+def test_a_session_keeps_what_saves_work_and_answers_alike() -> None:
+    history = past([1, 2, 3, 4])
+    for shape, remembers in ((QUICK.shape, False), (replace(QUICK.shape, blocks=2), True)):
+        encoder = fit_encoder(chain(), [], replace(QUICK, passes=2, shape=shape)).encoder
+        session = Session()
+        encoder.feature(replace(past([1, 2, 3]), session=session))
+        assert (session.nbytes > 0) == remembers
+        found = encoder.feature(replace(history, session=session))
+        assert np.allclose(found, encoder.feature(history), atol=1e-5)
 
 
 def test_saved_and_opened_it_scores_alike(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from openpersonalize.algorithms.companion import Events
+from openpersonalize.algorithms.companion import Events, Session
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Past:
     now: int
     profile: Mapping[str, str | float] = field(default_factory=dict)
     context: Mapping[str, str | float] = field(default_factory=dict)
+    session: Session | None = None
 
 
 def events_of(

@@ -2,8 +2,11 @@
 
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 
+from openpersonalize.algorithms.encoder import GAPS, Encoder, Shape
+from openpersonalize.recipes.fused import FusedModel, Weights
 from openpersonalize.serving.answer import Promotion, Question, answer, rank
 from openpersonalize.serving.deployment import Memory
 
@@ -305,6 +308,19 @@ def test_ranking_with_metadata(ranking):
 
 # -- what is kept
 
+SHAPE = Shape("recurrent", 8, longest=50)
+
+
+def random_weights(n):
+    rng = np.random.default_rng(0)
+    sizes = {
+        "items": (n, 8), "event": (3, 8), "gap": (GAPS, 8), "norm.weight": (8,), "norm.bias": (8,),
+        "block0.norm1.weight": (8,), "block0.norm1.bias": (8,), "block0.input.weight": (48, 8),
+        "block0.input.bias": (48,), "block0.hidden.weight": (48, 16), "block0.hidden.bias": (48,),
+        "block0.back": (8, 16),
+    }  # fmt: skip
+    return {name: rng.standard_normal(size, dtype=np.float32) for name, size in sizes.items()}
+
 
 def test_what_is_kept_stays_within_its_bound(tmp_path_factory):
     with made(tmp_path_factory, V1) as one:
@@ -312,7 +328,28 @@ def test_what_is_kept_stays_within_its_bound(tmp_path_factory):
         for user in range(30):
             ask(one, f"user-{user:02d}", 25, chosen=one.filter(NOT_BOUGHT))
             assert one.memory.states.bytes <= 30_000
-            assert one.memory.vectors.bytes <= 30_000
+            assert one.memory.vectors.bytes <= 15_000
+
+
+def test_a_model_goes_on_from_what_it_kept_of_the_user(tmp_path_factory):
+    with made(tmp_path_factory, V1) as one:
+        events = one.trained.artifact.history("user-01")[0]
+        model = one.trained.model
+        encoder = Encoder(SHAPE, random_weights(len(model.items)))
+        weights = Weights({"encoder": 1.0}, {"encoder": 1.0})
+        one.trained.model = FusedModel(model.items, model.popularity, model.popular, [encoder], weights)
+        before = ids(ask(one, "user-01", 30))
+        (kept,) = one.memory.sessions.get((one.deployment._serial, "user-01")).kept.values()
+        assert len(kept.item) == len(events)
+        one.event("user-01", "item-05")
+        after = ids(ask(one, "user-01", 30))
+        (grown,) = one.memory.sessions.get((one.deployment._serial, "user-01")).kept.values()
+        assert len(grown.item) == len(events) + 1
+        assert one.memory.sessions.bytes > 0
+        one.memory.sessions.clear()
+        one.memory.vectors.clear()
+        one.memory.states.clear()
+        assert ids(ask(one, "user-01", 30)) == after != before
 
 
 def test_scores_are_worked_out_anew_after_their_span(tmp_path_factory):

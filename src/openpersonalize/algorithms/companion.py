@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -44,8 +44,22 @@ class Events:
         return np.repeat(np.arange(len(self.ptr) - 1, dtype=np.int32), np.diff(self.ptr))
 
 
+class Session:
+    """What members keep of one user between questions, by name of the member. Belongs to one thread."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.kept: dict[str, Any] = {}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what is kept."""
+        return sum(one.nbytes for one in self.kept.values())
+
+
 class History(Protocol):
-    """The events of one user up to a moment, oldest first; what is known of the user, and of the request."""
+    """The events of one user up to a moment, oldest first; what is known of the user, and of the request;
+    and the user's session, None where nothing is kept."""
 
     @property
     def item(self) -> Int32: ...
@@ -59,6 +73,8 @@ class History(Protocol):
     def profile(self) -> Mapping[str, str | float]: ...
     @property
     def context(self) -> Mapping[str, str | float]: ...
+    @property
+    def session(self) -> Session | None: ...
 
 
 class Companion(ABC):

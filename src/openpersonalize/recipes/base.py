@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ..algorithms.companion import Session
 from ..datasets.schemas import MAX_TIMESTAMP
 
 if TYPE_CHECKING:
@@ -188,6 +189,7 @@ class Query:
         seen_excluded: the answer will leave out the items the user has met.
         profile: values of Users columns, as they were at training. context: values of Interactions columns
             in the situation of the request. Strings of several values have ``|`` between them.
+        session: where a model may keep what the user's next question can go on from; None: nowhere.
     """
 
     item: Int32
@@ -198,6 +200,7 @@ class Query:
     seen_excluded: bool = False
     profile: Mapping[str, str | float] = field(default_factory=dict)
     context: Mapping[str, str | float] = field(default_factory=dict)
+    session: Session | None = None
 
 
 class Model(ABC):

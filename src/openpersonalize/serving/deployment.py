@@ -14,13 +14,14 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from ..algorithms.companion import Session
 from ..datasets.columns import ColumnSet
 from ..datasets.histories import InteractionHistories
 from ..events.follower import Follower
 from ..events.history import EMPTY, History
 from ..filters.compiler import BoundFilter
 from ..recipes.artifact import Artifact
-from ..recipes.base import Recipe
+from ..recipes.base import Query, Recipe
 from .catalogue import Catalogue, Value
 from .exploration import Panel, neutral, panel_of
 from .history import AWAY_SECONDS, NOTHING, Int32, Met, Recent, met
@@ -128,13 +129,15 @@ class Vector(NamedTuple):
 class Memory:
     """What is kept about users, for all deployments of a process.
 
-    Half of `budget` bytes each for states (a few KB a user) and for score vectors (4 bytes an item), least
-    recently used ones going first.
+    Half of `budget` bytes for states (a few KB a user), a quarter each for score vectors (4 bytes an item)
+    and for what models go on from when a user does something (`Query.session`), least recently used ones
+    going first.
     """
 
     def __init__(self, budget: int) -> None:
         self.states: Kept[UserState] = Kept(budget // 2, lambda state: state.size)
-        self.vectors: Kept[Vector] = Kept(budget // 2, _vector_size)
+        self.vectors: Kept[Vector] = Kept(budget // 4, _vector_size)
+        self.sessions: Kept[Session] = Kept(budget // 4, lambda session: session.nbytes)
 
 
 @dataclass(frozen=True)
@@ -267,7 +270,7 @@ class Deployment:
             return self.scores(self.state(None, state.situation), seen_excluded)
         if profile or state.situation:
             query = replace(query, profile=profile, context=dict(state.situation))
-        scores, hidden = self.trained.model.scores(query), None
+        scores, hidden = self._asked(query, user), None
         if self.trained.unscored is not None:
             hidden = scores[self.trained.unscored]
             scores[self.trained.unscored] = GOES
@@ -318,6 +321,17 @@ class Deployment:
             self._grew(state)
         facts = _Facts(self, state, state.met_new[1])
         return chosen.keep(members.columns, user=facts, static=static)[numbers]
+
+    def _asked(self, query: Query, user: str | None) -> FloatArray:
+        """The model's answer, which goes on from what it kept about the user."""
+        if user is None or not len(query.item):
+            return self.trained.model.scores(query)
+        key = (self._serial, user)
+        session = self._memory.sessions.get(key) or Session()
+        scores = self.trained.model.scores(replace(query, session=session))
+        if session.nbytes:
+            self._memory.sessions.put(key, session)
+        return scores
 
     def _grew(self, state: UserState) -> None:
         if state is not self._nobody:
