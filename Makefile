@@ -29,6 +29,15 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench
 
+# Our recipe beside what a team could pick instead, on public data; goes on where it was stopped. See docs/accuracy.md.
+# PEERS_PYTHON=... uses a Python that has requirements/peers.txt already.
+ACCURACY ?= accuracy
+PEERS    := .venv-peers
+bench-accuracy: $(VENV)/.dev $(if $(PEERS_PYTHON),,$(PEERS)/.peers)
+	@test -n "$(DATA_DIR)" || { echo "Name the folder of data sets: make bench-accuracy DATA_DIR=/path"; exit 1; }
+	PEERS_PYTHON="$(or $(PEERS_PYTHON),$(PEERS)/bin/python)" OMP_NUM_THREADS=1 $(BIN)/python -m bench.accuracy \
+	  "$(DATA_DIR)" --results "$(ACCURACY)" --page docs/accuracy.md $(ARGS)
+
 # What takes long: hundreds of kills, long fuzzing.
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest -m soak --timeout 3600
@@ -48,9 +57,10 @@ lock: $(VENV)/.dev
 	$(PIP) install -q pip-tools
 	$(PIP_COMPILE) --extra dev -o requirements/dev.txt pyproject.toml requirements/build.in
 	$(PIP_COMPILE) -c requirements/dev.txt -o requirements/run.txt pyproject.toml requirements/build.in
+	$(PIP_COMPILE) -o requirements/peers.txt requirements/peers.in
 
 clean:
-	rm -rf $(VENV) $(DATA) build dist src/*.egg-info
+	rm -rf $(VENV) $(PEERS) $(DATA) build dist src/*.egg-info
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -63,6 +73,13 @@ $(VENV)/.run: $(BIN)/python requirements/run.txt pyproject.toml
 	$(PIP) install -q $(TORCH)
 	$(PIP) install -q --require-hashes -r requirements/run.txt
 	$(PIP) install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+# The peers' libraries want an older NumPy than we do.
+$(PEERS)/.peers: $(BIN)/python requirements/peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip --disable-pip-version-check install -q $(TORCH)
+	$(PEERS)/bin/python -m pip --disable-pip-version-check install -q --require-hashes -r requirements/peers.txt
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/python requirements/dev.txt pyproject.toml

@@ -128,40 +128,123 @@ def simple(model, inner, full, seed):
     return full.lists(score), ", ".join(f"{k} {v:g}" for k, v in chosen.items()), seconds, True
 
 
-def transformer(model, full, seed, limit, curve):
-    """SASRec or eSASRec of RecTools, to early stop on the last events of 2,000 users, or to the limit."""
-    import pandas as pd
-    import torch
-    from pytorch_lightning import Callback, Trainer, seed_everything
-    from rectools import Columns
-    from rectools.dataset import Dataset
-    from rectools.models import SASRecModel
-    from rectools.models.nn.transformers.ligr import LiGRLayers
+class Transformer:
+    """SASRec or eSASRec of RecTools: what both ways of training share."""
 
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    seed_everything(seed)
-    lengths = np.bincount(full.user, minlength=full.users)
-    # Windows as long as most histories: a pass over longer ones costs several times as much.
-    longest = 50 if lengths[lengths > 0].mean() < 50 else 100
-    batch = 128 if (lengths > 1).sum() > 5_000 else 32
-    checked = np.flatnonzero(lengths >= 3)
-    if len(checked) > 2_000:
-        checked = np.random.default_rng(seed).choice(checked, 2_000, replace=False)
-    last = np.cumsum(lengths) - 1
-    held = np.zeros(len(full.user), dtype=bool)
-    held[last[checked]] = True
+    def __init__(self, model, part, seed):
+        import pandas as pd
+        import torch
+        from pytorch_lightning import seed_everything
+        from rectools import Columns
+        from rectools.dataset import Dataset
+
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+        seed_everything(seed)
+        self.model, self.part, self.seed = model, part, seed
+        self.lengths = np.bincount(part.user, minlength=part.users)
+        # Windows as long as most histories: a pass over longer ones costs several times as much.
+        self.longest = 50 if self.lengths[self.lengths > 0].mean() < 50 else 100
+        self.batch = 128 if (self.lengths > 1).sum() > 5_000 else 32
+        self.dataset = Dataset.construct(
+            pd.DataFrame(
+                {
+                    Columns.User: part.user,
+                    Columns.Item: part.item,
+                    Columns.Weight: 1.0,
+                    # Places in order, so that equal timestamps keep the order of arrival.
+                    Columns.Datetime: pd.to_datetime(np.arange(len(part.user)), unit="s"),
+                }
+            )
+        )
+
+    def built(self, trainer, held=None):
+        """The model, not trained yet; `held` marks events that validate."""
+        from rectools.models import SASRecModel
+        from rectools.models.nn.transformers.ligr import LiGRLayers
+
+        settings = {
+            "n_factors": 64,
+            "n_blocks": 2,
+            "n_heads": 2,
+            "session_max_len": self.longest,
+            "batch_size": self.batch,
+            "lr": 1e-3,
+            "get_trainer_func": trainer,
+        }
+        if held is not None:
+            settings["get_val_mask_func"] = lambda interactions: held[interactions.index.to_numpy()]
+        if self.model == "esasrec" or self.part.items > 15_000:
+            settings |= {"loss": "sampled_softmax", "n_negatives": 128}
+        if self.model == "esasrec":
+            settings["transformer_layers_type"] = LiGRLayers
+        return SASRecModel(**settings)
+
+    def trainer(self, callbacks=(), passes=500):
+        """Quiet, on the CPU."""
+        from pytorch_lightning import Trainer
+
+        return Trainer(
+            max_epochs=passes,
+            min_epochs=1,
+            accelerator="cpu",
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            logger=False,
+            num_sanity_val_steps=0,
+            callbacks=list(callbacks),
+        )
+
+    def held(self):
+        """bool[N]: the last event of a fifth of the users, of 2,000 at most; all others train."""
+        enough = np.flatnonzero(self.lengths >= 3)
+        count = min(2_000, max(1, len(enough) // 5))
+        checked = np.random.default_rng(self.seed).choice(enough, count, replace=False)
+        held = np.zeros(len(self.part.user), dtype=bool)
+        held[np.cumsum(self.lengths)[checked] - 1] = True
+        return held
+
+    def lists(self, built, views=("kept", "excluded")):
+        """int32[Q, 10] by view."""
+        from rectools import Columns
+
+        asked = self.part.asked
+        place = np.full(self.part.users, -1)
+        place[asked] = np.arange(len(asked))
+        made = {}
+        for view in views:
+            found = built.recommend(
+                users=asked[self.lengths[asked] > 0],
+                dataset=self.dataset,
+                k=LIST,
+                filter_viewed=view == "excluded",
+                on_unsupported_targets="ignore",
+            )
+            lists = np.full((len(asked), LIST), -1, dtype=np.int32)
+            rows = place[found[Columns.User].to_numpy()]
+            lists[rows, found[Columns.Rank].to_numpy() - 1] = found[Columns.Item].to_numpy()
+            made[view] = lists
+        return made
+
+    def told(self, passes):
+        """The settings, in words."""
+        return f"d 64, 2 blocks, length {self.longest}, batch {self.batch}, {passes} passes"
+
+
+def transformer(model, full, seed, limit, curve):
+    """Train to early stop on held-out last events (three checks without gain), or to the limit."""
+    from pytorch_lightning import Callback
 
     class Stop(Callback):
-        """Keeps the weights of the best validation loss; three checks without gain, or the limit, end it."""
+        """Keeps the weights of the best validation loss."""
 
         def __init__(self):
-            self.least, self.misses, self.began, self.kept, self.early = (
-                np.inf,
-                0,
-                time.process_time(),
-                None,
-                False,
-            )
+            self.least, self.misses, self.kept, self.early = np.inf, 0, None, False
+            self.began = time.process_time()
+
+        def __deepcopy__(self, memo):
+            # RecTools trains with a copy of the trainer: this one is to be read afterwards.
+            return self
 
         def on_validation_end(self, trainer, module):
             if trainer.sanity_checking:
@@ -169,9 +252,7 @@ def transformer(model, full, seed, limit, curve):
             value = float(trainer.callback_metrics["val_loss"])
             spent = time.process_time() - self.began
             curve.append((trainer.current_epoch + 1, round(spent, 1), round(value, 4)))
-            print(
-                f"epoch {trainer.current_epoch + 1}: {spent:.0f} s, validation loss {value:.4f}", flush=True
-            )
+            print(f"pass {trainer.current_epoch + 1}: {spent:.0f} s, loss {value:.4f}", flush=True)
             if value < self.least - 1e-4:
                 self.least, self.misses = value, 0
                 self.kept = {name: one.detach().clone() for name, one in module.state_dict().items()}
@@ -185,68 +266,31 @@ def transformer(model, full, seed, limit, curve):
                 trainer.should_stop = True
 
     stop = Stop()
-
-    def trainer():
-        return Trainer(
-            max_epochs=500,
-            min_epochs=1,
-            accelerator="cpu",
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            logger=False,
-            num_sanity_val_steps=0,
-            callbacks=[stop],
-        )
-
-    frame = pd.DataFrame(
-        {
-            Columns.User: full.user,
-            Columns.Item: full.item,
-            Columns.Weight: 1.0,
-            # Places in order, so that equal timestamps keep the order of arrival.
-            Columns.Datetime: pd.to_datetime(np.arange(len(full.user)), unit="s"),
-        }
-    )
-    dataset = Dataset.construct(frame)
-    large = full.items > 15_000
-    settings = {
-        "n_factors": 64,
-        "n_blocks": 2,
-        "n_heads": 2,
-        "session_max_len": longest,
-        "batch_size": batch,
-        "lr": 1e-3,
-        "get_val_mask_func": lambda interactions: held[interactions.index.to_numpy()],
-        "get_trainer_func": trainer,
-    }
-    if model == "esasrec":
-        settings |= {
-            "transformer_layers_type": LiGRLayers,
-            "loss": "sampled_softmax",
-            "n_negatives": 128,
-        }
-    elif large:
-        settings |= {"loss": "sampled_softmax", "n_negatives": 128}
-    built = SASRecModel(**settings)
+    peer = Transformer(model, full, seed)
+    built = peer.built(lambda: peer.trainer([stop]), peer.held())
     began = time.process_time()
-    built.fit(dataset)
+    built.fit(peer.dataset)
     seconds = time.process_time() - began
     if stop.kept is not None:
         built.lightning_model.load_state_dict(stop.kept)
-    known = np.isin(full.asked, frame[Columns.User].unique())
-    made = {}
-    for view in ("kept", "excluded"):
-        found = built.recommend(
-            users=full.asked[known], dataset=dataset, k=LIST, filter_viewed=view == "excluded"
-        )
-        lists = np.full((len(full.asked), LIST), -1, dtype=np.int32)
-        place = {user: k for k, user in enumerate(full.asked.tolist())}
-        rows = found[Columns.User].map(place).to_numpy()
-        lists[rows, found[Columns.Rank].to_numpy() - 1] = found[Columns.Item].to_numpy()
-        made[view] = lists
-    told = f"d 64, 2 blocks, length {longest}, batch {batch}, {len(curve)} passes"
-    return made, told, seconds, stop.early
+    return peer.lists(built), peer.told(len(curve)), seconds, stop.early
+
+
+def timed(model, inner, seed, limit, curve):
+    """NDCG@10 on the inner questions after every pass, met items left out, beside the CPU seconds of training
+    alone; to five passes without gain, or to the limit."""
+    peer = Transformer(model, inner, seed)
+    built = peer.built(lambda: peer.trainer(passes=1))
+    spent, top, misses = 0.0, -1.0, 0
+    while misses < 5 and spent < limit:
+        began = time.process_time()
+        built.fit_partial(peer.dataset, min_epochs=1, max_epochs=1)
+        spent += time.process_time() - began
+        value = inner.value(peer.lists(built, views=("excluded",)))
+        curve.append((len(curve) + 1, round(spent, 1), round(value, 5)))
+        print(f"pass {len(curve)}: {spent:.0f} s, NDCG@10 {value:.4f}", flush=True)
+        top, misses = (value, 0) if value > top else (top, misses + 1)
+    return {}, peer.told(len(curve)), spent, misses >= 5
 
 
 def main():
@@ -256,12 +300,17 @@ def main():
     parser.add_argument("problem", type=Path)
     parser.add_argument("answer", type=Path)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--limit", type=float, default=900.0)
+    parser.add_argument("--limit", type=float, default=1200.0)
+    parser.add_argument("--timed", action="store_true", help="a curve of accuracy over time instead of lists")
     given = parser.parse_args()
     arrays = np.load(given.problem)
     full = Part(arrays, "full")
     curve = []
-    if given.model in ("sasrec", "esasrec"):
+    if given.timed:
+        lists, told, seconds, ended = timed(
+            given.model, Part(arrays, "inner"), given.seed, given.limit, curve
+        )
+    elif given.model in ("sasrec", "esasrec"):
         lists, told, seconds, ended = transformer(given.model, full, given.seed, given.limit, curve)
     else:
         lists, told, seconds, ended = simple(given.model, Part(arrays, "inner"), full, given.seed)

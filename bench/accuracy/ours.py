@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -43,3 +45,15 @@ def asked(problem: Problem, model: FusedModel) -> Lists:
         excluded = model.scores(replace(query, seen_excluded=True))
         made.put(k, model.scores(query), np.array(excluded), met_before(problem, k))
     return made
+
+
+def code() -> str:
+    """The commit that is measured, ``+`` behind it where files differ from it; empty outside a clone."""
+    found = subprocess.run(
+        ["git", "describe", "--always", "--exclude", "*", "--dirty=+"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.strip()

@@ -1,0 +1,120 @@
+"""docs/accuracy.md: what is measured, how, and all figures, made from the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from . import notebook_report, speed_report
+from .cells import Cell
+from .markdown import markdown
+from .report import OURS, Row, rows
+
+ABOUT = """\
+# Accuracy
+
+How good the answers of `aws-user-personalization-v2` are here, beside what a team could pick instead, on
+public data. All figures below come from [accuracy.json](accuracy.json), which `make bench-accuracy` writes;
+losses are listed like wins.
+
+## What is measured
+
+- **Data.** Every folder of `DATA_DIR` with `interactions.csv.gz` (and `items.csv.gz`, `schema-items.json`)
+  in the import layout of Amazon Personalize. Of `online-retail` purchases count, of the others all events.
+- **Splits.** `loo`: the last event of each user with three or more is asked for; popularity at the moment
+  of the request may count whatever anybody did before that moment, as a server does. `time`: the newest
+  tenth of all events is the test, and nothing of it is known. At most 10,000 users are asked, the same for
+  every model.
+- **Figure.** NDCG@10 over the whole catalogue, no sampled candidates. Two views: *kept*, as served without
+  a filter (items met before may be recommended, and count), and *excluded* (they may not, and do not).
+- **Choices.** Whatever a model leaves open (half-life, penalty, neighbours, factors, the weights of ours)
+  is chosen on an inner split of its training part. Nothing looks at the test. SASRec and eSASRec stop early
+  on held-out last events (three checks without gain) and keep their best weights; one that its time limit
+  stopped first carries a `*`: it might have become better.
+- **Intervals.** 95 %, percentile bootstrap, 2,000 resamples of the questions; ratios are paired: the same
+  questions for both. Several seeds of ours are averaged question by question first.
+- **Peers.** Popularity; recent popularity; *live*: popularity at the moment of the request; *transitions*:
+  the counted part of ours alone; EASE (to 13,000 items); of `implicit`: ItemKNN (cosine), BM25, ALS, BPR;
+  of RecTools: SASRec and eSASRec (gated layers, sampled softmax), d = 64, 2 blocks, 2 heads, windows of 50
+  events where the mean history is shorter and of 100 elsewhere, batches of 128 users (32 below 5,000
+  users), Adam at 1e-3, 128 negatives where sampled.
+- **Cost.** CPU seconds of the training that answers, without the search for settings (of counted peers
+  everything), one thread; peak memory of the process. Compare ratios, not seconds.
+
+```console
+make bench-accuracy DATA_DIR=/path/to/data         # everything that is missing; stop and go on at will
+make bench-accuracy DATA_DIR=/path ARGS="--data deskdrop --split loo --model openpersonalize --again"
+python -m bench.accuracy.notebook /path/to/data         # Amazon's own evaluation, below
+python -m bench.accuracy.speed /path/to/data            # time to equal accuracy, below
+make bench-accuracy DATA_DIR=/path ARGS=--table     # this page anew, from what is there
+```
+"""
+
+
+def page(parts: Mapping[str, Sequence[Cell]]) -> str:
+    """The whole page."""
+    cells = parts[""]
+    found = rows(cells)
+    sections = [ABOUT, "## Ours and the best peer\n", _verdicts(found), "## All models\n", _matrix(found)]
+    sections += ["## Cost and settings\n", _costs(cells)]
+    sections += ["## Amazon's own evaluation, repeated\n", notebook_report.page(parts["notebook"])]
+    sections += ["## Time to equal accuracy\n", speed_report.page(parts["speed"])]
+    return "\n".join(sections)
+
+
+def _verdicts(found: Sequence[Row]) -> str:
+    head = (
+        "data set",
+        "split",
+        "view",
+        "users",
+        "ours (95 %)",
+        "seeds",
+        "best peer",
+        "ratio (95 %)",
+        "verdict",
+    )
+    lines = []
+    for row in found:
+        ours = "-" if row.ours is None else f"**{row.ours:.4f}** ({row.low:.4f} to {row.high:.4f})"
+        peer = "-" if row.peer is None else f"{row.peer}{_mark(row, row.peer)} {row.means[row.peer]:.4f}"
+        compared = row.ours is not None and row.peer is not None
+        ratio = f"{row.ratio:.2f} ({row.ratio_low:.2f} to {row.ratio_high:.2f})" if compared else "-"
+        users = str(row.questions)
+        lines.append((row.data, row.split, row.view, users, ours, str(row.seeds), peer, ratio, row.verdict))
+    return markdown(head, lines)
+
+
+def _matrix(found: Sequence[Row]) -> str:
+    models = sorted({name for row in found for name in row.means}, key=lambda name: (name != OURS, name))
+    lines = [
+        (
+            row.data,
+            row.split,
+            row.view,
+            *(f"{row.means[name]:.4f}{_mark(row, name)}" if name in row.means else "-" for name in models),
+        )
+        for row in found
+    ]
+    return markdown(("data set", "split", "view", *models), lines)
+
+
+def _mark(row: Row, model: str) -> str:
+    return "\\*" if model in row.unfinished else ""
+
+
+def _costs(cells: Sequence[Cell]) -> str:
+    head = ("data set", "split", "model", "seed", "CPU s", "peak MB", "stopped by the limit", "settings")
+    lines = [
+        (
+            cell.key.data,
+            cell.key.split,
+            cell.key.model,
+            str(cell.key.seed),
+            str(cell.facts["seconds"]),
+            str(cell.facts["peak_mb"]),
+            "" if cell.facts["finished"] else "yes",
+            str(cell.facts.get("chosen", "")),
+        )
+        for cell in cells
+    ]
+    return markdown(head, lines)
