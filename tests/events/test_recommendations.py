@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from contract.live_log import PREFIX, Hands
@@ -108,3 +109,21 @@ def test_a_damaged_file_refuses_the_start(opening: Callable[..., RecommendationL
     (tmp_path / "recommendations.db").write_bytes(b"x" * 5000)
     with pytest.raises(StartError, match="is damaged"):
         opening()
+
+
+def test_many_are_found_at_once_written_or_not(
+    opening: Callable[..., RecommendationLog], hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recommendations, "FOUND_AT_ONCE", 3)
+    log = opening(days=2)
+    log.add("old", CAMPAIGN, ["o"], None)
+    log.flush()
+    hands.time += 3 * DAY
+    for n in range(10):
+        log.add(f"RID-{n}", CAMPAIGN, [f"a{n}", "b|c"], None)
+    log.flush()
+    log.add("waiting", CAMPAIGN, ["w"], None)
+    asked = pl.Series([f"RID-{n}" for n in range(10)] + ["old", "waiting", "unknown", None, "RID-1"])
+    found = dict(log.shown(asked).iter_rows())
+    assert found == {f"RID-{n}": [f"a{n}", "b|c"] for n in range(10)} | {"waiting": ["w"]}
+    assert len(log.shown(pl.Series([], dtype=pl.String))) == 0

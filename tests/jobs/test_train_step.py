@@ -19,6 +19,7 @@ from openpersonalize.datasets.snapshots import SnapshotWriter
 from openpersonalize.errors import JobFailed, JobStopped
 from openpersonalize.events.entries import Event, Record
 from openpersonalize.events.livelog import open_live_log, stream_of
+from openpersonalize.events.recommendations import open_recommendation_log
 from openpersonalize.jobs.task import Report, Task
 from openpersonalize.jobs.train_step import Pinned, aligned, run, trained_columns
 from openpersonalize.recipes.artifact import Artifact
@@ -367,3 +368,60 @@ def test_only_columns_that_may_train_are_aligned() -> None:
     found = aligned(table, trained_columns(parsed, "ITEMS", config), pl.Series(["b", "a"]))
     assert found.columns == ["ITEM_ID", "GENRE", "PLOT", "PRICE"]
     assert found.rows() == [("b", None, None, None), ("a", "x|y", "long", 1.0)]
+
+
+# -- what exploration goes by
+
+SHOWN = schema(
+    "Interactions",
+    ("USER_ID", "string"),
+    ("ITEM_ID", "string"),
+    ("TIMESTAMP", "long"),
+    ("EVENT_TYPE", "string"),
+    ("EVENT_VALUE", ["float", "null"]),
+    ("IMPRESSION", ["string", "null"]),
+)
+DATED = schema("Items", ("ITEM_ID", "string"), ("CREATION_TIMESTAMP", ["long", "null"]))
+
+
+def test_ages_and_what_was_passed_over_stay_with_the_model(house: House) -> None:
+    bulk = rows().with_columns(IMPRESSION=pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("a0|a1|zz")))
+    chosen = bulk["ITEM_ID"][0]
+    dates = pl.DataFrame({"ITEM_ID": ["a0", "new"], "CREATION_TIMESTAMP": [77, None]})
+    house.stream(
+        f"{GROUP.replace('dataset-group', 'dataset')}/ITEMS", [Record("put", '{"CREATION_TIMESTAMP": 88}')]
+    )
+    recommendations = open_recommendation_log(house.settings, SystemClock())
+    recommendations.add("RID-1", "arn", ["b0", "b1", "new"], "u001")
+    recommendations.close()
+    events = [
+        Event("u001", "s", "b1", 5, "view", recommendation_id="RID-1"),
+        Event("u001", "s", "b2", 6, "view", recommendation_id="RID-1", impression="b3|b2"),
+        Event("u001", "s", "b2", 7, "view", impression="b4", event_id="once"),
+        Event("u001", "s", "b2", 8, "view", impression="b4", event_id="once"),
+    ]
+    position = house.stream(stream_of(GROUP), events)
+    _, artifact = house.train(
+        V1,
+        schemas={"INTERACTIONS": SHOWN, "ITEMS": DATED},
+        interactions=house.snapshot("INTERACTIONS", SHOWN, bulk),
+        items=house.snapshot("ITEMS", DATED, dates),
+        position=position,
+    )
+    names, exposure = artifact.items.strings(), artifact.exposure
+    created = dict(zip(names, exposure.created.tolist(), strict=True))
+    latest = int(bulk["TIMESTAMP"].max())  # type: ignore[arg-type]
+    assert exposure.latest == latest
+    assert (created["a0"], created["put"], created["new"]) == (77, 88, latest)
+    assert created["b1"] == min(5, bulk.filter(pl.col("ITEM_ID") == "b1")["TIMESTAMP"].min())  # type: ignore[type-var]
+    over = {name: times for name, times in zip(names, exposure.passed_over.tolist(), strict=True) if times}
+    assert over == {name: 1 for name in ("a0", "a1", "b0", "new", "b3", "b4") if name != chosen}
+    met = bulk["ITEM_ID"].value_counts()
+    assert exposure.interactions[names.index("a5")] == dict(met.iter_rows())["a5"]
+
+
+def test_the_second_version_counts_no_impressions(house: House) -> None:
+    bulk = rows().with_columns(IMPRESSION=pl.lit("a0|a1"))
+    key = house.snapshot("INTERACTIONS", SHOWN, bulk)
+    _, artifact = house.train(V2, schemas={"INTERACTIONS": SHOWN}, interactions=key)
+    assert not artifact.exposure.passed_over.any()
