@@ -135,13 +135,15 @@ def test_saved_and_opened_it_scores_alike(tmp_path: Path) -> None:
     assert not opened.feature(past([])).any()
 
 
-@pytest.mark.parametrize("with_features", [True, False])
+@pytest.mark.parametrize("kinds", [["values"], ["vectors"], ["values", "vectors"], []])
 def test_an_opened_encoder_goes_on_and_knows_newcomers_by_their_features(
-    tmp_path: Path, with_features: bool
+    tmp_path: Path, kinds: list[str]
 ) -> None:
     # Items 0 to 4 have two values, 5 to 8 one, and 9, which nobody met, none.
     code = np.array([0, 1] * 5 + [2] * 4, np.int32)
-    features = [Feature(code, np.cumsum([0] + [2] * 5 + [1] * 4 + [0]), 3)] if with_features else []
+    values = Feature(code, np.cumsum([0] + [2] * 5 + [1] * 4 + [0]), 3)
+    vectors = Feature.of_vectors(np.random.default_rng(0).standard_normal((10, 4), dtype=np.float32))
+    features = [{"values": values, "vectors": vectors}[kind] for kind in kinds]
     world = replace(chain(), item=np.minimum(chain().item, 8))
     encoder = fit_encoder(world, features, replace(QUICK, passes=2)).encoder
     encoder.save(tmp_path)

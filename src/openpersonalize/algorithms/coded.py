@@ -15,6 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from .companion import Int32
+from .mapped import mapped
 
 Value: TypeAlias = str | float
 
@@ -76,6 +77,6 @@ def load_columns(folder: Path, name: str) -> dict[str, Coded]:
     found: dict[str, Coded] = {}
     while (path := folder / f"{name}.{len(found)}.parquet").exists():
         values = pl.read_parquet(path).to_series()
-        code = np.asarray(np.load(folder / f"{name}.{len(found)}.npy", mmap_mode="r"))
+        code = mapped(folder / f"{name}.{len(found)}.npy")
         found[values.name] = Coded(code, values.alias("value"))
     return found

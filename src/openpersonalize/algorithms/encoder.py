@@ -143,6 +143,8 @@ class Encoder(Companion):
         """
         total = np.zeros((len(features[0].ptr) - 1, self.shape.d), dtype=np.float32)
         for values, one in zip(self.values, features, strict=True):
+            if one.dense is not None:
+                total += one.dense @ values
             count = np.diff(one.ptr)
             some = np.flatnonzero(count)
             if len(some):

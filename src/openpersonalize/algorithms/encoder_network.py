@@ -142,6 +142,9 @@ class Network(nn.Module):
 
     def _with_features(self, vectors: Tensor, features: Sequence[Feature]) -> Tensor:
         for values, one in zip(self.values, features, strict=True):
+            if one.dense is not None:
+                vectors = vectors + torch.from_numpy(one.dense) @ values
+                continue
             code, start = torch.from_numpy(one.code.astype(np.int64)), torch.from_numpy(one.ptr[:-1])
             vectors = vectors + functional.embedding_bag(code, values, start, mode="mean")
         return vectors

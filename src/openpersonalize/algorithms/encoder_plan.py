@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from .companion import Events, Int32, Int64
+from .companion import Events, Float32, Int32, Int64
 from .encoder import Block, Shape
 
 FULL = 2_000
@@ -29,21 +29,29 @@ REFIT = 1 / 3
 
 @dataclass(frozen=True)
 class Feature:
-    """One column of what is known about items: item i has the values ``code[ptr[i]:ptr[i + 1]]``.
+    """One column of what is known about items: item i has the values ``code[ptr[i]:ptr[i + 1]]``, or the
+    vector ``dense[i]``.
 
-    code int32[K] in 0..size-1, ptr int64[n + 1].
+    code int32[K] in 0..size-1, ptr int64[n + 1]; dense float32[n, size], with no codes then.
     """
 
     code: Int32
     ptr: Int64
     size: int
+    dense: Float32 | None = None
+
+    @classmethod
+    def of_vectors(cls, dense: Float32) -> Feature:
+        """A feature without codes."""
+        return cls(np.empty(0, np.int32), np.zeros(len(dense) + 1, np.int64), dense.shape[1], dense)
 
     def of(self, rows: npt.NDArray[np.integer]) -> Feature:
         """The values of some items."""
         lengths = (self.ptr[1:] - self.ptr[:-1])[rows]
         ptr = np.concatenate(([0], np.cumsum(lengths)))
         places = np.repeat(self.ptr[rows] - ptr[:-1], lengths) + np.arange(ptr[-1])
-        return Feature(self.code[places], ptr, self.size)
+        dense = None if self.dense is None else self.dense[rows]
+        return Feature(self.code[places], ptr, self.size, dense)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ import polars as pl
 
 from .coded import Columns, Value
 from .companion import Companion, Events, Float32, Float64, History, Int32, Int64
+from .mapped import mapped
 
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 MOST_PAIRS = 5_000_000
@@ -193,7 +194,7 @@ class Groups(Companion):
         return cls(
             name,
             columns,
-            *(np.asarray(np.load(folder / f"{name}.{part}.npy", mmap_mode="r")) for part in parts),
+            *(mapped(folder / f"{name}.{part}.npy") for part in parts),
         )
 
 

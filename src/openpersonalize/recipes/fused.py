@@ -29,8 +29,8 @@ from ..algorithms.repeats import Own, Repeats
 from ..algorithms.transitions import Transitions
 from ..storage.idtable import IdTable
 from .base import Float32, Int32, Int64, Model, Query
+from .cold_users import known_sides
 from .item_features import ItemFeatures
-from .newcomers import known_sides
 
 Plan: TypeAlias = tuple[tuple[Companion, np.float32], ...]
 """Members and what they weigh."""
@@ -50,7 +50,7 @@ ended, so that a few stray events do not make all it knows fade away."""
 class Weights:
     """What validation settled: a member's weight by name, in answers as served (`kept`) and without met items
     (`excluded`); the NDCG@10 of both, and of each member alone; how the encoder was fitted (``passes``); how
-    far members shift popularity for those who did nothing yet (`newcomers`, by what is known of them)."""
+    far members shift popularity for those who did nothing yet (`cold`, by what is known of them)."""
 
     kept: Mapping[str, float]
     excluded: Mapping[str, float]
@@ -61,11 +61,11 @@ class Weights:
     questions: int = 0
     objective: str = "next"
     encoder: Mapping[str, float] = field(default_factory=dict)
-    newcomers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    cold: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def used(self) -> set[str]:
         """Names of the members that count in any set."""
-        sets = (self.kept, self.excluded, *self.newcomers.values())
+        sets = (self.kept, self.excluded, *self.cold.values())
         return {name for weights in sets for name, weight in weights.items() if weight}
 
 
@@ -113,7 +113,7 @@ class FusedModel(Model):
             False: self._with_weights(weights.kept),
             True: self._with_weights(weights.excluded),
         }
-        self._newcomers = {known: self._with_weights(chosen) for known, chosen in weights.newcomers.items()}
+        self._cold_plans = {known: self._with_weights(chosen) for known, chosen in weights.cold.items()}
         self.pause = pause
         self.vocabulary = vocabulary
         self._waiting: list[tuple[Int32, Int64, Float32]] = []
@@ -149,7 +149,7 @@ class FusedModel(Model):
     def _plan(self, query: Query) -> Plan:
         if len(query.item):
             return self._plans[query.seen_excluded]
-        return self._newcomers.get(known_sides(query), ())
+        return self._cold_plans.get(known_sides(query), ())
 
     def recognised(
         self, profile: Mapping[str, str | float], context: Mapping[str, str | float]

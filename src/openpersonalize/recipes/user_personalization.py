@@ -26,9 +26,9 @@ from ..datasets.sequences import Sequences
 from ..storage.idtable import IdTable
 from . import lead
 from .base import Configuration, Float32, Model, Objective, Recipe, Training, TrainingData
+from .cold_users import SIDES, groups, weigh_cold_users
 from .fused import FusedModel, Weights
 from .item_features import ItemFeatures
-from .newcomers import SIDES, groups, weigh_newcomers
 from .validation import Aim, Cut, aim_of, cut, question
 
 LINEAR_ITEMS = 10_000
@@ -144,7 +144,7 @@ def weigh(
         len(asked),
         aim,
         settled,
-        weigh_newcomers(sequences, training, rng),
+        weigh_cold_users(sequences, training, rng),
     )
     return weights, start
 

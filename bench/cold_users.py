@@ -1,6 +1,6 @@
 """What users' metadata and context say about people who did nothing yet, on public data sets.
 
-    python -m bench.newcomers DATA_FOLDER [--set NAME ...] [--seed N]
+    python -m bench.cold_users DATA_FOLDER [--set NAME ...] [--seed N]
 
 A fifth of the users (2,000 at most) is left out of everything; their first four events are asked without a
 history, each in its own context. HR@10 and NDCG@10 over the whole catalogue: of popularity alone, shifted by
@@ -22,8 +22,8 @@ from openpersonalize.datasets.schemas import Schema, metadata_fields, parse_sche
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences, build_sequences
 from openpersonalize.recipes.base import Training
+from openpersonalize.recipes.cold_users import FIRST, SIDES, cold_question, groups, weigh_cold_users
 from openpersonalize.recipes.fused import FusedModel, Weights
-from openpersonalize.recipes.newcomers import FIRST, SIDES, groups, newcomer, weigh_newcomers
 
 SETS = ("deskdrop", "globo-news-1m", "online-retail")
 MOST = 2_000
@@ -52,15 +52,15 @@ def measure(sequences: Sequences, seed: int) -> dict[str, tuple[float, float]]:
     left_out = np.zeros(len(sequences.users), dtype=np.bool_)
     left_out[out] = True
     learnt = sequences.where(~np.repeat(left_out, sequences.counts))
-    weights = weigh_newcomers(learnt, Training(seed=seed), rng)
+    weights = weigh_cold_users(learnt, Training(seed=seed), rng)
     members = [one for side in SIDES if (one := groups(learnt, side)) is not None]
     print("  weights", weights, "columns", {one.name: [c.name for c in one.columns] for one in members})
     popularity, order = by_users(learnt.ptr, learnt.item, len(learnt.items))
-    model = FusedModel(learnt.items, popularity, order, members, Weights({}, {}, newcomers=weights))
+    model = FusedModel(learnt.items, popularity, order, members, Weights({}, {}, cold=weights))
     places = sequences.ptr[out][:, None] + np.arange(FIRST)
     ranks: dict[str, list[int]] = {name: [] for name in ("popularity", "profile", "context", "both")}
     for event in places[places < sequences.ptr[out + 1][:, None]].tolist():
-        query = newcomer(sequences, event)
+        query = cold_question(sequences, event)
         target = int(sequences.item[event])
         asked = {
             "popularity": replace(query, profile={}, context={}),

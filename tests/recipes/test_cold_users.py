@@ -13,9 +13,9 @@ from contract.recipe import nobody
 from openpersonalize.datasets.profiles import Profiles
 from openpersonalize.datasets.sequences import Sequences, build_sequences
 from openpersonalize.recipes.base import Training, TrainingData
+from openpersonalize.recipes.cold_users import weigh_cold_users
 from openpersonalize.recipes.fused import FusedModel
 from openpersonalize.recipes.hyperparameters import read_configuration
-from openpersonalize.recipes.newcomers import weigh_newcomers
 from openpersonalize.recipes.registry import recipe
 from recipes.worlds import ALL
 
@@ -100,13 +100,13 @@ def test_a_refit_keeps_the_weights(model: FusedModel, world: Sequences) -> None:
     assert V2 is not None
     again = V2.fit(TrainingData(world), PLAIN, Training(seed=1, prior=model.settled()))
     assert again.settled() == model.settled()
-    assert set(model.weights.newcomers) == {"profile", "context", "profile context"}
+    assert set(model.weights.cold) == {"profile", "context", "profile context"}
 
 
 def test_where_groups_do_not_differ_nothing_is_added() -> None:
     world = towns(taste=0.5)
-    found = weigh_newcomers(world, Training(), np.random.default_rng(0))
+    found = weigh_cold_users(world, Training(), np.random.default_rng(0))
     assert set(found) == {"context"}
     assert found["context"]["context"] > 0
     bare = replace(world, profiles=None, context={})
-    assert weigh_newcomers(bare, Training(), np.random.default_rng(0)) == {}
+    assert weigh_cold_users(bare, Training(), np.random.default_rng(0)) == {}

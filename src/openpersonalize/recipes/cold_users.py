@@ -41,7 +41,7 @@ def groups(sequences: Sequences, side: Side, check: Callable[[], None] = lambda:
     return Groups.fit(events, side, sequences.profiles.columns, rows, check)
 
 
-def weigh_newcomers(
+def weigh_cold_users(
     sequences: Sequences, training: Training, rng: np.random.Generator
 ) -> dict[str, dict[str, float]]:
     """The weights of the members, by name, when they are added to log(users of the item): a set for those of
@@ -65,7 +65,7 @@ def weigh_newcomers(
     asking = [Questions([False, *(True for _ in some)], len(chosen), popularity, rng) for some in sets]
     gain = np.ones(1, dtype=np.float32)
     for event in chosen.tolist():
-        query = newcomer(sequences, event)
+        query = cold_question(sequences, event)
         features = {member.name: member.feature(query) for member in members}
         for some, questions in zip(sets, asking, strict=True):
             of_some = [known, *(features[member.name] for member in some)]
@@ -88,7 +88,7 @@ def known_sides(query: Query) -> str:
     return " ".join(side for side in SIDES if getattr(query, side))
 
 
-def newcomer(sequences: Sequences, event: int) -> Query:
+def cold_question(sequences: Sequences, event: int) -> Query:
     """The question that an event answers, asked without a history."""
     user = int(np.searchsorted(sequences.ptr, event, side="right")) - 1
     nothing = slice(event, event)
