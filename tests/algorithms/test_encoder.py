@@ -281,3 +281,15 @@ def test_what_validation_kept_does_not_change_with_the_training() -> None:
     assert np.array_equal(trained.items, kept[1])
     assert trained.trained is not None
     assert np.array_equal(trained.trained["ids"], kept[1])
+
+
+def test_width_and_span_are_as_asked_or_by_the_size() -> None:
+    own, asked = plan_for(chain(), False), plan_for(chain(), False, width=149, span=7)
+    assert (own.shape.d, own.shape.longest) == (64, 50)
+    assert (asked.shape.d, asked.shape.longest) == (152, 7)
+    trained = fit_encoder(chain(), [], replace(asked, passes=1)).encoder
+    assert trained.items.shape == (10, 152)
+    # What lies further back than the span says nothing.
+    assert np.allclose(
+        trained.feature(past([9, 9, 1, 2, 3, 4, 5, 6, 7])), trained.feature(past([8, 1, 2, 3, 4, 5, 6, 7]))
+    )

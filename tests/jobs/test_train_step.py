@@ -248,11 +248,12 @@ def test_an_objective_adds_its_metric_and_raises_rewards(stocked: tuple[House, s
 
 def test_a_search_reports_what_it_tuned(stocked: tuple[House, str]) -> None:
     house, key = stocked
-    made, artifact = house.train(V1, interactions=key, solution={"performHPO": True})
+    few = {"hpoConfig": {"hpoResourceConfig": {"maxNumberOfTrainingJobs": "3"}}}
+    made, artifact = house.train(V1, interactions=key, solution={"performHPO": True, "solutionConfig": few})
     assert made["tuned"].keys() == {"hidden_dimension", "bptt", "recency_mask"}
     assert made["tuned"]["recency_mask"] in ("true", "false")
     assert artifact.manifest["tuned"] == made["tuned"]
-    assert sum("NDCG at 25" in report.get("line", "") for report in house.reports) == 2
+    assert sum("NDCG at 25" in report.get("line", "") for report in house.reports) == 3
 
 
 @pytest.mark.parametrize(

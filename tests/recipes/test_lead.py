@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from contract.recipe import question
+from openpersonalize.algorithms.encoder import Encoder
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.errors import JobFailed
@@ -18,6 +19,7 @@ from openpersonalize.recipes.artifact import write_artifact
 from openpersonalize.recipes.base import Training, TrainingData
 from openpersonalize.recipes.fused import FusedModel
 from openpersonalize.recipes.hyperparameters import read_configuration
+from openpersonalize.recipes.lead import Form, form_of
 from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.user_personalization import UserPersonalization
 from recipes.worlds import sequences_of
@@ -89,6 +91,20 @@ def test_without_weight_it_is_neither_fitted_nor_saved(
     V2.fit(TrainingData(world), PLAIN, training).save(tmp_path)
     assert "encoder" not in steps
     assert not list(tmp_path.glob("encoder*"))
+
+
+def test_a_configuration_shapes_it(world: Sequences) -> None:
+    v1 = recipe("aws-user-personalization")
+    assert isinstance(v1, UserPersonalization)
+    asked = read_configuration(v1, {"algorithmHyperParameters": {"hidden_dimension": "41", "bptt": "3"}})
+    made = v1.fit(TrainingData(world), asked, Training(seed=1, budget_seconds=2.0))
+    encoder = next(one for one in made.members if one.name == "encoder")
+    assert isinstance(encoder, Encoder)
+    assert (encoder.shape.d, encoder.shape.longest) == (40, 3)
+    again = v1.fit(TrainingData(world), asked, Training(seed=1, budget_seconds=2.0, prior=made.settled()))
+    assert any(isinstance(one, Encoder) and one.shape.d == 40 for one in again.members)
+    assert form_of(v1, read_configuration(v1, {}).parameters) == Form()
+    assert form_of(V2, PLAIN.parameters) == Form()
 
 
 def test_little_data_has_no_encoder() -> None:

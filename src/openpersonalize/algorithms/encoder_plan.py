@@ -23,6 +23,8 @@ HORIZON = 30.0
 """Mean distance of the target for baskets."""
 STEPS = 300
 """Least steps of a training; little data is passed over more often."""
+WIDTHS = 8
+"""A width is a multiple of it, so that it can be parted among heads and read in whole vectors."""
 REFIT = 1 / 3
 """Share of the passes, and of the rate, with which training goes on from weights of nearly the same data."""
 
@@ -82,8 +84,23 @@ class Plan:
         return replace(self, passes=max(1.0, passes * REFIT), rate=self.rate * REFIT)
 
 
-def plan_for(events: Events, horizon: bool, block: Block = "gated") -> Plan:
-    """The plan for these events; with `horizon`, for what will be taken later rather than next."""
+def plan_for(
+    events: Events,
+    horizon: bool,
+    block: Block = "gated",
+    width: int | None = None,
+    span: int | None = None,
+) -> Plan:
+    """The plan for these events.
+
+    Args:
+        events: what it will be trained on.
+        horizon: for what will be taken later rather than next.
+        block: gated on request of nobody: measured on films, an intranet feed, reviews and a shop, the
+            recurrent one was nowhere better by more than noise, at 1.3 to 1.7 times the time.
+        width: d, rounded to a multiple of `WIDTHS`; None: by the size of the data.
+        span: the events that a window and a history look back over; None: by the size of the data.
+    """
     total = len(events.item)
     items = int((np.bincount(events.item, minlength=1) > 0).sum())
     users = int((np.diff(events.ptr) > 0).sum())
@@ -101,6 +118,10 @@ def plan_for(events: Events, horizon: bool, block: Block = "gated") -> Plan:
         shape, passes, tokens, rate = Shape(block, 128, 2, longest=min(longest, 100)), 1.0, 8_192, 2e-3
     if horizon:
         shape = replace(shape, longest=min(longest, 100))
+    if width is not None:
+        shape = replace(shape, d=max(1, round(width / WIDTHS)) * WIDTHS)
+    if span is not None:
+        shape = replace(shape, longest=span)
     tokens = min(tokens, max(256, total // 40))
     passes = max(passes, STEPS * tokens / max(total, 1))
     candidates = 0 if items <= FULL else 1_024 if items <= 200_000 else 8_192

@@ -35,10 +35,11 @@ from ..recipes.artifact import write_artifact
 from ..recipes.base import Configuration, Float32, Model, Recipe, Training, TrainingData
 from ..recipes.configuration import training_columns
 from ..recipes.exposure import Exposure
-from ..recipes.hyperparameters import read_configuration, read_search
+from ..recipes.hyperparameters import read_configuration
 from ..recipes.registry import recipe as find_recipe
 from ..storage.objects import ObjectStore, open_objects
 from .exposures import creation_times, times_passed_over
+from .search import settings_to_try
 from .task import Task
 
 LEAST_INTERACTIONS = 1000
@@ -255,7 +256,7 @@ def train(
     again.
     """
     config = solution.get("solutionConfig") or {}
-    tries = settings_to_try(recipe, config) if solution.get("performHPO") else [{}]
+    tries = settings_to_try(recipe, config, training.seed) if solution.get("performHPO") else [{}]
     best: Outcome | None = None
     for number, tuned in enumerate(tries, start=1):
         configuration = read_configuration(recipe, config, tuned)
@@ -290,22 +291,6 @@ def measured(
         check=training.check,
     )
     return model, rounded(metrics)
-
-
-def settings_to_try(recipe: Recipe, config: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The settings that a search tries: every combination of the categories it may choose from.
-
-    Numbers stay at the recipe's default, moved into their range: the present members have no use for them.
-    """
-    search = read_search(recipe, config)
-    tries: list[dict[str, str]] = [{}]
-    for one in search.ranges:
-        values = one.values
-        if not values:
-            moved = min(max(float(one.row.default), one.low or 0.0), one.high or 0.0)
-            values = (str(int(moved)) if one.row.type == "integer" else str(moved),)
-        tries = [{**before, one.row.name: value} for before in tries for value in values]
-    return tries[: search.jobs]
 
 
 def check_kinds(rows: pl.LazyFrame, schema: Schema) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from ..algorithms.encoder import Encoder
 from ..algorithms.encoder_plan import Feature, Plan, memory_needed, plan_for
 from ..datasets.sequences import Sequences
 from ..errors import JobFailed
-from .base import Training
+from .base import Recipe, Training, Value
 from .memory import free_memory
 from .validation import Aim, Cut, question
 
@@ -39,6 +39,35 @@ def offered(sequences: Sequences, found: Cut) -> bool:
     return len(sequences.item) >= LEAST_EVENTS and len(found.user) > 0 and bool((sequences.counts > 1).any())
 
 
+@dataclass(frozen=True)
+class Form:
+    """What a configuration wants the encoder to be; None: chosen by the size of the data.
+
+    Attributes:
+        width: of an item's vector (``hidden_dimension``).
+        span: events of a history that it looks back over (``bptt``): as many steps gradients flow through.
+    """
+
+    width: int | None = None
+    span: int | None = None
+
+
+def form_of(recipe: Recipe, parameters: Mapping[str, Value]) -> Form:
+    """The form that a configuration asks for. A value that is the recipe's default asks for nothing."""
+    set_ = {
+        row.name: int(parameters[row.name])
+        for row in recipe.hyperparameters
+        if row.name in ("hidden_dimension", "bptt") and parameters.get(row.name, row.default) != row.default
+    }
+    return Form(set_.get("hidden_dimension"), set_.get("bptt"))
+
+
+def settled(trained: Trained) -> dict[str, float]:
+    """What the fit from nothing settled for the later ones."""
+    shape = trained.encoder.shape
+    return {"passes": round(trained.passes, 3), "d": shape.d, "longest": shape.longest}
+
+
 def learn(
     sequences: Sequences,
     found: Cut,
@@ -46,6 +75,7 @@ def learn(
     aim: Aim,
     features: Sequence[Feature],
     training: Training,
+    form: Form = Form(),
 ) -> Trained:
     """Fit from nothing on `learnt`, the part of `sequences` before the cut, watched by the questions."""
     events = _events(learnt)
@@ -65,7 +95,7 @@ def learn(
             )
         return total / len(asked)
 
-    plan = plan_for(events, aim == "horizon")
+    plan = plan_for(events, aim == "horizon", width=form.width, span=form.span)
     return _fit(events, features, plan, training, WEIGHING, None, validate)
 
 
@@ -80,7 +110,9 @@ def go_on(
     """Fit on all of `sequences`: on from `start`, or without one from nothing with the passes that were
     settled."""
     events = _events(sequences)
-    plan = replace(plan_for(events, aim == "horizon"), passes=float(settled["passes"]))
+    width, span = (int(settled[name]) if name in settled else None for name in ("d", "longest"))
+    plan = plan_for(events, aim == "horizon", width=width, span=span)
+    plan = replace(plan, passes=float(settled["passes"]))
     if start is not None and start.trained is not None:
         plan = replace(plan, shape=start.shape).again(plan.passes)
     else:

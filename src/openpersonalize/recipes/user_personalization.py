@@ -59,7 +59,8 @@ class UserPersonalization(Recipe):
         if prior:
             weights, start = Weights(**prior), _encoder_of(training.earlier)
         else:
-            weights, start = weigh(sequences, recency, training, features)
+            form = lead.form_of(self, configuration.parameters)
+            weights, start = weigh(sequences, recency, training, features, form=form)
         members = final_members(sequences, sequences, recency, training, features, weights, start)
         users, order = by_users(sequences.ptr, sequences.item, len(sequences.items))
         reward, share = rewards(data, configuration.objective)
@@ -111,6 +112,7 @@ def weigh(
     training: Training,
     features: Sequence[Feature] = (),
     aim: Aim | None = None,
+    form: lead.Form = lead.Form(),
 ) -> tuple[Weights, Encoder | None]:
     """Fit the members before a cut and find the weights that rank best what came after it.
 
@@ -124,8 +126,8 @@ def weigh(
     members = companions(learnt, sequences, aim, recency, training)
     start, settled = None, {}
     if lead.offered(learnt, found):
-        trained = lead.learn(sequences, found, learnt, aim, features, training)
-        start, settled = trained.encoder, {"passes": round(trained.passes, 3)}
+        trained = lead.learn(sequences, found, learnt, aim, features, training, form)
+        start, settled = trained.encoder, lead.settled(trained)
         members.insert(0, start)
     asked = ask(sequences, found, members, training, rng)
     training.progress("weigh", 0, 2, "weight sets")

@@ -1,0 +1,64 @@
+"""What a hyperparameter search tries (``performHPO``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice, product
+from typing import Any
+
+import numpy as np
+
+from ..recipes.base import Recipe
+from ..recipes.hyperparameters import Range, read_search
+
+DRAWS = 20
+"""Points that are looked at for each setting that may be tried: small ranges repeat themselves."""
+
+
+def settings_to_try(recipe: Recipe, config: Mapping[str, Any], seed: int) -> list[dict[str, str]]:
+    """The settings that a search tries, at most ``maxNumberOfTrainingJobs``, all different.
+
+    Categories alone: every combination. With numbers: first the recipe's defaults, moved into their ranges,
+    then points spread evenly over all ranges (additive recurrence by powers of the generalised golden ratio,
+    Roberts 2018), from a start that the seed draws.
+    """
+    search = read_search(recipe, config)
+    if all(one.values for one in search.ranges):
+        names = [one.row.name for one in search.ranges]
+        combined = product(*(one.values for one in search.ranges))
+        return [dict(zip(names, values, strict=True)) for values in islice(combined, search.jobs)]
+    tries = [{one.row.name: default_in(one) for one in search.ranges}]
+    ratio = 2.0
+    for _ in range(64):
+        ratio = (1 + ratio) ** (1 / (len(search.ranges) + 1))
+    steps = ratio ** -np.arange(1.0, len(search.ranges) + 1)
+    start = np.random.default_rng(seed).random(len(search.ranges))
+    for turn in range(DRAWS * search.jobs):
+        if len(tries) == search.jobs:
+            break
+        point = (start + turn * steps) % 1.0
+        drawn = {one.row.name: drawn_from(one, float(u)) for one, u in zip(search.ranges, point, strict=True)}
+        if drawn not in tries:
+            tries.append(drawn)
+    return tries
+
+
+def default_in(one: Range) -> str:
+    """The default of a hyperparameter, moved into the range."""
+    if one.values:
+        return one.row.default_text if one.row.default_text in one.values else one.values[0]
+    assert one.low is not None
+    assert one.high is not None
+    moved = min(max(float(one.row.default), one.low), one.high)
+    return str(round(moved)) if one.row.type == "integer" else str(moved)
+
+
+def drawn_from(one: Range, place: float) -> str:
+    """What lies at `place` of 0..1 in a range."""
+    if one.values:
+        return one.values[int(place * len(one.values))]
+    assert one.low is not None
+    assert one.high is not None
+    if one.row.type == "integer":
+        return str(int(one.low) + int(place * (int(one.high) - int(one.low) + 1)))
+    return str(round(one.low + place * (one.high - one.low), 6))
