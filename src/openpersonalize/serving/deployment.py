@@ -182,7 +182,7 @@ class Deployment:
             novelty: what exploration may choose from; None: the recipe does not explore.
         """
         self.novelty = novelty
-        self.chance = np.random.default_rng()
+        self.chance = np.random.default_rng()  # answers are meant to differ from one call to the next
         self.trained = trained
         self.recipe = trained.recipe
         self.items = items
