@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import math
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ import shop
 from live import Server, Wait, make_shop
 from openpersonalize.cli.main import main
 from openpersonalize.evaluation import plot
+from openpersonalize.recipes import registry
+from openpersonalize.recipes.base import Configuration, Recipe, Training, TrainingData
+from openpersonalize.recipes.popularity_count import PopularityCount, PopularityModel
 
 POPULAR, PERSONAL = "aws-popularity-count", "aws-user-personalization-v2"
 NDCG, MRR = "normalized_discounted_cumulative_gain_at_10", "mean_reciprocal_rank_at_25"
@@ -216,3 +220,44 @@ def test_a_dataset_group_says_what_get_solution_metrics_says(
     missing = run("--dataset-group", "nowhere", *words)
     assert missing.exit_code == 2
     assert "There is no dataset group nowhere" in missing.output
+
+
+def test_without_recipes_all_are_compared_an_installed_one_too(
+    everybody: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class LastFirst(Recipe):
+        def fit(
+            self, data: TrainingData, configuration: Configuration, training: Training
+        ) -> PopularityModel:
+            n = len(data.sequences.items)
+            order = np.arange(n, dtype=np.int32)
+            return PopularityModel(data.sequences.items, order.astype(np.float32), order[::-1].copy())
+
+    class OfShops(LastFirst):
+        """For another kind of dataset group."""
+
+    mine = LastFirst("last-first", "USER_PERSONALIZATION", "the last item of the alphabet")
+    theirs = OfShops("of-shops", "USER_PERSONALIZATION", "for shops", domain="ECOMMERCE")
+    wanting = LastFirst("wanting", "USER_PERSONALIZATION", "with items", needs=("INTERACTIONS", "ITEMS"))
+    popular = registry.recipe(POPULAR)
+    monkeypatch.setattr(registry, "all_recipes", lambda: (mine, theirs, wanting, popular))
+    out = tmp_path / "out"
+    words = ("--minimum-data", "off", "--split", "last", "--output", str(out))
+    result = run("--interactions", str(everybody), *words)
+    assert result.exit_code == 0, result.output
+    told = found(out)
+    assert [one["name"] for one in told["results"]] == [POPULAR, "last-first"]
+    assert of_recipe(told, "last-first")["figures"]["kept"][MRR]["mean"] == 1.0
+
+
+def test_interrupted(everybody: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PopularityCount, "fit", interrupted)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    words = ("--minimum-data", "off", "--recipe", POPULAR, "--output", str(tmp_path / "out"))
+    result = run("--interactions", str(everybody), *words)
+    assert result.exit_code == 1
+    assert "Aborted!" in result.output
+    assert [path.name for path in tmp_path.iterdir()] == [everybody.name]  # nothing is left behind

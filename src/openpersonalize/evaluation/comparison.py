@@ -48,6 +48,12 @@ no interval."""
 
 MODES = ("kept", "excluded")
 
+_ASKED = {
+    "user": "users with two or more interactions among a tenth of all users",
+    "last": "users with two or more interactions",
+    "time": "users with interactions both before and in the newest tenth of all",
+}
+
 
 @dataclass(frozen=True)
 class Entrant:
@@ -139,8 +145,8 @@ def compare(
     asked = sampled(sequences, parts)
     if not len(asked.user) or not parts.training.any():
         raise JobFailed(
-            f"The split {split} leaves nobody to ask: it takes users with two or more interactions."
-            " Try another --split, or more data."
+            f"The split {split} leaves nobody to ask: it takes {_ASKED[split]}."
+            " Try another split, or more data."
         )
     shown = replace(data, sequences=sequences.where(parts.training))
     fame = Fame.of(shown.sequences)
@@ -256,12 +262,14 @@ def _per_user(
 def _figures(
     values: list[list[Float64]], overall: list[list[tuple[float, ...]]], people: Bools, seed: int
 ) -> list[dict[str, Figure]]:
-    """Figures of every entrant; the first is the baseline."""
+    """Figures of every entrant; the first is the baseline. All are 0 where nobody is asked."""
     by_seed = [np.stack([one[people] for one in each]).mean(axis=1) if people.any()
                else np.zeros((len(each), len(PER_USER))) for each in values]  # fmt: skip
     users = np.stack([np.mean([one[people] for one in each], axis=0) for each in values], axis=1)
     count, entrants, measures = users.shape
-    means = bootstrap.resampled_means(users.reshape(count, -1), seed).reshape(-1, entrants, measures)
+    means = bootstrap.resampled_means(users.reshape(count, entrants * measures), seed).reshape(
+        -1, entrants, measures
+    )
     low, high = bootstrap.interval(means)
     under, over = bootstrap.interval(means - means[:, :1])
     found: list[dict[str, Figure]] = []

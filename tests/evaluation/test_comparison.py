@@ -1,0 +1,147 @@
+"""Recipes compared: pairing, seeds, failures, and the tables that tell it. Recipes whose worth is known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from openpersonalize.datasets.sequences import Sequences
+from openpersonalize.errors import JobFailed
+from openpersonalize.evaluation.comparison import OVERALL, PER_USER, Comparison, Entrant, compare
+from openpersonalize.evaluation.peak import forget_peak, peak_bytes
+from openpersonalize.evaluation.report import LEADING, as_csv, as_json, as_text
+from openpersonalize.recipes.base import Configuration, Float32, Model, Query, Recipe, Training, TrainingData
+from recipes.worlds import loyal, sequences_of, two_clusters
+
+
+class Chance(Model):
+    """Scores drawn from a seed; items of the cluster of the newest event come first with `lead`."""
+
+    def __init__(self, world: Sequences, seed: int, lead: float) -> None:
+        self.items = world.items
+        self.rng = np.random.default_rng(seed)
+        self.lead = lead
+        self.cluster = np.array([name[0] for name in world.items])
+
+    def scores(self, query: Query) -> Float32:
+        same = self.cluster == self.cluster[query.item[-1]]
+        return (self.rng.random(len(self.items)) + self.lead * same).astype(np.float32)
+
+    def save(self, folder: Path) -> None:
+        raise AssertionError
+
+
+class Guess(Recipe):
+    lead = 0.0
+
+    def fit(self, data: TrainingData, configuration: Configuration, training: Training) -> Model:
+        return Chance(data.sequences, training.seed, self.lead)
+
+
+class Informed(Guess):
+    lead = 2.0
+
+
+class Impossible(Guess):
+    def fit(self, data: TrainingData, configuration: Configuration, training: Training) -> Model:
+        raise JobFailed("It needs prices.")
+
+
+def entrant(kind: type[Recipe], name: str) -> Entrant:
+    return Entrant(kind(name, "USER_PERSONALIZATION", "for tests"), Configuration({"width": 3}))
+
+
+def compared(*entrants: Entrant, split: str = "last", seeds: tuple[int, ...] = (1, 2)) -> Comparison:
+    data = TrainingData(two_clusters(users=200))
+    return compare(data, entrants, split=split, seeds=seeds, training=Training())
+
+
+@pytest.fixture(scope="module")
+def found() -> Comparison:
+    return compared(entrant(Guess, "guess"), entrant(Informed, "informed"), entrant(Guess, "another-guess"))
+
+
+def test_who_knows_more_is_better_and_who_knows_as_much_is_not(found: Comparison) -> None:
+    guess, informed, another = (one.figures["excluded"][LEADING] for one in found.results)
+    assert informed.difference_low is not None
+    assert informed.difference_low > 0.2
+    assert guess.difference is None
+    # The same seeds make the same guesses: paired differences are exactly nothing.
+    assert (another.difference, another.difference_low, another.difference_high) == (0.0, 0.0, 0.0)
+    # Of its cluster three items are new to a user; a guess puts the right one in any of three places.
+    assert informed.mean == pytest.approx((1 + 1 / np.log2(3) + 1 / 2) / 3, abs=0.05)
+
+
+def test_figures_are_means_over_seeds(found: Comparison) -> None:
+    assert found.seeds == (1, 2)
+    for mode in ("kept", "excluded"):
+        figures = found.results[0].figures[mode]
+        assert set(figures) == {*PER_USER, *OVERALL}
+        for figure in figures.values():
+            assert figure.mean == pytest.approx(np.mean(figure.by_seed))
+        one, other = figures[LEADING].by_seed
+        assert one != other
+        assert figures["coverage"].low is None
+    again = compared(entrant(Guess, "guess"), seeds=(2,)).results[0].figures["kept"][LEADING]
+    assert again.mean == pytest.approx(found.results[0].figures["kept"][LEADING].by_seed[1])
+
+
+def test_met_items_are_neither_listed_nor_counted(found: Comparison) -> None:
+    # 20 items, 7 met before the last event: 13 can be listed, and each user's truth is among them.
+    assert found.questions == {"kept": 200, "excluded": 200}
+    for result in found.results:
+        assert result.figures["excluded"]["recall_at_25"].mean == 1.0
+        assert result.figures["excluded"]["precision_at_25"].mean == pytest.approx(1 / 25)
+
+
+def test_a_recipe_that_cannot_be_trained_is_named() -> None:
+    with pytest.raises(JobFailed, match=r"impossible cannot be trained: It needs prices\."):
+        compared(entrant(Impossible, "impossible"))
+
+
+def test_nobody_on_both_sides_of_the_moment() -> None:
+    data = TrainingData(
+        sequences_of([(f"u{k}", f"i{place}", 10 * k + place) for k in range(30) for place in (0, 1)])
+    )
+    with pytest.raises(JobFailed, match="both before and in the newest tenth"):
+        compare(data, [entrant(Guess, "guess")], split="time", seeds=(0,), training=Training())
+
+
+@pytest.mark.parametrize("split", ["user", "last", "time"])
+def test_every_split(split: str) -> None:
+    data = TrainingData(loyal(users=200))
+    told = compare(data, [entrant(Guess, "guess")], split=split, seeds=(0,), training=Training())
+    assert told.split == split
+    assert 0 < told.training_interactions < told.interactions
+    assert told.questions["kept"] > 0
+
+
+def test_the_tables(found: Comparison) -> None:
+    text = as_text(found)
+    assert max(map(len, text.splitlines())) <= 120
+    lines = [line for line in text.splitlines() if line.startswith(("informed", "another-guess"))]
+    assert "unclear" not in lines[0]
+    assert lines[1].split()[-4] == "unclear"
+    told = json.loads(as_json(found))
+    assert told["results"][1]["hyperparameters"] == {"width": 3}
+    rows = as_csv(found).splitlines()
+    assert len(rows) == 1 + 3 * 2 * (len(PER_USER) + len(OVERALL))
+    assert rows[0].startswith("recipe,mode,measure,mean,low,high,difference")
+    unknown = replace(found.results[0], peak_memory_bytes=(None,))
+    assert "unknown" in as_text(replace(found, results=(unknown,)))
+
+
+def test_the_peak_of_memory_sees_what_is_gone() -> None:
+    forget_peak()
+    before = peak_bytes()
+    if before is None:
+        pytest.skip("this system does not tell")
+    held = np.ones(64 * 1024 * 1024 // 8)
+    del held
+    after = peak_bytes()
+    assert after is not None
+    assert after - before > 32 * 1024 * 1024
