@@ -120,6 +120,15 @@ def test_every_split(split: str) -> None:
     assert told.questions["kept"] > 0
 
 
+def test_users_who_only_repeat_themselves_are_asked_as_served_alone() -> None:
+    rows = [(f"u{user}", f"i{user % 7}", 10 * user + place) for user in range(30) for place in range(3)]
+    data = TrainingData(sequences_of(rows))
+    told = compare(data, [entrant(Guess, "guess")], split="last", seeds=(0,), training=Training())
+    assert told.questions == {"kept": 30, "excluded": 0}
+    assert {figure.mean for figure in told.results[0].figures["excluded"].values()} == {0.0}
+    assert "(0 users asked)" in as_text(told)
+
+
 def test_the_tables(found: Comparison) -> None:
     text = as_text(found)
     assert max(map(len, text.splitlines())) <= 120
