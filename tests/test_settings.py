@@ -53,3 +53,17 @@ def test_no_number_may_be_negative(name: str):
 def test_a_malformed_variable_is_named(text: str, advice: str):
     with pytest.raises(StartError, match=rf"^OPENPERSONALIZE_PORT='{text}' cannot be read \({advice}\)"):
         read_settings({}, {"OPENPERSONALIZE_PORT": text})
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("immediate", 0), ("30s", 30), ("5m", 300), ("2h", 7200)])
+def test_how_often_new_items_join_is_a_period(text: str, seconds: float):
+    assert read_settings({}, {"OPENPERSONALIZE_ITEM_REFRESH": text}).item_refresh_seconds == seconds
+    assert read_settings({"item_refresh": text}, {}).item_refresh_seconds == seconds
+
+
+@pytest.mark.parametrize("text", ["", "2", "0h", "-1h", "2 hours", "daily"])
+def test_other_periods_are_refused(text: str):
+    with pytest.raises(StartError, match=r"ITEM_REFRESH.*write immediate, or"):
+        read_settings({}, {"OPENPERSONALIZE_ITEM_REFRESH": text})
+    with pytest.raises(StartError, match=r"^item_refresh"):
+        read_settings({"item_refresh": text}, {})

@@ -5,7 +5,7 @@ import pytest
 
 from openpersonalize.serving import novelty
 
-from .making import CATALOGUE, COLD, NOW, Made
+from .making import CATALOGUE, COLD, NOW, STREAM, Made
 
 
 @pytest.fixture
@@ -131,3 +131,27 @@ def test_it_is_due_once_a_period(one):
 def test_the_scale_is_the_root_of_what_was_seen(one):
     exposure = one.trained.artifact.exposure
     assert np.allclose(one.novelty.candidates.scale, 1 / np.sqrt(1 + exposure.interactions))
+
+
+def test_newcomers_of_the_time_between_go_when_updates_end(one):
+    one.put_item("early")
+    ended = one.log.position()
+    one.put_item("between")
+    assert newcomers(renewed(one)) == ["between", "early"]
+    one.novelty.until = ended
+    assert newcomers(renewed(one)) == ["early"]
+
+
+def test_a_recipe_without_automatic_updates_gets_no_newcomers(tmp_path):
+    one = Made(tmp_path, ages={COLD[0]: 1})
+    still = novelty.Novelty(
+        one.log, STREAM, one.trained.artifact, one.items, shown=None, now=lambda: one.time, grows=False
+    )
+    one.put_item("put")
+    one.event("u", COLD[0], impression=COLD[1])
+    one.deployment.follow()
+    still.advance()
+    assert list(still.candidates.members.ids) == []
+    assert seen(still.candidates, one, COLD[0]) == 1
+    assert seen(still.candidates, one, COLD[1]) == 0
+    one.close()

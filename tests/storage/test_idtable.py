@@ -42,3 +42,13 @@ def test_an_index_outside_is_refused() -> None:
     with pytest.raises(IndexError):
         table[2]
     assert np.array_equal(table.find_all(pl.Series("y", ["b"])), [1])
+
+
+def test_few_among_many_are_found_as_many_are() -> None:
+    table = IdTable.from_series(pl.Series("x", [f"id-{k}" for k in range(5000)]))
+    few = pl.Series("y", ["id-4999", None, "id", "id-0", "id-7x", "id-77"])
+    many = pl.concat([few, pl.Series("y", ["id-1"] * 100)])
+    assert table.find_all(few).tolist() == table.find_all(many)[:6].tolist()
+    assert [table[k] if k >= 0 else None for k in table.find_all(few)] == [
+        "id-4999", None, None, "id-0", None, "id-77",
+    ]  # fmt: skip

@@ -256,9 +256,10 @@ class Deployments:
         if not features.exploration or "INTERACTIONS" not in entry.datasets:
             return None
         earlier = held.deployment.novelty if held is not None else None
-        if earlier is not None and not installation.settings.item_refresh_seconds:
+        if earlier is not None:
             earlier.catalogue = items
-            earlier.advance()
+            if not installation.settings.item_refresh_seconds:
+                earlier.advance()
             return earlier
         novelty = Novelty(
             installation.log,

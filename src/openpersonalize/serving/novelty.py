@@ -161,7 +161,7 @@ class Novelty:
         self._position = artifact.position
         self._due = 0.0
         self._lock = threading.Lock()
-        self._outside: tuple[pl.DataFrame, int] | None = None
+        self._outside: tuple[pl.DataFrame, int, int | None] | None = None
         self.candidates = self._candidates(self._gathered(catalogue.outside().clear()))
 
     def due(self) -> bool:
@@ -245,12 +245,13 @@ class Novelty:
             return self.candidates.members
         outside = self.catalogue.outside()
         met = int((self._strangers["EVENTS"] > 0).sum())
-        if self._outside is not None and self._outside[0] is outside and self._outside[1] == met:
+        before, until = self._outside, self.until
+        self._outside = outside, met, until
+        if before is None and not len(outside) and not met:
             return self.candidates.members
-        if self._outside is None and not len(outside) and not met:
+        if before is not None and before[0] is outside and before[1:] == (met, until):
             return self.candidates.members
-        self._outside = outside, met
-        return self._gathered(self.catalogue.outside(self.until))
+        return self._gathered(self.catalogue.outside(until))
 
     def _gathered(self, records: pl.DataFrame) -> Members:
         """The members with newcomers from `records` and from the events of unknown items."""

@@ -16,6 +16,9 @@ import polars as pl
 
 IntArray = npt.NDArray[np.int32]
 
+FEW = 100
+"""A join reads the whole table: one key in so many rows or less is found by bisection sooner."""
+
 
 class IdTable(Sequence[str]):
     """Distinct ids in ascending order of their UTF-8 bytes; the position of an id is its number.
@@ -74,14 +77,17 @@ class IdTable(Sequence[str]):
         return index if index < len(self) and self._bytes(index) == wanted else -1
 
     def find_all(self, keys: pl.Series) -> IntArray:
-        """The numbers of many ids at once, -1 where absent; one hash join."""
+        """The numbers of many ids at once, -1 where absent: one hash join, or for a few among many a search
+        for each."""
         if not len(keys):
             return np.empty(0, dtype=np.int32)
+        if len(keys) * FEW < len(self):
+            found = [-1 if key is None else self.find(key) for key in keys.cast(pl.String).to_list()]
+            return np.array(found, dtype=np.int32)
         own = pl.DataFrame({"id": self.series(), "number": np.arange(len(self), dtype=np.int32)})
-        found = (
-            keys.cast(pl.String).alias("id").to_frame().join(own, on="id", how="left", maintain_order="left")
-        )
-        return found["number"].fill_null(-1).to_numpy().astype(np.int32)
+        rows = keys.cast(pl.String).alias("id").to_frame()
+        joined = rows.join(own, on="id", how="left", maintain_order="left")
+        return joined["number"].fill_null(-1).to_numpy().astype(np.int32)
 
     def strings(self) -> list[str]:
         """All ids as a list, made on first use and kept: for hot paths over catalogues that fit in memory."""
