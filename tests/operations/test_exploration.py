@@ -139,6 +139,19 @@ def test_the_second_version_says_what_it_explores(store: Store) -> None:
     assert all(entry["reason"] == [] for entry in store.recommend(V2) if entry["itemId"] in ITEMS)
 
 
+def test_a_filter_can_ask_for_put_items_alone(store: Store) -> None:
+    group = store.items.removesuffix("/ITEMS").replace(":dataset/", ":dataset-group/")
+    chosen = store.clients.personalize.create_filter(
+        name="back-room",
+        datasetGroupArn=group,
+        filterExpression='INCLUDE ItemID WHERE Items.DEPARTMENT IN ("back room")',
+    )["filterArn"]
+    store.wait.active(chosen)
+    assert store.recommend(filterArn=chosen) == []
+    store.put("hidden", department="back room", price=2.0, creationTimestamp=int(time.time()))
+    assert store.until(lambda: ids(store.recommend(filterArn=chosen))) == ["hidden"]
+
+
 @pytest.mark.parametrize("explicit", [True, False])
 def test_what_is_shown_and_not_chosen_is_explored_less(store: Store, explicit: bool) -> None:
     ignored = f"ignored-{explicit}"
@@ -173,3 +186,14 @@ def test_what_a_campaign_refuses(store: Store) -> None:
             (personalize.update_campaign, {"campaignArn": store.campaigns[V1]}),
         ):
             assert told in fails("InvalidInputException", call, campaignConfig=campaign_config, **named)
+
+
+def test_updates_end_for_the_older_version_and_go_on_with_the_newer(store: Store) -> None:
+    solution = store.versions[V1].rpartition("/")[0]
+    newer = store.clients.personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+    store.wait.active(newer, 180)
+    store.put("too-late", department="aisle 1", price=2.0, creationTimestamp=int(time.time()))
+    assert store.times("too-late") == 0
+    store.clients.personalize.update_campaign(campaignArn=store.campaigns[V1], solutionVersionArn=newer)
+    store.wait.updated(store.campaigns[V1], "latestCampaignUpdate")
+    store.until(lambda: "too-late" in ids(store.recommend()))

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openpersonalize.recipes.configuration import MANAGED_SHARE, Exploration
+from openpersonalize.serving import exploration
 from openpersonalize.serving.answer import Promotion, Question, answer
 
 from .making import CATALOGUE, COLD, NOW, Made
@@ -139,6 +140,25 @@ def test_scores_fall_and_no_item_comes_twice(v1, v2, weight, count, user, share,
 def test_the_scores_of_the_whole_catalogue_still_sum_to_one(v1):
     for _ in range(100):
         assert sum(entry.score for entry in ask(v1, 1.0, count=500)) == pytest.approx(1, abs=1e-4)
+
+
+def test_of_very_many_eligible_items_some_draw_and_the_best_always(tmp_path_factory, monkeypatch):
+    monkeypatch.setattr(exploration, "PANEL", 5)
+    monkeypatch.setattr("openpersonalize.serving.ranked.HEAD", 10)
+    everything = dict.fromkeys([*CATALOGUE, *COLD], 1)
+    with made(tmp_path_factory, ages=everything) as one:
+        drew = set()
+        for number in range(60):
+            user = f"passer-by-{number}"
+            one.event(user, CATALOGUE[number % 30])
+            ask(one, 1.0, user=user)
+            (panel,) = one.deployment.state(user).panels.values()
+            head = one.deployment.ranked(one.deployment.state(user), False).head
+            assert set(head.tolist()) <= set(panel.rows.tolist())
+            assert len(panel.rows) <= 5 + len(head)
+            assert sorted(set(panel.rows.tolist())) == panel.rows.tolist()
+            drew |= set(panel.rows.tolist())
+        assert len(drew) == len(everything)
 
 
 # -- with everything else

@@ -98,7 +98,7 @@ def panel_of(
     if len(eligible) > PANEL:
         some = eligible[np.unique(chance.integers(0, len(eligible), PANEL))]
         # Whoever may be in the answer by relevance draws in any case.
-        rows = np.union1d(some, ranked.head[np.isin(ranked.head, eligible, assume_unique=True)])
+        rows = np.union1d(some, ranked.head[_places(eligible, ranked.head)[1]])
     else:
         rows = eligible
     scored = scores[scores > -np.inf]
