@@ -84,3 +84,51 @@ def test_newcomers_are_known_by_their_metadata(
 
 def test_without_an_encoder_newcomers_are_unknown(world: Sequences) -> None:
     assert model_of(world, encoder=False).newcomers(sides(world)) is None
+
+
+def without(sequences: Sequences, *cold: str) -> Sequences:
+    """The interactions with some items gone, which stay in the catalogue."""
+    numbers = [sequences.items.find(name) for name in cold]
+    return sequences.where(~np.isin(sequences.item, numbers))
+
+
+def test_items_that_nobody_met_are_scored_by_their_metadata_on_the_same_scale(world: Sequences) -> None:
+    learnt = without(world, "a0", "b0")
+    model = model_of(learnt)
+    rows = [world.items.find(name) for name in ("a0", "b0")]
+    vectors = model.newcomers(sides(world, ["a0", "b0", "c0"]))
+    assert vectors is not None
+    for user, side in ((0, 0), (1, 1)):
+        for query in (question(learnt, user), question(learnt, user, seen_excluded=True)):
+            scores = model.scores(query)
+            assert scores[rows[side]] > scores[rows[1 - side]]
+            assert scores[rows[side]] < scores.max()
+            # A newcomer with the same record has the same score.
+            found = model.scores_of(query, vectors)
+            assert np.allclose(found[:2], scores[rows], atol=2e-3)
+            assert found[2] < scores.min()
+
+
+def test_items_of_which_nothing_is_known_are_last(world: Sequences) -> None:
+    learnt = without(world, "a0", "b0")
+    rows = [world.items.find(name) for name in ("a0", "b0")]
+    model = model_of(learnt, encoder=False)
+    for query in (question(learnt, 0), nobody(learnt)):
+        scores = model.scores(query)
+        assert scores[rows].max() < np.delete(scores, rows).min()
+        assert (model.scores_of(query, np.ones((2, 16), np.float32)) < scores.min()).all()
+
+
+def test_an_objective_leaves_newcomers_on_the_scale(world: Sequences) -> None:
+    learnt = without(world, "a0", "b0")
+    plain = model_of(learnt)
+    reward = np.zeros(len(world.items), np.float32)
+    model = FusedModel(
+        plain.items, plain.popularity, plain.popular, plain.members, plain.weights,
+        reward, 0.5, vocabulary=plain.vocabulary,
+    )  # fmt: skip
+    query = question(learnt, 0)
+    vectors = model.newcomers(sides(world, ["a0", "b0"]))
+    assert vectors is not None
+    rows = [world.items.find(name) for name in ("a0", "b0")]
+    assert np.allclose(model.scores_of(query, vectors), model.scores(query)[rows], atol=2e-3)

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from datasets.bulk import imported
+from openpersonalize.algorithms.encoder import GAPS, Encoder, Shape
 from openpersonalize.clock import SystemClock
 from openpersonalize.datasets.schemas import parse_schema
 from openpersonalize.datasets.selection import EventSelection
@@ -88,6 +89,19 @@ def items():
         },
         schema_overrides={"CREATION_TIMESTAMP": pl.Int64},
     )
+
+
+def encoder_of(vectors, values=None):
+    """A recurrent encoder with weights at random and these float32[n, 8]; `values`: of one feature."""
+    rng = np.random.default_rng(0)
+    sizes = {
+        "event": (3, 8), "gap": (GAPS, 8), "norm.weight": (8,), "norm.bias": (8,), "block0.back": (8, 16),
+        "block0.norm1.weight": (8,), "block0.norm1.bias": (8,), "block0.input.weight": (48, 8),
+        "block0.input.bias": (48,), "block0.hidden.weight": (48, 16), "block0.hidden.bias": (48,),
+    }  # fmt: skip
+    weights = {name: rng.standard_normal(size, dtype=np.float32) for name, size in sizes.items()}
+    trained = None if values is None else {"ids": np.zeros_like(vectors), "values.0": values}
+    return Encoder(Shape("recurrent", 8, longest=50), {**weights, "items": vectors}, trained)
 
 
 class Made:

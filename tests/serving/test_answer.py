@@ -5,12 +5,11 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from openpersonalize.algorithms.encoder import GAPS, Encoder, Shape
 from openpersonalize.recipes.fused import FusedModel, Weights
 from openpersonalize.serving.answer import Promotion, Question, answer, rank
 from openpersonalize.serving.deployment import Memory
 
-from .making import CATALOGUE, COLD, GENRES, NOW, Made
+from .making import CATALOGUE, COLD, GENRES, NOW, Made, encoder_of
 
 V1, V2, POPULAR = "aws-user-personalization", "aws-user-personalization-v2", "aws-popularity-count"
 RANKING = "aws-personalized-ranking"
@@ -308,19 +307,6 @@ def test_ranking_with_metadata(ranking):
 
 # -- what is kept
 
-SHAPE = Shape("recurrent", 8, longest=50)
-
-
-def random_weights(n):
-    rng = np.random.default_rng(0)
-    sizes = {
-        "items": (n, 8), "event": (3, 8), "gap": (GAPS, 8), "norm.weight": (8,), "norm.bias": (8,),
-        "block0.norm1.weight": (8,), "block0.norm1.bias": (8,), "block0.input.weight": (48, 8),
-        "block0.input.bias": (48,), "block0.hidden.weight": (48, 16), "block0.hidden.bias": (48,),
-        "block0.back": (8, 16),
-    }  # fmt: skip
-    return {name: rng.standard_normal(size, dtype=np.float32) for name, size in sizes.items()}
-
 
 def test_what_is_kept_stays_within_its_bound(tmp_path_factory):
     with made(tmp_path_factory, V1) as one:
@@ -335,7 +321,8 @@ def test_a_model_goes_on_from_what_it_kept_of_the_user(tmp_path_factory):
     with made(tmp_path_factory, V1) as one:
         events = one.trained.artifact.history("user-01")[0]
         model = one.trained.model
-        encoder = Encoder(SHAPE, random_weights(len(model.items)))
+        rng = np.random.default_rng(0)
+        encoder = encoder_of(rng.standard_normal((len(model.items), 8), dtype=np.float32))
         weights = Weights({"encoder": 1.0}, {"encoder": 1.0})
         one.trained.model = FusedModel(model.items, model.popularity, model.popular, [encoder], weights)
         before = ids(ask(one, "user-01", 30))

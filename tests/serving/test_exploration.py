@@ -4,15 +4,18 @@ from collections import Counter
 from contextlib import contextmanager
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openpersonalize.recipes.configuration import MANAGED_SHARE, Exploration
+from openpersonalize.recipes.fused import FusedModel, Weights
+from openpersonalize.recipes.item_features import ItemFeatures
 from openpersonalize.serving import exploration
 from openpersonalize.serving.answer import Promotion, Question, answer
 
-from .making import CATALOGUE, COLD, NOW, Made
+from .making import CATALOGUE, COLD, GENRES, NOW, Made, encoder_of, items
 
 V1, V2 = "aws-user-personalization", "aws-user-personalization-v2"
 CALLS = 1000
@@ -243,3 +246,31 @@ def test_explored_items_say_so_and_have_scores(v2):
 
 def test_v1_gives_no_reasons(v1):
     assert not any(isinstance(entry.reason, list) for entry in ask(v1, 1.0))
+
+
+def test_newcomers_draw_from_the_relevance_of_their_metadata(tmp_path_factory):
+    with made(tmp_path_factory) as one:
+        old = one.trained.model
+        vocabulary = ItemFeatures.fit(items().sort("ITEM_ID").select("GENRE"))
+        feature = vocabulary.features[0]
+        values = np.random.default_rng(0).standard_normal((feature.size, 8), dtype=np.float32)
+        encoder = encoder_of(values[feature.code], values)
+        alone = Weights({"encoder": 1.0}, {"encoder": 1.0})
+        model = FusedModel(
+            old.items, old.popularity, old.popular, [encoder], alone, vocabulary=vocabulary
+        )  # fmt: skip
+        one.trained.model = one.trained.artifact.__dict__["model"] = model
+        for genre in GENRES:
+            one.put_item(f"new-{genre}", GENRE=genre)
+        one.put_item("blank")
+        ask(one, 1.0)
+        one.novelty.advance()
+        state, candidates = one.deployment.state("user-01"), one.novelty.candidates
+        panel = one.deployment.panel(state, False, candidates, 30.0)
+        scores = one.deployment.scores(state, False)
+        drawn = dict(zip(panel.rows.tolist(), panel.relevance.tolist(), strict=True))
+        for place, genre in enumerate(GENRES):
+            row = candidates.members.known + candidates.members.number_of(f"new-{genre}")
+            assert drawn[row] == pytest.approx(float(scores[one.trained.row_of(CATALOGUE[place])]), abs=2e-3)
+        blank = candidates.members.known + candidates.members.number_of("blank")
+        assert drawn[blank] == pytest.approx(float(scores.mean() - scores.std()), abs=1e-3)

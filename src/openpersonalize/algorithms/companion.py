@@ -85,6 +85,9 @@ class Companion(ABC):
     free: ClassVar[bool] = False
     """Whether its weight may be negative: of members that do not look at the events."""
 
+    same: ClassVar[bool] = False
+    """Whether its feature is the same for every history at a moment; then it is the same array, too."""
+
     @property
     def name(self) -> str:
         """Names the member in the weights and in the folder; distinct within a fusion."""
@@ -94,6 +97,10 @@ class Companion(ABC):
     def feature(self, history: History) -> Float32:
         """float32[n], higher for what should come next. The array may be shared: never write into it."""
 
+    def unmet(self, history: History) -> float:
+        """The feature of an item that nobody met."""
+        return 0.0
+
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Write into `folder` files whose names begin with `name`."""
@@ -101,6 +108,15 @@ class Companion(ABC):
 
 def standardised(values: Float32) -> Float32:
     """Mean 0 and standard deviation 1 over the items; all 0 when they are all alike."""
-    centred = values - values.mean()
-    deviation = float(np.sqrt(np.mean(centred * centred)))
-    return centred / np.float32(deviation) if deviation > 1e-12 else np.zeros_like(values)
+    centred: Float32 = values - values.mean()
+    deviation = float(np.sqrt(np.dot(centred, centred) / max(len(values), 1)))
+    if deviation <= 1e-12:
+        return np.zeros_like(values)
+    centred /= np.float32(deviation)
+    return centred
+
+
+def zero_standardised(values: Float32) -> float:
+    """What `standardised` makes of a 0."""
+    deviation = float(values.std())
+    return -float(values.mean()) / deviation if deviation > 1e-12 else 0.0

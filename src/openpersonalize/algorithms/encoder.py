@@ -160,6 +160,14 @@ class Encoder(Companion):
         scores -= log_sum_exp(scores)
         return scores
 
+    def feature_of(self, history: History, vectors: Float32) -> Float32:
+        """float32[m], the feature of items with these vectors, after a history of one event or more: on the
+        scale of the catalogue's, of which they are no part."""
+        state = self.vector(history)
+        scores: Float32 = vectors @ state
+        scores -= log_sum_exp(self.items @ state)
+        return scores
+
     def vector(self, history: History) -> Float32:
         """float32[d] after the newest event of a history that has one; on from what is kept in its session
         of an earlier question."""

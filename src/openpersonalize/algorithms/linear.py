@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from .companion import Companion, Events, Float32, History, Int32, Int64, standardised
+from .companion import Companion, Events, Float32, History, Int32, Int64, standardised, zero_standardised
 from .meetings import distinct
 from .sparse import SparseRows, spans
 
@@ -62,8 +62,11 @@ class Linear(Companion):
 
     def feature(self, history: History) -> Float32:
         """See the class."""
-        items = np.unique(history.item[-RECENT:])
-        return standardised(self.rows.scatter(items, np.ones(len(items), dtype=np.float32)))
+        return standardised(self.rows.scatter(np.unique(history.item[-RECENT:])))
+
+    def unmet(self, history: History) -> float:
+        """See `Companion.unmet`."""
+        return zero_standardised(self.rows.scatter(np.unique(history.item[-RECENT:])))
 
     def save(self, folder: Path) -> None:
         """The table."""

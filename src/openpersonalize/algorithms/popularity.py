@@ -54,19 +54,26 @@ def _from_ordinal(ordinals: Int64) -> Float32:
 
 
 class Popularity(Companion):
-    """Feature: log(1 + distinct users), the same for every history. May weigh against popular items."""
+    """Feature: log(1 + distinct users), the same for every history. May weigh against popular items: so an
+    item that nobody met counts as one that was met least, or it would lead for want of a count."""
 
     kind: ClassVar[str] = "popularity"
     free: ClassVar[bool] = True
+    same: ClassVar[bool] = True
 
     def __init__(self, users: Float32) -> None:
         """`users`: float32[n]."""
         self.users = users
-        self._feature = np.log1p(users, dtype=np.float32)
+        least = users.min(initial=np.inf, where=users > 0)
+        self._feature = np.log1p(np.maximum(users, least if np.isfinite(least) else 0), dtype=np.float32)
 
     def feature(self, history: History) -> Float32:
         """See the class."""
         return self._feature
+
+    def unmet(self, history: History) -> float:
+        """See `Companion.unmet`."""
+        return float(self._feature.min(initial=np.inf)) if len(self._feature) else 0.0
 
     def save(self, folder: Path) -> None:
         """One array."""

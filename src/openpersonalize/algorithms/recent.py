@@ -65,6 +65,7 @@ class Recent(Companion):
 
     kind: ClassVar[str] = "recent"
     free: ClassVar[bool] = True
+    same: ClassVar[bool] = True
 
     def __init__(self, half_life: int, n: int, timeline: Timeline | None = None) -> None:
         """Nothing counted yet."""

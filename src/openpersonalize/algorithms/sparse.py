@@ -29,15 +29,16 @@ class SparseRows:
         """Number of rows."""
         return len(self.ptr) - 1
 
-    def scatter(self, rows: Int32, weights: Float32) -> Float32:
-        """float32[n], the sum of ``weights[k] *`` row ``rows[k]``: no loop over items."""
+    def scatter(self, rows: Int32, weights: Float32 | None = None) -> Float32:
+        """float32[n], the sum of ``weights[k] *`` row ``rows[k]``, or of the rows: no loop over items."""
         starts, ends = self.ptr[rows].tolist(), self.ptr[rows + 1].tolist()
         if not starts:
             return np.zeros(self.n, dtype=np.float32)
         spans = [slice(a, b) for a, b in zip(starts, ends, strict=True)]
         col = np.concatenate([self.col[span] for span in spans])
         value = np.concatenate([self.value[span] for span in spans])
-        value *= np.repeat(weights, [b - a for a, b in zip(starts, ends, strict=True)])
+        if weights is not None:
+            value *= np.repeat(weights, [b - a for a, b in zip(starts, ends, strict=True)])
         return np.bincount(col, weights=value, minlength=self.n).astype(np.float32)
 
     def save(self, folder: Path, name: str) -> None:

@@ -64,6 +64,10 @@ class Transitions(Companion):
         mass += OFFSET
         return np.log(mass, out=mass)
 
+    def unmet(self, history: History) -> float:
+        """See `Companion.unmet`."""
+        return float(np.log(OFFSET))
+
     def save(self, folder: Path) -> None:
         """The table."""
         self.rows.save(folder, self.name)

@@ -235,6 +235,11 @@ class Model(ABC):
         (its columns, or some of them); None where the model knows items by their interactions only."""
         return None
 
+    def scores_of(self, query: Query, vectors: Float32) -> Float32:
+        """float32[m], on the scale of `scores`: of items outside the catalogue with these vectors, see
+        `newcomers`; those without a vector (all 0) are behind everything."""
+        return np.full(len(vectors), self.scores(query).min() - 1, dtype=np.float32)
+
     @property
     def follows(self) -> bool:
         """Whether `observe` is to be told what everybody does after training."""

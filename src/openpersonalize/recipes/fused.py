@@ -107,6 +107,11 @@ class FusedModel(Model):
         self.reward_weight = reward_weight
         self._cold = decreasing(popularity, popular)
         self._unscored = np.flatnonzero(~self.scored)
+        self._unknown = self._unscored
+        encoder = self.encoder
+        if encoder is not None and len(self._unscored):
+            self._unknown = self._unscored[~encoder.items[self._unscored].any(axis=1)]
+        self._begun: dict[bool, tuple[list[Float32], Float32]] = {}
         self._tie = np.empty(len(popularity), dtype=np.float32)
         self._tie[popular] = np.linspace(1e-3, 0.0, len(popular), dtype=np.float32)
         self._plans = {
@@ -132,18 +137,61 @@ class FusedModel(Model):
             share = np.float32(self.reward_weight)
             blend = ((1 - share) * (total - low) / span + share * self.reward) * span
             total = blend.astype(np.float32)
-            total[self._unscored] = total[self.scored].min() - 1
+            last = self._last(query)
+            total[last] = total[self.scored].min() - 1
         return total
 
+    def _last(self, query: Query) -> Int64:
+        """Rows of items that nobody met, and of which nothing that counts is known: behind all others."""
+        if not len(query.item):
+            return self._unscored
+        lead = any(isinstance(one, Encoder) for one, _ in self._plans[query.seen_excluded])
+        return self._unknown if lead else self._unscored
+
     def _relevance(self, query: Query) -> Float32:
-        total = (self._tie if len(query.item) else self._cold).copy()
+        """Items that nobody met have the features that their metadata give, and those of items that were met
+        least."""
         plan = self._plan(query)
+        if not len(query.item):
+            total = self._cold.copy()
+            if not plan:
+                return total
+        else:
+            total = self._beginning(query)
+            plan = tuple(pair for pair in plan if not pair[0].same)
         for member, weight in plan:
             total += weight * member.feature(query)
-        if not plan and not len(query.item):
-            return total
-        if len(self._unscored):
-            total[self._unscored] = total.min() - 1
+        last = self._last(query)
+        if len(last):
+            total[last] = total.min() - 1
+        return total
+
+    def _beginning(self, query: Query) -> Float32:
+        """The part of the sum that is the same for everybody at a moment; a copy."""
+        pairs = [pair for pair in self._plans[query.seen_excluded] if pair[0].same]
+        features = [member.feature(query) for member, _ in pairs]
+        kept = self._begun.get(query.seen_excluded)
+        if kept is None or any(old is not new for old, new in zip(kept[0], features, strict=True)):
+            total = self._tie.copy()
+            for (_, weight), feature in zip(pairs, features, strict=True):
+                total += weight * feature
+            kept = self._begun[query.seen_excluded] = features, total
+        return kept[1].copy()
+
+    def scores_of(self, query: Query, vectors: Float32) -> Float32:
+        """See `Model.scores_of`: the encoder by the vectors, the others as of items that nobody met."""
+        relevance = self._relevance(query)
+        plan, encoder = self._plan(query), self.encoder
+        total = np.full(len(vectors), relevance.min() - 1, dtype=np.float32)
+        known = np.flatnonzero(vectors.any(axis=1))
+        weight = next((weight for one, weight in plan if one is encoder), None)
+        if encoder is not None and weight is not None and len(query.item):
+            level = sum(float(weight) * one.unmet(query) for one, weight in plan if one is not encoder)
+            total[known] = weight * encoder.feature_of(query, vectors[known]) + np.float32(level)
+        if self.reward is not None and self.reward_weight and self.scored.any():
+            # As `scores` blends them, with an objective of 0.
+            total -= relevance[self.scored].min()
+            total *= np.float32(1 - self.reward_weight)
         return total
 
     def _plan(self, query: Query) -> Plan:

@@ -260,17 +260,11 @@ class Deployment:
         found = self._memory.vectors.get(key)
         if found is not None and (found.newest, found.until) == (state.live.newest, state.until):
             return found.scores
-        user = state.user if self.recipe.features.real_time else None
-        trained = self.trained.artifact.history(user) if user is not None else NOTHING
-        live = state.live if user is not None else EMPTY
-        query = self.trained.recent.query(trained, live, state.until - 1, seen_excluded)
-        profile = self.trained.profile(user) if user is not None else {}
-        if state.user is not None and not len(query.item) and not profile:
+        query = self._query(state, seen_excluded)
+        if query is None:
             state.idle = True
             return self.scores(self.state(None, state.situation), seen_excluded)
-        if profile or state.situation:
-            query = replace(query, profile=profile, context=dict(state.situation))
-        scores, hidden = self._asked(query, user), None
+        scores, hidden = self._asked(query, state.user), None
         if self.trained.unscored is not None:
             hidden = scores[self.trained.unscored]
             scores[self.trained.unscored] = GOES
@@ -294,10 +288,22 @@ class Deployment:
                 ranked,
                 scores,
                 lambda: self._all_scores(state, seen_excluded, scores),
-                neutral,
+                lambda numbers, low: self._newcomers(state, seen_excluded, members, numbers, low),
                 self.chance,
             )
             self._grew(state)
+        return found
+
+    def _newcomers(
+        self, state: UserState, seen_excluded: bool, members: Members, numbers: Rows, low: float
+    ) -> FloatArray:
+        """The log-scores of newcomers by their vectors; `low` for those of whom nothing is known."""
+        found = neutral(numbers, low)
+        vectors = None if members.vectors is None else members.vectors[numbers]
+        query = self._query(state, seen_excluded)
+        if vectors is not None and query is not None and len(query.item):
+            known = vectors.any(axis=1)
+            found[known] = self.trained.model.scores_of(query, vectors[known])
         return found
 
     def _all_scores(self, state: UserState, seen_excluded: bool, scores: FloatArray) -> FloatArray:
@@ -321,6 +327,19 @@ class Deployment:
             self._grew(state)
         facts = _Facts(self, state, state.met_new[1])
         return chosen.keep(members.columns, user=facts, static=static)[numbers]
+
+    def _query(self, state: UserState, seen_excluded: bool) -> Query | None:
+        """The question to the model; None of a user of whom nothing is known."""
+        user = state.user if self.recipe.features.real_time else None
+        trained = self.trained.artifact.history(user) if user is not None else NOTHING
+        live = state.live if user is not None else EMPTY
+        query = self.trained.recent.query(trained, live, state.until - 1, seen_excluded)
+        profile = self.trained.profile(user) if user is not None else {}
+        if state.user is not None and not len(query.item) and not profile:
+            return None
+        if profile or state.situation:
+            query = replace(query, profile=profile, context=dict(state.situation))
+        return query
 
     def _asked(self, query: Query, user: str | None) -> FloatArray:
         """The model's answer, which goes on from what it kept about the user."""

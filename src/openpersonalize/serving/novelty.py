@@ -65,6 +65,8 @@ class Members:
         known: n, the model's items.
         ids: the newcomers'; row n + k of an answer is ``ids[k]``. columns: their records.
         created: int64[n + m] seconds. latest: the moment that ages count back from.
+        vectors: float32[m, d], the newcomers' vectors by their records, 0 where those say nothing; None where
+            the model has none.
     """
 
     known: int
@@ -72,6 +74,7 @@ class Members:
     columns: ColumnSet
     created: Int64
     latest: int
+    vectors: FloatArray | None = None
     _eligible: dict[float, Rows] = field(default_factory=dict)
     _masks: dict[object, BoolArray] = field(default_factory=dict)
 
@@ -274,9 +277,14 @@ class Novelty:
         ids = IdTable.from_series(newcomers["ITEM_ID"])
         came = np.zeros(len(ids), dtype=np.int64)
         came[ids.find_all(newcomers["ITEM_ID"])] = newcomers["CREATED"].to_numpy()
-        columns = ColumnSet.build(records.filter(pl.col(key).is_in(newcomers["ITEM_ID"])), schema, ids)
+        own = records.filter(pl.col(key).is_in(newcomers["ITEM_ID"]))
+        columns = ColumnSet.build(own, schema, ids)
         created = np.concatenate([exposure.created, came])
-        return Members(len(items), ids, columns, created, exposure.latest)
+        vectors = None
+        if len(ids):
+            aligned = ids.series().alias(key).to_frame().join(own, on=key, how="left", maintain_order="left")
+            vectors = self._artifact.model.newcomers(aligned)
+        return Members(len(items), ids, columns, created, exposure.latest, vectors)
 
     def _candidates(self, members: Members) -> Candidates:
         seen = self._seen
