@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import shop
-from live import Server, Wait, make_shop
+from live import Server, Wait, make_clients, make_shop
 from openpersonalize.cli.main import main
 from openpersonalize.evaluation import plot
 from openpersonalize.recipes import registry
@@ -220,6 +220,18 @@ def test_a_dataset_group_says_what_get_solution_metrics_says(
     missing = run("--dataset-group", "nowhere", *words)
     assert missing.exit_code == 2
     assert "There is no dataset group nowhere" in missing.output
+
+
+def test_a_dataset_group_by_its_name(server: Server, region: str) -> None:
+    elsewhere = f"{region}x"
+    named = f"named-{region}"
+    arns = []
+    for clients in (make_clients(server.endpoint, region), make_clients(server.endpoint, elsewhere)):
+        arns.append(clients.personalize.create_dataset_group(name=named)["datasetGroupArn"])
+        result = run("--dataset-group", named, "--data-dir", str(server.data), "--recipe", POPULAR)
+        assert result.exit_code == 2
+        told = f"The dataset group {named} has no Interactions dataset" if len(arns) == 1 else ", ".join(arns)
+        assert told in result.output
 
 
 def test_without_recipes_all_are_compared_an_installed_one_too(

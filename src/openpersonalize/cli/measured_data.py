@@ -91,12 +91,12 @@ def read_group(
 
     Args:
         settings: name the data folder.
-        group: ARN or name; of several accounts and regions that know the name, the first has it.
+        group: ARN, or a name that only one account and region knows.
         solution, choose, send: see `read_files`.
 
     Raises:
         ResourceNotFound: there is no such group, or no data folder.
-        InvalidInput: it has no interactions. JobFailed: too few of them.
+        InvalidInput: several have that name, or it has no interactions. JobFailed: too few of them.
     """
     if not settings.database_url and not (settings.data / "metadata.db").exists():
         raise ResourceNotFound(
@@ -117,19 +117,23 @@ def read_group(
 
 def _group(store: MetadataStore, group: str) -> tuple[str, str | None, dict[str, str], dict[str, str | None]]:
     """ARN and domain of a group, and schema text and snapshot of each of its datasets."""
-    known = []
+    known, found = [], []
     for scope in store.scopes():
         with scope.read() as tx:
             for one in tx.find("dataset-group"):
                 known.append(one.name)
-                if group not in (one.arn, one.name):
-                    continue
-                schemas = {kind: kept["schema"] for kind, kept in remembered_schemas(tx, one.arn).items()}
-                datasets = tx.find("dataset", group_arn=one.arn)
-                keys = {row.attributes["datasetType"]: row.internal.get("snapshot") for row in datasets}
-                return one.arn, one.attributes.get("domain"), schemas, keys
-    there = f"there are {', '.join(sorted(known))}" if known else "there is none"
-    raise ResourceNotFound(f"There is no dataset group {group} in the data folder; {there}.")
+                if group in (one.arn, one.name):
+                    schemas = {kind: kept["schema"] for kind, kept in remembered_schemas(tx, one.arn).items()}
+                    datasets = tx.find("dataset", group_arn=one.arn)
+                    keys = {row.attributes["datasetType"]: row.internal.get("snapshot") for row in datasets}
+                    found.append((one.arn, one.attributes.get("domain"), schemas, keys))
+    if not found:
+        there = f"there are {', '.join(sorted(set(known)))}" if known else "there is none"
+        raise ResourceNotFound(f"There is no dataset group {group} in the data folder; {there}.")
+    if len(found) > 1:
+        arns = ", ".join(arn for arn, *_ in found)
+        raise InvalidInput(f"Several dataset groups are named {group}; name one by its ARN: {arns}.")
+    return found[0]
 
 
 def _read(

@@ -2,8 +2,8 @@
 
 At most `splits.MOST_USERS` users are asked, a sample that stays the same from version to version; all items
 are ranked for each. Coverage counts the lists of those asked. Questions are asked in order of time, several
-at once, and counted as they come. Memory: `BATCH_BYTES` of scores, and a few lists of 25 per test user,
-whatever the catalogue.
+at once, and counted as they come. Memory: twice `BATCH_BYTES` of scores (more only where one array of scores
+is larger), and a few lists of 25 per test user, whatever the catalogue.
 """
 
 from __future__ import annotations
