@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from .companion import Companion, Float32, Float64, History, Int32, Int64
+from .mapped import mapped
 
 HOUR = 3600
 LADDER = (HOUR, 6 * HOUR, 24 * HOUR, 168 * HOUR, 720 * HOUR, 2160 * HOUR, 8760 * HOUR)
@@ -170,9 +171,9 @@ class Recent(Companion):
 
     @classmethod
     def load(cls, folder: Path, name: str) -> Recent:
-        """Read what `save` wrote."""
+        """Map what `save` wrote."""
         state = json.loads((folder / f"{name}.json").read_text())
-        complete, pending = np.load(folder / f"{name}.npy")
+        complete, pending = mapped(folder / f"{name}.npy")
         recent = cls(state["half_life"], len(complete))
         recent._boundary, recent._complete, recent._pending = state["boundary"], complete, pending
         recent._standing = True
