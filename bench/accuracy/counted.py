@@ -73,26 +73,40 @@ def ease(problem: Problem) -> tuple[Lists, str] | None:
         return None
 
     def lists(part: Problem, penalty: float) -> Lists:
-        learnt = part.learnt
-        n = len(learnt.items)
-        gram = np.zeros((n, n), dtype=np.float32)
-        for rows in _binary(learnt, np.arange(len(learnt.users))):
-            gram += rows.T @ rows
-        gram[np.diag_indices(n)] += np.float32(penalty)
-        inverse = np.linalg.inv(gram)
-        del gram
-        weights = inverse / -np.diag(inverse)
-        weights[np.diag_indices(n)] = 0.0
-        del inverse
+        weights = solved(part.learnt, penalty)
         made = Lists.empty(len(part.test.user))
         first = 0
-        for rows in _binary(learnt, part.test.user):
+        for rows in _binary(part.learnt, part.test.user):
             for scores in rows @ weights:
                 made.put(first, scores, scores.copy(), met_before(part, first))
                 first += 1
         return made
 
     return _chosen(problem, PENALTIES, lists, lambda one: f"penalty {one:g}")
+
+
+def solved(learnt: Sequences, penalty: float) -> Float32:
+    """float32[n, n]: the weights of EASE. With fewer users than items the smaller of the two matrices is
+    inverted (Woodbury), which is the same."""
+    n = len(learnt.items)
+    users = np.flatnonzero(learnt.counts)
+    if len(users) < n:
+        met = np.concatenate(list(_binary(learnt, users)))
+        small = met @ met.T
+        small[np.diag_indices(len(users))] += np.float32(penalty)
+        inverse = met.T @ (np.linalg.inv(small) @ met)
+        inverse *= np.float32(-1 / penalty)
+        inverse[np.diag_indices(n)] += np.float32(1 / penalty)
+    else:
+        gram = np.zeros((n, n), dtype=np.float32)
+        for rows in _binary(learnt, users):
+            gram += rows.T @ rows
+        gram[np.diag_indices(n)] += np.float32(penalty)
+        inverse = np.linalg.inv(gram)
+        del gram
+    weights: Float32 = inverse / -np.diag(inverse)
+    weights[np.diag_indices(n)] = 0.0
+    return weights
 
 
 def _binary(learnt: Sequences, users: np.ndarray) -> Iterator[Float32]:

@@ -77,6 +77,18 @@ def test_counted_peers_find_what_there_is_to_count(folder: Path) -> None:
         assert (value > 0.95) if name == "transitions" else (value < 0.95), name
 
 
+@pytest.mark.parametrize("copies", [1, 5])
+def test_ease_is_solved_alike_from_both_sides(folder: Path, copies: int) -> None:
+    learnt = open_problem(folder, "ring", "loo").learnt
+    few = learnt.where(learnt.user < 6 * copies)
+    met = np.zeros((30, 12))
+    met[few.user, few.item] = 1.0
+    inverse = np.linalg.inv(met.T @ met + 2.0 * np.eye(12))
+    expected = inverse / -np.diag(inverse)
+    expected[np.diag_indices(12)] = 0.0
+    np.testing.assert_allclose(counted.solved(few, 2.0), expected, atol=1e-5)
+
+
 def test_intervals_hold_the_mean_and_shrink_with_more_questions() -> None:
     rng = np.random.default_rng(1)
     few, many = rng.random(50), rng.random(5_000)
