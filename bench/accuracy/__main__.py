@@ -3,12 +3,12 @@
     python -m bench.accuracy DATA_FOLDER [--results FOLDER] [--data SET] [--split loo|time] [--model NAME]
         [--seed N] [--limit SECONDS] [--again] [--table] [--page docs/accuracy.md]
 
-DATA_FOLDER holds a folder per data set with ``interactions.csv.gz``, ``items.csv.gz`` and
-``schema-items.json`` in Amazon's import layout. A cell is data set x split x model x seed. Finished cells
-are kept in the results folder and not computed again; every run prints the table so far. NDCG@10 over the
-whole catalogue, as served (items met before kept in) and with them excluded. Whatever a model leaves open
-is chosen on an inner split of its training part; nothing looks at the test. Every model runs in a process
-of its own, so that its peak of memory is its own.
+DATA_FOLDER holds a folder per data set with ``interactions.csv.gz`` and, where there are items,
+``items.csv.gz`` and ``schema-items.json``, in Amazon's import layout. A cell is data set x split x model x
+seed. Finished cells are kept in the results folder and not computed again; every run prints the table so
+far. NDCG@10 over the whole catalogue, as served (items met before kept in) and with them excluded. Whatever
+a model leaves open is chosen on an inner split of its training part; nothing looks at the test. Every model
+runs in a process of its own, so that its peak of memory is its own.
 
 ``--page`` writes the page, and beside it the record (JSON) of all cells that it is made from; a run with a
 page goes on from the cells of that record. `notebook` and `speed` beside this module are programs of their

@@ -42,6 +42,7 @@ from openpersonalize.recipes.validation import Cut, question
 from openpersonalize.storage.idtable import IdTable
 
 from .cells import Cell, Cells, Float32, Key
+from .ours import code
 from .report import OURS
 
 DATA = "movielens-latest-small"
@@ -214,9 +215,11 @@ def run(notebook: Notebook, group: list[Key], cells: Cells) -> None:
     cuts = [asked_of(sequences, key.seed, key.split) for key in group]
     began = time.process_time()
     scores = fitted(group[0].model, notebook, sequences.where(cuts[0].kept))
-    seconds = round(time.process_time() - began, 1)
+    facts = {"seconds": round(time.process_time() - began, 1), "finished": True}
+    if group[0].model == OURS:
+        facts["code"] = code()
     for key, cut in zip(group, cuts, strict=True):
-        cells.put(Cell(key, measured(sequences, cut, scores), {"seconds": seconds, "finished": True}))
+        cells.put(Cell(key, measured(sequences, cut, scores), facts))
 
 
 if __name__ == "__main__":

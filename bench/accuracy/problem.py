@@ -61,7 +61,8 @@ class Problem:
 
 
 def open_problem(folder: Path, data: str, split: str) -> Problem:
-    """Read ``interactions.csv.gz``, ``items.csv.gz`` and the schema of items, in Amazon's import layout."""
+    """Read ``interactions.csv.gz`` and, where there are, ``items.csv.gz`` and its schema (without one all of
+    its columns train, as categories and numbers), in Amazon's import layout."""
     rows = pl.read_csv(folder / data / "interactions.csv.gz", infer_schema=False)
     path = folder / data / "items.csv.gz"
     table = pl.read_csv(path, schema_overrides={"ITEM_ID": pl.String}) if path.exists() else None
@@ -69,9 +70,11 @@ def open_problem(folder: Path, data: str, split: str) -> Problem:
     sequences = build_sequences(rows.lazy(), None if table is None else table["ITEM_ID"], selection)
     items, textual = None, frozenset[str]()
     if table is not None:
-        schema = parse_schema((folder / data / "schema-items.json").read_text())
-        textual = frozenset(field.name for field in schema.fields if field.textual)
-        columns = ["ITEM_ID", *(field.name for field in schema.fields if field.trains)]
+        columns, described = table.columns, folder / data / "schema-items.json"
+        if described.exists():
+            schema = parse_schema(described.read_text())
+            textual = frozenset(field.name for field in schema.fields if field.textual)
+            columns = ["ITEM_ID", *(field.name for field in schema.fields if field.trains)]
         ids = sequences.items.series().alias("ITEM_ID").to_frame()
         chosen = table.select(list(dict.fromkeys(columns)))
         items = ids.join(chosen, on="ITEM_ID", how="left", maintain_order="left")

@@ -72,20 +72,23 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """What the figures say, in a word or two."""
+        """What the figures say: against the best peer (certain at 95 %, or level), and against the target."""
         if self.ours is None:
             return "not run"
         target = TARGETS.get((self.data, self.split, self.view), BAR)
-        if target is None:
-            return "reported only"
+        if self.peer is None:
+            told = "no peer yet"
+        elif self.ratio_low > 1:
+            told = "win"
+        else:
+            told = "LOSS" if self.ratio_high < 1 else "level"
+        if target is None or (target == BAR and self.peer is None):
+            return told
         if target == BAR:
-            if self.peer is None:
-                return "no peer yet"
-            if self.ratio >= BAR and self.ratio_low > 1:
-                return "reached"
-            return "ahead, not by enough" if self.ratio_low > 1 else "NOT REACHED"
-        reached = self.ours >= target
-        return f"{'reached' if reached else 'NOT REACHED'} ({target:g})"
+            done, text = self.ratio >= BAR, f"{BAR:g} x peer"
+        else:
+            done, text = self.ours >= target, f"{target:g}"
+        return f"{told}; target {text} {'reached' if done else 'NOT REACHED'}"
 
 
 def rows(cells: Sequence[Cell]) -> list[Row]:

@@ -29,6 +29,7 @@ from openpersonalize.recipes.validation import question
 
 from .cells import Cell, Cells, Key
 from .lists import Float32, Lists, met_before, ndcg
+from .ours import code, ours
 from .problem import Problem, open_problem
 from .speed_report import ENCODER, PEER, RECIPE, table
 
@@ -86,7 +87,7 @@ def _ours(problem: Problem, key: Key) -> Cell:
     inner = problem.inner
     assert inner is not None
     curve = _encoder_curve(inner, key.seed) if key.model == ENCODER else _recipe_curve(inner, key.seed)
-    return Cell(key, {}, {"curve": curve, "seconds": curve[-1][1], "finished": True})
+    return Cell(key, {}, {"curve": curve, "seconds": curve[-1][1], "finished": True, "code": code()})
 
 
 def _encoder_curve(part: Problem, seed: int) -> list[list[float]]:
@@ -118,8 +119,6 @@ def _encoder_curve(part: Problem, seed: int) -> list[list[float]]:
 
 
 def _recipe_curve(part: Problem, seed: int) -> list[list[float]]:
-    from .ours import ours
-
     trained: list[float] = []
     began = time.process_time()
     lists, _ = ours(part, seed, lambda: trained.append(time.process_time() - began))

@@ -121,14 +121,20 @@ def test_rows_name_the_best_peer_and_say_losses_plainly() -> None:
     row = rows([cell(OURS, [0.5, 0.7] * 25), cell("low", [0.1] * 50), cell("high", half, finished=False)])[0]
     assert (row.peer, row.unfinished, row.seeds) == ("high", ("high",), 1)
     assert row.ratio == pytest.approx(1.2, abs=1e-3)
-    assert row.verdict == "reached"
-    assert rows([cell(OURS, [0.4] * 50), cell("high", half)])[0].verdict == "NOT REACHED"
+    assert row.verdict == "win; target 1.05 x peer reached"
+    lost = rows([cell(OURS, [0.4] * 50), cell("high", half)])[0]
+    assert lost.verdict == "LOSS; target 1.05 x peer NOT REACHED"
+    unsure = rows([cell(OURS, [0.0, 1.0] * 25), cell("high", [1.0, 0.0] * 25)])[0]
+    assert unsure.verdict == "level; target 1.05 x peer NOT REACHED"
     assert rows([cell("high", half)])[0].verdict == "not run"
 
 
 def test_targets_set_beforehand_decide_where_there_are_any() -> None:
-    assert rows([cell(OURS, [0.45] * 9, data="deskdrop")])[0].verdict == "NOT REACHED (0.46)"
-    assert rows([cell(OURS, [0.47] * 9, data="deskdrop")])[0].verdict == "reached (0.46)"
+    low, high = ([cell(OURS, [value] * 9, data="deskdrop")] for value in (0.45, 0.47))
+    assert rows(low)[0].verdict == "no peer yet; target 0.46 NOT REACHED"
+    assert rows(high)[0].verdict == "no peer yet; target 0.46 reached"
+    better = [*high, cell("peer", [0.5] * 9, data="deskdrop")]
+    assert rows(better)[0].verdict == "LOSS; target 0.46 reached"
 
 
 def test_seeds_are_averaged_question_by_question_and_empty_questions_left_out() -> None:
