@@ -36,6 +36,11 @@ def test_the_id_column(fields: tuple[str, ...], name: str):
     assert id_column(parse_schema(schema("x", *fields))) == name
 
 
+def test_users_may_have_a_column_item_id_of_their_own():
+    assert id_column(parse_schema(schema("Users", "USER_ID", "ITEM_ID"))) == "USER_ID"
+    assert id_column(parse_schema(schema("Items", "USER_ID", "ITEM_ID"))) == "ITEM_ID"
+
+
 @pytest.mark.parametrize("fields", [("USER_ID", "ITEM_ID"), ("A",)])
 def test_interactions_have_no_id_column(fields: tuple[str, ...]):
     with pytest.raises(KeyError):

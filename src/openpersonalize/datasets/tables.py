@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from .schemas import ID_FIELDS, Field, Schema
+from .schemas import ID_FIELDS, Field, Schema, dataset_type_named
 
 DTYPES: dict[str, pl.DataType] = {
     "string": pl.String(),
@@ -26,11 +26,15 @@ def table_types(schema: Schema) -> dict[str, pl.DataType]:
 
 
 def id_column(schema: Schema) -> str:
-    """The column that identifies the records of an Items, Users or Actions schema.
+    """The column that identifies the records of an Items, Users or Actions schema: what the schema's name says,
+    so that users may have a column ITEM_ID of their own.
 
     Raises:
         KeyError: the schema has none, or several as an interactions schema does.
     """
+    named = ID_FIELDS.get(dataset_type_named(schema.name) or "")
+    if named is not None and schema.field(named) is not None:
+        return named
     names = [name for name in ID_FIELDS.values() if schema.field(name) is not None]
     if len(names) != 1:
         raise KeyError(f"a schema of records has one id column, this one has {names}")
