@@ -82,8 +82,9 @@ def test_one_seed_gives_one_encoder_and_slices_change_nothing(
     assert again.transform(pl.Series(TEXTS)) == pytest.approx(found, abs=1e-5)
 
 
-def test_a_sample_is_enough_to_learn_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_encoder, "MOST_TEXTS", 60)
+@pytest.mark.parametrize(("limit", "most"), [("MOST_TEXTS", 60), ("MOST_BYTES", 2_500)])
+def test_a_sample_is_enough_to_learn_from(monkeypatch: pytest.MonkeyPatch, limit: str, most: int) -> None:
+    monkeypatch.setattr(text_encoder, limit, most)
     found = TextEncoder.fit(pl.Series(TEXTS), 8).transform(pl.Series(TEXTS))
     assert found[0] @ found[6] > found[0] @ found[-1]
 

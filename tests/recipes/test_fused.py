@@ -132,3 +132,27 @@ def test_an_objective_leaves_newcomers_on_the_scale(world: Sequences) -> None:
     assert vectors is not None
     rows = [world.items.find(name) for name in ("a0", "b0")]
     assert np.allclose(model.scores_of(query, vectors), model.scores(query)[rows], atol=2e-3)
+
+
+WORDS = {"a": ["teapot", "kettle", "spoon", "plate"], "b": ["guitar", "violin", "piano", "trumpet"]}
+
+
+def test_texts_order_items_that_nobody_met(world: Sequences) -> None:
+    """Only the text says on which side an item is: as prose it counts, unflagged it is not trained on."""
+    rng = np.random.default_rng(0)
+    ids = world.items.strings()
+
+    def text(name: str) -> str:
+        return "A " + " and ".join(rng.permutation(WORDS[name[0]])[:3].tolist()) + ", <b>new</b>"
+
+    table = pl.DataFrame({"ITEM_ID": ids, "PLOT": [text(name) for name in ids]})
+    vocabulary = ItemFeatures.fit(table, {"PLOT"})
+    assert [one.dense is not None for one in vocabulary.features] == [False, True]
+    events = Events(world.ptr, world.item, world.time, world.event, world.weight, len(ids))
+    encoder = fit_encoder(events, vocabulary.features, PLAN).encoder
+    fresh = pl.DataFrame({"ITEM_ID": ["x", "y"], "PLOT": ["Kettle, plate", "Violins; a piano"]})
+    vectors = encoder.vectors_of(vocabulary.of(fresh))
+    for user in range(10):
+        query = question(world, user)
+        near = vectors @ encoder.encode(query.item, query.time, query.event)
+        assert int(np.argmax(near)) == user % 2

@@ -29,10 +29,12 @@ def test_categories_are_split_and_rare_values_left_out() -> None:
 
 def test_titles_give_their_words() -> None:
     items = pl.DataFrame({"TITLE": ["Red mug", "red box", "Blue mug", "blue box"]})
-    (title,) = ItemFeatures.fit(items, {"TITLE"}).features
+    title, vectors = ItemFeatures.fit(items, {"TITLE"}).features
     red, box, mug, _ = sets(title)
     assert title.size == 4
     assert len(red & box) == len(red & mug) == 1
+    assert vectors.dense is not None
+    assert vectors.dense.shape == (4, vectors.size)
 
 
 def test_numbers_are_cut_into_quantiles() -> None:
@@ -72,17 +74,23 @@ def test_new_records_get_the_numbers_of_training() -> None:
         assert sets(one) == sets(other)
         assert one.size == other.size
     records = {"TITLE": ["red thing", None], "GENRE": ["new|y", "new"], "PRICE": [99, -1]}
-    genre, title, price = fitted.of(pl.DataFrame(records))
+    genre, title, vectors, price = fitted.of(pl.DataFrame(records))
     of_training = [sets(one) for one in fitted.features]
     assert sets(genre) == [of_training[0][1], set()]
     assert sets(title) == [of_training[1][0] & of_training[1][1], set()]
-    assert sets(price) == [of_training[2][2], of_training[2][0]]
+    assert sets(price) == [of_training[3][2], of_training[3][0]]
+    trained = fitted.features[2].dense
+    assert vectors.dense is not None
+    assert trained is not None
+    near = trained @ vectors.dense[0]
+    assert min(near[0], near[1]) > max(near[2], near[3])
+    assert not vectors.dense[1].any()
 
 
 def test_a_column_that_records_lack_says_nothing() -> None:
     fitted = ItemFeatures.fit(ITEMS, {"TITLE"})
     features = fitted.of(pl.DataFrame({"ITEM_ID": ["e"]}))
-    assert [sets(one) for one in features] == [[set()]] * 3
+    assert [sets(one) for one in features] == [[set()]] * 4
     assert [one.size for one in features] == [one.size for one in fitted.features]
 
 
@@ -93,6 +101,8 @@ def test_saved_and_loaded_it_gives_the_same_numbers(tmp_path: Path) -> None:
     for one, other in zip(fitted.features, loaded.of(ITEMS), strict=True):
         assert one.code.tolist() == other.code.tolist()
         assert one.ptr.tolist() == other.ptr.tolist()
+        assert (one.dense is None) == (other.dense is None)
+        assert one.dense is None or np.array_equal(one.dense, other.dense)
     with pytest.raises(ValueError, match="ask `of`"):
         _ = loaded.features
 

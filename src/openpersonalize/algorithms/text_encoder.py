@@ -5,8 +5,9 @@ them, as a matrix of texts by words; its leading singular vectors, found by rand
 iterations (Halko, Martinsson, Tropp 2011), turn any text into a short dense vector. Texts that share no word
 but share company are near. Beside each long word stands its beginning, so that its forms are near too.
 
-Learned from at most `MOST_TEXTS` texts, drawn by the seed. Memory: about 100 bytes per word of `SLICE_BYTES`
-of text, 12 bytes per different word of each text learned from, and the vectors; time: linear in the words.
+Learned from at most `MOST_TEXTS` texts and about `MOST_BYTES` of them, drawn by the seed. Memory: about 300
+bytes per word of `SLICE_BYTES` of text, 40 bytes per word learned from, and the vectors; time: linear in the
+words, about three seconds of a core per million to learn, and as many to apply.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ MOST_TERMS = 50_000
 SIZE = 256
 STEM = 5
 """Characters of a word's beginning; a longer word counts by it as well."""
-SLICE_BYTES = 16_000_000
+MOST_BYTES = 32_000_000
+SLICE_BYTES = 4_000_000
 POWERS = 3
 EXTRA = 16
 _ENTRIES = 200_000
@@ -57,8 +59,10 @@ class TextEncoder:
         """
         rng = np.random.default_rng(seed)
         texts = texts.drop_nulls()
-        if len(texts) > MOST_TEXTS:
-            texts = texts.gather(np.sort(rng.choice(len(texts), MOST_TEXTS, replace=False)))
+        sizes = _bytes(texts)
+        if len(texts) > MOST_TEXTS or sizes.sum() > MOST_BYTES:
+            drawn = rng.permutation(len(texts))[:MOST_TEXTS]
+            texts = texts.gather(np.sort(drawn[: np.searchsorted(np.cumsum(sizes[drawn]), MOST_BYTES) + 1]))
         counted = [part.group_by("term").len() for part in _slices(texts, check)]
         every = pl.concat(counted) if counted else pl.DataFrame({"term": [], "len": []})
         often = every.group_by("term").agg(pl.col("len").sum()).filter(pl.col("len") > 1)

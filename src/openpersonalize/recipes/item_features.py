@@ -1,16 +1,16 @@
 """What the Items dataset says about items, as numbered values: so that an encoder knows items nobody met yet.
 
 The vocabulary is learned from the catalogue once and kept with the model: a record that comes later gets the
-numbers that training gave. Categories are split at ``|``, texts give their words, numbers are cut into
-quantiles. Values of one item only say nothing about another and are left out; of one column the most frequent
-stay. Memory: about 100 bytes per value of an item, column by column; a vocabulary at most `MOST_VALUES`
-strings a column.
+numbers that training gave. Categories are split at ``|``, texts give their words and a vector, numbers are
+cut into quantiles. Values of one item only say nothing about another and are left out; of one column the most
+frequent stay. Memory: about 100 bytes per value of an item, column by column, and 4 bytes per number of a
+text's vector; a vocabulary at most `MOST_VALUES` strings a column.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -21,22 +21,30 @@ import numpy as np
 import polars as pl
 
 from ..algorithms.encoder_plan import Feature
+from ..algorithms.text_encoder import TextEncoder
 from ..algorithms.words import words
 from .base import Float64, Int32, Int64
 
 MOST_VALUES = 3_000
 MOST_WORDS = 8_192
+BEGINNING = 200
+"""Characters of a text that give words: a title, or how a description begins. Its vector is of all of it."""
 QUANTILES = 20
 NEVER = ("ITEM_ID", "CREATION_TIMESTAMP")
+LONG, SHORT, MANY = 256, 64, 100_000
+"""Numbers of a text's vector: `SHORT` in catalogues above `MANY` items."""
+SCALE = np.float32(4.0)
+"""Vectors are this long, so that training moves by them as fast as by values."""
 _FILE = "item_features"
 
 
 @dataclass(frozen=True)
 class _Column:
-    """One column's vocabulary: ``edges`` of a number's quantiles, else the number of its values."""
+    """One column's vocabulary: ``edges`` of a number's quantiles, else the number of its values. A text is
+    two columns, one of words and one of vectors."""
 
     name: str
-    kind: Literal["category", "text", "number"]
+    kind: Literal["category", "text", "number", "vector"]
     edges: tuple[float, ...] = ()
     count: int = 0
 
@@ -45,10 +53,16 @@ class ItemFeatures:
     """The vocabulary of a catalogue: records in, a `Feature` per column out."""
 
     def __init__(
-        self, columns: Sequence[_Column], values: pl.Series | Path, fitted: Sequence[Feature] = ()
+        self,
+        columns: Sequence[_Column],
+        values: pl.Series | Path,
+        fitted: Sequence[Feature] = (),
+        texts: Mapping[str, TextEncoder] | None = None,
     ) -> None:
-        """Use `fit` or `load`. `values`: of all columns one after another, or the file that has them."""
+        """Use `fit` or `load`. `values`: of all columns one after another, or the file that has them; `texts`
+        makes the vectors of columns of prose."""
         self._columns, self._source, self._fitted = tuple(columns), values, list(fitted)
+        self._texts = dict(texts or {})
 
     @classmethod
     def fit(cls, items: pl.DataFrame | None, textual: Collection[str] = ()) -> ItemFeatures:
@@ -59,6 +73,7 @@ class ItemFeatures:
             textual: columns of prose; other strings are categories.
         """
         columns, values, features = [], [pl.Series("value", [], dtype=pl.String)], []
+        texts: dict[str, TextEncoder] = {}
         for name in [] if items is None else items.columns:
             series = items[name]  # type: ignore[index]
             if name in NEVER or series.dtype == pl.Boolean:
@@ -71,12 +86,16 @@ class ItemFeatures:
                     columns.append(_Column(name, kind, count=len(chosen)))
                     values.append(chosen)
                     features.append(_numbered(rows, chosen, len(series)))
+                if kind == "text" and len(chosen):
+                    texts[name] = TextEncoder.fit(series, LONG if len(series) <= MANY else SHORT)
+                    columns.append(_Column(name, "vector"))
+                    features.append(_vectors(series, texts[name]))
                 continue
             edges = _edges(series)
             if edges is not None:
                 columns.append(_Column(name, "number", edges))
                 features.append(_quantiles(series, edges))
-        return cls(columns, pl.concat(values), features)
+        return cls(columns, pl.concat(values), features, texts)
 
     @property
     def features(self) -> list[Feature]:
@@ -98,6 +117,10 @@ class ItemFeatures:
         ]
 
     def _of_column(self, column: _Column, values: pl.Series, records: pl.DataFrame) -> Feature:
+        if column.kind == "vector":
+            missing = pl.Series([None] * len(records), dtype=pl.String)
+            texts = records[column.name] if column.name in records.columns else missing
+            return _vectors(texts, self._texts[column.name])
         size = len(column.edges) + 1 if column.kind == "number" else column.count
         if column.name not in records.columns:
             return Feature(np.empty(0, dtype=np.int32), np.zeros(len(records) + 1, dtype=np.int64), size)
@@ -115,25 +138,29 @@ class ItemFeatures:
         return [every.slice(start, end - start) for start, end in pairwise(ends)]
 
     def save(self, folder: Path) -> None:
-        """Two files: columns as JSON, their values as Parquet."""
+        """Two files: columns as JSON, their values as Parquet; and those of each `TextEncoder`."""
         described = [[one.name, one.kind, list(one.edges), one.count] for one in self._columns]
         (folder / f"{_FILE}.json").write_text(json.dumps(described))
         pl.concat([pl.Series("value", [], dtype=pl.String), *self._values]).to_frame().write_parquet(
             folder / f"{_FILE}.parquet"
         )
+        for number, encoder in enumerate(self._texts.values()):
+            encoder.save(folder, f"{_FILE}.{number}")
 
     @classmethod
     def load(cls, folder: Path) -> ItemFeatures:
         """Open what `save` wrote; the values are read when records are asked about."""
         described = json.loads((folder / f"{_FILE}.json").read_text())
         columns = [_Column(name, kind, tuple(edges), count) for name, kind, edges, count in described]
-        return cls(columns, folder / f"{_FILE}.parquet")
+        prose = [column.name for column in columns if column.kind == "vector"]
+        texts = {name: TextEncoder.load(folder, f"{_FILE}.{k}") for k, name in enumerate(prose)}
+        return cls(columns, folder / f"{_FILE}.parquet", texts=texts)
 
 
 def _parts(series: pl.Series, kind: str) -> pl.DataFrame:
     """``item`` and ``value``: the different values of each row, rows in order."""
     if kind == "text":
-        rows = words(series).rename({"row": "item", "word": "value"})
+        rows = words(series.str.slice(0, BEGINNING)).rename({"row": "item", "word": "value"})
     else:
         frame = {"item": np.arange(len(series), dtype=np.uint32), "value": series.str.split("|")}
         rows = pl.DataFrame(frame).explode("value").with_columns(pl.col("value").str.strip_chars())
@@ -151,6 +178,10 @@ def _numbered(rows: pl.DataFrame, values: pl.Series, n: int) -> Feature:
     numbers = pl.DataFrame({"value": values, "code": np.arange(len(values), dtype=np.int32)})
     known = rows.join(numbers, on="value", how="inner", maintain_order="left")
     return _packed(known["item"].to_numpy().astype(np.int64), known["code"].to_numpy(), n, len(values))
+
+
+def _vectors(series: pl.Series, encoder: TextEncoder) -> Feature:
+    return Feature.of_vectors(encoder.transform(series.cast(pl.String)) * SCALE)
 
 
 def _numbers(series: pl.Series) -> Float64:

@@ -149,6 +149,11 @@ def _fit(
     )
 
 
+def _codes(feature: Feature) -> int:
+    """The codes of all items that take as much memory as the feature; a vector is held twice."""
+    return len(feature.code) + (0 if feature.dense is None else feature.dense.size // 3)
+
+
 def check_memory(plan: Plan, n: int, features: Sequence[Feature], training: Training) -> None:
     """Refuse at once what would not end.
 
@@ -156,7 +161,7 @@ def check_memory(plan: Plan, n: int, features: Sequence[Feature], training: Trai
         JobFailed: the training needs more memory than there is.
     """
     free = training.memory_bytes if training.memory_bytes is not None else free_memory()
-    needed = memory_needed(plan, n, sum(one.size for one in features), sum(len(one.code) for one in features))
+    needed = memory_needed(plan, n, sum(one.size for one in features), sum(map(_codes, features)))
     if free is not None and needed > free:
         raise JobFailed(
             f"Training needs about {needed / 1e9:.1f} GB of memory for {n:,} items, and "
