@@ -26,8 +26,8 @@ def table_types(schema: Schema) -> dict[str, pl.DataType]:
 
 
 def id_column(schema: Schema) -> str:
-    """The column that identifies the records of an Items, Users or Actions schema: what the schema's name says,
-    so that users may have a column ITEM_ID of their own.
+    """The column that identifies the records of an Items, Users or Actions schema: what the schema's name
+    says, so that users may have a column ITEM_ID of their own.
 
     Raises:
         KeyError: the schema has none, or several as an interactions schema does.
