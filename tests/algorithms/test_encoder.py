@@ -16,7 +16,7 @@ from openpersonalize.algorithms.companion import Events, Session
 from openpersonalize.algorithms.encoder import Block, Encoder, Shape, gap_bucket
 from openpersonalize.algorithms.encoder_network import Network
 from openpersonalize.algorithms.encoder_plan import Feature, Plan, memory_needed, plan_for
-from openpersonalize.algorithms.encoder_training import RowWise, fit_encoder
+from openpersonalize.algorithms.encoder_training import fit_encoder
 from openpersonalize.errors import JobStopped
 
 BLOCKS: tuple[Block, ...] = ("gated", "recurrent")
@@ -255,19 +255,6 @@ def test_of_a_large_table_only_the_touched_rows_move(
     assert all(np.array_equal(one.weights[name], two.weights[name]) for name in one.weights)
     right = [int(np.argmax(one.feature(past([last - 1, last])))) == last + 1 for last in range(1, 29)]
     assert np.mean(right) > 0.9
-
-
-def test_rows_move_by_the_rate_against_their_gradients_and_others_stay() -> None:
-    table = torch.nn.Parameter(torch.ones(5, 4))
-    rows = RowWise(table, 0.9)
-    for step in range(3):
-        leaf = rows.taken(torch.tensor([1, 3]))
-        (leaf * torch.tensor([[2.0], [-0.001]])).sum().backward()
-        rows.step(0.1)
-        # A constant gradient moves by the rate, whatever its size.
-        assert torch.allclose(table[1], torch.tensor(0.9 - 0.1 * step), atol=1e-4)
-        assert torch.allclose(table[3], torch.tensor(1.1 + 0.1 * step), atol=1e-4)
-    assert torch.equal(table[[0, 2, 4]], torch.ones(3, 4))
 
 
 def test_what_validation_kept_does_not_change_with_the_training() -> None:

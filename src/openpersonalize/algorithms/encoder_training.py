@@ -1,7 +1,7 @@
 """Trains the causal sequence encoder, in torch. What comes out scores without it (`encoder`).
 
 Every event of a window predicts the one that follows it, or one further on; a step holds a number of events,
-not of windows. Loss: softmax over all items, or over a sample that all events of a step share. AdamW, one
+not of windows. Loss: softmax over all items, or over a sample that all events of a step share. Adam, one
 cosine cycle with a short warm-up (Smith 2018). Memory: `encoder_plan.memory_needed`.
 
 One seed, one number of threads and one data set give the same weights, bit for bit.
@@ -23,13 +23,13 @@ from .companion import Bools, Events, Int64
 from .encoder import Encoder, gap_bucket
 from .encoder_network import Network, kept
 from .encoder_plan import DENSE, Feature, Plan
+from .optimisers import Adam, RowWise
 from .softmax import softmax_loss
 from .windows import batches, cut_windows
 
 WARM_UP = 0.05
 PATIENCE = 2
 BETAS = (0.9, 0.98)
-EPSILON = 1e-8
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class _Run:
         if self.sampler is not None and len(self.known) > DENSE:
             self.rows = RowWise(self.network.ids, BETAS[1])
             self.dense = [value for value in self.dense if value is not self.network.ids]
-        self.optimiser = torch.optim.AdamW(self.dense, lr=1.0, betas=BETAS, weight_decay=0.0, fused=True)
+        self.adam = Adam(self.dense, BETAS)
 
     def train(
         self,
@@ -189,12 +189,11 @@ class _Run:
         )
         states = hidden.view(-1, hidden.shape[-1]).index_select(0, torch.from_numpy(np.flatnonzero(valid)))
         loss = softmax_loss(states, candidates, torch.from_numpy(target), correction, fast_type())
-        self.optimiser.zero_grad(set_to_none=True)
-        self.optimiser.param_groups[0]["lr"] = rate
+        self.network.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         moved = [*self.dense, ids] if self.rows else self.dense
         nn.utils.clip_grad_norm_(moved, 1.0)
-        self.optimiser.step()
+        self.adam.step(rate)
         if self.rows:
             self.rows.step(rate)
         return float(loss.detach())
@@ -207,37 +206,6 @@ class _Run:
         far = here + 1 + self.rng.exponential(self.plan.horizon, len(here)).astype(np.int64)
         last = np.repeat(self.windows.end[batch] - 1, self.windows.length[batch])
         return np.minimum(far, last)
-
-
-class RowWise:
-    """Adam for a large table of which a step touches few rows, without a first moment and with one second
-    moment per row: that of the mean square of the row's gradients over the steps that touched it.
-
-    Memory: 8 bytes per row. The rows of a step are a leaf of their own in the graph of gradients, so nothing
-    of the size of the table is made.
-    """
-
-    def __init__(self, table: nn.Parameter, beta: float) -> None:
-        """`beta`: how slowly the second moment moves."""
-        self.table, self.beta = table.detach(), beta
-        self.moment, self.steps = torch.zeros(len(table), 1), torch.zeros(len(table), 1)
-
-    def taken(self, rows: Tensor) -> Tensor:
-        """float32[rows, d], the rows int64[...], all different, that the next `step` moves."""
-        self._rows = rows
-        self._leaf = self.table.index_select(0, rows).requires_grad_()
-        return self._leaf
-
-    def step(self, rate: float) -> None:
-        """Move the rows that were taken along their gradients."""
-        gradient = self._leaf.grad
-        assert gradient is not None
-        square = gradient.square().mean(dim=1, keepdim=True)
-        steps = self.steps[self._rows] + 1
-        moment = self.moment[self._rows] * self.beta + square * (1 - self.beta)
-        self.steps[self._rows], self.moment[self._rows] = steps, moment
-        scale = (moment / (1 - self.beta**steps)).sqrt_() + EPSILON
-        self.table[self._rows] = self._leaf.detach() - rate * gradient / scale
 
 
 class _Sampler:

@@ -1,0 +1,70 @@
+"""What moves the weights of a training, in torch: Adam, and a form of it for tables of which a step touches
+few rows.
+
+torch's own optimisers load a compiler when they are made: a second and 75 MB for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+EPSILON = 1e-8
+
+
+class Adam:
+    """Adam (Kingma and Ba 2015). Memory: two numbers per weight, and one more for the largest array."""
+
+    def __init__(self, weights: Sequence[Tensor], betas: tuple[float, float]) -> None:
+        """`betas`: how slowly the first and the second moment move."""
+        self.weights = [weight.detach() for weight in weights]
+        self.owners = list(weights)
+        self.first = [torch.zeros_like(weight) for weight in self.weights]
+        self.second = [torch.zeros_like(weight) for weight in self.weights]
+        self.betas, self.steps = betas, 0
+
+    def step(self, rate: float) -> None:
+        """Move each weight that has a gradient."""
+        self.steps += 1
+        one, two = self.betas
+        size, root = rate / (1 - one**self.steps), (1 - two**self.steps) ** 0.5
+        for owner, weight, first, second in zip(
+            self.owners, self.weights, self.first, self.second, strict=True
+        ):
+            if owner.grad is not None:
+                first.lerp_(owner.grad, 1 - one)
+                second.mul_(two).addcmul_(owner.grad, owner.grad, value=1 - two)
+                weight.addcdiv_(first, (second.sqrt() / root).add_(EPSILON), value=-size)
+
+
+class RowWise:
+    """Adam for a large table of which a step touches few rows, without a first moment and with one second
+    moment per row: that of the mean square of the row's gradients over the steps that touched it.
+
+    Memory: 8 bytes per row. The rows of a step are a leaf of their own in the graph of gradients, so nothing
+    of the size of the table is made.
+    """
+
+    def __init__(self, table: nn.Parameter, beta: float) -> None:
+        """`beta`: how slowly the second moment moves."""
+        self.table, self.beta = table.detach(), beta
+        self.moment, self.steps = torch.zeros(len(table), 1), torch.zeros(len(table), 1)
+
+    def taken(self, rows: Tensor) -> Tensor:
+        """float32[rows, d], the rows int64[...], all different, that the next `step` moves."""
+        self._rows = rows
+        self._leaf = self.table.index_select(0, rows).requires_grad_()
+        return self._leaf
+
+    def step(self, rate: float) -> None:
+        """Move the rows that were taken along their gradients."""
+        gradient = self._leaf.grad
+        assert gradient is not None
+        square = gradient.square().mean(dim=1, keepdim=True)
+        steps = self.steps[self._rows] + 1
+        moment = self.moment[self._rows] * self.beta + square * (1 - self.beta)
+        self.steps[self._rows], self.moment[self._rows] = steps, moment
+        scale = (moment / (1 - self.beta**steps)).sqrt_() + EPSILON
+        self.table[self._rows] = self._leaf.detach() - rate * gradient / scale
