@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,13 @@ def test_a_killed_step_says_so(settings: Settings, tmp_path: Path) -> None:
         StepDied, match="killed by SIGKILL, most likely because the machine ran out of memory"
     ):
         SubprocessExecutor().run(call, lambda _: None, Interruption())
+
+
+def test_threads_are_as_many_as_set_and_sleep_when_idle(settings: Settings) -> None:
+    names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_WAIT_POLICY"]
+    call = StepCall("jobs.toy:environment", {"names": names}, "j", replace(settings, threads=3))
+    found = SubprocessExecutor().run(call, lambda _: None, Interruption())
+    assert found == {"OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "3", "OMP_WAIT_POLICY": "passive"}
 
 
 def test_an_exit_says_its_code_and_last_words(settings: Settings) -> None:

@@ -122,6 +122,10 @@ def look_around(task: Task) -> dict[str, Any]:
     return {"job": task.job_id, "settings": task.settings.to_json()}
 
 
+def environment(task: Task, *, names: list[str]) -> dict[str, Any]:
+    return {name: os.environ.get(name) for name in names}
+
+
 def return_a_set(task: Task) -> dict[str, Any]:
     return {"made": {1, 2}}
 

@@ -179,6 +179,8 @@ def _environment(call: StepCall) -> dict[str, str]:
     environment = dict(os.environ)
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     environment["PYTHONSAFEPATH"] = "1"
+    # Threads that have nothing to do sleep; spinning takes the cores from the server and from other steps.
+    environment.setdefault("OMP_WAIT_POLICY", "passive")
     if call.settings.threads:
         for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             environment[name] = str(call.settings.threads)
