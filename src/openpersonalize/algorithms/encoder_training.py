@@ -9,7 +9,9 @@ One seed, one number of threads and one data set give the same weights, bit for 
 
 from __future__ import annotations
 
+import ctypes
 import math
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -82,6 +84,7 @@ def fit_encoder(
             return run.train(validate, budget_seconds, progress, line, check)
     finally:
         torch.use_deterministic_algorithms(strict)
+        _give_back()
 
 
 class _Run:
@@ -234,6 +237,13 @@ def _rate(step: int, total: int, peak: float) -> float:
     if step < warm:
         return peak * (step + 1) / warm
     return peak * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm))) + 1e-6
+
+
+def _give_back() -> None:
+    """Hand the room of the steps back to the system where the C library (glibc) would keep it."""
+    library = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+    if hasattr(library, "malloc_trim"):
+        library.malloc_trim(0)
 
 
 def _seconds_since(began: float) -> float:

@@ -44,7 +44,7 @@ class Fitted:
 
 
 class Questions:
-    """Held-out questions, packed as they are asked. Memory: members * capacity * min(n, `EXACT`) * 2
+    """Held-out questions, packed as they are asked. Memory: members * capacity * min(n, `EXACT`) * 4
     bytes."""
 
     def __init__(
@@ -65,7 +65,7 @@ class Questions:
         self._leaders = n if n <= EXACT else EXACT // 2
         self._share = (n - self._leaders) / max(self.size - self._leaders, 1)
         self._count = 0
-        self._features = np.empty((len(free), capacity, self.size), dtype=np.float16)
+        self._features = np.empty((len(free), capacity, self.size), dtype=np.float32)
         self._base = np.empty((capacity, self.size), dtype=np.float32)
         self._met = np.zeros((capacity, self.size), dtype=np.bool_)
         self._place = np.full((capacity, MOST_TARGETS), -1, dtype=np.int32)

@@ -44,7 +44,7 @@ class UserPersonalization(Recipe):
         """Weigh the members on a cut of the data, unless `training.prior` has the weights; then fit on all
         of it.
 
-        Memory beyond the data: the questions (members * 2,000 * 2,048 * 2 bytes at most), and what the
+        Memory beyond the data: the questions (members * 2,000 * 2,048 * 4 bytes at most), and what the
         largest member needs while it is fitted.
         """
         sequences = without_extremes(data.sequences, configuration)
