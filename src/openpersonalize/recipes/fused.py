@@ -41,6 +41,8 @@ KINDS = {
 }
 """Companions by kind, for opening a saved model."""
 
+_BLOCK = 65_536
+
 LIVE_EVENTS = 100
 """Live events that must have come before popularity follows them: until then its clock stands where training
 ended, so that a few stray events do not make all it knows fade away."""
@@ -110,7 +112,9 @@ class FusedModel(Model):
         self._unknown = self._unscored
         encoder = self.encoder
         if encoder is not None and len(self._unscored):
-            self._unknown = self._unscored[~encoder.items[self._unscored].any(axis=1)]
+            blocks = np.split(self._unscored, range(_BLOCK, len(self._unscored), _BLOCK))
+            known = np.concatenate([encoder.items[some].any(axis=1) for some in blocks])
+            self._unknown = self._unscored[~known]
         self._begun: dict[bool, tuple[list[Float32], Float32]] = {}
         self._tie = np.empty(len(popularity), dtype=np.float32)
         self._tie[popular] = np.linspace(1e-3, 0.0, len(popular), dtype=np.float32)
