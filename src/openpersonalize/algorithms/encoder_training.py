@@ -242,7 +242,7 @@ def _rate(step: int, total: int, peak: float) -> float:
 def _give_back() -> None:
     """Hand the room of the steps back to the system where the C library (glibc) would keep it."""
     library = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
-    if hasattr(library, "malloc_trim"):
+    if library is not None and hasattr(library, "malloc_trim"):
         library.malloc_trim(0)
 
 
