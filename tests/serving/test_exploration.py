@@ -200,6 +200,26 @@ def test_promoted_items_and_explored_ones_share_an_answer(v1):
         assert sum(entry.promotion_name == "sale" for entry in entries) == 5
 
 
+@pytest.mark.parametrize("recipe", [V1, V2])
+def test_put_items_can_be_promoted(tmp_path_factory, recipe):
+    with made(tmp_path_factory, recipe) as one:
+        chosen = one.filter("INCLUDE ItemID WHERE Items.PRICE >= 31")  # one cold item of the catalogue
+        for number in range(3):
+            one.put_item(f"put-{number}", PRICE=100.0 + number)
+        ask(one, 0.0)
+        one.novelty.advance()
+        for weight in (0.0, 0.3, 1.0):
+            entries = ask(one, weight, promotion=Promotion("sale", 40, chosen), seed="x")
+            promoted = [entry for entry in entries if entry.promotion_name == "sale"]
+            assert sorted(ids(promoted)) == [COLD[1], "put-0", "put-1", "put-2"]
+            assert len(set(ids(entries))) == len(entries) == 10
+            scores = [entry.score for entry in promoted if isinstance(entry.score, float)]
+            assert scores == sorted(scores, reverse=True)
+            assert len(scores) == (4 if recipe == V1 else 3)
+        few = ask(one, 1.0, promotion=Promotion("sale", 20, chosen), count=500)
+        assert len(set(ids(few))) == len(few) == 35
+
+
 def test_a_put_item_shows_its_record(tmp_path_factory):
     with made(tmp_path_factory) as one:
         one.put_item("novelty", GENRE="games")

@@ -15,7 +15,7 @@ from .deployment import Deployment, UserState
 from .exploration import explore, room
 from .novelty import Members
 from .promotions import merge, promoted_count
-from .ranked import BoolArray, Chosen, Sieve, among, choose
+from .ranked import BoolArray, Chosen, Sieve, among, choose, softmax_at
 from .topk import Rows
 
 POPULAR, PROMOTED, EXPLORED = "Popular item", "Promoted item", "Exploration"
@@ -203,14 +203,43 @@ def _promoted(
     selects = deployment.sieve(deployment.decided(promotion.chosen, state), state)
     seen_excluded = chosen is not None and chosen.excludes_interactions
     first = _filled(deployment, state, seen_excluded, selects, wanted)
-    others = sieve.without(frozenset(first.rows))
-    promoted = _entries(deployment, first)
+    rows, promoted = list(first.rows), _entries(deployment, first)
+    if len(rows) < wanted and question.exploration is not None:
+        more, entries = _put_after_training(deployment, question, state, wanted - len(rows))
+        rows, promoted = rows + more, _sorted(promoted + entries)
+    others = sieve.without(frozenset(rows))
     for entry in promoted:
         entry.promotion_name = promotion.name
         if deployment.recipe.features.reasons:
             entry.reason = [PROMOTED]
-    second = _explored(deployment, question, chosen, state, others, question.count - len(first.rows))
+    second = _explored(deployment, question, chosen, state, others, question.count - len(rows))
     return merge(promoted, second, question.seed)
+
+
+def _put_after_training(
+    deployment: Deployment, question: Question, state: UserState, count: int
+) -> tuple[list[int], list[Entry]]:
+    """Rows and entries of the at most `count` best newcomers that pass the promotion's filter."""
+    exploration, novelty, promotion = question.exploration, deployment.novelty, question.promotion
+    if novelty is None or exploration is None or promotion is None or not len(novelty.candidates.members.ids):
+        return [], []
+    candidates = novelty.candidates
+    members = candidates.members
+    every = np.arange(len(members.ids))
+    chosen = deployment.decided(promotion.chosen, state)
+    passing = every[deployment.keeps_newcomers(chosen, state, members, every)]
+    low = deployment.panel(state, False, candidates, exploration.cut_off_days).low
+    relevance = deployment.newcomers(state, False, members, passing, low)
+    best = np.argsort(-relevance, kind="stable")[:count]
+    shares = softmax_at(relevance[best], deployment.ranked(state, False).log_total)
+    rows = (members.known + passing[best]).tolist()
+    named = Chosen(rows, np.minimum(shares, 1.0).tolist(), relevance[best])
+    return rows, _entries(deployment, named, members)
+
+
+def _sorted(entries: list[Entry]) -> list[Entry]:
+    """Entries by their scores, those without one last."""
+    return sorted(entries, key=lambda entry: -entry.score if isinstance(entry.score, float) else 1.0)
 
 
 def rank(

@@ -288,13 +288,13 @@ class Deployment:
                 ranked,
                 scores,
                 lambda: self._all_scores(state, seen_excluded, scores),
-                lambda numbers, low: self._newcomers(state, seen_excluded, members, numbers, low),
+                lambda numbers, low: self.newcomers(state, seen_excluded, members, numbers, low),
                 self.chance,
             )
             self._grew(state)
         return found
 
-    def _newcomers(
+    def newcomers(
         self, state: UserState, seen_excluded: bool, members: Members, numbers: Rows, low: float
     ) -> FloatArray:
         """The log-scores of newcomers by their vectors; `low` for those of whom nothing is known."""

@@ -52,20 +52,21 @@ class Panel:
     Attributes:
         members: whose rows they are.
         rows: int64[p] ascending. relevance: float32[p] log-scores without a bonus.
-        counted: bool[p], part of the total of the user's scores.
-        reach: the bonus of weight 1 at a draw of one standard deviation.
+        before: float32[p], what the total of the user's scores holds of them: log-scores, -inf for nothing.
+        reach: the bonus of weight 1 at a draw of one standard deviation. low: a low score of the user.
     """
 
     members: Members
     rows: Rows
     relevance: FloatArray
-    counted: BoolArray
+    before: FloatArray
     reach: float
+    low: float
 
     @property
     def size(self) -> int:
         """Bytes of the arrays."""
-        return 300 + self.rows.nbytes + self.relevance.nbytes + self.counted.nbytes
+        return 300 + self.rows.nbytes + self.relevance.nbytes + self.before.nbytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +106,17 @@ def panel_of(
     low = float(scored.mean() - scored.std()) if len(scored) else 0.0
     top = float(ranked.values[0]) if len(ranked.head) else low
     known = rows[rows < members.known]
-    relevance = scores[known]
-    counted = np.zeros(len(rows), dtype=np.bool_)
-    counted[: len(known)] = relevance > -np.inf
-    if not counted[: len(known)].all():
+    before = np.full(len(rows), -np.inf, dtype=np.float32)
+    before[: len(known)] = relevance = scores[known]
+    if not (relevance > -np.inf).all():
         relevance = hidden()[known]
+    # A model puts last what nobody met: that is not much of a judgement, so they draw from `low` at least.
+    relevance = np.where(members.unmet[known], np.maximum(relevance, np.float32(low)), relevance)
     if len(known) < len(rows):
         numbers = rows[len(known) :] - members.known
         relevance = np.concatenate([relevance, newcomers(numbers, low)])
     reach = max(top - low, 1e-3) * REACH / math.sqrt(math.log(math.e + max(len(rows) - 1, 0)))
-    return Panel(members, rows, relevance, counted, reach)
+    return Panel(members, rows, relevance, before, reach, low)
 
 
 def neutral(numbers: Rows, low: float) -> FloatArray:
@@ -225,7 +227,7 @@ def _total(panel: Panel, rows: Rows, scores: Doubles, log_total: float) -> float
     """The log of the sum of all scores, those of the answer as they came out of the draw."""
     at, there = _places(panel.rows, rows)
     at, scores = at[there], scores[there]
-    before = np.where(panel.counted[at], panel.relevance[at].astype(np.float64), -np.inf)
+    before = panel.before[at].astype(np.float64)
     largest = max(log_total, float(scores.max(initial=log_total)))
     added = float((np.exp(scores - largest) - np.exp(before - largest)).sum())
     # What rounding takes away is not let below nothing.

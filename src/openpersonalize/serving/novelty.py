@@ -65,6 +65,7 @@ class Members:
         known: n, the model's items.
         ids: the newcomers'; row n + k of an answer is ``ids[k]``. columns: their records.
         created: int64[n + m] seconds. latest: the moment that ages count back from.
+        unmet: bool[n], the model's items that had no interactions at training.
         vectors: float32[m, d], the newcomers' vectors by their records, 0 where those say nothing; None where
             the model has none.
     """
@@ -74,6 +75,7 @@ class Members:
     columns: ColumnSet
     created: Int64
     latest: int
+    unmet: BoolArray
     vectors: FloatArray | None = None
     _eligible: dict[float, Rows] = field(default_factory=dict)
     _masks: dict[object, BoolArray] = field(default_factory=dict)
@@ -119,7 +121,7 @@ class Candidates:
 class Novelty:
     """Follows one dataset group for one trained version. `candidates` is replaced, never changed.
 
-    Memory: 20 bytes an item of the catalogue, and the records of the newcomers. `advance` is for any thread.
+    Memory: 21 bytes an item of the catalogue, and the records of the newcomers. `advance` is for any thread.
 
     Attributes:
         candidates: as of the last `advance`.
@@ -284,7 +286,8 @@ class Novelty:
         if len(ids):
             aligned = ids.series().alias(key).to_frame().join(own, on=key, how="left", maintain_order="left")
             vectors = self._artifact.model.newcomers(aligned)
-        return Members(len(items), ids, columns, created, exposure.latest, vectors)
+        unmet = exposure.interactions == 0
+        return Members(len(items), ids, columns, created, exposure.latest, unmet, vectors)
 
     def _candidates(self, members: Members) -> Candidates:
         seen = self._seen

@@ -144,7 +144,8 @@ def _scan(scores: FloatArray, log_total: float, sieve: Sieve, k: int) -> Chosen:
     else:
         left = np.minimum(scores, sieve.bias if sieve.bias is not None else bias_of(sieve.keep))
     if sieve.dropped:
-        left[np.fromiter(sieve.dropped, dtype=np.int64, count=len(sieve.dropped))] = GOES
+        dropped = np.fromiter(sieve.dropped, dtype=np.int64, count=len(sieve.dropped))
+        left[dropped[dropped < len(left)]] = GOES  # rows behind the catalogue's are not scored here
     rows = top_k(left, k)
     return Chosen(rows.tolist(), softmax_at(left[rows], log_total).tolist(), left[rows])
 
