@@ -87,7 +87,11 @@ class Towns:
         self.wait.active(solution)
         version = personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
         self.wait.active(version, 180)
-        campaign = personalize.create_campaign(name=name, solutionVersionArn=version)["campaignArn"]
+        # All items are new here: an answer that explores now and then could not be compared with another.
+        still = {"itemExplorationConfig": {"explorationWeight": "0"}} if recipe == V2 else {}
+        campaign = personalize.create_campaign(name=name, solutionVersionArn=version, campaignConfig=still)[
+            "campaignArn"
+        ]
         self.wait.active(campaign)
         return str(campaign)
 

@@ -9,9 +9,11 @@ import pytest
 from openpersonalize.datasets.schemas import Field, Schema
 from openpersonalize.errors import InvalidInput
 from openpersonalize.recipes.configuration import (
+    MANAGED_SHARE,
     Exploration,
     check_campaign,
     check_solution,
+    exploration_of,
     read_exploration,
     solution_problems,
     training_columns,
@@ -380,6 +382,25 @@ def test_campaigns_that_can_be() -> None:
     check_campaign(found, config)
     assert read_exploration(config) == Exploration(0.0, 1.0)
     assert read_exploration(None) == Exploration(0.3, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "expected"),
+    [
+        (V1, None, Exploration(0.3, 30.0)),
+        (V1, {"explorationWeight": "0"}, Exploration(0.0, 30.0)),
+        (V2, None, Exploration(share=MANAGED_SHARE)),
+        (V2, {"explorationItemAgeCutOff": "7.5"}, Exploration(0.3, 7.5)),
+        ("aws-personalized-ranking", None, None),
+        ("aws-popularity-count", None, None),
+    ],
+)
+def test_how_campaigns_of_a_recipe_explore(
+    name: str, sent: dict[str, str] | None, expected: Exploration | None
+) -> None:
+    found = recipe(name)
+    assert found is not None
+    assert exploration_of(found, {"itemExplorationConfig": sent} if sent else {}) == expected
 
 
 def test_v2_campaigns_may_send_exploration_settings_too() -> None:
