@@ -1,11 +1,12 @@
 """How the time and memory of a training grow with the data: ``python -m bench.growth``.
 
-    python -m bench.growth [--events 100000 1000000 10000000] [--items 20000] [--seconds 60]
+    python -m bench.growth [--events 100000 1000000 10000000] [--items 20000] [--seconds 60] [--large 1000000]
 
 For each size a made-up world is written to a file and trained on in a process of its own, reading included:
 items drawn by Zipf's law, half of all events one of five successors that every item was given, histories of
 50 events on average. `--seconds` ends the learned part early; the time per event and pass is what counts.
-Peaks are those of the whole process, stage by stage (Linux only).
+Peaks are those of the whole process, stage by stage (Linux only). `--large`: the encoder alone, for some
+steps, on as many events of as many items, of which a step touches few.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,12 @@ class Watch:
             self.steps[-1] |= {"last": done, "until": time.process_time()}
 
 
+def resident() -> float:
+    """MB resident now."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return round(next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024, 1)
+
+
 def high_water() -> float:
     """MB, the peak since it was last set back."""
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -136,6 +143,47 @@ def measured(path: Path, seconds: float) -> dict[str, Any]:
         "stages": watch.stages,
         "lines": lines,
     }
+
+
+def touched(path: Path, steps: int = 60) -> dict[str, Any]:
+    """The encoder alone, for some steps, in this process: the loss as it falls, time and memory."""
+    from openpersonalize.algorithms.encoder_training import fit_encoder
+
+    sequences = build_sequences(pl.scan_parquet(path), None, EventSelection())
+    events = lead._events(sequences)
+    plan = plan_for(events, False)
+    plan = replace(plan, passes=steps * plan.tokens / len(events.item))
+    before = resident()
+    Path("/proc/self/clear_refs").write_text("5")
+    lines: list[str] = []
+    began = time.process_time()
+    fit_encoder(events, [], plan, line=lines.append)
+    seconds = time.process_time() - began
+    return {
+        "events": len(events.item),
+        "items": int((np.bincount(events.item) > 0).sum()),
+        "us_per_event": round(1e6 * seconds / (plan.tokens * steps), 1),
+        "mb": round(high_water() - before, 1),
+        "needed_mb": round(memory_needed(plan, events.n, 0, 0) / 1e6),
+        "loss": [float(line.rsplit(" ", 1)[1]) for line in lines],
+    }
+
+
+def large(items: int) -> list[Row]:
+    """The rows of `touched`, from a process of its own."""
+    with tempfile.TemporaryDirectory(prefix="openpersonalize-bench-") as folder:
+        path = Path(folder) / "interactions.parquet"
+        world(items, items).write_parquet(path)
+        child = [sys.executable, "-m", "bench.growth", "--touch", str(path)]
+        found = json.loads(subprocess.run(child, stdout=subprocess.PIPE, check=True, text=True).stdout)
+    print(json.dumps(found), file=sys.stderr, flush=True)
+    size = f"{found['items'] / 1e6:.2f} M items"
+    return [
+        row(f"encoder, {size}, peak beyond the events", found["mb"], "MB", floor=found["needed_mb"]),
+        row(f"encoder, {size}, per event", found["us_per_event"], "us CPU"),
+        row(f"encoder, {size}, loss after 60 steps", found["loss"][-1], "nats", target=found["loss"][0],
+            lower=True),
+    ]  # fmt: skip
 
 
 def run(sizes: list[int], items: int, seconds: float) -> list[Row]:
@@ -175,15 +223,21 @@ def compared(found: list[dict[str, Any]]) -> list[Row]:
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description="How a training grows.")
-    parser.add_argument("--events", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
+    parser.add_argument("--events", type=int, nargs="*", default=[100_000, 1_000_000, 10_000_000])
     parser.add_argument("--items", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--large", type=int, default=1_000_000, help="items; 0: leave it out")
     parser.add_argument("--child", type=Path)
+    parser.add_argument("--touch", type=Path)
     given = parser.parse_args()
     if given.child:
         print(json.dumps(measured(given.child, given.seconds)))
         return
-    rows = run(given.events, given.items, given.seconds)
+    if given.touch:
+        print(json.dumps(touched(given.touch)))
+        return
+    rows = run(given.events, given.items, given.seconds) if given.events else []
+    rows += large(given.large) if given.large else []
     show(rows)
     write(rows)
 

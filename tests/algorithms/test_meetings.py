@@ -7,7 +7,7 @@ import pytest
 
 from algorithms.worlds import some_events
 from openpersonalize.algorithms import meetings
-from openpersonalize.algorithms.meetings import distinct, user_blocks
+from openpersonalize.algorithms.meetings import counts, distinct, user_blocks
 
 
 @pytest.mark.parametrize("block", [1, 50, 10**6])
@@ -19,6 +19,12 @@ def test_each_item_once_per_user(monkeypatch: pytest.MonkeyPatch, block: int) ->
     for user in range(len(events.ptr) - 1):
         wanted = np.unique(events.item[events.ptr[user] : events.ptr[user + 1]])
         assert np.array_equal(item[ptr[user] : ptr[user + 1]], wanted)
+
+
+def test_counts_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meetings, "BLOCK", 7)
+    events = some_events(5)
+    assert np.array_equal(counts(events.item, 15), np.bincount(events.item, minlength=15))
 
 
 def test_nobody_is_no_trouble() -> None:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from .companion import Events, Float32, Int32, Int64
 from .encoder import Block, Shape
+from .meetings import counts
 
 FULL = 2_000
 """Most items with events for a softmax over all of them; above, a sample is as good and several times
@@ -102,7 +103,7 @@ def plan_for(
         span: the events that a window and a history look back over; None: by the size of the data.
     """
     total = len(events.item)
-    items = int((np.bincount(events.item, minlength=1) > 0).sum())
+    items = int((counts(events.item, events.n) > 0).sum())
     users = int((np.diff(events.ptr) > 0).sum())
     short = total < 20 * max(users, 1)
     longest = 50 if short else 200
@@ -132,12 +133,14 @@ def memory_needed(plan: Plan, n: int, values: int, codes: int) -> int:
     """Bytes at the peak of a training, beyond the events: n items, `values` different values of features,
     `codes` values of all items.
 
-    The item table with its gradient and the optimiser's two moments, its exported and its best copies;
-    40 vectors for each input of a step and block; the scores of attention; the logits of a chunk.
+    torch itself; the item table, its best and its exported copies, and where all of it moves at every step
+    its gradient and three arrays of the optimiser; 40 vectors for each input of a step and block; the scores
+    of attention; the candidates of a step and the logits of a chunk.
     """
     d, blocks, longest = plan.shape.d, plan.shape.blocks, plan.shape.longest
-    table = (n + values) * d * 4 * 9
-    shown = plan.candidates + 2 * plan.tokens if plan.candidates else n
+    copies = 5 if plan.candidates and n > DENSE else 8
+    table = (n + values) * d * 4 * copies
+    shown = plan.candidates + plan.tokens if plan.candidates else n
     step = plan.tokens * d * 4 * 40 * (1 + blocks) + plan.tokens * longest * plan.shape.heads * 4 * 5 * blocks
-    softmax = shown * (d * 4 * 4 + 512 * 4 * 3)
-    return table + step + softmax + codes * 24 + 200_000_000
+    softmax = shown * (d * 4 * 4 + 256 * 4 * 2)
+    return table + step + softmax + codes * 24 + 130_000_000

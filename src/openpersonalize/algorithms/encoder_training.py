@@ -25,6 +25,7 @@ from .companion import Bools, Events, Int64
 from .encoder import Encoder, gap_bucket
 from .encoder_network import Network, kept
 from .encoder_plan import DENSE, Feature, Plan
+from .meetings import counts
 from .optimisers import Adam, RowWise
 from .softmax import softmax_loss
 from .windows import batches, cut_windows
@@ -99,7 +100,7 @@ class _Run:
         start: Encoder | None,
     ) -> None:
         self.plan, self.rng, self.events = plan, rng, events
-        count = np.bincount(events.item, minlength=events.n)
+        count = counts(events.item, events.n)
         self.known = np.flatnonzero(count)
         number = np.zeros(events.n, dtype=np.int32)
         number[self.known] = np.arange(len(self.known), dtype=np.int32)

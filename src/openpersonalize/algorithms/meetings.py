@@ -18,6 +18,14 @@ def user_blocks(ptr: Int64) -> Iterator[tuple[int, int]]:
     return spans(np.diff(ptr), BLOCK)
 
 
+def counts(item: Int32, n: int) -> Int64:
+    """int64[n], events of each item, without a copy of all of them."""
+    total = np.zeros(n, dtype=np.int64)
+    for start in range(0, len(item), BLOCK):
+        total += np.bincount(item[start : start + BLOCK], minlength=n)
+    return total
+
+
 def distinct(ptr: Int64, item: Int32, n: int) -> tuple[Int64, Int32]:
     """The distinct items of each user: ptr int64[U+1] and the items, in order within a user.
 

@@ -42,7 +42,8 @@ class Timeline:
     def of(cls, item: Int32, time: Int64, weight: Float32) -> Timeline:
         """Sort events by time."""
         order = np.argsort(time, kind="stable")
-        return cls(item[order], time[order], weight[order])
+        alike = weight.strides == (0,)
+        return cls(item[order], time[order], weight if alike else weight[order])
 
 
 def half_lives(time: Int64) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .companion import Companion, Events, Float32, Float64, History, Int32, Int64
+from .meetings import counts
 from .sparse import PAIRS, SparseRows, join, spans, strongest, summed
 
 REACH = 20
@@ -91,7 +92,7 @@ class _Counting:
         fades = FADE ** np.arange(1 << _DISTANCE_BITS)
         padded = np.pad(strengths, (0, (1 << _WEIGHT_BITS) - len(strengths)))
         self.levels = np.multiply.outer(padded, fades).ravel()
-        self.count = np.bincount(events.item, minlength=self.n)
+        self.count = counts(events.item, self.n)
         self.to_norm = (self.count + 5.0) ** -0.2
         self.from_norm = np.maximum(self.count, 1.0) ** -0.8
         narrow: type[np.signedinteger[Any]] = np.int32 if len(events.item) < 1 << 31 else np.int64
