@@ -20,7 +20,7 @@ QUESTIONS = 2_000
 Aim: TypeAlias = Literal["next", "horizon"]
 
 TIED = 0.3
-"""Share of equal neighbouring timestamps above which the data is baskets."""
+"""Share of neighbouring events of different items in one second above which the data is baskets."""
 
 NEWEST = 0.1
 """Share of the events, the newest, that a horizon looks at."""
@@ -45,13 +45,16 @@ class Cut:
 
 
 def aim_of(sequences: Sequences) -> Aim:
-    """``horizon`` for baskets, ``next`` for streams."""
+    """``horizon`` for baskets, ``next`` for streams.
+
+    Several events of one item in one second (a click and a watch) are no basket.
+    """
     times = sequences.time
     if len(times) < 2:
         return "next"
     inside = np.ones(len(times) - 1, dtype=np.bool_)
     inside[sequences.ptr[1:-1][(sequences.ptr[1:-1] > 0) & (sequences.ptr[1:-1] < len(times))] - 1] = False
-    equal = (times[1:] == times[:-1]) & inside
+    equal = (times[1:] == times[:-1]) & (sequences.item[1:] != sequences.item[:-1]) & inside
     return "horizon" if equal.sum() > TIED * max(inside.sum(), 1) else "next"
 
 

@@ -1,0 +1,32 @@
+"""What weighing holds out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from openpersonalize.recipes.validation import aim_of
+
+from .worlds import sequences_of
+
+
+def test_baskets_have_several_items_in_one_second() -> None:
+    orders = [
+        (f"u{user}", f"i{item}", 100 * order) for user in range(9) for order in range(3) for item in range(4)
+    ]
+    assert aim_of(sequences_of(orders)) == "horizon"
+    assert aim_of(sequences_of([(user, item, time + int(item[1])) for user, item, time in orders])) == "next"
+
+
+def test_several_events_of_one_item_are_no_basket() -> None:
+    stream = sequences_of([(f"u{user}", f"i{place}", 100 * place) for user in range(9) for place in range(6)])
+    twice = replace(
+        stream,
+        ptr=2 * stream.ptr,
+        **{
+            name: np.repeat(getattr(stream, name), 2) for name in ("item", "time", "event", "value", "weight")
+        },
+    )
+    assert aim_of(stream) == "next"
+    assert aim_of(twice) == "next"
