@@ -13,6 +13,7 @@ OpenPersonalizeError
 │   ├── MalformedRequest              SerializationException, UnknownOperationException
 │   └── Unavailable                   try again later (throttled, shed, broken)
 ├── StartError                        the operator: cannot start; one sentence that says what to do
+├── CannotUpdate                      nobody: a training learns everything anew instead
 ├── JobFailed                         the owner of a job: becomes its failureReason
 └── JobStopped                        nobody: a job was asked to stop and did
 """
@@ -190,6 +191,10 @@ class StartError(OpenPersonalizeError):
 
 class JobFailed(OpenPersonalizeError):
     """A job failed for a reason its owner can mend. The message becomes the failureReason."""
+
+
+class CannotUpdate(OpenPersonalizeError):
+    """A trained model cannot be brought up to date with this data."""
 
 
 class JobStopped(OpenPersonalizeError):

@@ -28,6 +28,10 @@ WIDTHS = 8
 """A width is a multiple of it, so that it can be parted among heads and read in whole vectors."""
 REFIT = 1 / 3
 """Share of the passes, and of the rate, with which training goes on from weights of nearly the same data."""
+ONWARD = 1 / 10
+"""Share of the rate with which new events are taken in."""
+NEWS_STEPS = 100
+"""Least steps in which new events are taken in; few are passed over more often."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class Plan:
         dropout: of inputs and branches. id_dropout: share of items known by their features alone, anew at
             every step.
         checks: validations in a training.
+        steady: the rate stays at its peak, for a few steps from weights that are good already.
     """
 
     shape: Shape
@@ -79,10 +84,17 @@ class Plan:
     dropout: float = 0.2
     id_dropout: float = 0.25
     checks: int = 5
+    steady: bool = False
 
     def again(self, passes: float) -> Plan:
         """The plan for going on from weights that took `passes` on nearly the same data."""
         return replace(self, passes=max(1.0, passes * REFIT), rate=self.rate * REFIT)
+
+    def onward(self, inputs: int) -> Plan:
+        """The plan for going on with so many inputs, half of them new, from the weights of a finished
+        training: one careful pass, more where that were few steps."""
+        passes = max(1.0, NEWS_STEPS * self.tokens / max(inputs, 1))
+        return replace(self, passes=passes, rate=self.rate * ONWARD, steady=True)
 
 
 def plan_for(

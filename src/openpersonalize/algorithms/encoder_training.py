@@ -28,7 +28,7 @@ from .encoder_plan import DENSE, Feature, Plan
 from .meetings import counts
 from .optimisers import Adam, RowWise
 from .softmax import softmax_loss
-from .windows import batches, cut_windows
+from .windows import Windows, batches, cut_windows
 
 WARM_UP = 0.05
 PATIENCE = 2
@@ -52,6 +52,7 @@ def fit_encoder(
     seed: int = 0,
     threads: int = 1,
     start: Encoder | None = None,
+    windows: Windows | None = None,
     validate: Callable[[Encoder], float] | None = None,
     budget_seconds: float = math.inf,
     progress: Callable[[float, float], None] = lambda done, total: None,
@@ -66,6 +67,7 @@ def fit_encoder(
         plan: how.
         seed, threads: see the module. Sets the threads of the process.
         start: go on from the weights of this encoder, of the same shape and features.
+        windows: what a pass goes over, `plan.shape.longest` inputs at most each; None: all there are.
         validate: higher is better; asked a few times. The best weights are returned, and training ends when
             two answers in a row bring nothing.
         budget_seconds: the cycle is shortened so that it ends about then. Where that happens, the weights
@@ -81,7 +83,7 @@ def fit_encoder(
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            run = _Run(events, features, plan, np.random.default_rng(seed), start)
+            run = _Run(events, features, plan, np.random.default_rng(seed), start, windows)
             return run.train(validate, budget_seconds, progress, line, check)
     finally:
         torch.use_deterministic_algorithms(strict)
@@ -98,6 +100,7 @@ class _Run:
         plan: Plan,
         rng: np.random.Generator,
         start: Encoder | None,
+        windows: Windows | None,
     ) -> None:
         self.plan, self.rng, self.events = plan, rng, events
         count = counts(events.item, events.n)
@@ -105,7 +108,7 @@ class _Run:
         number = np.zeros(events.n, dtype=np.int32)
         number[self.known] = np.arange(len(self.known), dtype=np.int32)
         self.item = number[events.item] if len(self.known) < events.n else events.item
-        self.windows = cut_windows(events.ptr, plan.shape.longest)
+        self.windows = cut_windows(events.ptr, plan.shape.longest) if windows is None else windows
         self.sampler = _Sampler(count[self.known], plan.candidates) if plan.candidates else None
         kinds = int(events.event.max(initial=-1)) + 2
         if start is not None:
@@ -129,6 +132,8 @@ class _Run:
         check: Callable[[], None],
     ) -> Trained:
         per_pass = len(batches(self.windows, self.plan.tokens, np.random.default_rng(0)))
+        if not per_pass:
+            return Trained(self.network.export(), 0.0, 0.0)
         total = max(1, math.ceil(per_pass * self.plan.passes))
         every = math.ceil(total / self.plan.checks)
         step, misses, told_at, losses, began = 0, 0, 0, 0.0, time.monotonic()
@@ -136,7 +141,7 @@ class _Run:
         while step < total:
             for batch in batches(self.windows, self.plan.tokens, self.rng):
                 check()
-                losses += self.step(batch, _rate(step, total, self.plan.rate))
+                losses += self.step(batch, _rate(step, total, self.plan))
                 step += 1
                 if step % 20 == 0:
                     affordable = step * budget_seconds / _seconds_since(began)
@@ -233,10 +238,12 @@ class _Sampler:
         return chosen, torch.from_numpy(chance), np.searchsorted(chosen, target)
 
 
-def _rate(step: int, total: int, peak: float) -> float:
-    warm = max(1, int(WARM_UP * total))
+def _rate(step: int, total: int, plan: Plan) -> float:
+    warm, peak = max(1, int(WARM_UP * total)), plan.rate
     if step < warm:
         return peak * (step + 1) / warm
+    if plan.steady:
+        return peak
     return peak * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm))) + 1e-6
 
 

@@ -41,6 +41,27 @@ class SparseRows:
             value *= np.repeat(weights, [b - a for a, b in zip(starts, ends, strict=True)])
         return np.bincount(col, weights=value, minlength=self.n).astype(np.float32)
 
+    def renumbered(self, before: Int32) -> SparseRows:
+        """The rows of another catalogue.
+
+        Args:
+            before: int32[m], the number that each item had here, -1 for new ones, which get empty rows and
+                columns.
+        """
+        after = np.full(self.n, -1, dtype=np.int32)
+        known = np.flatnonzero(before >= 0)
+        after[before[known]] = known
+        lengths = np.zeros(len(before), dtype=np.int64)
+        lengths[known] = np.diff(self.ptr)[before[known]]
+        ends = np.concatenate(([0], np.cumsum(lengths)))
+        starts = np.zeros(len(before), dtype=np.int64)
+        starts[known] = self.ptr[before[known]]
+        places = np.repeat(starts - ends[:-1], lengths) + np.arange(ends[-1])
+        col = after[self.col[places]]
+        kept = col >= 0
+        ptr = np.concatenate(([0], np.cumsum(kept)))[ends]
+        return SparseRows(ptr, col[kept], self.value[places[kept]])
+
     def save(self, folder: Path, name: str) -> None:
         """Three arrays, ``<name>.ptr.npy`` and so on."""
         np.save(folder / f"{name}.ptr.npy", self.ptr)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .companion import Int64
+from .companion import Bools, Int64
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,24 @@ def cut_windows(ptr: Int64, longest: int) -> Windows:
     last = ptr[user + 1] - 1 - back * longest
     start = np.maximum(ptr[user], last - longest)
     return Windows(start, last - start, ptr[user + 1])
+
+
+def windows_of_news(windows: Windows, fresh: Bools, rng: np.random.Generator) -> Windows:
+    """The windows that hold a new target, and as many of the others, drawn at random: what was learned is not
+    forgotten while something is added.
+
+    Args:
+        windows: all of them.
+        fresh: bool[N], the new events.
+    """
+    so_far = np.concatenate(([0], np.cumsum(fresh)))
+    first = windows.start + 1
+    news = so_far[first + windows.length] > so_far[first]
+    others = np.flatnonzero(~news)
+    if len(others) > news.sum():
+        others = rng.choice(others, int(news.sum()), replace=False)
+    chosen = np.union1d(np.flatnonzero(news), others)
+    return Windows(windows.start[chosen], windows.length[chosen], windows.end[chosen])
 
 
 def batches(windows: Windows, tokens: int, rng: np.random.Generator) -> list[Int64]:

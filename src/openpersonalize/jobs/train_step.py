@@ -23,7 +23,7 @@ from ..datasets.schemas import Schema, metadata_fields, parse_schema
 from ..datasets.selection import EventSelection
 from ..datasets.sequences import Sequences, build_sequences
 from ..datasets.snapshots import Snapshot
-from ..errors import JobFailed
+from ..errors import CannotUpdate, JobFailed
 from ..evaluation.measure import measure
 from ..evaluation.metrics import rounded
 from ..evaluation.splits import split
@@ -31,7 +31,7 @@ from ..events.layers import current_records
 from ..events.linking import link_sessions
 from ..events.livelog import LiveLog, open_live_log, stream_of
 from ..events.recommendations import open_recommendation_log
-from ..recipes.artifact import write_artifact
+from ..recipes.artifact import Artifact, write_artifact
 from ..recipes.base import Configuration, Float32, Model, Recipe, Training, TrainingData
 from ..recipes.configuration import training_columns
 from ..recipes.exposure import Exposure
@@ -64,6 +64,7 @@ def run(
     position: int,
     moment: int,
     seed: int,
+    upon: str | None = None,
 ) -> dict[str, Any]:
     """Train one solution version.
 
@@ -77,9 +78,11 @@ def run(
         position: place in the live log up to which streamed data counts.
         moment: seconds, when the training began.
         seed: the source of every random choice.
+        upon: key of the artifact that is brought up to date (trainingMode UPDATE); None: FULL.
 
     Returns:
-        ``artifact`` (its key), ``metrics`` (four decimals), ``training_hours``, ``tuned`` (texts; empty
+        ``artifact`` (its key), ``metrics`` (four decimals; an update has those of what it is upon),
+        ``training_hours``, ``tuned`` (texts; empty
         without a search).
 
     Raises:
@@ -108,7 +111,10 @@ def run(
         moment=moment,
         line=task.line,
     )
-    outcome = train(task, chosen, data, selection, solution, training)
+    if upon is None:
+        outcome = train(task, chosen, data, selection, solution, training)
+    else:
+        outcome = bring_up_to_date(task, objects, upon, chosen, data, selection, solution, training)
     hours = (time.monotonic() - began) / 3600
     task.check()
     task.progress("publish", 0, 1, "artifact")
@@ -120,7 +126,13 @@ def run(
         sequences=data.sequences,
         selection=selection,
         position=position,
-        manifest={"metrics": outcome.metrics, "tuned": outcome.tuned, "snapshots": keys, "seed": seed},
+        manifest={
+            "metrics": outcome.metrics,
+            "tuned": outcome.tuned,
+            "snapshots": keys,
+            "seed": seed,
+            "upon": upon,
+        },
         exposure=exposure,
     )
     key = f"artifacts/{task.job_id}"
@@ -268,6 +280,51 @@ def train(
     assert best is not None
     final = replace(training, prior=best.model.settled(), earlier=best.model)
     return replace(best, model=recipe.fit(data, read_configuration(recipe, config, best.tuned), final))
+
+
+def bring_up_to_date(
+    task: Task,
+    objects: ObjectStore,
+    upon: str,
+    recipe: Recipe,
+    data: TrainingData,
+    selection: EventSelection,
+    solution: Mapping[str, Any],
+    training: Training,
+) -> Outcome:
+    """Learn what came after an earlier training in addition to it. Nothing is measured: an update has the
+    metrics of the version it is upon. Where that model does not fit any more everything is learned anew."""
+    config = solution.get("solutionConfig") or {}
+    metrics: dict[str, float] = {}
+    tuned: dict[str, str] = {}
+    try:
+        artifact = earlier_artifact(objects, upon, recipe, selection)
+        metrics, tuned = artifact.manifest["metrics"], artifact.manifest["tuned"]
+        configuration = read_configuration(recipe, config, tuned)
+        model = recipe.update(data, configuration, training, artifact.earlier)
+    except CannotUpdate as error:
+        task.line(f"The earlier version cannot be brought up to date: {error.message}. All is learned anew.")
+        model = recipe.fit(data, read_configuration(recipe, config, tuned), training)
+    return Outcome(model, metrics, tuned)
+
+
+def earlier_artifact(objects: ObjectStore, key: str, recipe: Recipe, selection: EventSelection) -> Artifact:
+    """The artifact that an update is upon.
+
+    Raises:
+        CannotUpdate: it is gone, or of another recipe, release or selection of events.
+    """
+    try:
+        artifact = Artifact.open(objects.fetch(key))
+    except FileNotFoundError:
+        raise CannotUpdate("its model is gone") from None
+    except JobFailed as error:
+        raise CannotUpdate(error.message.rstrip(".")) from None
+    if artifact.manifest["recipe"] != recipe.name:
+        raise CannotUpdate(f"it was trained with {artifact.manifest['recipe']}")
+    if artifact.selection != selection:
+        raise CannotUpdate("the solution now selects events otherwise")
+    return artifact
 
 
 def measured(

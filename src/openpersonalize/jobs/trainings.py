@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import JobStopped
 from ..resources.store import Resource, Transaction
-from ..resources.versions import newest_full_version
+from ..resources.versions import age_key, newest_full_version
 from .automl import train_best
 from .deployments import follow_latest
 from .retention import retire_snapshot
@@ -141,6 +141,8 @@ def _begin(tx: Transaction, job: Job) -> Resource:
     if version.status in ("CREATE STOPPING", "CREATE STOPPED"):
         raise JobStopped
     if "pinned" in version.internal:
+        if "moment" not in version.internal:  # pinned by a release that did not write it down
+            version = tx.update(version, internal={"moment": int(version.created_at)})
         return version
     datasets = tx.find("dataset", group_arn=version.group_arn)
     pinned = {d.attributes["datasetType"]: d.internal.get("snapshot") for d in datasets}
@@ -151,8 +153,21 @@ def _begin(tx: Transaction, job: Job) -> Resource:
             "pinned": pinned,
             "position": job.installation.log.position(),
             "moment": int(job.installation.clock.now()),
+            **_foundation(tx, version),
         },
     )
+
+
+def _foundation(tx: Transaction, version: Resource) -> dict[str, Any]:
+    """Of mode UPDATE: ``full``, the newest version trained in full, and ``upon``, the artifact to bring up to
+    date: of that version, or of the newest update upon it."""
+    solution = version.attributes["solutionArn"]
+    full = newest_full_version(tx, solution) if version.attributes["trainingMode"] == "UPDATE" else None
+    if full is None:
+        return {}
+    active = tx.find("solution-version", parent_arn=solution, statuses=("ACTIVE",))
+    updates = [one for one in active if one.internal.get("full") == full.arn]
+    return {"full": full.arn, "upon": max([full, *updates], key=age_key).internal["artifact"]}
 
 
 def _discard(tx: Transaction, job: Job, version: Resource) -> None:
@@ -178,6 +193,7 @@ def _train(job: Job, version: Resource, schemas: dict[str, str]) -> tuple[str, d
             position=version.internal["position"],
             moment=version.internal["moment"],
             seed=version.internal["seed"],
+            upon=version.internal.get("upon"),
         )
 
     own = version.attributes.get("recipeArn")
@@ -222,7 +238,8 @@ def _publish(tx: Transaction, job: Job, recipe_arn: str, made: dict[str, Any]) -
 def _metrics(tx: Transaction, version: Resource, made: dict[str, Any]) -> dict[str, float]:
     """With four decimals. A version of mode UPDATE shows those of the full version it brings up to date."""
     if version.attributes["trainingMode"] == "UPDATE":
-        full = newest_full_version(tx, version.attributes["solutionArn"])
+        pinned = version.internal.get("full")
+        full = newest_full_version(tx, version.parent_arn or "") if pinned is None else tx.get(pinned)
         if full is not None:
             return dict(full.internal["metrics"])
     return {name: round(value, 4) for name, value in made["metrics"].items()}

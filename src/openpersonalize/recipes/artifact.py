@@ -29,6 +29,7 @@ from ..errors import JobFailed
 from ..storage.idtable import IdTable
 from .base import Float32, Int16, Int32, Int64, Model, Recipe
 from .exposure import Exposure
+from .incremental import Earlier
 from .registry import recipe as find_recipe
 
 FORMAT = 1
@@ -164,6 +165,12 @@ class Artifact:
         span = slice(int(self._ptr[number]), int(self._ptr[number + 1])) if number >= 0 else slice(0, 0)
         item, time, event, weight = (np.array(column[span]) for column in self._history)
         return item, time, event, weight
+
+    @property
+    def earlier(self) -> Earlier:
+        """What an update goes on from."""
+        item, time = self._history[:2]
+        return Earlier(self.model, self.users, self.items, self.event_types, self._ptr, item, time, HISTORY)
 
     def verify(self) -> list[str]:
         """Files that are missing or differ from what was written; empty when all is well. Reads all."""

@@ -21,12 +21,14 @@ import numpy.typing as npt
 
 from ..algorithms.companion import Session
 from ..datasets.schemas import MAX_TIMESTAMP
+from ..errors import CannotUpdate
 
 if TYPE_CHECKING:
     import polars as pl
 
     from ..datasets.sequences import Sequences
     from ..storage.idtable import IdTable
+    from .incremental import Earlier
 
 Int32: TypeAlias = npt.NDArray[np.int32]
 Int64: TypeAlias = npt.NDArray[np.int64]
@@ -320,6 +322,23 @@ class Recipe:
             JobStopped: `training.check` raised it.
         """
         raise NotImplementedError(f"{self.name} trains in a later release")
+
+    def update(
+        self, data: TrainingData, configuration: Configuration, training: Training, earlier: Earlier
+    ) -> Model:
+        """Bring a trained model up to date: what was learned stays, what came since is learned in addition.
+        For recipes with `Features.update_mode`.
+
+        Args:
+            data: all of it, as for `fit`; items may have other numbers than in the earlier model.
+            configuration, training: as for `fit`.
+            earlier: what is brought up to date, of this recipe and the same selection of events.
+
+        Raises:
+            CannotUpdate: the earlier model does not fit the data; `fit` can.
+            JobFailed, JobStopped: as `fit`.
+        """
+        raise CannotUpdate(f"{self.name} always learns everything anew")
 
     def load(self, folder: Path, items: IdTable) -> Model:
         """Open what `Model.save` wrote: memory-mapped, without torch. `items` is the artifact's table."""

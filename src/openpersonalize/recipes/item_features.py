@@ -108,6 +108,11 @@ class ItemFeatures:
             raise ValueError("a loaded vocabulary keeps no items: ask `of` with their records")
         return self._fitted
 
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that say something."""
+        return [column.name for column in self._columns]
+
     def of(self, records: pl.DataFrame) -> list[Feature]:
         """The features of any records, one per column that `features` has; unknown values are dropped, and
         a column that the records lack says nothing."""

@@ -17,9 +17,10 @@ import numpy as np
 from ..algorithms.companion import Events
 from ..algorithms.encoder import Encoder
 from ..algorithms.encoder_plan import Feature, Plan, memory_needed, plan_for
+from ..algorithms.windows import Windows, cut_windows, windows_of_news
 from ..datasets.sequences import Sequences
 from ..errors import JobFailed
-from .base import Recipe, Training, Value
+from .base import Bools, Recipe, Training, Value
 from .memory import free_memory
 from .validation import Aim, Cut, question
 
@@ -120,6 +121,23 @@ def go_on(
     return _fit(events, features, plan, training, 1 - WEIGHING, start, None).encoder
 
 
+def take_in(
+    sequences: Sequences,
+    fresh: Bools,
+    aim: Aim,
+    features: Sequence[Feature],
+    training: Training,
+    start: Encoder,
+) -> Encoder:
+    """Go on from `start` with the events marked in bool[N] `fresh`: one pass over the windows that hold them
+    and as many others."""
+    events = _events(sequences)
+    rng = np.random.default_rng(training.seed)
+    windows = windows_of_news(cut_windows(events.ptr, start.shape.longest), fresh, rng)
+    plan = replace(plan_for(events, aim == "horizon"), shape=start.shape).onward(int(windows.length.sum()))
+    return _fit(events, features, plan, training, 1.0, start, None, windows).encoder
+
+
 def _fit(
     events: Events,
     features: Sequence[Feature],
@@ -128,6 +146,7 @@ def _fit(
     share: float,
     start: Encoder | None,
     validate: Any,
+    windows: Windows | None = None,
 ) -> Trained:
     check_memory(plan, events.n, features, training)
     # Torch is loaded where something is trained, and nowhere else.
@@ -141,6 +160,7 @@ def _fit(
         seed=training.seed,
         threads=training.threads,
         start=start,
+        windows=windows,
         validate=validate,
         budget_seconds=budget,
         progress=lambda done, total: training.progress("encoder", done, total, "steps"),

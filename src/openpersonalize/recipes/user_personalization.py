@@ -23,11 +23,13 @@ from ..algorithms.repeats import Own, Repeats
 from ..algorithms.transitions import Transitions
 from ..datasets.schemas import MAX_TIMESTAMP
 from ..datasets.sequences import Sequences
+from ..errors import CannotUpdate
 from ..storage.idtable import IdTable
 from . import lead
 from .base import Configuration, Float32, Model, Objective, Recipe, Training, TrainingData
 from .cold_users import SIDES, groups, weigh_cold_users
 from .fused import FusedModel, Weights
+from .incremental import Earlier, carried_over, features_of
 from .item_features import ItemFeatures
 from .validation import Aim, Cut, aim_of, cut, question
 
@@ -63,6 +65,40 @@ class UserPersonalization(Recipe):
             weights, start = weigh(sequences, recency, training, features, form=form)
         members = final_members(sequences, sequences, recency, training, features, weights, start)
         users, order = by_users(sequences.ptr, sequences.item, len(sequences.items))
+        reward, share = rewards(data, configuration.objective)
+        pause = since_the_last(sequences, training.moment)
+        return FusedModel(sequences.items, users, order, members, weights, reward, share, pause, vocabulary)
+
+    def update(
+        self, data: TrainingData, configuration: Configuration, training: Training, earlier: Earlier
+    ) -> FusedModel:
+        """See `Recipe.update`. The weights, the item-item model and the vocabulary of the items stay; the
+        encoder takes in what is new; what is counted is counted anew, about a second per million events.
+        """
+        model = earlier.model
+        if not isinstance(model, FusedModel):
+            raise CannotUpdate(f"it is not a model of {self.name}")
+        sequences = without_extremes(data.sequences, configuration)
+        weights, used = model.weights, model.weights.used()
+        aim: Aim = "horizon" if weights.objective == "horizon" else "next"
+        before = earlier.numbers(sequences.items)
+        counted = used - {Linear.kind, Neighbours.kind, Encoder.kind}
+        members = companions(sequences, sequences, aim, False, training, only=counted)
+        lasting = [one for one in model.members if one.name in used]
+        members += [
+            type(one)(one.rows.renumbered(before)) for one in lasting if isinstance(one, Linear | Neighbours)
+        ]
+        n = len(sequences.items)
+        timeline = recent_timeline(sequences, training)
+        members += [Recent(one.half_life, n, timeline) for one in lasting if isinstance(one, Recent)]
+        vocabulary = model.vocabulary
+        if Encoder.kind in used:
+            features = features_of(model, data)
+            start = carried_over(model.encoder, before, features, earlier.event_types, sequences)
+            fresh = earlier.fresh(sequences)
+            training.line(f"{int(fresh.sum()):,} interactions are new.")
+            members.insert(0, lead.take_in(sequences, fresh, aim, features, training, start))
+        users, order = by_users(sequences.ptr, sequences.item, n)
         reward, share = rewards(data, configuration.objective)
         pause = since_the_last(sequences, training.moment)
         return FusedModel(sequences.items, users, order, members, weights, reward, share, pause, vocabulary)
@@ -215,12 +251,8 @@ def companions(
         *((side, lambda side=side: groups(learnt, side, training.check)) for side in SIDES),
     ]
     if recency:
-        # Popularity's clock ends with the last event: one from the future would fade all the others away.
-        times = everything.time
-        if len(times) and int(times.max()) > training.moment:
-            times = np.minimum(times, training.moment)
-        timeline = Timeline.of(everything.item, times, everything.weight)
-        recents = [Recent(half_life, n, timeline) for half_life in half_lives(times)]
+        timeline = recent_timeline(everything, training)
+        recents = [Recent(half_life, n, timeline) for half_life in half_lives(timeline.time)]
         steps += [(one.name, lambda one=one: one) for one in recents]  # type: ignore[misc]
     chosen = [step for step in steps if only is None or step[0] in only]
     members = []
@@ -232,3 +264,12 @@ def companions(
             members.append(member)
     training.progress("fit", len(chosen), len(chosen), "members")
     return members
+
+
+def recent_timeline(sequences: Sequences, training: Training) -> Timeline:
+    """All events in order of time. Popularity's clock ends with the last one: one from the future would fade
+    all the others away."""
+    times = sequences.time
+    if len(times) and int(times.max()) > training.moment:
+        times = np.minimum(times, training.moment)
+    return Timeline.of(sequences.item, times, sequences.weight)

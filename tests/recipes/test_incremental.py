@@ -1,0 +1,241 @@
+"""A model brought up to date: what was learned stays, what came since is learned in addition."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from contract.recipe import question
+from openpersonalize.algorithms.encoder import Encoder, Shape
+from openpersonalize.algorithms.encoder_plan import Feature
+from openpersonalize.algorithms.sparse import SparseRows
+from openpersonalize.datasets.selection import EventSelection
+from openpersonalize.datasets.sequences import Sequences, build_sequences
+from openpersonalize.errors import CannotUpdate
+from openpersonalize.recipes import lead
+from openpersonalize.recipes.artifact import Artifact, write_artifact
+from openpersonalize.recipes.base import Training, TrainingData
+from openpersonalize.recipes.fused import FusedModel
+from openpersonalize.recipes.hyperparameters import read_configuration
+from openpersonalize.recipes.incremental import Earlier, carried_over, like_them
+from openpersonalize.recipes.registry import recipe
+from openpersonalize.recipes.user_personalization import UserPersonalization
+from openpersonalize.storage.idtable import IdTable
+
+V1 = recipe("aws-user-personalization")
+assert isinstance(V1, UserPersonalization)
+PLAIN = read_configuration(V1, {})
+LENGTH = 30
+
+
+def walk(
+    users: range, steps: int = 20, names: str = "c", kind: str = "view"
+) -> list[tuple[str, str, int, str]]:
+    """Everybody walks round c00, c01, .. c29 from where the user's number says, one step a minute."""
+    return [
+        (f"u{user:04}", f"c{(user * 7 + place) % LENGTH:02}", 10**6 * user + 60 * place, "view")
+        for user in users
+        for place in range(steps)
+    ]
+
+
+def packed(rows: list[tuple[str, str, int, str]]) -> Sequences:
+    frame = pl.DataFrame(rows, schema=["USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE"], orient="row")
+    return build_sequences(frame.lazy(), None, EventSelection())
+
+
+def colours(sequences: Sequences) -> pl.DataFrame:
+    """Items with an even number are red, the others blue."""
+    ids = sequences.items.series()
+    even = pl.Series([int(one[1:]) % 2 == 0 for one in ids])
+    return pl.DataFrame({"ITEM_ID": ids, "COLOUR": even.replace_strict({True: "red", False: "blue"})})
+
+
+def published(model: FusedModel, sequences: Sequences, folder: Path) -> Artifact:
+    write_artifact(
+        folder, model=model, recipe=V1, sequences=sequences, selection=EventSelection(), position=0
+    )
+    return Artifact.open(folder)
+
+
+OLD = packed(walk(range(100, 700)))
+# New users, one of whom sorts before all others; a new item between the old ones, and one before them.
+NEWS = [
+    *walk(range(700, 760)),
+    *[("a", f"c{place:02}", 10**9 + place, "view") for place in range(10)],
+    *[
+        row
+        for user in range(760, 800)
+        for row in (
+            *walk(range(user, user + 1), 12),
+            (f"u{user:04}", "aa", 10**6 * user + 60 * 12, "buy"),
+            (f"u{user:04}", "c10x", 10**6 * user + 60 * 13, "view"),
+        )
+    ],
+]
+NEW = packed([*walk(range(100, 700)), *NEWS])
+
+
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """A model with an encoder that counts; two passes are enough here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lead, "plan_for", _short)
+        model = V1.fit(TrainingData(OLD), PLAIN, Training(seed=1))
+    assert Encoder.kind in model.weights.used()
+    return published(model, OLD, tmp_path_factory.mktemp("artifact"))
+
+
+_plan_for = lead.plan_for
+
+
+def _short(*given):  # type: ignore[no-untyped-def]
+    return replace(_plan_for(*given), passes=2.0)
+
+
+@pytest.fixture(scope="module")
+def updated(earlier: Artifact) -> FusedModel:
+    return V1.update(TrainingData(NEW), PLAIN, Training(seed=1), earlier.earlier)
+
+
+def test_exactly_what_came_since_is_new(earlier: Artifact) -> None:
+    fresh = earlier.earlier.fresh(NEW)
+    assert int(fresh.sum()) == len(NEWS)
+    names = NEW.users.strings()
+    old = {f"u{user:04}" for user in range(100, 700)}
+    assert {names[user] for user in NEW.user[fresh].tolist()} == {row[0] for row in NEWS}
+    assert {names[user] for user in NEW.user[~fresh].tolist()} == old
+    assert not earlier.earlier.fresh(OLD).any()
+
+
+def test_what_came_late_is_new_too(earlier: Artifact) -> None:
+    late = ("u0100", "c05", 10**8 - 3_600, "view")  # before all that is known of the user
+    fresh = earlier.earlier.fresh(packed([*walk(range(100, 700)), late]))
+    assert int(fresh.sum()) == 1
+
+
+def test_what_lies_before_a_full_memory_counts_as_known() -> None:
+    kept = packed([("u", f"i{place}", 100 + place, "view") for place in range(5)])
+    memory = Earlier(None, kept.users, kept.items, ("view",), kept.ptr, kept.item, kept.time, 5)  # type: ignore[arg-type]
+    today = packed([("u", f"i{place}", 90 + place, "view") for place in range(20)])
+    assert memory.fresh(today).tolist() == [False] * 10 + [True] * 10
+    assert replace(memory, most=6).fresh(today).tolist() == [True] * 20
+
+
+def test_what_was_learned_stays_and_new_items_join(earlier: Artifact, updated: FusedModel) -> None:
+    assert updated.weights == earlier.model.weights  # type: ignore[attr-defined]
+    assert len(updated.items) == LENGTH + 2
+    names = NEW.items.strings()
+    hits = 0
+    for user in range(1, 41):
+        query = question(NEW, user, newest=5)
+        last = int(names[int(query.item[-1])][1:3])
+        hits += names[int(np.argmax(updated.scores(query)))] == f"c{(last + 1) % LENGTH:02}"
+    assert hits >= 38
+    # After "aa" comes "c10x": only the news say so.
+    walker = NEW.users.find("u0780")
+    query = question(NEW, walker)
+    query = replace(
+        query, item=query.item[:-1], time=query.time[:-1], event=query.event[:-1], weight=query.weight[:-1]
+    )
+    scores = updated.scores(query)
+    assert int((scores > scores[NEW.items.find("c10x")]).sum()) < 3
+    assert updated.scored[NEW.items.find("aa")]
+
+
+def test_without_news_the_encoder_is_as_it_was(earlier: Artifact) -> None:
+    again = V1.update(TrainingData(OLD), PLAIN, Training(seed=1), earlier.earlier)
+    query = question(OLD, 3)
+    assert np.allclose(again.scores(query), earlier.model.scores(query), atol=1e-5)
+
+
+def test_an_update_is_the_same_twice_and_can_be_updated_again(
+    earlier: Artifact, updated: FusedModel, tmp_path: Path
+) -> None:
+    again = V1.update(TrainingData(NEW), PLAIN, Training(seed=1), earlier.earlier)
+    query = question(NEW, 5)
+    assert np.array_equal(again.scores(query), updated.scores(query))
+    second = published(updated, NEW, tmp_path)
+    assert int(second.earlier.fresh(NEW).sum()) == 0
+    later = packed([*walk(range(100, 700)), *NEWS, *walk(range(810, 815))])
+    third = V1.update(TrainingData(later), PLAIN, Training(seed=1), second.earlier)
+    assert np.isfinite(third.scores(question(later, 5))).all()
+
+
+def test_it_works_on_what_is_new(earlier: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    fit = lead._fit
+
+    def watched(events, features, plan, training, share, start, validate, windows=None):  # type: ignore[no-untyped-def]
+        assert windows is not None
+        seen.append(len(windows))
+        return fit(events, features, plan, training, share, start, validate, windows)
+
+    monkeypatch.setattr(lead, "_fit", watched)
+    V1.update(TrainingData(NEW), PLAIN, Training(seed=1), earlier.earlier)
+    assert seen == [2 * 101]
+
+
+def test_columns_that_are_gone_are_no_update(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lead, "plan_for", _short)
+    model = V1.fit(TrainingData(OLD, colours(OLD)), PLAIN, Training(seed=1))
+    artifact = published(model, OLD, tmp_path)
+    V1.update(TrainingData(OLD, colours(OLD)), PLAIN, Training(seed=1), artifact.earlier)
+    with pytest.raises(CannotUpdate, match="no column COLOUR"):
+        V1.update(TrainingData(OLD), PLAIN, Training(seed=1), artifact.earlier)
+    assert model.encoder is not None
+    model.encoder._trained = None
+    vars(model.encoder).pop("trained", None)
+    vars(model.encoder).pop("values", None)
+    with pytest.raises(CannotUpdate):
+        V1.update(
+            TrainingData(OLD, colours(OLD)), PLAIN, Training(seed=1), replace(artifact.earlier, model=model)
+        )
+
+
+def test_new_items_start_like_those_that_share_their_metadata() -> None:
+    ids = np.array([[1, 0], [3, 0], [0, 5], [0, 0], [0, 0]], dtype=np.float32)
+    feature = Feature(
+        np.array([0, 0, 1, 0, 1, 2], dtype=np.int32), np.array([0, 1, 2, 3, 5, 6], dtype=np.int64), 3
+    )
+    settled = np.array([True, True, True, False, False])
+    # The fourth has the values of the first two and of the third; nobody has the value of the last.
+    assert like_them(ids, settled, [feature]).tolist() == [[1.0, 2.5], [0.0, 0.0]]
+    assert like_them(ids, settled, []).tolist() == [[0.0, 0.0], [0.0, 0.0]]
+
+
+def test_kinds_of_events_keep_their_rows_under_new_numbers() -> None:
+    rng = np.random.default_rng(0)
+    model_ids, kinds = rng.normal(size=(2, 4)), np.arange(12).reshape(3, 4)
+    trained = {"ids": model_ids.astype(np.float32), "event": kinds.astype(np.float32)}
+    encoder = Encoder(Shape(d=4), {"items": trained["ids"], "event": trained["event"]}, trained)
+    today = packed([("u", "i", 1, "add"), ("u", "i", 2, "buy"), ("u", "i", 3, "view")])
+    found = carried_over(encoder, np.array([1], np.int32), [], ("buy", "view"), today)
+    assert found.trained is not None
+    assert found.trained["event"].tolist() == [
+        [0, 1, 2, 3],
+        [6, 7, 8, 9],
+        [4, 5, 6, 7],
+        [8, 9, 10, 11],
+    ]
+    assert np.array_equal(found.items, model_ids[1:].astype(np.float32))
+
+
+def test_rows_in_another_catalogue() -> None:
+    rows = SparseRows(
+        np.array([0, 2, 3, 4]), np.array([1, 2, 0, 0], np.int32), np.array([1, 2, 3, 4], np.float32)
+    )
+    # Today: a new one, what was 2, what was 0; what was 1 is gone.
+    moved = rows.renumbered(np.array([-1, 2, 0], np.int32))
+    dense = np.array([moved.scatter(np.array([k], np.int32), np.ones(1, np.float32)) for k in range(3)])
+    assert dense.tolist() == [[0, 0, 0], [0, 0, 4], [0, 2, 0]]
+
+
+def test_numbers_by_id() -> None:
+    ids = [IdTable.from_series(pl.Series(some)) for some in (["b", "d"], ["a", "b", "c", "d"])]
+    memory = Earlier(None, ids[0], ids[0], (), *[np.zeros(1, np.int64)] * 3, 5)  # type: ignore[arg-type]
+    assert memory.numbers(ids[1]).tolist() == [-1, 0, -1, 1]
