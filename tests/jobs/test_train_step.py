@@ -426,3 +426,57 @@ def test_the_second_version_counts_no_impressions(house: House) -> None:
     key = house.snapshot("INTERACTIONS", SHOWN, bulk)
     _, artifact = house.train(V2, schemas={"INTERACTIONS": SHOWN}, interactions=key)
     assert not artifact.exposure.passed_over.any()
+
+
+def news() -> list[Event]:
+    """Half of the first cluster meets an item that nobody knew."""
+    return [Event(f"u{user:03}", "s", "a-new", 200 * 977 + user, "buy") for user in range(0, 200, 4)]
+
+
+def test_an_update_learns_what_came_since(stocked: tuple[House, str]) -> None:
+    house, key = stocked
+    full, before = house.train(V1, "full", interactions=key)
+    position = house.stream(stream_of(GROUP), news())
+    made, artifact = house.train(V1, "update", interactions=key, position=position, upon=full["artifact"])
+    assert artifact.verify() == []
+    assert made["metrics"] == full["metrics"] == artifact.manifest["metrics"]
+    assert artifact.manifest["upon"] == full["artifact"]
+    assert artifact.manifest["settled"] == before.manifest["settled"]
+    assert len(artifact.items) == len(before.items) + 1
+    new = artifact.items.find("a-new")
+    assert artifact.model.scored[new]
+    shares = []
+    for user in ("u002", "u001"):
+        scores = artifact.model.scores(Query(*artifact.history(user), now=400 * DAY, seen_excluded=True))
+        shares.append(float(np.exp(scores[new] - scores.max()) / np.exp(scores - scores.max()).sum()))
+    assert shares[0] > 2 * shares[1], "the first cluster meets it, the other does not"
+    steps = [report["progress"]["step"] for report in house.reports if "progress" in report]
+    assert not {"weigh", "measure"} & set(steps[len(steps) - steps[::-1].index("read") - 1 :])
+    again, _ = house.train(V1, "again", interactions=key, position=position, upon=made["artifact"])
+    assert again["metrics"] == full["metrics"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        ({"upon": "artifacts/none"}, "its model is gone"),
+        ({"solution": {"eventType": "view"}, "minimum": False}, "selects events otherwise"),
+        ({"recipe": V2}, f"it was trained with {V1}"),
+        (
+            {"recipe": "aws-popularity-count", "first": "aws-popularity-count"},
+            "always learns everything anew",
+        ),
+    ],
+)
+def test_what_cannot_be_updated_is_learned_anew(tmp_path: Path, spoil: dict[str, Any], why: str) -> None:
+    given = dict(spoil)
+    house = House(tmp_path / "data", minimum_data=given.pop("minimum", True))
+    key = house.snapshot("INTERACTIONS", INTERACTIONS, rows())
+    full, _ = house.train(given.pop("first", V1), "full", interactions=key)
+    arguments = {"recipe": V1, "interactions": key, "upon": full["artifact"], **given}
+    made, artifact = house.train(job="update", **arguments)
+    assert artifact.recipe.name == arguments["recipe"]
+    assert artifact.verify() == []
+    assert made["artifact"] == "artifacts/update"
+    lines = [report["line"] for report in house.reports if "line" in report]
+    assert any(why in line and "learned anew" in line for line in lines), lines

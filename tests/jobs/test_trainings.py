@@ -263,3 +263,59 @@ def test_a_dataset_made_anew_trains_with_its_own_schema(
     Train().run(workshop.rehearse())
     assert workshop.told[0]["schemas"]["ITEMS"] == other
     assert workshop.told[0]["items"] is None
+
+
+def make(workshop: Workshop, name: str, mode: str) -> Resource:
+    """A further version, trained to its end."""
+    workshop.installation.clock.time += 1  # type: ignore[attr-defined]
+    with workshop.scope.write() as tx:
+        solution = tx.require(workshop.solution)
+        workshop.version = start_training(tx, solution, name, training_mode=mode, training_type="MANUAL").arn
+    Train().run(workshop.rehearse())
+    return workshop.read()
+
+
+def test_an_update_is_upon_the_newest_full_version_or_its_newest_update(
+    workshops: Callable[[], Workshop],
+) -> None:
+    workshop = workshops()
+    Train().run(workshop.rehearse())
+    first = workshop.read()
+    assert workshop.told[-1]["upon"] is None
+    one = make(workshop, "u1", "UPDATE")
+    assert workshop.told[-1]["upon"] == first.internal["artifact"]
+    two = make(workshop, "u2", "UPDATE")
+    assert workshop.told[-1]["upon"] == one.internal["artifact"]
+    assert two.internal["metrics"] == first.internal["metrics"]
+    second = make(workshop, "v2", "FULL")
+    assert workshop.told[-1]["upon"] is None
+    make(workshop, "u3", "UPDATE")
+    assert workshop.told[-1]["upon"] == second.internal["artifact"]
+
+
+def test_an_update_that_is_resumed_stays_upon_what_it_began_with(workshops: Callable[[], Workshop]) -> None:
+    workshop = workshops()
+    Train().run(workshop.rehearse())
+    first = workshop.read()
+    with workshop.scope.write() as tx:
+        solution = tx.require(workshop.solution)
+        update = start_training(tx, solution, "u", training_mode="UPDATE", training_type="MANUAL").arn
+    workshop.version = update
+    with pytest.raises(Died):
+        Train().run(workshop.rehearse(die_at=3))
+    make(workshop, "v2", "FULL")
+    workshop.version = update
+    Train().run(workshop.rehearse())
+    assert workshop.told[-1]["upon"] == first.internal["artifact"]
+    assert workshop.read().internal["full"] == first.arn
+
+
+def test_a_training_that_an_older_release_began_goes_on(workshops: Callable[[], Workshop]) -> None:
+    workshop = workshops()
+    with workshop.scope.write() as tx:
+        pinned = {"pinned": workshop.snapshots, "position": 0}
+        tx.update(workshop.version, status="CREATE IN_PROGRESS", internal=pinned)
+    Train().run(workshop.rehearse())
+    version = workshop.read()
+    assert version.status == "ACTIVE"
+    assert workshop.told[-1]["moment"] == int(version.created_at)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import shop
-from live import Server, Wait, fails, make_shop
+from live import Clients, Server, Wait, fails, make_shop
 
 RECIPE = "arn:aws:personalize:::recipe/"
 
@@ -207,6 +207,43 @@ def test_tuned_version_tells_what_was_chosen(
     assert personalize.get_solution_metrics(**_only_arn(update))["metrics"] == full
     campaign = personalize.create_campaign(name=name, solutionVersionArn=f"{solution}/$LATEST")
     assert wait.active(campaign["campaignArn"])["solutionVersionArn"] == version
+
+
+def test_an_update_knows_what_was_streamed_since(
+    clients: Clients, wait: Wait, stocked: shop.SmallShop, name: str
+) -> None:
+    personalize = clients.personalize
+    solution = personalize.create_solution(
+        name=name,
+        datasetGroupArn=stocked.group,
+        recipeArn=f"{RECIPE}aws-user-personalization",
+        performAutoTraining=False,
+    )["solutionArn"]
+    full = personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+    wait.active(full, 240)
+    campaign = personalize.create_campaign(name=name, solutionVersionArn=full)["campaignArn"]
+    wait.active(campaign)
+    tracker = personalize.create_event_tracker(name=name, datasetGroupArn=stocked.group)["trackingId"]
+    for number in range(0, 40, 3):  # all of one department
+        event = {"eventType": "click", "itemId": "item-99-new", "sentAt": shop.LAST + number}
+        clients.events.put_events(
+            trackingId=tracker, userId=f"user-{number:02}", sessionId="s", eventList=[event]
+        )
+    update = personalize.create_solution_version(solutionArn=solution, trainingMode="UPDATE")
+    arn = update["solutionVersionArn"]
+    described = wait.active(arn, 240)
+    assert (described["trainingMode"], described["trainingType"]) == ("UPDATE", "MANUAL")
+    assert described["trainingHours"] >= 0
+    shown = [personalize.get_solution_metrics(solutionVersionArn=one)["metrics"] for one in (full, arn)]
+    assert shown[0] == shown[1]
+    assert wait.describe(solution)["latestSolutionVersion"]["solutionVersionArn"] == arn
+    personalize.update_campaign(campaignArn=campaign, solutionVersionArn=arn)
+    wait.updated(campaign, "latestCampaignUpdate")
+    places = []
+    for user in ("user-03", "user-01"):
+        answer = clients.runtime.get_recommendations(campaignArn=campaign, userId=user, numResults=61)
+        places.append([one["itemId"] for one in answer["itemList"]].index("item-99-new"))
+    assert places[0] < places[1], "it is sold in one department"
 
 
 def test_automl_keeps_the_better_recipe(

@@ -93,8 +93,8 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 _plan_for = lead.plan_for
 
 
-def _short(*given):  # type: ignore[no-untyped-def]
-    return replace(_plan_for(*given), passes=2.0)
+def _short(*given, **form):  # type: ignore[no-untyped-def]
+    return replace(_plan_for(*given, **form), passes=2.0)
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +212,7 @@ def test_kinds_of_events_keep_their_rows_under_new_numbers() -> None:
     rng = np.random.default_rng(0)
     model_ids, kinds = rng.normal(size=(2, 4)), np.arange(12).reshape(3, 4)
     trained = {"ids": model_ids.astype(np.float32), "event": kinds.astype(np.float32)}
-    encoder = Encoder(Shape(d=4), {"items": trained["ids"], "event": trained["event"]}, trained)
+    encoder = Encoder(Shape(d=4, blocks=0), {"items": trained["ids"], "event": trained["event"]}, trained)
     today = packed([("u", "i", 1, "add"), ("u", "i", 2, "buy"), ("u", "i", 3, "view")])
     found = carried_over(encoder, np.array([1], np.int32), [], ("buy", "view"), today)
     assert found.trained is not None
