@@ -84,6 +84,12 @@ SETTINGS: tuple[Setting, ...] = (
         "how often new items and impressions reach exploration: immediate, or a period like 30m or 2h",
         _period,
     ),
+    Setting(
+        "first_automatic_training",
+        55,
+        "minutes after which a solution's first automatic training starts, unless somebody trained it",
+        _whole,
+    ),
     Setting("job_slots", 2, "heavy job steps that run at once", _whole),
     Setting("job_attempts", 3, "times a job step is tried when its process dies", _whole),
     Setting("threads", 0, "threads a training may use; 0 = all cores", _whole),
@@ -124,6 +130,7 @@ class Settings:
     quota_profile: str
     filter_window: int
     item_refresh: str
+    first_automatic_training: int
     job_slots: int
     job_attempts: int
     threads: int

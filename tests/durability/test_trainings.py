@@ -14,8 +14,10 @@ from openpersonalize.recipes.artifact import Artifact
 FINAL = ("ACTIVE", "CREATE FAILED", "CREATE STOPPED")
 
 
-def start(world: World, solution: str, name: str) -> str:
-    made = world.clients.personalize.create_solution_version(solutionArn=solution, name=name)
+def start(world: World, solution: str, name: str, mode: str = "FULL") -> str:
+    made = world.clients.personalize.create_solution_version(
+        solutionArn=solution, name=name, trainingMode=mode
+    )
     return str(made["solutionVersionArn"])
 
 
@@ -47,13 +49,24 @@ def other_solution(world: World) -> str:
     return str(made["solutionArn"])
 
 
+def modes_of(world: World, solution: str, personal: str) -> list[str]:
+    """How a solution may be trained now."""
+    listed = world.clients.personalize.list_solution_versions(solutionArn=solution)["solutionVersions"]
+    full = any(one["status"] == "ACTIVE" and one["trainingMode"] == "FULL" for one in listed)
+    return ["FULL", "UPDATE"] if solution == personal and full else ["FULL"]
+
+
 @rounds
 def test_the_server_is_killed_while_it_trains(world: World, chance: random.Random, rounds: int) -> None:
     personal = other_solution(world)
     for _ in range(rounds):
         run = chance.randrange(10**9)
         solutions = [chance.choice([world.solution, personal]) for _ in range(2 if rounds == 1 else 3)]
-        versions = [start(world, s, f"run-{run}-{n}") for n, s in enumerate(solutions)]
+        modes = [chance.choice(modes_of(world, s, personal)) for s in solutions]
+        versions = [
+            start(world, s, f"run-{run}-{n}", mode)
+            for n, (s, mode) in enumerate(zip(solutions, modes, strict=True))
+        ]
         stopped: dict[str, bool] = {}
         for _ in kills(chance, rounds):
             time.sleep(chance.uniform(0.0, 1.5))

@@ -13,13 +13,14 @@ from jobs.conftest import Hands
 from jobs.rehearsal import Rehearsal
 from openpersonalize.events.entries import Event
 from openpersonalize.installation import Installation
-from openpersonalize.jobs.schedule import FIRST, HOUR, Schedule, begin_schedule
+from openpersonalize.jobs.schedule import HOUR, Schedule, begin_schedule
 from openpersonalize.jobs.trainings import Train, free_suffix, remembered_schemas, start_training
 from openpersonalize.jobs.updates import UpdateSolution
 from openpersonalize.resources.store import Resource, Scope
 from openpersonalize.settings import read_settings
 
 DAY = 86_400
+FIRST = 55 * 60
 RECIPE = "arn:aws:personalize:::recipe/aws-popularity-count"
 
 
@@ -63,7 +64,7 @@ class House:
                 },
                 internal={
                     "schemas": remembered_schemas(tx, self.group),
-                    "automatic": begin_schedule(clock.now()),
+                    "automatic": begin_schedule(clock.now(), installation.settings.first_automatic_training),
                 },
             )
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from contract.recipe import question
-from openpersonalize.algorithms.encoder import Encoder, Shape
+from openpersonalize.algorithms.encoder import GAPS, Encoder, Shape
 from openpersonalize.algorithms.encoder_plan import Feature
 from openpersonalize.algorithms.sparse import SparseRows
 from openpersonalize.datasets.selection import EventSelection
@@ -205,6 +205,8 @@ def test_new_items_start_like_those_that_share_their_metadata() -> None:
     settled = np.array([True, True, True, False, False])
     # The fourth has the values of the first two and of the third; nobody has the value of the last.
     assert like_them(ids, settled, [feature]).tolist() == [[1.0, 2.5], [0.0, 0.0]]
+    prose = Feature.of_vectors(np.ones((5, 3), dtype=np.float32))
+    assert like_them(ids, settled, [feature, prose]).tolist() == [[1.0, 2.5], [0.0, 0.0]]
     assert like_them(ids, settled, []).tolist() == [[0.0, 0.0], [0.0, 0.0]]
 
 
@@ -212,7 +214,8 @@ def test_kinds_of_events_keep_their_rows_under_new_numbers() -> None:
     rng = np.random.default_rng(0)
     model_ids, kinds = rng.normal(size=(2, 4)), np.arange(12).reshape(3, 4)
     trained = {"ids": model_ids.astype(np.float32), "event": kinds.astype(np.float32)}
-    encoder = Encoder(Shape(d=4, blocks=0), {"items": trained["ids"], "event": trained["event"]}, trained)
+    weights = {"items": trained["ids"], "event": trained["event"], "gap": np.zeros((GAPS, 4), np.float32)}
+    encoder = Encoder(Shape(d=4, blocks=0), weights, trained)
     today = packed([("u", "i", 1, "add"), ("u", "i", 2, "buy"), ("u", "i", 3, "view")])
     found = carried_over(encoder, np.array([1], np.int32), [], ("buy", "view"), today)
     assert found.trained is not None

@@ -32,28 +32,31 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HOUR = 3600.0
-FIRST = HOUR - 300
-"""Seconds after which the first automatic version starts: within an hour, and late enough to see whether
-somebody creates one in that hour."""
 DAY = 86_400.0
 LOOK_SECONDS = 15.0
 
 _AT_WORK = ("CREATE PENDING", "CREATE IN_PROGRESS", "CREATE STOPPING")
 
 
-def begin_schedule(now: float) -> dict[str, float]:
-    """``internal["automatic"]`` of a solution whose automatic training begins now."""
-    return {"since": now, "due": now + FIRST}
+def begin_schedule(now: float, minutes: int) -> dict[str, float]:
+    """``internal["automatic"]`` of a solution whose automatic training begins now.
+
+    Args:
+        now: seconds.
+        minutes: until the first version starts (`Settings.first_automatic_training`): within an hour, and
+            late enough to see whether somebody creates one in that hour.
+    """
+    return {"since": now, "due": now + 60 * minutes}
 
 
-def reschedule(tx: Transaction, solution: Resource, was_on: bool, now: float) -> None:
+def reschedule(tx: Transaction, solution: Resource, was_on: bool, now: float, minutes: int) -> None:
     """After an update of `solution`: begins anew when automatic training was turned on, and else counts the
     days anew from the last automatic training."""
     if not solution.attributes["performAutoTraining"]:
         return
     last = _newest(tx, solution, "AUTOMATIC")
     if not was_on or "automatic" not in solution.internal:
-        tx.update(solution, internal={"automatic": begin_schedule(now)}, touch=False)
+        tx.update(solution, internal={"automatic": begin_schedule(now, minutes)}, touch=False)
     elif last is not None:
         _move(tx, solution, last.created_at + _days(solution))
 
@@ -110,7 +113,8 @@ class Schedule:
                 return None
             automatic = solution.internal.get("automatic")
             if not automatic:  # of a release that had no schedule
-                tx.update(solution, internal={"automatic": begin_schedule(now)}, touch=False)
+                minutes = self._installation.settings.first_automatic_training
+                tx.update(solution, internal={"automatic": begin_schedule(now, minutes)}, touch=False)
                 return None
             since = automatic["since"]
             manual = _newest(tx, solution, "MANUAL", since, since + HOUR)

@@ -54,7 +54,9 @@ class UpdateSolution:
             config = {**solution.attributes["solutionConfig"], **update.get("solutionUpdateConfig", {})}
             was_on = solution.attributes.get("performAutoTraining", False)
             solution = tx.update(solution, set={**changed, "solutionConfig": config})
-            reschedule(tx, solution, was_on, job.installation.clock.now())
+            installation = job.installation
+            minutes = installation.settings.first_automatic_training
+            reschedule(tx, solution, was_on, installation.clock.now(), minutes)
 
     def failed(self, job: Job, tx: Transaction, reason: str) -> None:
         _mark(tx, job, self.member, "CREATE FAILED", failureReason=reason)

@@ -56,7 +56,9 @@ def create_solution(context: Context, request: Request) -> Answer:
             },
             internal={
                 "schemas": remembered_schemas(tx, group.arn),
-                "automatic": begin_schedule(context.now),
+                "automatic": begin_schedule(
+                    context.now, context.installation.settings.first_automatic_training
+                ),
             },
             tags=request.get("tags"),
         )

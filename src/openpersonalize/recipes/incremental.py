@@ -94,10 +94,10 @@ def features_of(model: FusedModel, data: TrainingData) -> list[Feature]:
     """
     encoder, vocabulary = model.encoder, model.vocabulary
     columns = [] if vocabulary is None else vocabulary.columns
-    if encoder is not None and len(encoder.values) != len(columns):
+    if encoder is None or len(encoder.values) != len(columns):
         raise CannotUpdate("it does not know by which values it was trained")
     present = () if data.items is None else data.items.columns
-    gone = [name for name in columns if name not in present]
+    gone = [name for name in dict.fromkeys(columns) if name not in present]
     if gone:
         raise CannotUpdate(f"the Items dataset has no column {' and '.join(gone)} any more")
     if vocabulary is None or data.items is None:
@@ -158,6 +158,8 @@ def like_them(ids: Float32, settled: Bools, features: Sequence[Feature]) -> Floa
     if not len(new):
         return total
     for feature in features:
+        if feature.dense is not None:  # nobody shares a vector
+            continue
         wanted = feature.of(new)
         values = np.unique(wanted.code)
         place = np.full(feature.size, -1, dtype=np.int64)
