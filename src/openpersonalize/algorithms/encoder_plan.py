@@ -109,8 +109,8 @@ def plan_for(
     Args:
         events: what it will be trained on.
         horizon: for what will be taken later rather than next.
-        block: gated on request of nobody: measured on films, an intranet feed, reviews and a shop, the
-            recurrent one was nowhere better by more than noise, at 1.3 to 1.7 times the time.
+        block: on films, an intranet feed and a shop the recurrent one was within noise of the gated one, at
+            1.3 to 1.7 times the CPU time.
         width: d, rounded to a multiple of `WIDTHS`; None: by the size of the data.
         span: the events that a window and a history look back over; None: by the size of the data.
     """
