@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
 
 from algorithms.worlds import events_of, past
 from openpersonalize.algorithms import encoder_training
@@ -133,6 +135,16 @@ def test_saved_and_opened_it_scores_alike(tmp_path: Path) -> None:
     opened = Encoder.load(tmp_path, "encoder")
     assert np.array_equal(opened.feature(past([1, 2])), encoder.feature(past([1, 2])))
     assert not opened.feature(past([])).any()
+
+
+def test_a_model_of_the_first_format_is_opened(tmp_path: Path) -> None:
+    """It kept the items' vectors beside the other weights, and nothing to go on from."""
+    encoder = fit_encoder(chain(), [], replace(QUICK, passes=2)).encoder
+    shape = json.dumps(asdict(encoder.shape))
+    save_file({**encoder.weights, "items": encoder.items}, tmp_path / "encoder.safetensors", {"shape": shape})
+    opened = Encoder.load(tmp_path, "encoder")
+    assert np.array_equal(opened.feature(past([1, 2])), encoder.feature(past([1, 2])))
+    assert opened.trained is None
 
 
 @pytest.mark.parametrize("kinds", [["values"], ["vectors"], ["values", "vectors"], []])

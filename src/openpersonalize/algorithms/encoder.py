@@ -236,7 +236,8 @@ class Encoder(Companion):
         with safe_open(folder / f"{name}.safetensors", "numpy") as file:
             shape = Shape(**json.loads(file.metadata()["shape"]))
             weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        weights["items"] = mapped(folder / f"{name}.items.npy")
+        if "items" not in weights:  # as in models of the first format
+            weights["items"] = mapped(folder / f"{name}.items.npy")
         training = folder / f"{name}.training.safetensors"
         return cls(shape, weights, training if training.exists() else None)
 

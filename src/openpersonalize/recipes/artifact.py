@@ -32,7 +32,7 @@ from .exposure import Exposure
 from .incremental import Earlier
 from .registry import recipe as find_recipe
 
-FORMAT = 1
+FORMAT = 2
 """Raised when an older program could not read the folder any more."""
 
 HISTORY = 200
