@@ -57,8 +57,8 @@ make bench-accuracy DATA_DIR=/path ARGS=--table     # this page anew, from what 
 
 
 PARTIAL = """\
-The best peer is the best of those measured so far; a model that has no column or only a dash under "All models"
-was not measured there yet, or its method does not reach that far (EASE).
+The best peer is the best of those measured so far; a model that has no column or only a dash under "All
+models" was not measured there yet, or its method does not reach that far (EASE).
 """
 
 
