@@ -123,14 +123,19 @@ class RecipeContract:
         assert written[0] == written[1]
 
     def test_what_was_settled_is_json_and_spares_the_choice(
-        self, model: Model, sequences: Sequences, configuration: Configuration
+        self, model: Model, sequences: Sequences, configuration: Configuration, tmp_path: Path
     ) -> None:
         again = self.recipe.fit(
             TrainingData(sequences), configuration, Training(seed=3, prior=model.settled())
         )
         assert again.settled() == model.settled()
+        opened = []
+        for name, one in (("one", model), ("two", again)):
+            (tmp_path / name).mkdir()
+            one.save(tmp_path / name)
+            opened.append(self.recipe.load(tmp_path / name, one.items))
         query = question(sequences, 5)
-        assert np.allclose(again.scores(query), model.scores(query), atol=1e-5)
+        assert np.allclose(opened[1].scores(query), opened[0].scores(query), atol=1e-5)
 
     def test_progress_is_told(self, sequences: Sequences, configuration: Configuration) -> None:
         told: list[tuple[str, float, float, str]] = []

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from openpersonalize.recipes.validation import aim_of
+from openpersonalize.recipes.validation import aim_of, cut
 
 from .worlds import sequences_of
 
@@ -30,3 +30,15 @@ def test_several_events_of_one_item_are_no_basket() -> None:
     )
     assert aim_of(stream) == "next"
     assert aim_of(twice) == "next"
+
+
+def test_a_horizon_that_few_are_there_to_see_asks_for_the_newest_instead() -> None:
+    rows = [(f"u{user:03}", f"i{place}", 1000 * user + place) for user in range(200) for place in range(10)]
+    stream = sequences_of(rows)
+    # Users come one after the other, so whatever the moment, only one was there before and after it.
+    found = cut(stream, "horizon", np.random.default_rng(0))
+    assert len(found.user) == 200
+    crowd = sequences_of([(user, item, int(item[1]) * 1000 + int(user[1:])) for user, item, _ in rows])
+    found = cut(crowd, "horizon", np.random.default_rng(0))
+    assert len(found.user) == 200
+    assert len(set(found.now.tolist())) == 1

@@ -21,10 +21,10 @@ HOUR = 3600
 LADDER = (HOUR, 6 * HOUR, 24 * HOUR, 168 * HOUR, 720 * HOUR, 2160 * HOUR, 8760 * HOUR)
 """Half-lives on offer, seconds."""
 
-ENOUGH = 40
+ENOUGH = 4
 """Events that a half-life must see on average to be worth counting with."""
 
-MOST = 5
+MOST = 6
 
 SAMPLE = 1_000_000
 """About as many events, evenly spread, tell how dense they are."""

@@ -18,7 +18,7 @@ from ..algorithms.fusion import Questions
 from ..algorithms.linear import Linear
 from ..algorithms.neighbours import Neighbours
 from ..algorithms.popularity import Popularity, by_users
-from ..algorithms.recent import Recent, Timeline, half_lives
+from ..algorithms.recent import LADDER, Recent, Timeline, half_lives
 from ..algorithms.repeats import Own, Repeats
 from ..algorithms.transitions import Transitions
 from ..datasets.schemas import MAX_TIMESTAMP
@@ -252,7 +252,8 @@ def companions(
     ]
     if recency:
         timeline = recent_timeline(everything, training)
-        recents = [Recent(half_life, n, timeline) for half_life in half_lives(timeline.time)]
+        offered = half_lives(timeline.time) if only is None else LADDER
+        recents = [Recent(half_life, n, timeline) for half_life in offered]
         steps += [(one.name, lambda one=one: one) for one in recents]  # type: ignore[misc]
     chosen = [step for step in steps if only is None or step[0] in only]
     members = []
@@ -271,5 +272,6 @@ def recent_timeline(sequences: Sequences, training: Training) -> Timeline:
     all the others away."""
     times = sequences.time
     if len(times) and int(times.max()) > training.moment:
-        times = np.minimum(times, training.moment)
+        late = times > training.moment
+        times = np.where(late, times[~late].max(initial=0), times)
     return Timeline.of(sequences.item, times, sequences.weight)

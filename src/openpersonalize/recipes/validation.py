@@ -22,6 +22,9 @@ Aim: TypeAlias = Literal["next", "horizon"]
 TIED = 0.3
 """Share of neighbouring events of different items in one second above which the data is baskets."""
 
+FEW = 100
+"""Users to ask below which weights would be fitted to chance."""
+
 NEWEST = 0.1
 """Share of the events, the newest, that a horizon looks at."""
 
@@ -60,11 +63,12 @@ def aim_of(sequences: Sequences) -> Aim:
 
 def cut(sequences: Sequences, aim: Aim, rng: np.random.Generator, most: int = QUESTIONS) -> Cut:
     """Hold out the newest second of some users (next), or what everybody did after a moment (horizon)."""
+    newest = _newest_group(sequences, rng, most)
     if aim == "horizon" and len(sequences.time):
         found = _after_a_moment(sequences, rng, most)
-        if len(found.user):
+        if len(found.user) >= min(FEW, len(newest.user)) and len(found.user):
             return found
-    return _newest_group(sequences, rng, most)
+    return newest
 
 
 def _newest_group(sequences: Sequences, rng: np.random.Generator, most: int) -> Cut:
