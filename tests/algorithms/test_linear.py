@@ -8,7 +8,7 @@ import pytest
 from algorithms.worlds import events_of, past, some_events
 from openpersonalize.algorithms import linear
 from openpersonalize.algorithms.companion import Events
-from openpersonalize.algorithms.linear import Linear, co_occurrences
+from openpersonalize.algorithms.linear import Linear, co_occurrences, invert
 from openpersonalize.algorithms.meetings import distinct
 
 
@@ -59,3 +59,13 @@ def test_items_of_one_user_have_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nobody_is_no_trouble() -> None:
     assert Linear.fit(events_of([], 3)).feature(past([1])).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("n", [0, 1, 5, 512, 513, 1300])
+def test_inverted_in_place(n: int) -> None:
+    rng = np.random.default_rng(n)
+    rows = rng.random((n + 3, n)).astype(np.float32) < 0.1
+    matrix = (rows.T.astype(np.float32) @ rows.astype(np.float32)) + 30 * np.eye(n, dtype=np.float32)
+    found = matrix.copy()
+    invert(found)
+    assert np.allclose(found, np.linalg.inv(matrix.astype(np.float64)), rtol=1e-3, atol=1e-6)
