@@ -118,12 +118,12 @@ def test_processes_write_side_by_side_and_each_write_is_seen_at_once(tmp_path: P
         assert process.stdout.readline() == "ready\n"
         for line in process.stdout:
             assert f"i{line.strip()}" in tail.history(GROUP, user).item
-            log.append(GROUP, [CLICK._replace(user="carl", time=int(line) + 1)]).result()
+            log.append(GROUP, [CLICK._replace(user=f"after {user}", time=int(line) + 1)]).result()
         assert process.wait() == 0
         process.stdout.close()
     frame = log.interactions_frame(GROUP, SCHEMA)
-    assert frame.height == 2 * 80 + 80
-    assert frame["#ARRIVAL"].to_list() == list(range(1, 241))
+    assert frame.height == 2 * 80 + 2 * 80
+    assert frame["#ARRIVAL"].to_list() == list(range(1, 321))
     log.close()
 
 
