@@ -32,7 +32,7 @@ def interactions() -> str:
     odd ones on a tv."""
     draw = random.Random(5)
     lines = ["USER_ID,ITEM_ID,TIMESTAMP,DEVICE"]
-    for user in range(240):
+    for user in range(480):
         for place in range(6):
             phone = draw.random() < 0.5
             own = (user % 2 == 0) == (draw.random() < 0.85)
@@ -44,7 +44,7 @@ def interactions() -> str:
 
 def users() -> str:
     lines = ["USER_ID,TOWN", "new in Oslo,Oslo", "new in Lyon,Lyon"]
-    lines += [f"u{user:03},{'Lyon' if user % 2 else 'Oslo'}" for user in range(240)]
+    lines += [f"u{user:03},{'Lyon' if user % 2 else 'Oslo'}" for user in range(480)]
     return "\n".join(lines) + "\n"
 
 
