@@ -99,3 +99,13 @@ def test_saved_and_loaded_it_gives_the_same(encoder: TextEncoder, tmp_path: Path
     encoder.save(tmp_path, "plot")
     loaded = TextEncoder.load(tmp_path, "plot")
     assert np.array_equal(vectors(loaded, *TEXTS), vectors(encoder, *TEXTS))
+
+
+def test_words_that_all_texts_have_say_nothing() -> None:
+    alike = TextEncoder.fit(pl.Series(["plain text here"] * 40), 8)
+    assert not alike.transform(pl.Series(["plain text here", "something else"])).any()
+    some = TextEncoder.fit(pl.Series(["plain text"] * 20 + ["plain text apple", "plain text pear"] * 10), 8)
+    vectors = some.transform(pl.Series(["plain text", "plain text apple", "plain text pear"]))
+    assert np.isfinite(vectors).all()
+    assert not vectors[0].any()
+    assert vectors[1:].any(axis=1).all()

@@ -105,7 +105,9 @@ class TextEncoder:
         row, code = every["row"].to_numpy().astype(np.int64), every["code"].to_numpy()
         value = (1 + np.log(every["count"].to_numpy())).astype(np.float32) * self.rarity[code]
         squares = np.bincount(row, weights=value * value, minlength=len(texts))
-        value /= np.sqrt(squares[row]).astype(np.float32)
+        lengths = np.sqrt(squares[row]).astype(np.float32)
+        # A text of nothing but words that all texts have says nothing: its row stays zero.
+        np.divide(value, lengths, out=value, where=lengths > 0)
         ptr = np.zeros(len(texts) + 1, dtype=np.int64)
         np.cumsum(np.bincount(row, minlength=len(texts)), out=ptr[1:])
         return SparseRows(ptr, code, value)
