@@ -261,3 +261,30 @@ def test_the_thread_looks_and_stops(house: House, monkeypatch: pytest.MonkeyPatc
     house.schedule.start()
     assert looked.wait(10)
     house.schedule.stop()
+
+
+def test_a_solution_that_cannot_be_looked_at_keeps_no_other_waiting(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with house.scope.write() as tx:
+        first = tx.require(house.solution)
+        other = house.scope.arn("solution/a-broken")
+        tx.add(
+            "solution",
+            other,
+            "a-broken",
+            group_arn=house.group,
+            status="ACTIVE",
+            attributes={**first.attributes, "datasetGroupArn": house.scope.arn("dataset-group/none")},
+            internal={"schemas": {"INTERACTIONS": "no schema"}, "automatic": first.internal["automatic"]},
+        )
+    whole = house.schedule._round
+
+    def breaking(scope: Scope, arn: str) -> Resource | None:
+        if arn == other:
+            raise OSError("unreadable")
+        return whole(scope, arn)
+
+    monkeypatch.setattr(house.schedule, "_round", breaking)
+    assert len(house.after(FIRST)) == 1
+    assert "a-broken could not be looked at" in caplog.text

@@ -129,3 +129,24 @@ def test_it_is_due_once_in_a_span(world):
     assert not world.pulse.due()
     world.time += FRESH_SECONDS
     assert world.pulse.due()
+
+
+def test_a_read_that_breaks_off_tells_nothing_twice(world, monkeypatch):
+    stream(world, "i15", LIVE_EVENTS, world.time, DAY)
+    stream(world, "i16", LIVE_EVENTS, world.time + 1, DAY)
+    told, whole = [], world.log.interactions
+    monkeypatch.setattr(world.trained.model, "observe", lambda item, time, weight: told.append(len(item)))
+
+    def breaking(*args, **more):
+        for number, chunk in enumerate(whole(*args, chunk=LIVE_EVENTS, **more)):
+            if number == 1:
+                raise OSError("the disk is away")
+            yield chunk
+
+    world.time += 2 * DAY
+    monkeypatch.setattr(world.log, "interactions", breaking)
+    with pytest.raises(OSError, match="away"):
+        world.pulse.advance()
+    monkeypatch.setattr(world.log, "interactions", whole)
+    world.pulse.advance()
+    assert sum(told) == 2 * LIVE_EVENTS

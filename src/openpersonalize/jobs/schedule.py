@@ -94,7 +94,11 @@ class Schedule:
             with scope.read() as tx:
                 due = [one.arn for one in tx.find("solution", statuses=("ACTIVE",)) if self._is_due(one)]
             for arn in due:
-                version = self._round(scope, arn)
+                try:
+                    version = self._round(scope, arn)
+                except Exception:  # one solution that cannot be looked at keeps no other waiting
+                    log.exception("The automatic training of %s could not be looked at", arn)
+                    continue
                 started += [] if version is None else [version.arn]
         return started
 

@@ -245,6 +245,8 @@ class FusedModel(Model):
 
     def observe(self, item: Int32, time: Int64, weight: Float32) -> None:
         """Lets recent popularity follow live events, once enough of them have come."""
+        if not len(item):
+            return
         self._waiting.append((item, time, weight))
         if not self._following and sum(len(items) for items, _, _ in self._waiting) < LIVE_EVENTS:
             return

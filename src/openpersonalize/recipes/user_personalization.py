@@ -109,10 +109,11 @@ class UserPersonalization(Recipe):
 
 
 def since_the_last(sequences: Sequences, moment: int) -> int:
-    """Seconds from the newest event to `moment`; 0 where the moment is unknown."""
-    if moment == MAX_TIMESTAMP or not len(sequences.time):
+    """Seconds from the newest event to `moment`, events that claim to be later left aside; 0 where the moment
+    is unknown."""
+    if moment == MAX_TIMESTAMP:
         return 0
-    return max(0, moment - int(sequences.time.max()))
+    return moment - int(sequences.time[sequences.time <= moment].max(initial=0)) if len(sequences.time) else 0
 
 
 def without_extremes(sequences: Sequences, configuration: Configuration) -> Sequences:

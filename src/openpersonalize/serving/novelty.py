@@ -189,6 +189,7 @@ class Novelty:
                 chunks = self._log.interactions(self._stream, EVENTS, after=self._position, up_to=newest)
                 for chunk in chunks:
                     self._count(chunk.filter(~pl.col("#DUPLICATE")))
+                    self._position = max(self._position, int(chunk["#ARRIVAL"].max() or 0))  # type: ignore[arg-type]
                 self._position = newest
             members = self._members()
             if counted or members is not self.candidates.members:

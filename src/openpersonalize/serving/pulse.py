@@ -67,4 +67,6 @@ class Pulse:
                 time = np.minimum(events["TIMESTAMP"].to_numpy(), int(self._now()))
                 weight = events["WEIGHT"].to_numpy().astype(np.float32)
                 self._trained.model.observe(item[known], time[known], weight[known])
+                # Chunk by chunk: a read that fails later tells nothing twice.
+                self._position = max(self._position, int(chunk["#ARRIVAL"].max() or 0))  # type: ignore[arg-type]
             self._position = newest
