@@ -74,6 +74,23 @@ def test_finished_jobs_on_request() -> None:
     assert job_table([], everything=False) == "No jobs are queued or running."
 
 
+def test_automatic_trainings_to_come() -> None:
+    scheduled = [{"arn": ARN + "solution/films", "due": 2e9, "due_in_seconds": 3 * 86_400 + 7200}]
+    lines = job_table(REPORTS, False, scheduled).splitlines()
+    assert lines[-1].split() == [
+        "solution/films",
+        "scheduled",
+        "automatic",
+        "training",
+        "in",
+        "3",
+        "d",
+        "02",
+        "h",
+    ]
+    assert len(job_table([], False, scheduled).splitlines()) == 2
+
+
 def test_a_server_without_keys(server: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
     assert "solution/films/0a1b2c3d" in run(server)
@@ -110,7 +127,8 @@ def test_bars(done: float | None, total: float, bar: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(None, ""), (0.4, "0 s"), (59, "59 s"), (65, "1 min 05 s"), (7830, "2 h 10 min")]
+    ("seconds", "text"),
+    [(None, ""), (0.4, "0 s"), (59, "59 s"), (65, "1 min 05 s"), (7830, "2 h 10 min"), (608_500, "7 d 01 h")],
 )
 def test_durations(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text

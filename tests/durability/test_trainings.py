@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 import time
+from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import ClientError
 
-from durability.world import RECIPE, STEP, World, call, children, kill, kills, only, rounds
+from durability.world import RECIPE, STEP, World, call, children, copy_of, kill, kills, only, rounds
 from live import Wait, fails
 from openpersonalize.recipes.artifact import Artifact
 
@@ -19,6 +21,11 @@ def start(world: World, solution: str, name: str, mode: str = "FULL") -> str:
         solutionArn=solution, name=name, trainingMode=mode
     )
     return str(made["solutionVersionArn"])
+
+
+def versions_of(world: World, solution: str) -> list[dict[str, Any]]:
+    listed = world.clients.personalize.list_solution_versions(solutionArn=solution)
+    return list(listed["solutionVersions"])
 
 
 def check_artifacts(world: World) -> None:
@@ -51,7 +58,7 @@ def other_solution(world: World) -> str:
 
 def modes_of(world: World, solution: str, personal: str) -> list[str]:
     """How a solution may be trained now."""
-    listed = world.clients.personalize.list_solution_versions(solutionArn=solution)["solutionVersions"]
+    listed = versions_of(world, solution)
     full = any(one["status"] == "ACTIVE" and one["trainingMode"] == "FULL" for one in listed)
     return ["FULL", "UPDATE"] if solution == personal and full else ["FULL"]
 
@@ -114,3 +121,32 @@ def test_the_process_that_trains_is_killed(world: World, chance: random.Random, 
             )
         assert len(world.recommend("user-00")) == 50
     check_artifacts(world)
+
+
+@rounds
+def test_automatic_training_survives_kills(
+    template: World, tmp_path: Path, chance: random.Random, rounds: int
+) -> None:
+    """Killed between the schedule's decision and the training's end: one version, not none and not two."""
+    world = copy_of(template, tmp_path / "data", "--first-automatic-training", "0")
+    try:
+        for number in range(rounds):
+            world.clients.personalize.create_solution(
+                name=f"fresh-{number}",
+                datasetGroupArn=world.stock.group,
+                recipeArn=f"{RECIPE}aws-popularity-count",
+            )
+            solution = world.solution.replace("popular", f"fresh-{number}")
+            for _ in range(3):
+                world.restart()  # a server looks as soon as it starts
+                time.sleep(chance.uniform(0.0, 0.8))
+            world.wait.until(solution, lambda one: "latestSolutionVersion" in one)
+            [version] = versions_of(world, solution)
+            assert version["trainingType"] == "AUTOMATIC"
+            world.wait.active(version["solutionVersionArn"], 120)
+            world.restart()
+            time.sleep(0.5)
+            assert [one["status"] for one in versions_of(world, solution)] == ["ACTIVE"]
+        check_artifacts(world)
+    finally:
+        world.server.stop()

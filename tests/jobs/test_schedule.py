@@ -13,7 +13,7 @@ from jobs.conftest import Hands
 from jobs.rehearsal import Rehearsal
 from openpersonalize.events.entries import Event
 from openpersonalize.installation import Installation
-from openpersonalize.jobs.schedule import HOUR, Schedule, begin_schedule
+from openpersonalize.jobs.schedule import HOUR, Schedule, begin_schedule, scheduled_trainings
 from openpersonalize.jobs.trainings import Train, free_suffix, remembered_schemas, start_training
 from openpersonalize.jobs.updates import UpdateSolution
 from openpersonalize.resources.store import Resource, Scope
@@ -251,6 +251,23 @@ def test_two_processes_start_one_version(house: House, clock: Hands) -> None:
     finally:
         other.close()
     assert len(started) == 1
+
+
+def test_when_the_next_is_due(house: House) -> None:
+    def due_in() -> list[float]:
+        return [one["due_in_seconds"] for one in scheduled_trainings(house.scope, house.clock.now())]
+
+    assert due_in() == [FIRST]
+    house.clock.time += 600
+    house.train(house.manual())  # takes the first one's place, which shows at once
+    assert due_in() == [7 * DAY]
+    house.bulk()
+    assert house.after(7 * DAY - 60) == []
+    assert due_in() == [60]
+    assert len(house.after(60)) == 1
+    assert due_in() == [7 * DAY]
+    house.update(performAutoTraining=False)
+    assert due_in() == []
 
 
 def test_the_thread_looks_and_stops(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

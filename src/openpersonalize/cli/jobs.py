@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import botocore.session
@@ -37,7 +37,7 @@ _REFRESH_SECONDS = 1.0
 )
 @click.option("--all", "everything", is_flag=True, help="finished jobs too")
 def jobs(endpoint: str | None, watch: bool | None, everything: bool, **given: object) -> None:
-    """Show running jobs with their progress."""
+    """Show running jobs with their progress, and when automatic trainings are due."""
     settings = read_settings(given)
     address = (
         endpoint
@@ -47,7 +47,8 @@ def jobs(endpoint: str | None, watch: bool | None, everything: bool, **given: ob
     address = address.rstrip("/") + "/v1/jobs"
     watching = sys.stdout.isatty() if watch is None else watch
     while True:
-        table = job_table(_fetch(address, settings.region), everything)
+        answer = _fetch(address, settings.region)
+        table = job_table(answer["jobs"], everything, answer.get("scheduled", ()))
         if watching:
             click.clear()
         click.echo(table)
@@ -56,23 +57,30 @@ def jobs(endpoint: str | None, watch: bool | None, everything: bool, **given: ob
         time.sleep(_REFRESH_SECONDS)
 
 
-def job_table(reports: list[Mapping[str, Any]], everything: bool) -> str:
-    """The reports of a server as a table, a line each."""
+def job_table(
+    reports: Iterable[Mapping[str, Any]], everything: bool, scheduled: Iterable[Mapping[str, Any]] = ()
+) -> str:
+    """The reports of a server, and the automatic trainings to come, as a table, a line each."""
     shown = [report for report in reports if everything or report["state"] in ("queued", "running")]
-    if not shown:
+    coming = list(scheduled)
+    if not shown and not coming:
         return "No jobs." if everything else "No jobs are queued or running."
     rows = [("RESOURCE", "STATE", "STEP", "PROGRESS", "ETA")]
     for report in shown:
         progress = report.get("progress") or {}
         rows.append(
             (
-                str(report["arn"]).split(":", 5)[-1],
+                _resource(report),
                 str(report["state"]),
                 str(progress.get("step") or ""),
                 progress_bar(progress.get("done"), progress.get("total")),
                 duration(progress.get("eta_seconds")) if report["state"] == "running" else "",
             )
         )
+    rows += [
+        (_resource(one), "scheduled", "automatic training", "", f"in {duration(one['due_in_seconds'])}")
+        for one in coming
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
@@ -89,7 +97,7 @@ def progress_bar(done: float | None, total: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as people say them: ``42 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    """Seconds as people say them: ``42 s``, ``3 min 05 s``, ``2 h 10 min``, ``6 d 23 h``."""
     if seconds is None:
         return ""
     whole = round(seconds)
@@ -97,10 +105,16 @@ def duration(seconds: float | None) -> str:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    if whole < 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600:02d} h"
 
 
-def _fetch(address: str, region: str) -> list[Mapping[str, Any]]:
+def _resource(report: Mapping[str, Any]) -> str:
+    return str(report["arn"]).split(":", 5)[-1]
+
+
+def _fetch(address: str, region: str) -> dict[str, list[Mapping[str, Any]]]:
     request = AWSRequest("GET", address)
     credentials = (
         botocore.session.get_session().get_credentials() if "AWS_ACCESS_KEY_ID" in os.environ else None
@@ -112,11 +126,13 @@ def _fetch(address: str, region: str) -> list[Mapping[str, Any]]:
     try:
         prepared = urllib.request.Request(address, headers=dict(request.headers.items()))  # noqa: S310 (checked)
         with urllib.request.urlopen(prepared, timeout=10) as answer:  # noqa: S310
-            found: list[Mapping[str, Any]] = json.load(answer)["jobs"]
-            return found
+            found: dict[str, list[Mapping[str, Any]]] = json.load(answer)
+        if "jobs" not in found:
+            raise ValueError("the answer lists no jobs")
+        return found
     except urllib.error.HTTPError as error:
         raise OpenPersonalizeError(f"{address} answered {error.code}: {_message(error.read())}") from error
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError) as error:
         raise OpenPersonalizeError(
             f"No server answers at {address} ({error}): start one with `openpersonalize serve`."
         ) from error

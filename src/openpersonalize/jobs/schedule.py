@@ -61,6 +61,18 @@ def reschedule(tx: Transaction, solution: Resource, was_on: bool, now: float, mi
         _move(tx, solution, last.created_at + _days(solution))
 
 
+def scheduled_trainings(scope: Scope, now: float) -> list[dict[str, Any]]:
+    """When each automatic training of an account and region is due next, soonest first: {arn (of the
+    solution), due (seconds since 1970), due_in_seconds}. A round that finds nothing new is left out then."""
+    with scope.read() as tx:
+        found = [
+            (_due(tx, one), one.arn)
+            for one in tx.find("solution", statuses=("ACTIVE",))
+            if one.attributes["performAutoTraining"] and one.internal.get("automatic")
+        ]
+    return [{"arn": arn, "due": due, "due_in_seconds": max(0.0, due - now)} for due, arn in sorted(found)]
+
+
 class Schedule:
     """Looks for solutions whose automatic training is due. Safe to run in every process."""
 
@@ -70,7 +82,7 @@ class Schedule:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Look every `LOOK_SECONDS`, in a thread."""
+        """Look now, for what fell due while no server ran, and every `LOOK_SECONDS`, in a thread."""
         self._thread = threading.Thread(target=self._loop, name="training-schedule", daemon=True)
         self._thread.start()
 
@@ -81,11 +93,12 @@ class Schedule:
             self._thread.join()
 
     def _loop(self) -> None:
-        while not self._stopping.wait(LOOK_SECONDS):
+        while not self._stopping.is_set():
             try:
                 self.look()
             except Exception:
                 log.exception("The schedule of automatic training met an error and goes on")
+            self._stopping.wait(LOOK_SECONDS)
 
     def look(self) -> list[str]:
         """Start every version that is due; their ARNs."""
@@ -120,13 +133,10 @@ class Schedule:
                 minutes = self._installation.settings.first_automatic_training
                 tx.update(solution, internal={"automatic": begin_schedule(now, minutes)}, touch=False)
                 return None
-            since = automatic["since"]
-            manual = _newest(tx, solution, "MANUAL", since, since + HOUR)
-            if manual is not None and _newest(tx, solution, "AUTOMATIC", since) is None:
-                later = manual.created_at + _days(solution)
-                if later > now:
-                    _move(tx, solution, later)
-                    return None
+            due = _due(tx, solution)
+            if due > now:
+                _move(tx, solution, due)
+                return None
             if self._waits(tx, solution):
                 days = _days(solution)
                 _move(tx, solution, automatic["due"] + days * (1 + (now - automatic["due"]) // days))
@@ -171,6 +181,16 @@ class Schedule:
             stream_of(group), parse_schema(schema), after=position, chunk=1
         )
         return any(len(chunk) for chunk in chunks)
+
+
+def _due(tx: Transaction, solution: Resource) -> float:
+    """When to look next: a version that somebody created in the first hour takes the first one's place."""
+    automatic = solution.internal["automatic"]
+    since, due = float(automatic["since"]), float(automatic["due"])
+    manual = _newest(tx, solution, "MANUAL", since, since + HOUR)
+    if manual is None or _newest(tx, solution, "AUTOMATIC", since) is not None:
+        return due
+    return max(due, manual.created_at + _days(solution))
 
 
 def _newest(

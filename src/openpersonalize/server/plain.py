@@ -2,7 +2,8 @@
 
 ``GET /health``                        200 ``{"status": "ready"}``, or 503 while starting or stopping
 ``GET /metrics``                       Prometheus' text format
-``GET /v1/jobs``                       the newest 1,000 of each region, newest first; ``?region=`` for one
+``GET /v1/jobs``                       the newest 1,000 of each region, newest first; ``?region=`` for one.
+                                       Beside them, under ``scheduled``, the automatic trainings to come
 ``GET /v1/jobs/{arn}``                 the newest job of a resource: state, progress, ETA, log lines
 ``GET /v1/jobs/{arn}/problems``        what was wrong with the data, row by row
 
@@ -12,7 +13,6 @@ An ARN may be percent-encoded or carry its slashes as they are. Errors are ``{"e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -20,6 +20,7 @@ import msgspec
 
 from ..errors import InvalidInput, ResourceNotFound, ServiceError
 from ..jobs.report import job_list, job_problems, job_report
+from ..jobs.schedule import scheduled_trainings
 from ..resources.store import Scope
 from .exchange import Exchange
 from .services import Services
@@ -59,7 +60,7 @@ def page(exchange: Exchange, services: Services) -> bytes:
     """
     raw = exchange.raw_path.decode("latin-1").removeprefix(PREFIX).rstrip("/")
     if raw == "jobs":
-        return _encode({"jobs": _jobs(exchange, services)})
+        return _encode(_jobs(exchange, services))
     if raw.startswith("jobs/"):
         return _encode(_job(raw.removeprefix("jobs/"), services))
     raise ResourceNotFound(f"There is no page {exchange.path}; see /v1/jobs.")
@@ -70,11 +71,16 @@ def error_page(error: ServiceError) -> tuple[int, bytes]:
     return error.rest_status, _encode({"error": {"code": error.code, "message": error.message}})
 
 
-def _jobs(exchange: Exchange, services: Services) -> list[Mapping[str, Any]]:
+def _jobs(exchange: Exchange, services: Services) -> dict[str, list[dict[str, Any]]]:
     regions = parse_qs(exchange.query.decode("latin-1")).get("region")
     scopes = [services.scope(regions[0])] if regions else services.installation.metadata.scopes()
-    found = [job for scope in scopes for job in job_list(scope)]
-    return sorted(found, key=lambda job: job["created"], reverse=True)
+    jobs = [job for scope in scopes for job in job_list(scope)]
+    now = services.installation.clock.now()
+    scheduled = [one for scope in scopes for one in scheduled_trainings(scope, now)]
+    return {
+        "jobs": sorted(jobs, key=lambda job: job["created"], reverse=True),
+        "scheduled": sorted(scheduled, key=lambda one: one["due"]),
+    }
 
 
 def _job(rest: str, services: Services) -> Any:
