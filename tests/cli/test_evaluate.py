@@ -17,10 +17,12 @@ from click.testing import CliRunner, Result
 import shop
 from live import Server, Wait, make_clients, make_shop
 from openpersonalize.cli.main import main
+from openpersonalize.errors import JobFailed
 from openpersonalize.evaluation import plot
 from openpersonalize.recipes import registry
 from openpersonalize.recipes.base import Configuration, Recipe, Training, TrainingData
 from openpersonalize.recipes.popularity_count import PopularityCount, PopularityModel
+from openpersonalize.recipes.user_personalization import UserPersonalization
 
 POPULAR, PERSONAL = "aws-popularity-count", "aws-user-personalization-v2"
 NDCG, MRR = "normalized_discounted_cumulative_gain_at_10", "mean_reciprocal_rank_at_25"
@@ -260,6 +262,24 @@ def test_without_recipes_all_are_compared_an_installed_one_too(
     told = found(out)
     assert [one["name"] for one in told["results"]] == [POPULAR, "last-first"]
     assert of_recipe(told, "last-first")["figures"]["kept"][MRR]["mean"] == 1.0
+
+
+def test_a_recipe_that_fails_is_told_and_the_others_compared(
+    everybody: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_little(*_: object) -> None:
+        raise JobFailed("The machine has too little memory.")
+
+    monkeypatch.setattr(UserPersonalization, "fit", too_little)
+    out = tmp_path / "out"
+    words = ("--minimum-data", "off", "--recipe", PERSONAL, "--recipe", POPULAR, "--split", "last")
+    result = run("--interactions", str(everybody), *words, "--output", str(out))
+    assert result.exit_code == 2
+    assert result.stdout.rstrip().endswith(f"{PERSONAL}: The machine has too little memory.")
+    assert result.stderr.rstrip().endswith(f"Could not be compared: {PERSONAL}. The report says why.")
+    told = found(out)
+    assert (told["baseline"], [one["name"] for one in told["results"]]) == (POPULAR, [POPULAR])
+    assert told["failures"][0]["name"] == PERSONAL
 
 
 def test_interrupted(everybody: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from openpersonalize.datasets.sequences import Sequences
-from openpersonalize.errors import JobFailed
+from openpersonalize.errors import JobFailed, JobStopped
 from openpersonalize.evaluation.comparison import OVERALL, PER_USER, Comparison, Entrant, compare
 from openpersonalize.evaluation.peak import forget_peak, peak_bytes
 from openpersonalize.evaluation.report import LEADING, as_csv, as_json, as_text
@@ -49,6 +49,15 @@ class Informed(Guess):
 class Impossible(Guess):
     def fit(self, data: TrainingData, configuration: Configuration, training: Training) -> Model:
         raise JobFailed("It needs prices.")
+
+
+class Broken(Guess):
+    """Its second seed fails, in a way nobody foresaw."""
+
+    def fit(self, data: TrainingData, configuration: Configuration, training: Training) -> Model:
+        if training.seed == 2:
+            raise ZeroDivisionError("division by zero")
+        return super().fit(data, configuration, training)
 
 
 def entrant(kind: type[Recipe], name: str) -> Entrant:
@@ -98,9 +107,44 @@ def test_met_items_are_neither_listed_nor_counted(found: Comparison) -> None:
         assert result.figures["excluded"]["precision_at_25"].mean == pytest.approx(1 / 25)
 
 
-def test_a_recipe_that_cannot_be_trained_is_named() -> None:
-    with pytest.raises(JobFailed, match=r"impossible cannot be trained: It needs prices\."):
-        compared(entrant(Impossible, "impossible"))
+def test_where_every_recipe_fails_all_are_named() -> None:
+    with pytest.raises(JobFailed) as caught:
+        compared(entrant(Impossible, "impossible"), entrant(Broken, "broken"))
+    assert "impossible cannot be compared: It needs prices." in str(caught.value)
+    assert "broken cannot be compared: ZeroDivisionError: division by zero" in str(caught.value)
+
+
+def test_one_that_fails_keeps_no_other_from_being_compared() -> None:
+    told: list[str] = []
+    found = compare(
+        TrainingData(two_clusters(users=200)),
+        [entrant(Impossible, "impossible"), entrant(Guess, "guess"), entrant(Broken, "broken"),
+         entrant(Informed, "informed")],
+        split="last", seeds=(1, 2), training=Training(line=told.append),
+    )  # fmt: skip
+    assert found.baseline == "guess"
+    assert [one.name for one in found.results] == ["guess", "informed"]
+    alone = compared(entrant(Guess, "guess"), entrant(Informed, "informed"))
+    assert found.results[1].figures == alone.results[1].figures
+    assert [one.name for one in found.failures] == ["impossible", "broken"]
+    assert as_text(found).endswith(
+        "Could not be compared\nimpossible: It needs prices.\nbroken: ZeroDivisionError: division by zero"
+    )
+    assert json.loads(as_json(found))["failures"][0]["reason"] == "It needs prices."
+    # Of a failure that nobody foresaw the place is told.
+    assert any("Traceback" in line and "in fit" in line for line in told)
+
+
+def test_a_stop_is_no_failure() -> None:
+    def stop() -> None:
+        raise JobStopped
+
+    with pytest.raises(JobStopped):
+        compare(
+            TrainingData(two_clusters(users=200)),
+            [entrant(Guess, "guess"), entrant(Informed, "informed")],
+            split="last", seeds=(1,), training=Training(check=stop),
+        )  # fmt: skip
 
 
 def test_nobody_on_both_sides_of_the_moment() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import InvalidInput
+from ..errors import InvalidInput, JobFailed
 from ..settings import read_settings
 from .jobs import duration, progress_bar
 from .options import setting_options
@@ -94,7 +94,8 @@ def evaluate(
     """Compare recipes on your data: accuracy with intervals, novelty, diversity, coverage, cost.
 
     Reads CSV files as an import does, or a dataset group of a data folder as a training does; trains every
-    recipe on a part of it and asks about the rest. Nothing is deployed, and no server is needed.
+    recipe on a part of it and asks about the rest. Nothing is deployed, and no server is needed. A recipe
+    that fails keeps no other from being compared; the exit code is 2 then.
     """
     from ..evaluation.comparison import compare
     from ..evaluation.report import as_text
@@ -134,6 +135,9 @@ def evaluate(
     click.echo(as_text(found))
     if output is not None:
         _write(found, output)
+    if found.failures:
+        names = ", ".join(one.name for one in found.failures)
+        raise JobFailed(f"Could not be compared: {names}. The report says why.")
 
 
 def _recipe(name: str) -> Recipe:

@@ -11,6 +11,7 @@ Memory: one model at a time, and per recipe about 250 bytes and 15 numbers for e
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..datasets.sequences import Bools, Int32, Sequences
-from ..errors import JobFailed
+from ..errors import JobFailed, JobStopped, OpenPersonalizeError
 from ..recipes.base import Configuration, Model, Recipe, Training, TrainingData
 from . import bootstrap
 from .lists import Fame, diversity, exposure_gini, mean_over_list
@@ -92,8 +93,18 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """A recipe that could not be compared, and why, in a sentence."""
+
+    name: str
+    arn: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Comparison:
-    """Everything that was found; `questions` by mode."""
+    """Everything that was found; `questions` by mode. `baseline` is the first entrant that could be compared;
+    `failures` are those that could not."""
 
     split: str
     seeds: tuple[int, ...]
@@ -104,6 +115,7 @@ class Comparison:
     questions: Mapping[str, int]
     baseline: str
     results: tuple[Result, ...]
+    failures: tuple[Failure, ...] = ()
     confidence: float = bootstrap.CONFIDENCE
     resamples: int = bootstrap.RESAMPLES
 
@@ -127,18 +139,18 @@ def compare(
     training: Training,
     begin: Callable[[str, int], None] = lambda recipe, seed: None,
 ) -> Comparison:
-    """Train and measure every entrant with every seed.
+    """Train and measure every entrant with every seed. One that fails keeps no other from being compared.
 
     Args:
-        data: all of it. entrants: the first one is the baseline.
+        data: all of it. entrants: the first one that does not fail is the baseline.
         split: a name of `splits.SPLITS`.
         seeds: sources of random choices; figures are means over them. The first also draws the resamples.
-        training: threads, progress, stop; its seed is replaced.
+        training: threads, progress, stop, and who is told of failures; its seed is replaced.
         begin: told what begins.
 
     Raises:
-        JobFailed: nothing to train on or nobody to ask, or a recipe cannot be trained; the sentence says
-            which.
+        JobFailed: nothing to train on or nobody to ask, or every recipe failed; the sentence says why.
+        JobStopped: `training` said so.
     """
     sequences = data.sequences
     parts = SPLITS[split](sequences)
@@ -150,18 +162,19 @@ def compare(
         )
     shown = replace(data, sequences=sequences.where(parts.training))
     fame = Fame.of(shown.sequences)
+    compared: list[Entrant] = []
     runs: list[list[_Run]] = []
+    failures: list[Failure] = []
     for entrant in entrants:
-        runs.append([])
-        for seed in seeds:
-            begin(entrant.recipe.name, seed)
-            run, model = _train(entrant, shown, replace(training, seed=seed))
-            for mode in MODES:
-                run.values[mode], run.overall[mode] = _measured(
-                    model, sequences, asked, shown.sequences, fame, mode == "excluded", training
-                )
-            del model
-            runs[-1].append(run)
+        try:
+            runs.append([_run(entrant, seed, data, shown, asked, fame, training, begin) for seed in seeds])
+            compared.append(entrant)
+        except JobStopped:
+            raise
+        except Exception as error:  # noqa: BLE001 - told, and no reason to lose what the others found
+            failures.append(_failure(entrant.recipe, error, training))
+    if not compared:
+        raise JobFailed(" ".join(f"{one.name} cannot be compared: {one.reason}" for one in failures))
     fresh = ~np.isnan(runs[0][0].values["excluded"][:, 0])
     people = {"kept": np.ones(len(asked.user), dtype=np.bool_), "excluded": fresh}
     figures = {mode: _figures([[one.values[mode] for one in each] for each in runs],
@@ -175,7 +188,7 @@ def compare(
         len(sequences.users),
         len(sequences.items),
         {mode: int(people[mode].sum()) for mode in MODES},
-        entrants[0].recipe.name,
+        compared[0].recipe.name,
         tuple(
             Result(
                 entrant.recipe.name,
@@ -185,19 +198,46 @@ def compare(
                 tuple(run.seconds for run in runs[place]),
                 tuple(run.memory for run in runs[place]),
             )
-            for place, entrant in enumerate(entrants)
+            for place, entrant in enumerate(compared)
         ),
+        tuple(failures),
     )
 
 
-def _train(entrant: Entrant, shown: TrainingData, training: Training) -> tuple[_Run, Model]:
+def _run(
+    entrant: Entrant,
+    seed: int,
+    data: TrainingData,
+    shown: TrainingData,
+    asked: Split,
+    fame: Fame,
+    training: Training,
+    begin: Callable[[str, int], None],
+) -> _Run:
+    """Train on `shown` and ask about the rest."""
+    begin(entrant.recipe.name, seed)
     forget_peak()
     began = time.monotonic()
-    try:
-        model = entrant.recipe.fit(shown, entrant.configuration, training)
-    except JobFailed as error:
-        raise JobFailed(f"{entrant.recipe.name} cannot be trained: {error.message}") from error
-    return _Run(seconds=time.monotonic() - began, memory=peak_bytes()), model
+    model = entrant.recipe.fit(shown, entrant.configuration, replace(training, seed=seed))
+    run = _Run(seconds=time.monotonic() - began, memory=peak_bytes())
+    for mode in MODES:
+        run.values[mode], run.overall[mode] = _measured(
+            model, data.sequences, asked, shown.sequences, fame, mode == "excluded", training
+        )
+    return run
+
+
+def _failure(recipe: Recipe, error: Exception, training: Training) -> Failure:
+    """What is told of a recipe that failed; of one that did not mean to, with the place."""
+    if isinstance(error, OpenPersonalizeError):
+        reason = error.message
+    elif isinstance(error, MemoryError):
+        reason = "The machine has too little memory for it; give it more, or use less data."
+    else:
+        reason = f"{type(error).__name__}: {error}"
+        training.line("".join(traceback.format_exception(error)))
+    training.line(f"{recipe.name} cannot be compared: {reason}")
+    return Failure(recipe.name, recipe.arn, reason)
 
 
 def _measured(

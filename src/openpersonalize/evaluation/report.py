@@ -32,7 +32,8 @@ _CHARACTER = (
 
 
 def as_text(found: Comparison) -> str:
-    """Tables for a terminal: one for each mode, a recipe a line, and one of what the trainings cost."""
+    """Tables for a terminal: one for each mode, a recipe a line, one of what the trainings cost, and who
+    failed."""
     seeds = ", ".join(map(str, found.seeds))
     size = f"{found.interactions:,} interactions of {found.users:,} users with {found.items:,} items"
     parts = [f"{size}; split {found.split}, {found.training_interactions:,} train; seeds {seeds}."]
@@ -46,6 +47,9 @@ def as_text(found: Comparison) -> str:
     rows = [["RECIPE", "SECONDS TO TRAIN", "MEMORY"]]
     rows += [[one.name, f"{_mean(one.training_seconds):.1f}", _size(one)] for one in found.results]
     parts.append(_aligned(rows))
+    if found.failures:
+        failed = [f"{one.name}: {one.reason}" for one in found.failures]
+        parts.append("\n".join(["Could not be compared", *failed]))
     return "\n\n".join(parts)
 
 
