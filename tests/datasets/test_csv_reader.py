@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from openpersonalize.datasets.csv_reader import CsvReader, match_header
 from openpersonalize.datasets.csv_text import CsvText
 from openpersonalize.datasets.problems import Problems
-from openpersonalize.datasets.schemas import parse_schema
+from openpersonalize.datasets.schemas import FLOAT_LIMIT, parse_schema
 
 from . import tabular
 from .tabular import CATEGORICAL, TEXTUAL, schema
@@ -64,6 +64,8 @@ def one_column(
         ("float", "-.5", -0.5),
         ("float", "5.", 5.0),
         ("float", "1e3", 1000.0),
+        ("float", "3.4028235e38", 3.4028235e38),
+        ("double", "1e39", 1e39),
         ("double", "1E-2", 0.01),
         ("float", " 1.5 ", 1.5),
         ("double", "9.99", 9.99),
@@ -101,13 +103,16 @@ def test_accepted_values(kind: object, value: str, stored: object):
         ("int", "null", '"null" is not a whole number of 32 bits'),
         ("int", "2147483648", "2147483648 is not a whole number of 32 bits"),
         ("long", "9223372036854775808", '"9223372036854775808" is not a whole number of 64 bits'),
-        ("float", "NaN", "nan is not a finite number"),
-        ("float", "Infinity", "inf is not a finite number"),
-        ("float", "1e999", "inf is not a finite number"),
-        ("float", "1_000", '"1_000" is not a finite number'),
-        ("float", "None", '"None" is not a finite number'),
-        ("float", "0x10", '"0x10" is not a finite number'),
-        (["null", "float"], "inf", '"inf" is not a finite number'),
+        ("float", "NaN", "nan is not a finite number of 32 bits"),
+        ("float", "Infinity", "inf is not a finite number of 32 bits"),
+        ("float", "1e999", "inf is not a finite number of 32 bits"),
+        ("float", "1e39", "1e+39 is not a finite number of 32 bits"),
+        (["null", "float"], "-3.4028236e38", '"-3.4028236e38" is not a finite number of 32 bits'),
+        ("double", "1e309", "inf is not a finite number of 64 bits"),
+        ("float", "1_000", '"1_000" is not a finite number of 32 bits'),
+        ("float", "None", '"None" is not a finite number of 32 bits'),
+        ("float", "0x10", '"0x10" is not a finite number of 32 bits'),
+        (["null", "float"], "inf", '"inf" is not a finite number of 32 bits'),
         (["null", "int"], "1 2", '"1 2" is not a whole number of 32 bits'),
         ("boolean", "True", '"True" is not true or false'),
         ("boolean", "1", '"1" is not true or false'),
@@ -290,7 +295,8 @@ def slow_value(kind: str, nullable: bool, text: str) -> object:
         found = WHOLE.fullmatch(text)
         bits = 31 if kind == "int" else 63
         return int(found[1]) if found and -(2**bits) <= int(found[1]) < 2**bits else REFUSED
-    return float(text) if DECIMAL.fullmatch(text) and math.isfinite(float(text)) else REFUSED
+    beyond = FLOAT_LIMIT if kind == "float" else math.inf
+    return float(text) if DECIMAL.fullmatch(text) and abs(float(text)) < beyond else REFUSED
 
 
 NUMBERLIKE = (
@@ -298,7 +304,21 @@ NUMBERLIKE = (
     | st.integers(-(2**65), 2**65).map(str)
     | st.floats(allow_nan=True).map(repr)
     | st.sampled_from(
-        ["", "true", "false", "True", "nan", "inf", "1.0", "00", "1e400", "5e-324", "2147483648"]
+        [
+            "",
+            "true",
+            "false",
+            "True",
+            "nan",
+            "inf",
+            "1.0",
+            "00",
+            "1e400",
+            "1e39",
+            "3.4028235e+38",
+            "5e-324",
+            "2147483648",
+        ]
     )
 )
 

@@ -63,6 +63,11 @@ def test_own_columns_by_their_values() -> None:
     }
 
 
+def test_numbers_that_32_bits_do_not_hold_are_doubles() -> None:
+    found = inferred("ITEMS", "ITEM_ID,A,B", "a,1.5,1.5", "b,3.4028235e38,-1e39")
+    assert (found["A"], found["B"]) == (nullable("float"), nullable("double"))
+
+
 def test_only_one_column_is_prose_and_only_of_items() -> None:
     rows = [f"i{k},{' '.join(WORDS[k : k + 4])},{' '.join(WORDS[k : k + 6])}" for k in range(10)]
     found = inferred("ITEMS", "ITEM_ID,TITLE,DESCRIPTION", *rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +34,7 @@ ITEM_SCHEMA = Schema(
         Field("CREATION_TIMESTAMP", "long", nullable=True),
         Field("PLOT", "string", nullable=True, textual=True),
         Field("PRICE", "double", nullable=True),
+        Field("WEIGHT", "float", nullable=True),
         Field("ADULT", "boolean", nullable=True),
     )
 )
@@ -134,7 +136,7 @@ def test_the_value_may_stand_in_the_properties(given: Any, value: float | None) 
     assert event(eventValue=7.0, properties={"eventValue": given}).value == 7.0
 
 
-@pytest.mark.parametrize("given", ["yes", "nan", "inf", "1_0", "0x1", " 1", [1], {"a": 1}])
+@pytest.mark.parametrize("given", ["yes", "nan", "inf", "1_0", "0x1", " 1", "1e39", 1e39, [1], {"a": 1}])
 def test_a_value_is_a_number(given: Any) -> None:
     assert refusal(properties={"eventValue": given}) == "Invalid value for property eventValue."
 
@@ -331,6 +333,15 @@ def test_booleans_are_true_or_false(given: Any) -> None:
 @pytest.mark.parametrize("given", [True, "x", "1e999", [1.0]])
 def test_doubles_are_numbers(given: Any) -> None:
     assert item_refusal({"price": given}) == "Invalid value for property price."
+
+
+def test_a_float_has_32_bits_and_a_double_64() -> None:
+    largest = 3.4028235e38  # as programs print the largest float, a little above it
+    assert item({"price": 1e39, "weight": largest}) == {"PRICE": 1e39, "WEIGHT": largest}
+    assert np.isfinite(np.float32(largest))
+    assert item_refusal({"weight": "-1e39"}) == "Invalid value for property weight."
+    assert event(eventValue=-largest).value == -largest
+    assert refusal(eventValue=-1e39) == "eventValue must be a number of 32 bits."
 
 
 @pytest.mark.parametrize(("letter", "kept"), [("x", 20_000), ("é", 20_000), ("映", 7_000), ("か", 7_000)])

@@ -255,7 +255,7 @@ def test_one_bad_row_fails_the_import_with_all_problems(shelf: Shelf):
         "Input csv has rows that do not conform to the dataset schema. Please ensure all required data fields"
         " are present and that they are of the type specified in the schema. 4 problems; first 20:"
         " file 1.csv, line 3, column ITEM_ID: is empty; file 1.csv, line 4, column PRICE: is empty;"
-        ' file 2.csv, line 2, column PRICE: "x" is not a finite number;'
+        ' file 2.csv, line 2, column PRICE: "x" is not a finite number of 32 bits;'
         " file 2.csv, line 3, column ITEM_ID: the row has 1 values, the header 3"
     )
     assert len(shelf.problems) == 4

@@ -120,10 +120,11 @@ def test_every_problem_is_told_and_nothing_is_stored(
     put: Callable[..., Any], log: LiveLog, fresh_group: str
 ) -> None:
     bad = {"eventType": "click", "sentAt": 5}
-    message = refused(put, CLICK, bad, CLICK | {"properties": "[]"})
+    message = refused(put, CLICK, bad, CLICK | {"properties": "[]"}, CLICK | {"eventValue": 1e39})
     assert message == (
         "Invalid Event at index 1: itemId is required."
         " Invalid Event at index 2: properties must hold a JSON object."
+        " Invalid Event at index 3: eventValue must be a number of 32 bits."
     )
     assert rows(log, fresh_group).height == 0
 

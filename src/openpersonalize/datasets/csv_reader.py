@@ -16,6 +16,7 @@ the file's size.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from . import problems as reasons
 from .csv_text import BLOCK_BYTES, CsvText, Rows
 from .csv_walk import Fault
 from .problems import Problem, Problems
-from .schemas import MAX_TIMESTAMP, Field, Schema
+from .schemas import FLOAT_LIMIT, MAX_TIMESTAMP, Field, Schema
 from .tables import DTYPES
 
 ID_LENGTH = 256
@@ -188,6 +189,7 @@ class _Column:
         self.field = field
         self.is_time = field.name in _TIMES.get(dataset_type, ()) and field.type == "long"
         self.length = ID_LENGTH if field.name in _NAMES else TEXT_LENGTH
+        self._limit = FLOAT_LIMIT if field.type == "float" else math.inf
         self.must_be_set = not field.nullable and (field.type != "string" or field.name in _NAMES)
         typed = field.is_number and not field.nullable
         self.parsed_as: pl.DataType = DTYPES[field.type] if typed else pl.String()
@@ -242,8 +244,8 @@ class _Column:
     def _wanted(self) -> str:
         if self.field.type == "boolean":
             return "true or false"
-        bits = {"int": 32, "long": 64}.get(self.field.type)
-        return f"a whole number of {bits} bits" if bits else "a finite number"
+        bits = 32 if self.field.type in ("int", "float") else 64
+        return f"a {'whole' if self.field.type in ('int', 'long') else 'finite'} number of {bits} bits"
 
     def _convert(self, texts: pl.Series) -> pl.Series:
         """Texts in the field's type, null where they are not of it."""
@@ -257,11 +259,11 @@ class _Column:
         numbers = pl.select(
             pl.when(trimmed.str.contains(_DECIMAL)).then(trimmed.cast(pl.Float64, strict=False))
         ).to_series()
-        return pl.select(pl.when(numbers.is_finite()).then(numbers)).to_series()
+        return pl.select(pl.when(numbers.abs() < self._limit).then(numbers)).to_series()
 
     def _out_of_bounds(self, values: pl.Series) -> list[_Wrong]:
         if self.field.type in ("float", "double"):
-            bad = ~values.is_finite()
+            bad = ~(values.abs() < self._limit)
             return (
                 self._found(bad, values, lambda value: f"{value} is not {self._wanted}") if bad.any() else []
             )

@@ -2,11 +2,11 @@
 values.
 
 Of a column of one's own, all values are looked at. If all are whole numbers it is a long, if all are numbers
-a float, if all are true or false a boolean. Everything else is text, and so is a column whose name ends in
-``ID``, whose numbers are names. A text is a category, unless more than half of its values differ: then it
-is prose (``textual``, the wordiest column of an Items file with three words or more on average), or else
-only for filters; so is an ``ID`` of an Interactions file, an order's or a session's. Every such column may
-be empty. Who wants it otherwise writes a schema.
+a float (a double where 32 bits do not hold them), if all are true or false a boolean. Everything else is
+text, and so is a column whose name ends in ``ID``, whose numbers are names. A text is a category, unless more
+than half of its values differ: then it is prose (``textual``, the wordiest column of an Items file with three
+words or more on average), or else only for filters; so is an ``ID`` of an Interactions file, an order's or a
+session's. Every such column may be empty. Who wants it otherwise writes a schema.
 
 Memory: blocks of the file, and up to `MOST_DIFFERENT` values of each column.
 """
@@ -24,6 +24,7 @@ from .csv_reader import CsvReader
 from .csv_text import CsvText
 from .problems import Problems
 from .schemas import (
+    FLOAT_LIMIT,
     ID_FIELDS,
     Field,
     FieldType,
@@ -53,6 +54,7 @@ class _Seen:
     words: int = 0
     whole: bool = True
     number: bool = True
+    double: bool = False
     truth: bool = True
     different: pl.Series | None = field(default_factory=lambda: pl.Series("v", [], dtype=pl.String))
 
@@ -65,6 +67,9 @@ class _Seen:
         self.words += int(values.str.count_matches(r"\S+").sum())
         self.whole = self.whole and bool(values.str.contains(_WHOLE).all())
         self.number = self.number and bool(values.str.contains(_NUMBER).all())
+        if self.number:
+            beyond = values.str.strip_chars().cast(pl.Float64, strict=False).abs() >= FLOAT_LIMIT
+            self.double = self.double or bool(beyond.any())
         self.truth = self.truth and bool(values.is_in(["true", "false"]).all())
         if self.different is not None:
             together = pl.concat([self.different, values.unique()]).unique()
@@ -86,7 +91,9 @@ class _Seen:
             return "boolean"
         if not self.count or _names_something(name) or not self.number:
             return "string"
-        return "long" if self.whole else "float"
+        if self.whole:
+            return "long"
+        return "double" if self.double else "float"
 
 
 def infer_schema(

@@ -33,6 +33,9 @@ TIMESTAMP_FIELDS = frozenset(
 MAX_TIMESTAMP = 4_102_444_800
 """The first second of the year 2100; anything later is surely not in seconds."""
 
+FLOAT_LIMIT = 2.0**128 - 2.0**103
+"""What a float, which has 32 bits, stays below: from here on numbers round to infinity."""
+
 FieldType = Literal["string", "int", "long", "float", "double", "boolean"]
 
 _SPELLED = {

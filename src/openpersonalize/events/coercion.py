@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from ..datasets.schemas import MAX_TIMESTAMP, TIMESTAMP_FIELDS, Field
+from ..datasets.schemas import FLOAT_LIMIT, MAX_TIMESTAMP, TIMESTAMP_FIELDS, Field
 
 Cell: TypeAlias = str | int | float | bool | None
 
@@ -87,7 +87,19 @@ def _text(value: Any, field: Field) -> str | None:
     return text or None
 
 
-def _number(value: Any, field: Field) -> float:
+def to_float(value: Any) -> float:
+    """A number of 32 bits, or a string that is written like one; as precise as it came."""
+    number = to_number(value)
+    if abs(number) >= FLOAT_LIMIT:
+        raise UnfitError
+    return number
+
+
+def _float(value: Any, field: Field) -> float:
+    return to_float(value)
+
+
+def _double(value: Any, field: Field) -> float:
     return to_number(value)
 
 
@@ -127,8 +139,8 @@ _COERCIONS: dict[str, Callable[[Any, Field], Cell]] = {
     "string": _text,
     "int": _integer,
     "long": _integer,
-    "float": _number,
-    "double": _number,
+    "float": _float,
+    "double": _double,
     "boolean": _boolean,
 }
 

@@ -56,7 +56,7 @@ class History:
         if not rows:
             return EMPTY
         position, item, time, kind, value = zip(*rows, strict=True)
-        with np.errstate(over="ignore"):  # a value beyond 32 bits is infinite, as in training
+        with np.errstate(over="ignore"):  # beyond 32 bits, as older releases took: infinite
             values = np.array(value, dtype=np.float32)
         return cls(
             np.array(position, dtype=np.int64),

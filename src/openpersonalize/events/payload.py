@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from ..datasets.schemas import MAX_TIMESTAMP, Schema
+from ..datasets.schemas import FLOAT_LIMIT, MAX_TIMESTAMP, Schema
 from ..datasets.tables import id_column
 from ..errors import InvalidInput
-from .coercion import UnfitError, to_number, to_text
+from .coercion import UnfitError, to_float, to_text
 from .entries import Event, Record
 from .frames import MEMBERS
 from .properties import Columns, fold, parse
@@ -60,6 +60,8 @@ class EventReader:
             found.append("The event is larger than 10 KB.")
         if not 0 < given["sentAt"] <= MAX_TIMESTAMP:
             found.append("sentAt must lie after 1970-01-01 and not after 2100-01-01.")
+        if value is not None and abs(value) >= FLOAT_LIMIT:
+            found.append("eventValue must be a number of 32 bits.")
         pairs = _parsed(given.get("properties"), found)
         if pairs:
             members, others = _split(pairs, found)
@@ -179,7 +181,7 @@ def _value(key: str, value: Any, found: list[str]) -> float | None:
     elif isinstance(value, bool):
         value = float(value)
     try:
-        return to_number(value)
+        return to_float(value)
     except UnfitError:
         found.append(f"Invalid value for property {key}.")
         return None
