@@ -108,6 +108,18 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("quota_filters", 30, "filters per dataset group", _whole),
     Setting("quota_filter_fields", 20, "distinct dataset fields over all filters of a dataset group", _whole),
     Setting(
+        "quota_training_items",
+        0,
+        "items that a training considers, the newest; 0 = as its recipe says",
+        _whole,
+    ),
+    Setting(
+        "quota_training_interactions",
+        0,
+        "interactions that a training considers, the newest; 0 = as its recipe says",
+        _whole,
+    ),
+    Setting(
         "log_level", "info", "debug, info, warning or error", _one_of("debug", "info", "warning", "error")
     ),
 )
@@ -146,6 +158,8 @@ class Settings:
     quota_campaigns: int
     quota_filters: int
     quota_filter_fields: int
+    quota_training_items: int
+    quota_training_interactions: int
     log_level: str
 
     @property

@@ -187,6 +187,38 @@ def test_items_of_the_items_dataset_and_put_ones_are_in_the_catalogue(stocked: t
     assert not artifact.model.scored[artifact.items.find("y")]
 
 
+def test_of_too_many_items_the_newest_train_and_the_log_says_so(tmp_path: Path) -> None:
+    house = House(tmp_path, quota_training_items=12)
+    frame = rows(users=300)
+    old = frame.filter(pl.col("ITEM_ID").str.starts_with("b")).with_columns(TIMESTAMP=pl.lit(5, pl.Int64))
+    new = frame.filter(pl.col("ITEM_ID").str.starts_with("a"))
+    key = house.snapshot("INTERACTIONS", INTERACTIONS, pl.concat([old, new]))
+    text = schema("Items", ("ITEM_ID", "string"), ("CREATION_TIMESTAMP", "long"))
+    born = pl.DataFrame({"ITEM_ID": ["fresh", "fresher", "stale"], "CREATION_TIMESTAMP": [400, 500, 3]})
+    house.snapshot("ITEMS", text, born)
+    _, artifact = house.train(
+        interactions=key, items="snapshots/items", schemas={"INTERACTIONS": INTERACTIONS, "ITEMS": text}
+    )
+    assert list(artifact.items) == [*(f"a{k}" for k in range(10)), "fresh", "fresher"]
+    assert artifact.manifest["counts"] == {"users": 150, "items": 12, "interactions": 1200}
+    lines = [report["line"] for report in house.reports if "line" in report]
+    assert lines[0].startswith("11 of 23 items are left out with 1,200 interactions")
+    assert lines[0].endswith("aws-user-personalization-v2 considers 12.")
+    assert "1,200 interactions of 150 users with 12 items" in lines
+    assert len(artifact.model.scores(Query(*artifact.history("u000"), now=400 * DAY))) == 12
+
+
+def test_of_too_many_interactions_the_newest_train_and_the_log_says_so(tmp_path: Path) -> None:
+    house = House(tmp_path, quota_training_interactions=1100)
+    key = house.snapshot("INTERACTIONS", INTERACTIONS, rows())
+    _, artifact = house.train(interactions=key)
+    assert artifact.manifest["counts"]["interactions"] == 1100
+    told = "500 interactions are left out, the oldest: aws-user-personalization-v2 considers 1,100."
+    assert {"line": told} in house.reports
+    assert len(artifact.history("u199")[0]) == 8
+    assert len(artifact.history("u000")[0]) == 0
+
+
 def test_of_one_id_the_newer_of_import_and_put_record_trains(house: House) -> None:
     stream = GROUP.replace("dataset-group", "dataset") + "/ITEMS"
     log = open_live_log(house.settings, SystemClock())

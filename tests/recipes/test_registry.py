@@ -37,6 +37,14 @@ def test_what_this_release_trains() -> None:
     }
 
 
+def test_what_a_training_considers_at_most() -> None:
+    found = {one.name: (one.most_items, one.most_interactions) for one in all_recipes()}
+    assert found["aws-user-personalization"] == found["aws-popularity-count"] == (750_000, 500_000_000)
+    assert found["aws-user-personalization-v2"] == (5_000_000, 3_000_000_000)
+    assert found["aws-personalized-ranking-v2"] == (5_000_000, 3_000_000_000)
+    assert Recipe("mine", "USER_PERSONALIZATION", "of a package").most_items is None
+
+
 def test_by_name_and_by_arn() -> None:
     assert recipe("aws-sims") is recipe("arn:aws:personalize:::recipe/aws-sims")
     assert recipe("aws-nothing") is None

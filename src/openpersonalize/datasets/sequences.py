@@ -101,6 +101,20 @@ class Sequences:
             context={name: column.take(keep) for name, column in self.context.items()},
         )
 
+    def of_items(self, kept: Bools) -> Sequences:
+        """Only the items marked True in bool[n] `kept`, their events, and the users who have such events: all
+        numbered anew."""
+        events = self.where(kept[self.item])
+        number = np.cumsum(kept, dtype=np.int32) - 1
+        present = events.counts > 0
+        return replace(
+            events,
+            users=IdTable.from_series(self.users.series().filter(pl.Series(present))),
+            items=IdTable.from_series(self.items.series().filter(pl.Series(kept))),
+            ptr=np.concatenate(([0], events.ptr[1:][present])),
+            item=number[events.item],
+        )
+
 
 def build_sequences(
     interactions: pl.LazyFrame,

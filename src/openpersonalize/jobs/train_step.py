@@ -18,6 +18,7 @@ from typing import Any
 import polars as pl
 
 from ..clock import SystemClock
+from ..datasets.considered import considered_items, newest_interactions
 from ..datasets.profiles import Profiles
 from ..datasets.schemas import Schema, metadata_fields, parse_schema
 from ..datasets.selection import EventSelection
@@ -38,7 +39,7 @@ from ..recipes.exposure import Exposure
 from ..recipes.hyperparameters import read_configuration
 from ..recipes.registry import recipe as find_recipe
 from ..storage.objects import ObjectStore, open_objects
-from .exposures import creation_times, times_passed_over
+from .exposures import CREATED, creation_times, times_passed_over
 from .search import settings_to_try
 from .task import Task
 
@@ -99,7 +100,7 @@ def run(
     try:
         known = {kind: parse_schema(text) for kind, text in schemas.items()}
         pinned = Pinned(objects, log, known, group, position)
-        data, selection = read(task, pinned, keys, solution)
+        data, selection = read(task, pinned, keys, solution, chosen)
         exposure = exposure_of(task, pinned, keys, data, chosen)
     finally:
         log.close()
@@ -182,9 +183,14 @@ class Pinned:
 
 
 def read(
-    task: Task, pinned: Pinned, keys: Mapping[str, str | None], solution: Mapping[str, Any]
+    task: Task,
+    pinned: Pinned,
+    keys: Mapping[str, str | None],
+    solution: Mapping[str, Any],
+    recipe: Recipe | None = None,
 ) -> tuple[TrainingData, EventSelection]:
-    """The training data of a version, checked against the minimums.
+    """The training data of a version, checked against the minimums. Of more than `recipe` considers the
+    oldest is left out, which the job's log tells; None: all is considered.
 
     Raises:
         JobFailed: there is too little of it, or too many kinds of it.
@@ -194,6 +200,8 @@ def read(
     task.progress("read", 0, 3, "datasets")
     rows = pinned.interactions(keys["INTERACTIONS"])
     check_kinds(rows, pinned.schemas["INTERACTIONS"])
+    if recipe is not None:
+        rows = considered_rows(task, rows, recipe)
     task.check()
     items, users = (pinned.records(kind, keys[kind]) for kind in ("ITEMS", "USERS"))
     task.progress("read", 1, 3, "datasets")
@@ -205,6 +213,8 @@ def read(
         named["INTERACTIONS"],
         None if users is None else Profiles.of(users, "USER_ID", named["USERS"]),
     )
+    if recipe is not None:
+        sequences = considered(task, sequences, items, recipe)
     size = (len(sequences.item), len(sequences.users), len(sequences.items))
     task.line("{:,} interactions of {:,} users with {:,} items".format(*size))
     check_amount(sequences, selection, task.settings.minimum_data)
@@ -215,6 +225,35 @@ def read(
         frozenset(field.name for kind in pinned.schemas.values() for field in kind.fields if field.textual),
     )
     return data, selection
+
+
+def considered_rows(task: Task, rows: pl.LazyFrame, recipe: Recipe) -> pl.LazyFrame:
+    """The interactions that a training of `recipe` considers; Amazon counts them before events are chosen."""
+    most = task.settings.quota_training_interactions or recipe.most_interactions
+    if most is None:
+        return rows
+    rows, left_out = newest_interactions(rows, most)
+    if left_out:
+        task.line(f"{left_out:,} interactions are left out, the oldest: {recipe.name} considers {most:,}.")
+    return rows
+
+
+def considered(task: Task, sequences: Sequences, items: pl.DataFrame | None, recipe: Recipe) -> Sequences:
+    """The events of the items that a training of `recipe` considers."""
+    most = task.settings.quota_training_items or recipe.most_items
+    if most is None or len(sequences.items) <= most:
+        return sequences
+    created = None
+    if items is not None and CREATED in items.columns:
+        stated = aligned(items, [CREATED], sequences.items.series())[CREATED]
+        created = stated.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    found = sequences.of_items(considered_items(sequences, created, most))
+    task.line(
+        f"{len(sequences.items) - most:,} of {len(sequences.items):,} items are left out with"
+        f" {len(sequences.item) - len(found.item):,} interactions, those that are new no more and were met"
+        f" longest ago: {recipe.name} considers {most:,}."
+    )
+    return found
 
 
 def exposure_of(

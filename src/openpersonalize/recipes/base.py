@@ -274,6 +274,7 @@ class Recipe:
     Attributes:
         recipe_type: as DescribeRecipe returns it. created: ISO date. domain: None for custom dataset groups.
         needs: dataset types without which it cannot train.
+        most_items, most_interactions: so many of its data a training considers, the newest; None: all.
         algorithm, feature_transformation: names inside their ARNs; the recipe's own name when empty.
         listed: False for legacy names that can be described but not used any more.
     """
@@ -286,6 +287,8 @@ class Recipe:
     hyperparameters: tuple[Hyperparameter, ...] = ()
     features: Features = Features()
     needs: tuple[str, ...] = ("INTERACTIONS",)
+    most_items: int | None = None
+    most_interactions: int | None = None
     algorithm: str = ""
     feature_transformation: str = ""
     listed: bool = True

@@ -97,7 +97,7 @@ USE_CASE_PERSONAL = replace(
     impressions=True,
 )
 
-CATALOGUE: tuple[Recipe, ...] = (
+_OWN: tuple[Recipe, ...] = (
     Recipe(
         "aws-ecomm-customers-who-viewed-x-also-viewed",
         "RELATED_ITEMS",
@@ -294,6 +294,18 @@ CATALOGUE: tuple[Recipe, ...] = (
         features=replace(USE_CASE, promotions=False),
     ),
 )
+
+_LARGE = ("aws-personalized-ranking-v2", "aws-user-personalization-v2")
+_MOST_ITEMS = {**dict.fromkeys(_LARGE, 5_000_000), "aws-semantic-similarity": 10_000_000}
+
+
+def _limited(one: Recipe) -> Recipe:
+    """With what a training considers at most (developer guide, "Service quotas")."""
+    interactions = 3_000_000_000 if one.name in _LARGE else 500_000_000
+    return replace(one, most_items=_MOST_ITEMS.get(one.name, 750_000), most_interactions=interactions)
+
+
+CATALOGUE: tuple[Recipe, ...] = tuple(map(_limited, _OWN))
 
 _PERCENTILES = _percentiles(0.0, 0.99)
 LEGACY: tuple[Recipe, ...] = (
