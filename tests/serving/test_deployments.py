@@ -2,17 +2,21 @@
 
 import asyncio
 import json
+import threading
+import time
 
 import pytest
 
 from openpersonalize.errors import InvalidInput, ResourceNotFound
+from openpersonalize.events.entries import Record
 from openpersonalize.installation import Installation
 from openpersonalize.serving import deployments as module
 from openpersonalize.serving.answer import Question, answer
+from openpersonalize.serving.catalogue import Catalogue
 from openpersonalize.serving.deployments import Deployments
 from openpersonalize.settings import read_settings
 
-from .making import CATALOGUE, COLD, interactions, write
+from .making import CATALOGUE, COLD, TEXTS, interactions, write
 
 REGION, ACCOUNT = "eu-west-1", "000000000000"
 V1, POPULAR = "aws-user-personalization", "aws-popularity-count"
@@ -247,5 +251,60 @@ def test_a_filter_is_compiled_for_its_groups_schemas(house):
         assert found.compiled.parameters == {"P"}
         assert house.deployments.filter(house.scope, arn, found.token) is found
         assert house.deployments.filter(house.scope, arn, found.token + 1) is None
+
+    asyncio.run(journey())
+
+
+def test_many_put_records_are_read_beside_the_answers_once_for_all_who_wait(house, monkeypatch):
+    campaign = house.campaign("one", house.version("one", V1))
+    dataset = house.scope.arn("dataset/shop/ITEMS")
+    with house.scope.write() as tx:
+        schema = tx.add(
+            "schema", house.scope.arn("schema/items"), "items", attributes={"schema": TEXTS["ITEMS"]}
+        )
+        attributes = {"datasetType": "ITEMS", "schemaArn": schema.arn}
+        tx.add("dataset", dataset, "ITEMS", group_arn=house.group, status="ACTIVE", attributes=attributes)
+    readers = []
+    original = Catalogue.read
+
+    def read(self, position):
+        readers.append(threading.current_thread())
+        time.sleep(0.05)  # long enough for the others to come and wait
+        return original(self, position)
+
+    monkeypatch.setattr(Catalogue, "read", read)
+
+    def put(items, price):
+        entries = [Record(item, json.dumps({"PRICE": price})) for item in items]
+        house.installation.log.append(dataset, entries).result()
+
+    async def ask():
+        """What a campaign's answer says of two items, one of them new."""
+        found = await house.get(campaign)
+        await house.deployments.caught_up(found.deployment)
+        found.deployment.follow()
+        prices = found.deployment.metadata([CATALOGUE[0], "new-0"], ["PRICE"])
+        return [one.get("PRICE") for one in prices]
+
+    async def journey():
+        await house.get(campaign)
+        many = [*CATALOGUE, *(f"new-{k}" for k in range(500))]
+        put(many, 1.0)
+        answers = [asyncio.ensure_future(ask()) for _ in range(5)]
+        ticks = 0
+        while not all(one.done() for one in answers):
+            await asyncio.sleep(0.001)
+            ticks += 1
+        assert [one.result() for one in answers] == [["1", "1"]] * 5
+        assert ticks > 5  # the loop was free meanwhile
+        assert len(readers) in (1, 2)  # who came while it was read waits for another reading, which is shared
+        assert threading.main_thread() not in readers
+        readers.clear()
+        put(CATALOGUE[:2], 2.0)  # a few are not worth a thread
+        assert await ask() == ["2", "1"]
+        assert readers == [threading.main_thread()]
+        readers.clear()
+        assert await ask() == ["2", "1"]
+        assert readers == []
 
     asyncio.run(journey())

@@ -56,6 +56,7 @@ async def get_recommendations(context: Context, request: Request) -> bytes:
     identifier = _new_id()
     sent = request.get("context") or {}
     question = Question(user, count, chosen, promotion, names, identifier, sent, campaign.exploration)
+    await context.deployments.caught_up(campaign.deployment)
     entries = answer(campaign.deployment, question)
     _remember(context, identifier, campaign, entries, user)
     return _encode(_Recommendations(entries, identifier))
@@ -80,6 +81,7 @@ async def get_personalized_ranking(context: Context, request: Request) -> bytes:
     chosen = await _filter(context, campaign, request, user)
     identifier = _new_id()
     sent = request.get("context") or {}
+    await context.deployments.caught_up(campaign.deployment)
     entries = rank(campaign.deployment, user or "", items, chosen, names, sent)
     _remember(context, identifier, campaign, entries, user)
     return _encode(_Ranking(entries, identifier))

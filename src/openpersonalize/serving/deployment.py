@@ -33,6 +33,9 @@ from .topk import FloatArray, Rows
 STATIC_BYTES = 64 * 1024 * 1024
 """Memory for the static parts of filters, per deployment."""
 
+AT_ONCE = 20
+"""Entries of the log that are looked through for records while the others wait: about 3 ms."""
+
 FRESH_SECONDS = 300
 """Models may weigh how long ago things happened, so scores are worked out anew in every such span of the
 clock. They are those of its end: within a span the same question has the same answer, in every process."""
@@ -203,11 +206,19 @@ class Deployment:
         position = self._follower.catch_up()
         if position != self._position:
             self._position = position
-            users = self.group.users()
-            for records in (self.items,) if users is None else (self.items, users):
-                written = self._follower.records_position(records.stream)
-                if written > records.position:
-                    records.catch_up(written)
+            for records in self._records():
+                records.catch_up(self._follower.records_position(records.stream))
+
+    def far_behind(self) -> list[tuple[Catalogue, int]]:
+        """Records with so much news that reading it would hold up other answers, and up to where to read."""
+        if self._follower.catch_up() == self._position:
+            return []
+        written = ((one, self._follower.records_position(one.stream)) for one in self._records())
+        return [(one, position) for one, position in written if position - one.position > AT_ONCE]
+
+    def _records(self) -> tuple[Catalogue, ...]:
+        users = self.group.users()
+        return (self.items,) if users is None else (self.items, users)
 
     def situation(self, context: Mapping[str, str]) -> Situation:
         """What the model recognises of a request's context."""

@@ -17,6 +17,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,7 +35,7 @@ from ..recipes.base import Recipe
 from ..recipes.configuration import Exploration, exploration_of
 from ..recipes.registry import recipe as find_recipe
 from ..resources.store import Scope
-from .catalogue import Catalogue
+from .catalogue import Catalogue, Records
 from .deployment import Deployment, GroupData, Memory, Trained
 from .directory import CampaignEntry, DatasetEntry, Datasets, read_campaign, read_filter
 from .novelty import Novelty
@@ -44,6 +45,9 @@ log = logging.getLogger(__name__)
 
 MODEL_BYTES = 4 * 1024**3
 """Memory for models, by the size of their files."""
+
+ROUNDS = 3
+"""Times that put records are read in a thread before an answer: what comes meanwhile need not be in it."""
 
 NO_ITEMS = Schema((Field("ITEM_ID", "string"),))
 """Stands for the Items schema of a group without such a dataset."""
@@ -306,6 +310,17 @@ class Deployments:
         else:
             self._users[group] = (dataset, self._catalogue(dataset, None))
 
+    async def caught_up(self, deployment: Deployment) -> None:
+        """Have a deployment know the records that were put before: many are read in a thread, once for all
+        that wait for them, while others are answered. What little is left `Deployment.follow` reads."""
+        for _ in range(ROUNDS):
+            behind = deployment.far_behind()
+            if not behind:
+                return
+            for records, position in behind:
+                key = ("", "", str(id(records)))
+                await self._loading("records", key, partial(records.read, position), partial(_taken, records))
+
     # -- filters
 
     def filter(self, scope: Scope, arn: str, token: int) -> Filter | None:
@@ -362,6 +377,10 @@ class Deployments:
             self._waiting[(kind, key)] = current
             current.add_done_callback(lambda _: self._waiting.pop((kind, key), None))
         return hold(key, await asyncio.shield(current))
+
+
+def _taken(records: Catalogue, _: Key, found: Records) -> None:
+    records.take(found)
 
 
 def _renewed(read: Future[None]) -> None:
