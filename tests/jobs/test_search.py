@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
-from openpersonalize.jobs.search import settings_to_try
+from openpersonalize.jobs.search import best_third, parts_tried, settings_to_try
 from openpersonalize.recipes.base import Recipe
 from openpersonalize.recipes.registry import recipe
 
@@ -52,6 +53,30 @@ def test_categories_alone_are_all_tried() -> None:
     sent = config(9, categoricalHyperParameterRanges=[{"name": "recency_mask", "values": ["true", "false"]}])
     tries = settings_to_try(v1(), sent, seed=0)
     assert tries == [{"recency_mask": "true"}, {"recency_mask": "false"}]
+
+
+@pytest.mark.parametrize(
+    ("tries", "events", "parts"),
+    [
+        (20, 10**6, [9, 3, 1]),  # 20, 7 and 3 settings
+        (20, 270_000, [9, 3, 1]),
+        (20, 269_999, [3, 1]),
+        (20, 89_999, [1]),
+        (40, 10**6, [9, 3, 1]),  # 40, 14 and 5
+        (40, 10**9, [9, 3, 1]),
+        (7, 10**9, [3, 1]),
+        (6, 10**9, [1]),
+        (1, 10**9, [1]),
+    ],
+)
+def test_most_settings_are_tried_on_few_users(tries: int, events: int, parts: list[int]) -> None:
+    assert parts_tried(tries, events) == parts
+
+
+def test_the_best_third_stays() -> None:
+    found = [(0.1, {"a": "1"}), (0.3, {"a": "2"}), (0.3, {"a": "3"}), (0.2, {"a": "4"})]
+    assert best_third(found) == [{"a": "2"}, {"a": "3"}]
+    assert best_third(found[:1]) == [{"a": "1"}]
 
 
 def test_one_seed_tries_the_same_and_another_others() -> None:

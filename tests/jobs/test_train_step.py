@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from openpersonalize.events.recommendations import open_recommendation_log
 from openpersonalize.jobs.task import Report, Task
 from openpersonalize.jobs.train_step import Pinned, aligned, run, trained_columns
 from openpersonalize.recipes.artifact import Artifact
-from openpersonalize.recipes.base import Query
+from openpersonalize.recipes.base import Query, TrainingData
+from openpersonalize.recipes.user_personalization import UserPersonalization
 from openpersonalize.settings import Settings, read_settings
 from openpersonalize.storage.objects import open_objects
 from recipes.worlds import DAY
@@ -276,6 +278,38 @@ def test_an_objective_adds_its_metric_and_raises_rewards(stocked: tuple[House, s
         best = np.argsort(-artifact.model.scores(query))[:5]
         worth[sensitivity] = sum(names.index(artifact.items[item]) for item in best)
     assert worth["HIGH"] > worth["OFF"]
+
+
+def test_a_search_tries_most_settings_on_few_users(
+    stocked: tuple[House, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("openpersonalize.jobs.search.LEAST_SAMPLE", 400)
+    sizes = []
+    fit = UserPersonalization.fit
+
+    def counted(self: Any, data: TrainingData, *more: Any) -> Any:
+        sizes.append(len(data.sequences.item))
+        return fit(self, data, *more)
+
+    monkeypatch.setattr(UserPersonalization, "fit", counted)
+    house, key = stocked
+    some = {"hpoConfig": {"hpoResourceConfig": {"maxNumberOfTrainingJobs": "8"}}}
+    made, artifact = house.train(V1, interactions=key, solution={"performHPO": True, "solutionConfig": some})
+    lines = [report["line"] for report in house.reports if "NDCG at 25" in report.get("line", "")]
+    told = [
+        re.fullmatch(r"Model (\d of \d)( of one user in 3)? \((.*)\): NDCG .* is (.*)\.", one)
+        for one in lines
+    ]
+    few = [(float(one[4]), one[3]) for one in told if one and one[2]]
+    whole = [(float(one[4]), one[3]) for one in told if one and not one[2]]
+    assert (len(few), len(whole)) == (8, 3)
+    assert {settings for _, settings in whole} == {
+        settings for _, settings in sorted(few, key=lambda one: -one[0])[:3]
+    }
+    best = max(whole, key=lambda one: one[0])
+    assert best[1] == ", ".join(f"{name} {value}" for name, value in made["tuned"].items())
+    assert made["metrics"]["normalized_discounted_cumulative_gain_at_25"] == best[0]
+    assert max(sizes[:8]) < 0.5 * min(sizes[8:11]) < sizes[11] == artifact.manifest["counts"]["interactions"]
 
 
 def test_a_search_reports_what_it_tuned(stocked: tuple[House, str]) -> None:
