@@ -21,8 +21,9 @@ from openpersonalize.errors import JobFailed, JobStopped
 from openpersonalize.events.entries import Event, Record
 from openpersonalize.events.livelog import open_live_log, stream_of
 from openpersonalize.events.recommendations import open_recommendation_log
+from openpersonalize.jobs.pinned import Pinned
 from openpersonalize.jobs.task import Report, Task
-from openpersonalize.jobs.train_step import Pinned, aligned, run, trained_columns
+from openpersonalize.jobs.train_step import aligned, run, trained_columns
 from openpersonalize.recipes.artifact import Artifact
 from openpersonalize.recipes.base import Query, TrainingData
 from openpersonalize.recipes.user_personalization import UserPersonalization
@@ -167,6 +168,9 @@ def test_streamed_events_up_to_the_position_train(stocked: tuple[House, str]) ->
     assert [artifact.items[item] for item in artifact.history("new")[0]] == ["a1", "a2"]
     assert len(artifact.history("late")[0]) == 0
     assert artifact.position == position
+    assert artifact.linked is not None
+    assert [artifact.linked.items[number] for number in artifact.linked.of("new")[0]] == ["a1"]
+    assert artifact.verify() == []
 
 
 def test_streamed_events_alone_are_enough(house: House) -> None:

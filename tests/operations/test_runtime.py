@@ -301,6 +301,28 @@ def test_an_answer_is_remembered_by_its_id(aisles: Shop) -> None:
 # -- filters
 
 
+def test_what_was_bought_before_the_login_is_left_out_from_the_next_training_on(aisles: Shop) -> None:
+    personalize, chosen = aisles.clients.personalize, aisles.filter(*NOT_BOUGHT)
+    for user, item, kind in ((None, "i07", "Purchase"), (None, "i11", "click"), ("visitor", "i15", "click")):
+        aisles.clients.events.put_events(
+            trackingId=aisles.tracker,
+            sessionId="of the visitor",
+            eventList=[{"eventType": kind, "itemId": item, "sentAt": time.time()}],
+            **({} if user is None else {"userId": user}),
+        )
+    assert "i07" in ids(aisles.recommend(POPULAR, "visitor", 63, filterArn=chosen))
+    assert "i07" not in ids(aisles.recommend(POPULAR, "of the visitor", 63, filterArn=chosen))
+    campaign, version = deploy(aisles.clients, aisles.wait, aisles.group, POPULAR, "after-the-login")
+    try:
+        asked = {"campaignArn": campaign, "filterArn": chosen, "numResults": 63}
+        left = ids(aisles.clients.runtime.get_recommendations(**asked, userId="visitor")["itemList"])
+        assert set(ITEMS) - set(left) == {"i07"}
+    finally:
+        personalize.delete_campaign(campaignArn=campaign)
+        aisles.wait.gone(campaign)
+        personalize.delete_solution(solutionArn=version.rpartition("/")[0])
+
+
 def test_what_was_bought_just_now_is_left_out(aisles: Shop) -> None:
     chosen = aisles.filter(*NOT_BOUGHT)
     for recipe in (V1, V2, POPULAR):

@@ -1,11 +1,13 @@
 """What a model is asked with, and what counts as met."""
 
 import numpy as np
+import polars as pl
 import pytest
 
+from openpersonalize.datasets.histories import InteractionHistories, build_histories
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.events.history import EMPTY, History
-from openpersonalize.serving.history import NOTHING, RECENT, Recent, met
+from openpersonalize.serving.history import AWAY_SECONDS, NOTHING, RECENT, Past, Recent, gathered, met
 
 ROWS = {"a": 0, "b": 1, "c": 2}
 
@@ -38,6 +40,27 @@ def test_a_value_reaches_a_threshold_that_is_written_alike():
         False,
     )
     assert asked.item.tolist() == [0, 2]
+
+
+def test_what_was_met_is_gathered_from_the_past_and_the_live_history(tmp_path):
+    part = tmp_path / "part.parquet"
+    rows = [("ann", "c", 5, "Buy"), ("ann", "gone", 6, "buy"), ("bob", "a", 7, "buy")]
+    columns = ["USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE"]
+    frame = pl.DataFrame(rows, schema=columns, orient="row")
+    frame.with_columns(pl.col("TIMESTAMP").cast(pl.Int64)).write_parquet(part)
+    build_histories([part], tmp_path / "index", columns)
+    past = Past(InteractionHistories.open(tmp_path / "index"), np.array([0, 2, -1], dtype=np.int32))
+    live = streamed((11, "b", 100, "buy"), (12, "a", 200, "click"))
+
+    def of(user, pasts, by_name=False, window=0, now=300):
+        found = gathered(user, live, pasts, ROWS.get, by_name, window, now)
+        return {kind: rows.tolist() for kind, rows in zip(found.types, found.rows, strict=True)}
+
+    assert of("ann", [past]) == {"buy": [2, 1], "click": [0]}
+    assert of("ann", [past, past], by_name=True) == {"buy": [2, 2, 1], "click": [0]}
+    assert of("ann", [past], window=1) == {"buy": [1], "click": [0]}
+    assert of("ann", [past], window=9, now=6 + AWAY_SECONDS + 1) == {"buy": [1], "click": [0]}
+    assert of(None, [past]) == of("carl", []) == {"buy": [1], "click": [0]}
 
 
 def test_streamed_events_follow_the_trained_ones():

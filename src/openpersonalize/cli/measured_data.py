@@ -24,8 +24,9 @@ from ..datasets.schemas import Schema, check_schema_for, dataset_type_named, par
 from ..datasets.snapshots import SnapshotWriter
 from ..errors import InvalidInput, ResourceNotFound
 from ..events.livelog import open_live_log
+from ..jobs.pinned import Pinned
 from ..jobs.task import Report, Task
-from ..jobs.train_step import Pinned, read
+from ..jobs.train_step import read
 from ..jobs.trainings import remembered_schemas
 from ..recipes.base import TrainingData
 from ..resources.store import MetadataStore

@@ -24,14 +24,11 @@ from ..datasets.profiles import Profiles
 from ..datasets.schemas import Schema, metadata_fields, parse_schema
 from ..datasets.selection import EventSelection
 from ..datasets.sequences import Bools, Sequences, build_sequences
-from ..datasets.snapshots import Snapshot
 from ..errors import CannotUpdate, JobFailed
 from ..evaluation.measure import measure
 from ..evaluation.metrics import rounded
 from ..evaluation.splits import split
-from ..events.layers import current_records
-from ..events.linking import link_sessions
-from ..events.livelog import LiveLog, open_live_log, stream_of
+from ..events.livelog import open_live_log
 from ..events.recommendations import open_recommendation_log
 from ..recipes.artifact import Artifact, write_artifact
 from ..recipes.base import Configuration, Float32, Model, Recipe, Training, TrainingData
@@ -41,6 +38,7 @@ from ..recipes.hyperparameters import read_configuration
 from ..recipes.registry import recipe as find_recipe
 from ..storage.objects import ObjectStore, open_objects
 from .exposures import CREATED, creation_times, times_passed_over
+from .pinned import Pinned
 from .search import best_third, parts_tried, settings_to_try
 from .task import Task
 
@@ -103,6 +101,7 @@ def run(
         pinned = Pinned(objects, log, known, group, position)
         data, selection = read(task, pinned, keys, solution, chosen)
         exposure = exposure_of(task, pinned, keys, data, chosen)
+        linked = pinned.linked()
     finally:
         log.close()
     training = Training(
@@ -136,6 +135,7 @@ def run(
             "upon": upon,
         },
         exposure=exposure,
+        linked=linked,
     )
     key = f"artifacts/{task.job_id}"
     objects.publish(staged, key)
@@ -146,41 +146,6 @@ def run(
         "training_hours": round(hours, 3),
         "tuned": outcome.tuned,
     }
-
-
-@dataclass(frozen=True)
-class Pinned:
-    """Where the data of one version is: snapshots, and the live log up to `position`."""
-
-    objects: ObjectStore
-    log: LiveLog
-    schemas: Mapping[str, Schema]
-    group: str
-    position: int
-
-    def interactions(self, key: str | None) -> pl.LazyFrame:
-        """All interactions in order of arrival; streamed ones under the user of their session."""
-        schema = self.schemas["INTERACTIONS"]
-        streamed = self.log.interactions_frame(stream_of(self.group), schema, up_to=self.position).lazy()
-        linked = link_sessions(streamed.filter(~pl.col("#DUPLICATE"))).select(schema.names)
-        if key is None:
-            return linked
-        return pl.concat([Snapshot.open(self.objects, key).scan(schema), linked])
-
-    def records(self, kind: str, key: str | None) -> pl.DataFrame | None:
-        """One row per id of an Items or Users dataset; None when the group has none."""
-        schema = self.schemas.get(kind)
-        if schema is None:
-            return None
-        return current_records(self.log, self.stream(kind), schema, self.snapshot(key), self.position)
-
-    def stream(self, kind: str) -> str:
-        """ARN of the group's dataset of a type."""
-        return f"{self.group.replace(':dataset-group/', ':dataset/')}/{kind}"
-
-    def snapshot(self, key: str | None) -> Snapshot | None:
-        """The bulk layer under a key."""
-        return None if key is None else Snapshot.open(self.objects, key)
 
 
 def read(

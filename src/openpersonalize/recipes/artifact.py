@@ -6,6 +6,7 @@ events.
     profiles.*        what the Users dataset said about everybody in it, where it has columns that train
     history.*         the last `HISTORY` selected events of every user, flat arrays
     exposure.*        how new and how well known the items were
+    linked/           what users did in anonymous sessions before they were known, where anybody did
     model/            what the model saved
 
 Opening maps the large files and reads none of them, so it takes milliseconds whatever the size.
@@ -21,7 +22,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import polars as pl
 
+from ..datasets.histories import InteractionHistories, build_histories
 from ..datasets.profiles import Profiles
 from ..datasets.selection import EventSelection
 from ..datasets.sequences import Sequences
@@ -51,6 +54,7 @@ def write_artifact(
     position: int,
     manifest: Mapping[str, Any] | None = None,
     exposure: Exposure | None = None,
+    linked: pl.DataFrame | None = None,
 ) -> None:
     """Write everything into the empty `folder`; the manifest last.
 
@@ -63,6 +67,8 @@ def write_artifact(
         position: place in the live log up to which events are in `sequences`.
         manifest: what else is worth remembering: metrics, durations, data pinned.
         exposure: of the items; None: as far as `sequences` tell.
+        linked: streamed interactions of any type, from anonymous sessions, under the users they belong to:
+            USER_ID, ITEM_ID, TIMESTAMP and perhaps EVENT_TYPE. None: there are none.
     """
     sequences.items.save(folder, "items")
     sequences.users.save(folder, "users")
@@ -70,6 +76,8 @@ def write_artifact(
         sequences.profiles.save(folder)
     _write_history(folder, sequences)
     (exposure or Exposure.of(sequences)).save(folder)
+    if linked is not None and len(linked):
+        _write_linked(folder, linked)
     (folder / "model").mkdir()
     model.save(folder / "model")
     described = {
@@ -159,6 +167,13 @@ class Artifact:
         """How new and how well known the items were at training."""
         return Exposure.load(self.folder, len(self.items))
 
+    @cached_property
+    def linked(self) -> InteractionHistories | None:
+        """What users did in anonymous sessions before they were known, as of the training: their histories in
+        the live log begin later. None where nobody did."""
+        folder = self.folder / "linked"
+        return InteractionHistories.open(folder) if folder.is_dir() else None
+
     def history(self, user: str) -> tuple[Int32, Int64, Int16, Float32]:
         """item, time, event type and weight of a user's last events, oldest first; empty when unknown."""
         number = self.users.find(user)
@@ -190,6 +205,13 @@ def _write_history(folder: Path, sequences: Sequences) -> None:
     np.save(folder / "history.ptr.npy", ends)
     for name in _COLUMNS:
         np.save(folder / f"history.{name}.npy", getattr(sequences, name)[newest])
+
+
+def _write_linked(folder: Path, linked: pl.DataFrame) -> None:
+    part = folder / "linked.parquet"
+    linked.write_parquet(part)
+    build_histories([part], folder / "linked", linked.columns)
+    part.unlink()
 
 
 def _files(folder: Path) -> list[str]:

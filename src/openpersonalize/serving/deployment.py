@@ -24,7 +24,7 @@ from ..recipes.artifact import Artifact
 from ..recipes.base import Query, Recipe
 from .catalogue import Catalogue, Value
 from .exploration import Panel, neutral, panel_of
-from .history import AWAY_SECONDS, NOTHING, Int32, Met, Recent, met
+from .history import NOTHING, Int32, Met, Past, Recent, gathered
 from .kept import Kept
 from .novelty import Candidates, Members, Novelty
 from .ranked import EVERYTHING, GOES, BoolArray, Ranked, Sieve, bias_of
@@ -93,6 +93,7 @@ class Trained:
         artifact: the trained version; model: its model. recipe: the one it was trained with.
         names: the items' ids by row. row_of: an item's row, None when the model does not know it.
         placeholders: rows without interactions at training, most popular first, for filling up.
+        linked: what users did in anonymous sessions, joined to them at training.
         unscored: the same rows where the recipe gives scores to the others only; None where it scores all.
     """
 
@@ -106,6 +107,8 @@ class Trained:
         self.placeholders = popular[~self.model.scored[popular]].astype(np.int64)
         self.unscored = self.placeholders if recipe.features.reasons else None
         kinds = {kind: number for number, kind in enumerate(artifact.event_types)}
+        linked = artifact.linked
+        self.linked = None if linked is None else Past(linked, artifact.items.find_all(linked.items.series()))
         self.recent = Recent(artifact.selection, kinds, self.row_of, artifact.position)
 
     def profile(self, user: str) -> dict[str, str | float]:
@@ -190,6 +193,8 @@ class Deployment:
         self.recipe = trained.recipe
         self.items = items
         self.group = group
+        bulk = None if group.histories is None else Past(group.histories, group.bulk_rows)
+        self._past = [one for one in (trained.linked, bulk) if one is not None]
         self._follower = follower
         self._position = -1
         self._memory = memory
@@ -334,7 +339,7 @@ class Deployment:
         if chosen.is_static:
             return static[numbers]
         if state.met_new is None or state.met_new[0] is not members:
-            state.met_new = members, self._gather(state, members.number_of, None)
+            state.met_new = members, self._gather(state, members.number_of, True)
             self._grew(state)
         facts = _Facts(self, state, state.met_new[1])
         return chosen.keep(members.columns, user=facts, static=static)[numbers]
@@ -410,35 +415,19 @@ class Deployment:
     def met(self, state: UserState) -> Met:
         """The items a user interacted with."""
         if state.met is None:
-            state.met = self._gather(state, self.trained.row_of, self.group.bulk_rows)
+            state.met = self._gather(state, self.trained.row_of, False)
             self._grew(state)
         return state.met
 
-    def _gather(self, state: UserState, row_of: Callable[[str], int | None], bulk_rows: Int32 | None) -> Met:
-        """Items met in the bulk layer and in the live log, as rows; `bulk_rows` None: by `row_of` as well."""
-        live, histories = state.live, self.group.histories
-        kinds = list(live.type)
-        rows = [row_of(item) for item in live.item]
-        times = live.time
-        if histories is not None and state.user is not None:
-            item, time, event, _ = histories.of(state.user)
-            away = self._window and len(time) and time[-1] < self._now() - AWAY_SECONDS
-            if len(item) and not away:
-                names = [*histories.event_types, ""]  # number -1, no type, is the last
-                kinds = [names[number] for number in event.tolist()] + kinds
-                if bulk_rows is not None:
-                    rows = bulk_rows[item].tolist() + rows
-                else:
-                    rows = [row_of(histories.items[number]) for number in item.tolist()] + rows
-                times = np.concatenate([time, times])
-        numbers = np.array([-1 if row is None else row for row in rows], dtype=np.int64)
-        return met(kinds, numbers, times, self._window)
+    def _gather(self, state: UserState, row_of: Callable[[str], int | None], by_name: bool) -> Met:
+        """Items met, as rows; `by_name`: those of the past, too, are asked of `row_of`."""
+        return gathered(state.user, state.live, self._past, row_of, by_name, self._window, self._now())
 
     def keeps_strangers(self, chosen: BoundFilter, state: UserState, ids: Sequence[str]) -> dict[str, bool]:
         """Which of `ids`, items the model does not know, pass a filter: tested on their current records."""
         ordered = sorted(set(ids), key=str.encode)
         rows = {name: row for row, name in enumerate(ordered)}
-        facts = _Facts(self, state, self._gather(state, rows.get, None))
+        facts = _Facts(self, state, self._gather(state, rows.get, True))
         keep = chosen.keep(self.items.strangers(ordered), user=facts)
         return dict(zip(ordered, keep.tolist(), strict=True))
 

@@ -3,17 +3,19 @@
 Scoring reads the last `RECENT` events that would train: the artifact's own tail of the user (what training
 saw) followed by the streamed events after the position the artifact is pinned to. A user the artifact does
 not know, an anonymous session for one, has all streamed events. Filters read more: every interaction of the
-current bulk layer and every streamed event, however long ago, of any type, known to the model or not.
+current bulk layer and every streamed event, however long ago, of any type, known to the model or not; and
+what the user did in anonymous sessions that the training joined to the user.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from ..datasets.histories import InteractionHistories
 from ..datasets.selection import EventSelection
 from ..events.history import History
 from ..recipes.base import Query
@@ -111,6 +113,48 @@ class Met:
         """Rows of items met by an event type that is accepted; a row may occur twice."""
         chosen = [rows for kind, rows in zip(self.types, self.rows, strict=True) if accepts(kind)]
         return np.concatenate(chosen) if chosen else np.empty(0, dtype=np.int32)
+
+
+@dataclass(frozen=True)
+class Past:
+    """Interactions from before the live history of the users: `rows` is int32, the model's row of each of
+    ``histories.items``, -1 where the model does not know it."""
+
+    histories: InteractionHistories
+    rows: Int32
+
+
+def gathered(
+    user: str | None,
+    live: History,
+    past: Sequence[Past],
+    row_of: Callable[[str], int | None],
+    by_name: bool,
+    window: int,
+    now: float,
+) -> Met:
+    """The items a user met, as the rows that `row_of` gives.
+
+    Args:
+        user: None: nobody in particular. live, past: where the user met them.
+        row_of: the row of an item, None: it has none.
+        by_name: those of `past`, too, are asked of `row_of`; else `past` has their rows.
+        window: see `met`. now: seconds.
+    """
+    kinds, times = list(live.type), live.time
+    rows = [row_of(item) for item in live.item]
+    for one in past:
+        item, time, event, _ = one.histories.of("" if user is None else user)
+        if not len(item) or (window and time[-1] < now - AWAY_SECONDS):
+            continue
+        names = [*one.histories.event_types, ""]  # number -1, no type, is the last
+        kinds = [names[number] for number in event.tolist()] + kinds
+        if by_name:
+            rows = [row_of(one.histories.items[number]) for number in item.tolist()] + rows
+        else:
+            rows = one.rows[item].tolist() + rows
+        times = np.concatenate([time, times])
+    return met(kinds, np.array([-1 if row is None else row for row in rows], dtype=np.int64), times, window)
 
 
 def met(
