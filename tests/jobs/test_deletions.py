@@ -20,6 +20,7 @@ from openpersonalize.jobs.deletions import (
     SolutionDeletion,
 )
 from openpersonalize.resources.store import Scope
+from openpersonalize.serving.tally import tally_key
 
 _numbers = itertools.count(1)
 
@@ -72,6 +73,7 @@ def test_solution_goes_with_its_versions_and_models(installation: Installation, 
         number = next(_numbers)
         arn = scope.arn(f"solution/s{number}")
         keys = [publish(installation, f"artifacts/{number}-{version}") for version in range(2)]
+        tally = publish(installation, tally_key(keys[0]))
         with scope.write() as tx:
             tx.add("solution", arn, f"s{number}", status="DELETE PENDING")
             for version, key in enumerate(keys):
@@ -84,7 +86,7 @@ def test_solution_goes_with_its_versions_and_models(installation: Installation, 
                     internal={"artifact": key},
                 )
             tx.add("solution-version", f"{arn}/x", "x", parent_arn=arn, status="CREATE FAILED")
-        staged.append((arn, keys))
+        staged.append((arn, [*keys, tally]))
         return lambda die_at=None: Rehearsal(installation, scope, "delete-solution", arn, die_at=die_at)
 
     for _ in moments(SolutionDeletion(), stage):

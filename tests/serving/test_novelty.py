@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from openpersonalize.serving import novelty
+from openpersonalize.serving.tally import TallyStore
+from openpersonalize.storage.objects import open_objects
 
 from .making import CATALOGUE, COLD, NOW, STREAM, Made
 
@@ -119,6 +121,70 @@ def test_repeated_event_ids_count_once(one):
     for user in ("u", "v"):
         one.event(user, COLD[0], event_id="same")
     assert seen(renewed(one), one, COLD[0]) == 1
+
+
+def test_a_later_start_reads_only_what_was_not_kept(one, monkeypatch):
+    monkeypatch.setattr(novelty, "KEPT_AFTER", 3)
+    store = TallyStore(open_objects(one.settings), "artifacts/trained")
+    begins = []
+    read = one.log.interactions
+
+    def noted(stream, schema, *, after, up_to):
+        begins.append(after)
+        return read(stream, schema, after=after, up_to=up_to)
+
+    monkeypatch.setattr(one.log, "interactions", noted)
+
+    def started(until=None):
+        made = novelty.Novelty(
+            one.log, STREAM, one.trained.artifact, one.items,
+            shown=one.recommendations.shown, now=lambda: one.time, until=until, kept=store,
+        )  # fmt: skip
+        made.advance()
+        return made.candidates
+
+    def known(candidates):
+        return newcomers(candidates), candidates.scale.tolist(), candidates.members.created.tolist()
+
+    one.event("u", COLD[0], impression=f"{COLD[1]}|new")
+    one.event("u", "new", time=NOW - 5)
+    early = one.log.position()
+    started()
+    assert store.load() is None  # too little to be worth it
+    for number in range(3):
+        one.event("u", "new", time=NOW + number)
+    first = started()
+    kept = store.load()
+    assert kept.position == one.log.position()
+    one.event("v", COLD[1])
+    one.event("v", "newer")
+    again = started()
+    assert begins == [0, 0, kept.position]
+    assert known(again) != known(first)
+    assert known(again) == known(renewed(one))  # which counted everything
+    assert seen(again, one, COLD[1]) == seen(renewed(one), one, COLD[1]) == 2
+    # Updates that ended before what was kept: counted again from the training on.
+    begins.clear()
+    assert newcomers(started(until=early)) == ["new"]
+    assert begins == [0]
+
+
+def test_counts_that_cannot_be_kept_cost_nothing_but_time(one, monkeypatch, caplog):
+    monkeypatch.setattr(novelty, "KEPT_AFTER", 1)
+    objects = open_objects(one.settings)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(objects, "stage", full)
+    made = novelty.Novelty(
+        one.log, STREAM, one.trained.artifact, one.items,
+        shown=None, now=lambda: one.time, kept=TallyStore(objects, "artifacts/trained"),
+    )  # fmt: skip
+    one.event("u", COLD[0])
+    made.advance()
+    assert seen(made.candidates, one, COLD[0]) == 1
+    assert "No space left" in caplog.text
 
 
 def test_it_is_due_once_a_period(one):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 
 from ..resources.store import Resource, Transaction
+from ..serving.tally import tally_key
 from .workflow import Job
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class SolutionDeletion(Deletion):
         for version in versions:
             if "artifact" in version.internal:
                 job.installation.objects.remove(version.internal["artifact"])
+                job.installation.objects.remove(tally_key(version.internal["artifact"]))
 
     def remove(self, tx: Transaction, resource: Resource) -> None:
         for version in tx.find("solution-version", parent_arn=resource.arn):

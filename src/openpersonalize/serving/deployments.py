@@ -40,6 +40,7 @@ from .deployment import Deployment, GroupData, Memory, Trained
 from .directory import CampaignEntry, DatasetEntry, Datasets, read_campaign, read_filter
 from .novelty import Novelty
 from .pulse import Pulse
+from .tally import TallyStore
 
 log = logging.getLogger(__name__)
 
@@ -275,6 +276,7 @@ class Deployments:
             refresh_seconds=installation.settings.item_refresh_seconds,
             grows=features.auto_update,
             until=entry.until,
+            kept=TallyStore(installation.objects, entry.artifact or ""),
         )
         novelty.advance()
         return novelty

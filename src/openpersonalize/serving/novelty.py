@@ -2,10 +2,11 @@
 came after training.
 
 Counts begin with what the artifact knows (`recipes.exposure`) and follow the live log as columns, chunk by
-chunk, in a thread beside the answers, every half second at most or every `item_refresh`. Items that the model
-does not know, put after training or met in streamed events, become *newcomers*: they stand behind the model's
-rows, row n + k being newcomer k. Like Amazon's automatic updates this goes on until a newer full version of
-the solution is there; up to `MOST_ITEMS` items are considered.
+chunk, in a thread beside the answers, every half second at most or every `item_refresh`. Now and then they
+are kept (`serving.tally`), so that a process that starts late does not read all since the training again.
+Items that the model does not know, put after training or met in streamed events, become *newcomers*: they
+stand behind the model's rows, row n + k being newcomer k. Like Amazon's automatic updates this goes on until
+a newer full version of the solution is there; up to `MOST_ITEMS` items are considered.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from ..recipes.artifact import Artifact
 from ..storage.idtable import IdTable
 from .catalogue import Catalogue
 from .ranked import BoolArray
+from .tally import Tally, TallyStore
 from .topk import FloatArray, Rows
 
 MOST_ITEMS = 750_000
@@ -35,6 +37,8 @@ DAY = 86_400
 CUT_OFFS_KEPT, MASKS_KEPT = 8, 64
 LEAST_SECONDS = 0.5
 """Shortest time from one look at the log to the next."""
+KEPT_AFTER = 200_000
+"""Counts are kept when so many events were counted since the last time: about a second's work."""
 REST = 10
 """A look that took long is followed by a rest so many times as long."""
 
@@ -141,8 +145,10 @@ class Novelty:
         refresh_seconds: float = 0.0,
         grows: bool = True,
         until: int | None = None,
+        kept: TallyStore | None = None,
     ) -> None:
-        """Begin where the version's training ended; nothing is read before the first `advance`.
+        """Begin where the version's training ended, or with what was kept; of the log nothing is read before
+        the first `advance`.
 
         Args:
             log: the live log. stream: the Interactions dataset's ARN.
@@ -150,6 +156,7 @@ class Novelty:
             shown: looks implicit impressions up; None: impressions do not count.
             now: the time. refresh_seconds: least time between two looks at the log.
             grows: whether newcomers join. until: see `Novelty`.
+            kept: where counts are kept between processes; None: nowhere.
         """
         self._log, self._stream, self._artifact = log, stream, artifact
         self._shown, self._now = shown, now
@@ -159,11 +166,13 @@ class Novelty:
         self.until = until
         exposure = artifact.exposure
         self._exposure = exposure
-        self._seen = exposure.interactions.astype(np.int64)
-        if shown is not None:
-            self._seen += exposure.passed_over
-        self._strangers = pl.DataFrame(schema=_MET)
-        self._position = artifact.position
+        self._kept, self._counted = kept, 0
+        tally = kept.load() if kept is not None else None
+        usable = tally is not None and dict(tally.strangers.schema) == _MET
+        if tally is None or not usable or (until is not None and tally.position > until):
+            nothing = np.zeros(len(artifact.items), dtype=np.int64)
+            tally = Tally(artifact.position, nothing, pl.DataFrame(schema=_MET))
+        self._position, self._since, self._strangers = tally.position, tally.since, tally.strangers
         self._due = 0.0
         self._lock = threading.Lock()
         self._outside: tuple[pl.DataFrame, int, int | None] | None = None
@@ -189,12 +198,19 @@ class Novelty:
                 chunks = self._log.interactions(self._stream, EVENTS, after=self._position, up_to=newest)
                 for chunk in chunks:
                     self._count(chunk.filter(~pl.col("#DUPLICATE")))
+                    self._counted += len(chunk)
                     self._position = max(self._position, int(chunk["#ARRIVAL"].max() or 0))  # type: ignore[arg-type]
                 self._position = newest
+                self._keep()
             members = self._members()
             if counted or members is not self.candidates.members:
                 self.candidates = self._candidates(members)
             self._due = max(self._due, self._now() + REST * max(0.0, self._now() - began))
+
+    def _keep(self) -> None:
+        if self._kept is not None and self._counted >= KEPT_AFTER:
+            self._kept.save(Tally(self._position, self._since, self._strangers))
+            self._counted = 0
 
     # -- counting
 
@@ -213,11 +229,11 @@ class Novelty:
             .collect()
         )
         counts = met.select("ITEM_ID", TIMES="EVENTS")
-        self._seen += times_by_row(counts, self._artifact.items)
+        self._since += times_by_row(counts, self._artifact.items)
         over = None
         if self._shown is not None:
             over = passed_over(shown(events, self._shown(self._unexplained(events))))
-            self._seen += times_by_row(over, self._artifact.items)
+            self._since += times_by_row(over, self._artifact.items)
         self._remember(met, over)
 
     @staticmethod
@@ -291,7 +307,9 @@ class Novelty:
         return Members(len(items), ids, columns, created, exposure.latest, unmet, vectors)
 
     def _candidates(self, members: Members) -> Candidates:
-        seen = self._seen
+        seen = self._since + self._exposure.interactions
+        if self._shown is not None:
+            seen += self._exposure.passed_over
         if len(members.ids):
             own = self._strangers.select("ITEM_ID", TIMES=pl.col("EVENTS") + pl.col("OVER"))
             seen = np.concatenate([seen, times_by_row(own, members.ids)])
