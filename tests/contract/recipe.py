@@ -83,6 +83,23 @@ class RecipeContract:
         queries = [question(sequences, user) for user in range(4)]
         assert np.array_equal(model.many(queries), np.stack([model.scores(query) for query in queries]))
 
+    def test_candidates_are_the_best_with_their_scores(self, model: Model, sequences: Sequences) -> None:
+        for query in (question(sequences, 0), question(sequences, 1, seen_excluded=True), nobody(sequences)):
+            scores = model.scores(query).astype(np.float64)
+            found = model.candidates(query, 5)
+            assert np.allclose(scores[found.rows], np.sort(scores)[::-1][:5], atol=1e-4)
+            assert np.allclose(found.scores, scores[found.rows], atol=1e-4)
+            assert found.log_total == pytest.approx(np.log(np.exp(scores).sum()), abs=1e-3)
+            everything = model.candidates(query, 1000)
+            assert sorted(everything.rows.tolist()) == list(range(len(scores)))
+            assert (np.diff(everything.scores) <= 0).all()
+
+    def test_scores_of_some_items_are_theirs(self, model: Model, sequences: Sequences) -> None:
+        rows = np.array([4, 0, 7])
+        for query in (question(sequences, 0), question(sequences, 1, seen_excluded=True), nobody(sequences)):
+            assert np.allclose(model.scores_at(query, rows), model.scores(query)[rows], atol=1e-4)
+            assert len(model.scores_at(query, rows[:0])) == 0
+
     def test_without_a_history_the_popular_items_in_order(self, model: Model, sequences: Sequences) -> None:
         scores = model.scores(nobody(sequences))
         assert np.argsort(-scores, kind="stable").tolist() == model.popular.tolist()
@@ -160,3 +177,8 @@ class RecipeContract:
         scores = model.scores(question(world, 0))
         assert (~model.scored).sum() == 2
         assert scores[~model.scored].max() < scores[model.scored].min()
+        query, cold = question(world, 0), np.flatnonzero(~model.scored)
+        assert not np.isin(cold, model.candidates(query, 1000, scored_only=True).rows).any()
+        some = np.concatenate((cold, np.flatnonzero(model.scored)[:3]))
+        found = model.scores_at(query, some)
+        assert found[:2].max() < found[2:].min()

@@ -52,3 +52,15 @@ def loyal(users: int = 60, seed: int = 0) -> Sequences:
         taken = rng.integers(0, 3, 12).tolist()
         rows += [(f"u{user:03}", f"i{own[one]:02}", start + 3600 * place) for place, one in enumerate(taken)]
     return sequences_of(rows)
+
+
+def topics(users: int = 600, topic: int = 40, count: int = 60, seed: int = 0) -> Sequences:
+    """Everybody walks through two of `count` topics of `topic` items, the first ones of each most often."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for user in range(users):
+        own, start = rng.integers(0, count, 2).tolist(), int(rng.integers(0, 30 * DAY))
+        for place in range(20):
+            item = int(topic * rng.random() ** 2)
+            rows.append((f"u{user:03}", f"t{own[place % 3 == 2]:03}-{item:02}", start + 600 * place))
+    return sequences_of(rows)

@@ -21,8 +21,9 @@ from openpersonalize.recipes.base import Configuration, Training, TrainingData
 from openpersonalize.recipes.exposure import Exposure
 from openpersonalize.recipes.registry import recipe as find_recipe
 from openpersonalize.serving.catalogue import Catalogue
-from openpersonalize.serving.deployment import Deployment, GroupData, Memory, Trained
+from openpersonalize.serving.deployment import Deployment, GroupData, Trained
 from openpersonalize.serving.novelty import Novelty
+from openpersonalize.serving.states import Memory
 from openpersonalize.settings import read_settings
 
 GROUP = "arn:aws:personalize:eu-west-1:000000000000:dataset-group/shop"

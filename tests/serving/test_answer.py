@@ -7,7 +7,7 @@ import pytest
 
 from openpersonalize.recipes.fused import FusedModel, Weights
 from openpersonalize.serving.answer import Promotion, Question, answer, rank
-from openpersonalize.serving.deployment import Memory
+from openpersonalize.serving.states import Memory
 
 from .making import CATALOGUE, COLD, GENRES, NOW, Made, encoder_of
 

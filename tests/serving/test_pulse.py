@@ -17,8 +17,9 @@ from openpersonalize.recipes.base import Query, Training, TrainingData
 from openpersonalize.recipes.fused import LIVE_EVENTS
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.registry import recipe as find_recipe
-from openpersonalize.serving.deployment import FRESH_SECONDS, Trained
+from openpersonalize.serving.deployment import Trained
 from openpersonalize.serving.pulse import Pulse
+from openpersonalize.serving.states import FRESH_SECONDS
 from openpersonalize.settings import read_settings
 
 from .making import SCHEMAS, STREAM

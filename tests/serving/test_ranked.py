@@ -79,12 +79,12 @@ def test_nothing_scored_chooses_nothing():
 
 def test_among_ranks_only_the_given_rows():
     scores = np.log(np.array([0.1, 0.2, 0.3, 0.4], dtype=np.float32))
-    order, values = among(scores, np.array([0, 3, 2]))
+    order, values = among(scores[[0, 3, 2]])
     assert order.tolist() == [1, 2, 0]
     assert values == pytest.approx([0.5, 0.375, 0.125])
 
 
 def test_among_keeps_the_given_order_of_equals():
-    order, values = among(np.zeros(5, dtype=np.float32), np.array([4, 1, 3]))
+    order, values = among(np.zeros(3, dtype=np.float32))
     assert order.tolist() == [0, 1, 2]
     assert sum(values) == pytest.approx(1, abs=1e-6)

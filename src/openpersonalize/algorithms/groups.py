@@ -27,8 +27,9 @@ import numpy as np
 import polars as pl
 
 from .coded import Columns, Value
-from .companion import Companion, Events, Float32, Float64, History, Int32, Int64
+from .companion import Companion, Events, Float32, Float64, History, Int32, Int64, Partial, different
 from .mapped import mapped
+from .sparse import Sparse
 
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 MOST_PAIRS = 5_000_000
@@ -164,16 +165,28 @@ class Groups(Companion):
 
     def feature(self, history: History) -> Float32:
         """See the class; 0 everywhere when nothing is known."""
-        known = history.profile if self.side == "profile" else history.context
         total = np.zeros(self.base.shape[1], dtype=np.float32)
+        for base, values in self._said(history):
+            total += base
+            for values_of in values:
+                total[values_of.columns] += values_of.values
+        return total
+
+    def partial(self, history: History) -> Partial:
+        """See `Companion.partial`."""
+        return _Said(self._said(history))
+
+    def _said(self, history: History) -> list[tuple[Float32, list[Sparse]]]:
+        """Of each column of which something is known: its base, and what its values add to it."""
+        known = history.profile if self.side == "profile" else history.context
+        found = []
         for column, base, first in zip(self.columns, self.base, self._first[:-1], strict=True):
             numbers = column.numbers(known[column.name]) if column.name in known else []
-            if numbers:
-                total += base
-            for number in numbers:
-                span = slice(int(self.ptr[first + number]), int(self.ptr[first + number + 1]))
-                total[self.item[span]] += self.gain[span] / np.float32(len(numbers))
-        return total
+            spans = [slice(int(self.ptr[first + one]), int(self.ptr[first + one + 1])) for one in numbers]
+            if spans:
+                share = np.float32(len(spans))
+                found.append((base, [Sparse(self.item[span], self.gain[span] / share) for span in spans]))
+        return found
 
     def save(self, folder: Path) -> None:
         """Four arrays, and the columns as JSON."""
@@ -196,6 +209,30 @@ class Groups(Companion):
             columns,
             *(mapped(folder / f"{name}.{part}.npy") for part in parts),
         )
+
+
+@dataclass(frozen=True)
+class _Said(Partial):
+    """See `Groups._said`."""
+
+    columns: list[tuple[Float32, list[Sparse]]]
+
+    def at(self, rows: Int64) -> Float32:
+        """See `Partial`."""
+        total = np.zeros(len(rows), dtype=np.float32)
+        for base, values in self.columns:
+            total += base[rows]
+            for one in values:
+                total += one.at(rows)
+        return total
+
+    def best(self, k: int) -> Int64:
+        """See `Partial`: of what values add."""
+        values = [one for _, some in self.columns for one in some]
+        if not values:
+            return np.empty(0, dtype=np.int64)
+        each = max(1, k // len(values))
+        return different(np.concatenate([one.best(each) for one in values]))
 
 
 def _parts(values: pl.Series) -> pl.DataFrame:

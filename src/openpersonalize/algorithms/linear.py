@@ -13,9 +13,19 @@ from typing import ClassVar
 
 import numpy as np
 
-from .companion import Companion, Events, Float32, History, Int32, Int64, standardised, zero_standardised
+from .companion import (
+    Companion,
+    Events,
+    Float32,
+    History,
+    Int32,
+    Int64,
+    different,
+    standardised,
+    zero_standardised,
+)
 from .meetings import distinct
-from .sparse import SparseRows, spans
+from .sparse import Sparse, SparseRows, spans, sparsely_standardised
 
 REGULARISATION = 300.0
 MOST_ITEMS = 4_000
@@ -61,11 +71,16 @@ class Linear(Companion):
 
     def feature(self, history: History) -> Float32:
         """See the class."""
-        return standardised(self.rows.scatter(np.unique(history.item[-RECENT:])))
+        return standardised(self.rows.scatter(different(history.item[-RECENT:])))
+
+    def partial(self, history: History) -> Sparse:
+        """See `Companion.partial`."""
+        columns, sums = self.rows.gather(different(history.item[-RECENT:]))
+        return sparsely_standardised(columns, sums, self.rows.n)
 
     def unmet(self, history: History) -> float:
         """See `Companion.unmet`."""
-        return zero_standardised(self.rows.scatter(np.unique(history.item[-RECENT:])))
+        return zero_standardised(self.rows.scatter(different(history.item[-RECENT:])))
 
     def save(self, folder: Path) -> None:
         """The table."""

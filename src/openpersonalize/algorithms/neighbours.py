@@ -14,10 +14,20 @@ from typing import ClassVar
 
 import numpy as np
 
-from .companion import Companion, Events, Float32, History, Int32, Int64, standardised, zero_standardised
+from .companion import (
+    Companion,
+    Events,
+    Float32,
+    History,
+    Int32,
+    Int64,
+    different,
+    standardised,
+    zero_standardised,
+)
 from .linear import RECENT, ranges
 from .meetings import distinct, user_blocks
-from .sparse import PAIRS, SparseRows, join, spans, strongest, summed
+from .sparse import PAIRS, Sparse, SparseRows, join, spans, sparsely_standardised, strongest, summed
 
 K1, B = 100.0, 0.8
 TOP = 100
@@ -43,11 +53,16 @@ class Neighbours(Companion):
 
     def feature(self, history: History) -> Float32:
         """See the class."""
-        return standardised(self.rows.scatter(np.unique(history.item[-RECENT:])))
+        return standardised(self.rows.scatter(different(history.item[-RECENT:])))
+
+    def partial(self, history: History) -> Sparse:
+        """See `Companion.partial`."""
+        columns, sums = self.rows.gather(different(history.item[-RECENT:]))
+        return sparsely_standardised(columns, sums, self.rows.n)
 
     def unmet(self, history: History) -> float:
         """See `Companion.unmet`."""
-        return zero_standardised(self.rows.scatter(np.unique(history.item[-RECENT:])))
+        return zero_standardised(self.rows.scatter(different(history.item[-RECENT:])))
 
     def save(self, folder: Path) -> None:
         """The table."""

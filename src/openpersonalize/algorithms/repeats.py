@@ -15,6 +15,7 @@ import numpy as np
 
 from .companion import Companion, Events, Float32, Float64, History, Int16, Int32, Int64
 from .meetings import user_blocks
+from .sparse import Sparse
 
 AGES = 14
 """Buckets of the number of events since: 0, 1-2, 3-6, 7-14 and so on."""
@@ -53,15 +54,15 @@ class Repeats(Companion):
 
     def feature(self, history: History) -> Float32:
         """See the class."""
-        values = np.zeros(self.n, dtype=np.float32)
+        return _written_out(self.partial(history), self.n)
+
+    def partial(self, history: History) -> Sparse:
+        """See `Companion.partial`."""
         items, last, times = _last_met(history.item)
-        if len(items):
-            age = np.log2(len(history.item) - last).astype(np.int64)
-            kind = np.minimum(history.event[last].astype(np.int64), len(self.table) - 2)
-            values[items] = self.table[
-                kind, np.searchsorted(_TIMES_EDGES, times, side="right"), np.minimum(age, AGES - 1)
-            ]
-        return values
+        age = np.log2(len(history.item) - last).astype(np.int64)
+        kind = np.minimum(history.event[last].astype(np.int64), len(self.table) - 2)
+        often = np.searchsorted(_TIMES_EDGES, times, side="right")
+        return Sparse(items, self.table[kind, often, np.minimum(age, AGES - 1)])
 
     def save(self, folder: Path) -> None:
         """One array and the number of items."""
@@ -89,12 +90,14 @@ class Own(Companion):
 
     def feature(self, history: History) -> Float32:
         """See the class."""
-        values = np.zeros(self.n, dtype=np.float32)
-        if len(history.item):
-            fade = np.exp2((history.time - history.time[-1]) / self.half_life)
-            items, place = np.unique(history.item, return_inverse=True)
-            values[items] = np.log1p(20.0 * np.bincount(place, weights=fade))
-        return values
+        return _written_out(self.partial(history), self.n)
+
+    def partial(self, history: History) -> Sparse:
+        """See `Companion.partial`."""
+        fade = np.exp2((history.time - history.time[-1:]) / self.half_life)
+        items, place = np.unique(history.item, return_inverse=True)
+        often = np.bincount(place, weights=fade, minlength=len(items))
+        return Sparse(items, np.log1p(20.0 * often).astype(np.float32))
 
     def save(self, folder: Path) -> None:
         """Two numbers."""
@@ -105,6 +108,12 @@ class Own(Companion):
         """Read what `save` wrote."""
         state = json.loads((folder / f"{name}.json").read_text())
         return cls(state["half_life"], state["items"])
+
+
+def _written_out(feature: Sparse, n: int) -> Float32:
+    values = np.zeros(n, dtype=np.float32)
+    values[feature.columns] = feature.values
+    return values
 
 
 def _count(ptr: Int64, item: Int32, kind: Int16, horizon: int, hits: Float64, trials: Float64) -> int:

@@ -9,11 +9,45 @@ from pathlib import Path
 
 import numpy as np
 
-from .companion import Float32, Float64, Int32, Int64
+from .companion import Float32, Float64, Int32, Int64, Partial, largest
 from .mapped import mapped
 
 PAIRS = 1_000_000
 """Pairs counted at a time: 8 bytes each, sorted in place."""
+
+_PLACE_BITS = 31
+
+
+@dataclass(frozen=True)
+class Sparse(Partial):
+    """A feature that is alike for nearly all items: `values` float32[m] at `columns` int[m], ascending, and
+    `rest` elsewhere."""
+
+    columns: Int32 | Int64
+    values: Float32
+    rest: float = 0.0
+
+    def at(self, rows: Int64) -> Float32:
+        """See `Partial`."""
+        if not len(self.columns):
+            return np.full(len(rows), self.rest, dtype=np.float32)
+        place = self.columns.searchsorted(rows)
+        place[place == len(self.columns)] = 0
+        return np.where(self.columns[place] == rows, self.values[place], self.rest)
+
+    def best(self, k: int) -> Int64:
+        """See `Partial`."""
+        return self.columns[largest(self.values, k)].astype(np.int64)
+
+
+def sparsely_standardised(columns: Int64, sums: Float64, n: int) -> Sparse:
+    """`standardised` of n values of which all but these are 0."""
+    mean = sums.sum() / n
+    deviation = np.sqrt(max(sums @ sums / n - mean * mean, 0.0))
+    if deviation <= 1e-12:
+        return Sparse(columns[:0], np.empty(0, dtype=np.float32))
+    values = (sums - mean) / deviation
+    return Sparse(columns, values.astype(np.float32), float(-mean / deviation))
 
 
 @dataclass(frozen=True)
@@ -40,6 +74,19 @@ class SparseRows:
         if weights is not None:
             value *= np.repeat(weights, [b - a for a, b in zip(starts, ends, strict=True)])
         return np.bincount(col, weights=value, minlength=self.n).astype(np.float32)
+
+    def gather(self, rows: Int32, weights: Float32 | None = None) -> tuple[Int64, Float64]:
+        """`scatter` without an array of n: the columns that occur, ascending, and their sums."""
+        ends = zip(self.ptr[rows].tolist(), self.ptr[rows + 1].tolist(), strict=True)
+        spans = [slice(start, end) for start, end in ends]
+        if not spans:
+            return np.empty(0, dtype=np.int64), np.empty(0)
+        value = np.concatenate([self.value[span] for span in spans])
+        if weights is not None:
+            value *= np.repeat(weights, [span.stop - span.start for span in spans])
+        keys = np.concatenate([self.col[span] for span in spans]).astype(np.int64) << _PLACE_BITS
+        keys |= np.arange(len(keys))
+        return summed(keys, value.astype(np.float64), _PLACE_BITS)
 
     def renumbered(self, before: Int32) -> SparseRows:
         """The rows of another catalogue.

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from .companion import Companion, Events, Float32, Float64, History, Int32, Int64
 from .meetings import counts
-from .sparse import PAIRS, SparseRows, join, spans, strongest, summed
+from .sparse import PAIRS, Sparse, SparseRows, join, spans, strongest, summed
 
 REACH = 20
 FADE = 0.85
@@ -56,14 +56,19 @@ class Transitions(Companion):
 
     def feature(self, history: History) -> Float32:
         """See the class."""
-        items = history.item[-RECENT:]
-        weights = AGE_FADE ** np.arange(len(items) - 1, -1, -1, dtype=np.float32)
-        mass = self.rows.scatter(items, weights)
+        mass = self.rows.scatter(*_newest(history))
         total = float(mass.sum())
         if total > 0:
             mass *= np.float32(len(mass) / total)
         mass += OFFSET
         return np.log(mass, out=mass)
+
+    def partial(self, history: History) -> Sparse:
+        """See `Companion.partial`."""
+        columns, mass = self.rows.gather(*_newest(history))
+        total = mass.sum()
+        share = mass * (self.rows.n / total) if total > 0 else mass
+        return Sparse(columns, np.log(share + OFFSET).astype(np.float32), float(np.log(OFFSET)))
 
     def unmet(self, history: History) -> float:
         """See `Companion.unmet`."""
@@ -77,6 +82,12 @@ class Transitions(Companion):
     def load(cls, folder: Path, name: str) -> Transitions:
         """Map what `save` wrote."""
         return cls(SparseRows.load(folder, name))
+
+
+def _newest(history: History) -> tuple[Int32, Float32]:
+    """The items that count, and how much each does."""
+    items = history.item[-RECENT:]
+    return items, AGE_FADE ** np.arange(len(items) - 1, -1, -1, dtype=np.float32)
 
 
 class _Counting:

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -205,6 +205,22 @@ class Query:
     session: Session | None = None
 
 
+class Shortlist(NamedTuple):
+    """What `Model.candidates` found.
+
+    Attributes:
+        rows: int64[m], best first. scores: float32[m], theirs, exactly.
+        log_total: the log of the sum of exp of the scores of all items (those with interactions, if only they
+            were asked for), or an estimate of it.
+        low: the mean of these scores less their standard deviation, or an estimate of it.
+    """
+
+    rows: Int64
+    scores: Float32
+    log_total: float
+    low: float
+
+
 class Model(ABC):
     """A trained recipe. Immutable but for `observe`, and safe to ask from several threads.
 
@@ -231,6 +247,36 @@ class Model(ABC):
     def many(self, queries: Sequence[Query]) -> Float32:
         """float32[len(queries), n]: the scores of several queries. Ask in chunks: the answer is dense."""
         return np.stack([self.scores(query) for query in queries])
+
+    @property
+    def indexed(self) -> bool:
+        """Whether `candidates` and `scores_at` take much less than `scores`: serving then asks them."""
+        return False
+
+    def candidates(self, query: Query, n: int, scored_only: bool = False) -> Shortlist:
+        """The best `n` items, or nearly so: where a model looks at a part of its catalogue only, some of the
+        last of them may be others than the best. Each has the score that `scores` gives it, but for rounding.
+        Fewer than `n` only where there are not more. By default all items are scored.
+
+        Args:
+            scored_only: leave out the items without interactions at training.
+        """
+        scores = self.scores(query)
+        rows = np.flatnonzero(self.scored) if scored_only else np.arange(len(scores))
+        scores = scores[rows]
+        if not len(rows):
+            return Shortlist(rows, scores, 0.0, 0.0)
+        bound = np.partition(scores, -n)[-n] if n < len(scores) else scores.min()
+        best = np.flatnonzero(scores >= bound)
+        best = best[np.argsort(-scores[best], kind="stable")[:n]]
+        most = scores[best[0]]
+        log_total = float(most) + float(np.log(np.exp(scores - most).sum(dtype=np.float64)))
+        return Shortlist(rows[best], scores[best], log_total, float(scores.mean() - scores.std()))
+
+    def scores_at(self, query: Query, rows: Int64) -> Float32:
+        """float32[len(rows)], of these different items what `scores` gives, but for rounding; those of which
+        nothing is known are behind the others of them."""
+        return self.scores(query)[rows]
 
     def newcomers(self, records: pl.DataFrame) -> Float32 | None:
         """float32[m, d], vectors of m items that came after training, from their records in the Items dataset

@@ -17,8 +17,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import polars as pl
 
-from ..algorithms.companion import Companion
-from ..algorithms.encoder import Encoder
+from ..algorithms.companion import Companion, Partial, different
+from ..algorithms.encoder import Encoder, Products
 from ..algorithms.groups import Groups
 from ..algorithms.linear import Linear
 from ..algorithms.mapped import mapped
@@ -28,9 +28,10 @@ from ..algorithms.recent import Recent
 from ..algorithms.repeats import Own, Repeats
 from ..algorithms.transitions import Transitions
 from ..storage.idtable import IdTable
-from .base import Float32, Int32, Int64, Model, Query
+from .base import Bools, Float32, Int32, Int64, Model, Query, Shortlist
 from .cold_users import known_sides
 from .item_features import ItemFeatures
+from .pool import Pool
 
 Plan: TypeAlias = tuple[tuple[Companion, np.float32], ...]
 """Members and what they weigh."""
@@ -42,6 +43,9 @@ KINDS = {
 """Companions by kind, for opening a saved model."""
 
 _BLOCK = 65_536
+
+REACH, LEAST = 2, 512
+"""Candidates that each member names for each item wanted, and at least."""
 
 LIVE_EVENTS = 100
 """Live events that must have come before popularity follows them: until then its clock stands where training
@@ -85,6 +89,7 @@ class FusedModel(Model):
         reward_weight: float = 0.0,
         pause: int = 0,
         vocabulary: ItemFeatures | None = None,
+        look: int = 0,
     ) -> None:
         """Put together.
 
@@ -98,6 +103,7 @@ class FusedModel(Model):
             pause: seconds between the last event and the end of training: recent popularity goes on from
             there.
             vocabulary: of the features that the encoder was trained with.
+            look: items of the encoder's index that a question looks at; 0: all items are scored.
         """
         self.items = items
         self.popularity = popularity
@@ -115,6 +121,8 @@ class FusedModel(Model):
             blocks = np.split(self._unscored, range(_BLOCK, len(self._unscored), _BLOCK))
             known = np.concatenate([encoder.items[some].any(axis=1) for some in blocks])
             self._unknown = self._unscored[~known]
+        self.look = look
+        self._pools: dict[tuple[bool, bool], Pool] = {}
         self._begun: dict[bool, tuple[list[Float32], Float32]] = {}
         self._tie = np.empty(len(popularity), dtype=np.float32)
         self._tie[popular] = np.linspace(1e-3, 0.0, len(popular), dtype=np.float32)
@@ -161,7 +169,7 @@ class FusedModel(Model):
             if not plan:
                 return total
         else:
-            total = self._beginning(query)
+            total = self._everybody(query).copy()
             plan = tuple(pair for pair in plan if not pair[0].same)
         for member, weight in plan:
             total += weight * member.feature(query)
@@ -170,8 +178,8 @@ class FusedModel(Model):
             total[last] = total.min() - 1
         return total
 
-    def _beginning(self, query: Query) -> Float32:
-        """The part of the sum that is the same for everybody at a moment; a copy."""
+    def _everybody(self, query: Query) -> Float32:
+        """The part of the sum that is the same for everybody at a moment."""
         pairs = [pair for pair in self._plans[query.seen_excluded] if pair[0].same]
         features = [member.feature(query) for member, _ in pairs]
         kept = self._begun.get(query.seen_excluded)
@@ -180,22 +188,78 @@ class FusedModel(Model):
             for (_, weight), feature in zip(pairs, features, strict=True):
                 total += weight * feature
             kept = self._begun[query.seen_excluded] = features, total
-        return kept[1].copy()
+        return kept[1]
+
+    @property
+    def indexed(self) -> bool:
+        """See `Model.indexed`: where `index` found that it is good enough."""
+        return self.look > 0
+
+    def candidates(self, query: Query, n: int, scored_only: bool = False) -> Shortlist:
+        """See `Model.candidates`: those that the encoder's index finds, that other members name, and that
+        lead for everybody now; all of them scored in full. Users without events, and answers with an
+        objective, have the whole catalogue scored."""
+        if not self.indexed or not len(query.item):
+            return super().candidates(query, n, scored_only)
+        everybody = self._everybody(query)
+        pool = self._pool(query, scored_only)
+        leaders, prior = pool.moment(everybody)
+        parts = self._parts(query)
+        reach = max(REACH * n, LEAST)
+        found = [leaders[:reach]]
+        for part, weight in parts:
+            if isinstance(part, Products) and part.cells is not None:
+                found.append(part.cells.best(part.vector * weight, reach, self.look, prior))
+            else:
+                found.append(part.best(reach))
+        rows = different(np.concatenate(found))
+        rows = rows[pool.allowed[rows]]
+        scores = _summed(everybody, parts, np.concatenate((rows, pool.sample)))
+        return pool.shortlist(rows, scores[: len(rows)], scores[len(rows) :], n)
+
+    def scores_at(self, query: Query, rows: Int64) -> Float32:
+        """See `Model.scores_at`."""
+        if not self.indexed or not len(query.item):
+            return super().scores_at(query, rows)
+        total = _summed(self._everybody(query), self._parts(query), rows)
+        allowed = self._pool(query, False).allowed[rows]
+        if not allowed.all():
+            total[~allowed] = total.min() - 1
+        return total
+
+    def _parts(self, query: Query) -> list[tuple[Partial, np.float32]]:
+        """The features that are not everybody's, and their weights."""
+        return [(one.partial(query), weight) for one, weight in self._plan(query) if not one.same]
+
+    def _pool(self, query: Query, scored_only: bool) -> Pool:
+        key = query.seen_excluded, scored_only
+        found = self._pools.get(key)
+        if found is None:
+            others = self._unscored if scored_only else self._last(query)
+            allowed = np.ones(len(self.scored), dtype=np.bool_)
+            allowed[others] = False
+            cells = None if self.encoder is None else self.encoder.cells
+            found = self._pools[key] = Pool(allowed, cells, 0 if scored_only else len(others))
+        return found
 
     def scores_of(self, query: Query, vectors: Float32) -> Float32:
         """See `Model.scores_of`: the encoder by the vectors, the others as of items that nobody met."""
-        relevance = self._relevance(query)
         plan, encoder = self._plan(query), self.encoder
-        total = np.full(len(vectors), relevance.min() - 1, dtype=np.float32)
-        known = np.flatnonzero(vectors.any(axis=1))
         weight = next((weight for one, weight in plan if one is encoder), None)
+        total = np.empty(len(vectors), dtype=np.float32)
+        known: Bools = np.zeros(len(vectors), dtype=np.bool_)
         if encoder is not None and weight is not None and len(query.item):
+            known = np.asarray(vectors.any(axis=1))
             level = sum(float(weight) * one.unmet(query) for one, weight in plan if one is not encoder)
             total[known] = weight * encoder.feature_of(query, vectors[known]) + np.float32(level)
-        if self.reward is not None and self.reward_weight and self.scored.any():
-            # As `scores` blends them, with an objective of 0.
-            total -= relevance[self.scored].min()
-            total *= np.float32(1 - self.reward_weight)
+        rewarded = self.reward is not None and self.reward_weight and self.scored.any()
+        if rewarded or not known.all():
+            relevance = self._relevance(query)
+            total[~known] = relevance.min() - 1
+            if rewarded:
+                # As `scores` blends them, with an objective of 0.
+                total -= relevance[self.scored].min()
+                total *= np.float32(1 - self.reward_weight)
         return total
 
     def _plan(self, query: Query) -> Plan:
@@ -276,6 +340,7 @@ class FusedModel(Model):
             "reward_weight": self.reward_weight if self.reward is not None else None,
             "pause": self.pause,
             "vocabulary": self.vocabulary is not None,
+            "look": self.look,
         }
         if self.vocabulary is not None:
             self.vocabulary.save(folder)
@@ -296,4 +361,13 @@ class FusedModel(Model):
             state["reward_weight"] or 0.0,
             state.get("pause", 0),
             ItemFeatures.load(folder) if state.get("vocabulary") else None,
+            state.get("look", 0),
         )
+
+
+def _summed(everybody: Float32, parts: list[tuple[Partial, np.float32]], rows: Int64) -> Float32:
+    """The full sum of these items."""
+    total: Float32 = everybody[rows]
+    for part, weight in parts:
+        total += weight * part.at(rows)
+    return total

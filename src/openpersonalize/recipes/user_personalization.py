@@ -30,6 +30,7 @@ from .base import Configuration, Float32, Model, Objective, Recipe, Training, Tr
 from .cold_users import SIDES, groups, weigh_cold_users
 from .fused import FusedModel, Weights
 from .incremental import Earlier, carried_over, features_of
+from .indexing import index
 from .item_features import ItemFeatures
 from .validation import Aim, Cut, aim_of, cut, question
 
@@ -67,7 +68,9 @@ class UserPersonalization(Recipe):
         users, order = by_users(sequences.ptr, sequences.item, len(sequences.items))
         reward, share = rewards(data, configuration.objective)
         pause = since_the_last(sequences, training.moment)
-        return FusedModel(sequences.items, users, order, members, weights, reward, share, pause, vocabulary)
+        model = FusedModel(sequences.items, users, order, members, weights, reward, share, pause, vocabulary)
+        index(model, sequences, training)
+        return model
 
     def update(
         self, data: TrainingData, configuration: Configuration, training: Training, earlier: Earlier
@@ -101,7 +104,9 @@ class UserPersonalization(Recipe):
         users, order = by_users(sequences.ptr, sequences.item, n)
         reward, share = rewards(data, configuration.objective)
         pause = since_the_last(sequences, training.moment)
-        return FusedModel(sequences.items, users, order, members, weights, reward, share, pause, vocabulary)
+        model = FusedModel(sequences.items, users, order, members, weights, reward, share, pause, vocabulary)
+        index(model, sequences, training)
+        return model
 
     def load(self, folder: Path, items: IdTable) -> FusedModel:
         """Open a saved model."""

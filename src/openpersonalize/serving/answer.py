@@ -11,11 +11,12 @@ from msgspec import UNSET, UnsetType
 
 from ..filters.compiler import BoundFilter
 from ..recipes.configuration import Exploration
-from .deployment import Deployment, UserState
+from .deployment import Deployment
 from .exploration import explore, room
 from .novelty import Members
 from .promotions import merge, promoted_count
 from .ranked import BoolArray, Chosen, Sieve, among, choose, softmax_at
+from .states import UserState
 from .topk import Rows
 
 POPULAR, PROMOTED, EXPLORED = "Popular item", "Promoted item", "Exploration"
@@ -96,7 +97,7 @@ def _filled(
 ) -> Chosen:
     """The best `count` rows; a recipe that scores a part of the catalogue fills up with the popular rest."""
     ranked = deployment.ranked(state, seen_excluded)
-    chosen = choose(ranked, sieve, count, lambda: deployment.scores(state, seen_excluded))
+    chosen = choose(ranked, sieve, count, lambda: deployment.scores_within(state, seen_excluded, sieve))
     missing = count - len(chosen.rows)
     if missing and deployment.recipe.features.reasons:
         chosen.rows.extend(sieve.rows(deployment.trained.placeholders)[:missing])
@@ -259,12 +260,13 @@ def rank(
     state = deployment.state(user, deployment.situation(context or {}))
     if chosen is not None:
         chosen = deployment.decided(chosen, state)
-    all_scores = deployment.scores(state, chosen is not None and chosen.excludes_interactions)
+    seen_excluded = chosen is not None and chosen.excludes_interactions
     distinct = list(dict.fromkeys(items))
     row_of, scored = deployment.trained.row_of, deployment.trained.model.scored
     known = {item: row for item in distinct if (row := row_of(item)) is not None}
     places = [item for item, row in known.items() if scored[row]]
-    order, scores = among(all_scores, np.array([known[item] for item in places], dtype=np.int64))
+    rows = np.array([known[item] for item in places], dtype=np.int64)
+    order, scores = among(deployment.scores_at(state, seen_excluded, rows))
     ranking = [Entry(places[place], score) for place, score in zip(order.tolist(), scores, strict=True)]
     with_scores = set(places)
     ranking += [Entry(item) for item in distinct if item not in with_scores]

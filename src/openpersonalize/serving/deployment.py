@@ -8,9 +8,9 @@ the deployments of a process share, bounded by bytes.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,16 +18,17 @@ from ..algorithms.companion import Session
 from ..datasets.columns import ColumnSet
 from ..datasets.histories import InteractionHistories
 from ..events.follower import Follower
-from ..events.history import EMPTY, History
+from ..events.history import EMPTY
 from ..filters.compiler import BoundFilter
 from ..recipes.artifact import Artifact
 from ..recipes.base import Query, Recipe
 from .catalogue import Catalogue, Value
-from .exploration import Panel, neutral, panel_of
+from .exploration import Panel, low_of, neutral, panel_of
 from .history import NOTHING, Int32, Met, Past, Recent, gathered
 from .kept import Kept
 from .novelty import Candidates, Members, Novelty
-from .ranked import EVERYTHING, GOES, BoolArray, Ranked, Sieve, bias_of
+from .ranked import EVERYTHING, GOES, HEAD, BoolArray, Ranked, Sieve, bias_of
+from .states import Memory, Situation, UserState, Vector, until
 from .topk import FloatArray, Rows
 
 STATIC_BYTES = 64 * 1024 * 1024
@@ -36,54 +37,12 @@ STATIC_BYTES = 64 * 1024 * 1024
 AT_ONCE = 20
 """Entries of the log that are looked through for records while the others wait: about 3 ms."""
 
-FRESH_SECONDS = 300
-"""Models may weigh how long ago things happened, so scores are worked out anew in every such span of the
-clock. They are those of its end: within a span the same question has the same answer, in every process."""
+NARROW = 16
+"""A filter that leaves fewer than one in so many of a large catalogue has those scored alone."""
 
-Situation: TypeAlias = tuple[tuple[str, str | float], ...]
-"""Columns with their values, in order of their names."""
+Answer = TypeVar("Answer")
 
 _serials = itertools.count()
-
-
-@dataclass(slots=True)
-class UserState:
-    """What is known of one user at one state of the history.
-
-    Attributes:
-        user: None for nobody in particular. live: the streamed events, as of `position` of the live log.
-        until: seconds; the scores are to be worked out anew from then on.
-        ranked: under the ordinary weights, and under those for answers without the items met.
-        idle: known to have no event that counts, and nothing known that counts, so that everybody's order in
-        the situation is the user's.
-        dropped: rows that a filter drops, by filter.
-        panels: who draws in exploration, by the weights and the oldest age; met_new: newcomers met.
-        situation: what the model recognises of the request's context.
-    """
-
-    user: str | None
-    live: History
-    until: int
-    position: int = 0
-    ranked: list[Ranked | None] = field(default_factory=lambda: [None, None])
-    idle: bool = False
-    met: Met | None = None
-    dropped: dict[Hashable, frozenset[int]] = field(default_factory=dict)
-    panels: dict[tuple[bool, float], Panel] = field(default_factory=dict)
-    met_new: tuple[Members, Met] | None = None
-    situation: Situation = ()
-
-    @property
-    def size(self) -> int:
-        """About how many bytes it takes."""
-        total = 400 + self.live.nbytes
-        total += sum(one.size for one in self.ranked if one is not None)
-        if self.met is not None:
-            total += sum(rows.nbytes + 200 for rows in self.met.rows)
-        if self.met_new is not None:
-            total += sum(rows.nbytes + 200 for rows in self.met_new[1].rows)
-        total += sum(panel.size for panel in self.panels.values())
-        return total + sum(300 + 80 * len(rows) for rows in self.dropped.values())
 
 
 class Trained:
@@ -117,33 +76,6 @@ class Trained:
         profiles = self.artifact.profiles
         found = {} if profiles is None else profiles.find(user)
         return self.model.recognised(found, {})[0] if found else {}
-
-
-class Vector(NamedTuple):
-    """A user's scores, for the answers that the kept head of the order is too short for.
-
-    newest, until: the `UserState` they belong to.
-    hidden: the scores of the rows that the recipe gives none (`Trained.unscored`), for exploration.
-    """
-
-    newest: int
-    until: int
-    scores: FloatArray
-    hidden: FloatArray | None = None
-
-
-class Memory:
-    """What is kept about users, for all deployments of a process.
-
-    Half of `budget` bytes for states (a few KB a user), a quarter each for score vectors (4 bytes an item)
-    and for what models go on from when a user does something (`Query.session`), least recently used ones
-    going first.
-    """
-
-    def __init__(self, budget: int) -> None:
-        self.states: Kept[UserState] = Kept(budget // 2, lambda state: state.size)
-        self.vectors: Kept[Vector] = Kept(budget // 4, _vector_size)
-        self.sessions: Kept[Session] = Kept(budget // 4, lambda session: session.nbytes)
 
 
 @dataclass(frozen=True)
@@ -202,7 +134,7 @@ class Deployment:
         self._window = window
         self._serial = next(_serials)
         self._static: Kept[tuple[BoolArray | None, FloatArray | None]] = Kept(STATIC_BYTES, _static_size)
-        self._nobody = UserState(None, EMPTY, _until(now()))
+        self._nobody = UserState(None, EMPTY, until(now()))
 
     # -- what is known
 
@@ -238,7 +170,7 @@ class Deployment:
         now = self._now()
         if user is None and not situation:
             if self._nobody.until <= now:
-                self._nobody = UserState(None, EMPTY, _until(now))
+                self._nobody = UserState(None, EMPTY, until(now))
             return self._nobody
         key = (self._serial, user, situation)
         state = self._memory.states.get(key)
@@ -246,7 +178,7 @@ class Deployment:
             return state
         live = EMPTY if user is None else self._follower.history(self.group.stream, user)
         if state is None or state.live.newest != live.newest or state.until <= now:
-            state = UserState(user, live, _until(now), situation=situation)
+            state = UserState(user, live, until(now), situation=situation)
             self._memory.states.put(key, state)
         state.position = self._position
         return state
@@ -263,12 +195,30 @@ class Deployment:
         found = state.ranked[seen_excluded]
         if found is not None:
             return found
-        scores = self.scores(state, seen_excluded)
-        if state.idle:
-            return self.ranked(self.state(None, state.situation), seen_excluded)
-        found = state.ranked[seen_excluded] = Ranked.of(scores)
+        query = self._indexed_query(state, seen_excluded)
+        if query is not None:
+            found = self._shortlisted(query, state.user)
+        else:
+            scores = self.scores(state, seen_excluded)
+            if state.idle:
+                return self.ranked(self.state(None, state.situation), seen_excluded)
+            found = Ranked.of(scores)
+        state.ranked[seen_excluded] = found
         self._grew(state)
         return found
+
+    def _shortlisted(self, query: Query, user: str | None) -> Ranked:
+        """The beginning of the order of a catalogue too large to be scored for every user."""
+        # Room for the items met, which a filter is going to drop.
+        wanted = HEAD + (min(len(query.item), HEAD) if query.seen_excluded else 0)
+        scored_only = self.trained.unscored is not None
+        short = self._asked(query, user, lambda one: self.trained.model.candidates(one, wanted, scored_only))
+        return Ranked.short(short.rows, short.scores, short.log_total, short.low, wanted)
+
+    def _indexed_query(self, state: UserState, seen_excluded: bool) -> Query | None:
+        """The question of a user with events to a model with an index; None: all is scored."""
+        query = self._query(state, seen_excluded) if self.trained.model.indexed else None
+        return query if query is not None and len(query.item) else None
 
     def scores(self, state: UserState, seen_excluded: bool) -> FloatArray:
         """float32[n] log-scores, -inf on rows that the recipe gives none. Shared: not to be written into."""
@@ -280,7 +230,7 @@ class Deployment:
         if query is None:
             state.idle = True
             return self.scores(self.state(None, state.situation), seen_excluded)
-        scores, hidden = self._asked(query, state.user), None
+        scores, hidden = self._asked(query, state.user, self.trained.model.scores), None
         if self.trained.unscored is not None:
             hidden = scores[self.trained.unscored]
             scores[self.trained.unscored] = GOES
@@ -297,13 +247,13 @@ class Deployment:
         key = (seen_excluded, cut_off_days)
         found = state.panels.get(key)
         if found is None or found.members is not members:
-            scores = self.scores(state, seen_excluded)
             found = state.panels[key] = panel_of(
                 members,
                 members.eligible(cut_off_days),
                 ranked,
-                scores,
-                lambda: self._all_scores(state, seen_excluded, scores),
+                low_of(self.scores(state, seen_excluded)) if ranked.low is None else ranked.low,
+                lambda rows: self.scores_at(state, seen_excluded, rows),
+                lambda rows: self._all_scores_at(state, seen_excluded, rows),
                 lambda numbers, low: self.newcomers(state, seen_excluded, members, numbers, low),
                 self.chance,
             )
@@ -322,14 +272,38 @@ class Deployment:
             found[known] = self.trained.model.scores_of(query, vectors[known])
         return found
 
-    def _all_scores(self, state: UserState, seen_excluded: bool, scores: FloatArray) -> FloatArray:
-        """`scores` with those of the rows that the recipe gives none in an answer."""
+    def scores_at(self, state: UserState, seen_excluded: bool, rows: Rows) -> FloatArray:
+        """float32[len(rows)]: `scores` of some different rows."""
+        query = self._indexed_query(state, seen_excluded)
+        if query is None:
+            return self.scores(state, seen_excluded)[rows]
+        found = self._asked(query, state.user, lambda one: self.trained.model.scores_at(one, rows))
+        if self.trained.unscored is not None:
+            found[~self.trained.model.scored[rows]] = GOES
+        return found
+
+    def scores_within(self, state: UserState, seen_excluded: bool, sieve: Sieve) -> FloatArray:
+        """`scores` on the rows that a sieve leaves; on the others anything. Never from candidates."""
+        if sieve.keep is not None and self.trained.model.indexed:
+            rows = np.flatnonzero(sieve.keep)
+            if len(rows) < len(sieve.keep) // NARROW:
+                found = np.full(len(sieve.keep), GOES)
+                found[rows] = self.scores_at(state, seen_excluded, rows)
+                return found
+        return self.scores(state, seen_excluded)
+
+    def _all_scores_at(self, state: UserState, seen_excluded: bool, rows: Rows) -> FloatArray:
+        """`scores_at` with the scores of rows that the recipe gives none in an answer."""
+        query = self._indexed_query(state, seen_excluded)
+        if query is not None:
+            return self._asked(query, state.user, lambda one: self.trained.model.scores_at(one, rows))
+        scores = self.scores(state, seen_excluded)
         kept = self._memory.vectors.get((self._serial, state.user, state.situation, seen_excluded))
         if kept is None or kept.hidden is None:
-            return np.where(scores > GOES, scores, scores[scores > GOES].min(initial=0.0))
+            return np.where(scores > GOES, scores, scores[scores > GOES].min(initial=0.0))[rows]
         full = scores.copy()
         full[self.trained.unscored] = kept.hidden
-        return full
+        return full[rows]
 
     def keeps_newcomers(
         self, chosen: BoundFilter, state: UserState, members: Members, numbers: Rows
@@ -357,16 +331,16 @@ class Deployment:
             query = replace(query, profile=profile, context=dict(state.situation))
         return query
 
-    def _asked(self, query: Query, user: str | None) -> FloatArray:
+    def _asked(self, query: Query, user: str | None, ask: Callable[[Query], Answer]) -> Answer:
         """The model's answer, which goes on from what it kept about the user."""
         if user is None or not len(query.item):
-            return self.trained.model.scores(query)
+            return ask(query)
         key = (self._serial, user)
         session = self._memory.sessions.get(key) or Session()
-        scores = self.trained.model.scores(replace(query, session=session))
+        found = ask(replace(query, session=session))
         if session.nbytes:
             self._memory.sessions.put(key, session)
-        return scores
+        return found
 
     def _grew(self, state: UserState) -> None:
         if state is not self._nobody:
@@ -447,17 +421,9 @@ class Deployment:
         ]
 
 
-def _vector_size(vector: Vector) -> int:
-    return vector.scores.nbytes + (0 if vector.hidden is None else vector.hidden.nbytes)
-
-
 def _texts(records: ColumnSet, row: int, columns: Sequence[str]) -> dict[str, str]:
     found = ((name, records.text_at(name, row)) for name in columns)
     return {name: text for name, text in found if text is not None}
-
-
-def _until(now: float) -> int:
-    return (int(now) // FRESH_SECONDS + 1) * FRESH_SECONDS
 
 
 def _static_size(part: tuple[BoolArray | None, FloatArray | None]) -> int:

@@ -36,10 +36,11 @@ from ..recipes.configuration import Exploration, exploration_of
 from ..recipes.registry import recipe as find_recipe
 from ..resources.store import Scope
 from .catalogue import Catalogue, Records
-from .deployment import Deployment, GroupData, Memory, Trained
+from .deployment import Deployment, GroupData, Trained
 from .directory import CampaignEntry, DatasetEntry, Datasets, read_campaign, read_filter
 from .novelty import Novelty
 from .pulse import Pulse
+from .states import Memory
 from .tally import TallyStore
 
 log = logging.getLogger(__name__)

@@ -82,8 +82,9 @@ def panel_of(
     members: Members,
     eligible: Rows,
     ranked: Ranked,
-    scores: FloatArray,
-    hidden: Callable[[], FloatArray],
+    low: float,
+    scores: Callable[[Rows], FloatArray],
+    hidden: Callable[[Rows], FloatArray],
     newcomers: Callable[[Rows, float], FloatArray],
     chance: np.random.Generator,
 ) -> Panel:
@@ -91,8 +92,9 @@ def panel_of(
 
     Args:
         members: the catalogue. eligible: int64 rows, ascending.
-        ranked: the user's order. scores: float32[n] what was ranked, -inf on rows that the recipe gives none.
-        hidden: gives float32[n] with the scores of those rows, too.
+        ranked: the user's order. low: see `low_of`.
+        scores: gives what was ranked at some rows, -inf at those that the recipe gives none.
+        hidden: the same with the scores of those rows, too.
         newcomers: gives the log-scores of newcomers, by their numbers; told the user's low score.
         chance: draws the panel where more are eligible than `PANEL`.
     """
@@ -102,14 +104,12 @@ def panel_of(
         rows = np.union1d(some, ranked.head[_places(eligible, ranked.head)[1]])
     else:
         rows = eligible
-    scored = scores[scores > -np.inf]
-    low = float(scored.mean() - scored.std()) if len(scored) else 0.0
     top = float(ranked.values[0]) if len(ranked.head) else low
     known = rows[rows < members.known]
     before = np.full(len(rows), -np.inf, dtype=np.float32)
-    before[: len(known)] = relevance = scores[known]
+    before[: len(known)] = relevance = scores(known)
     if not (relevance > -np.inf).all():
-        relevance = hidden()[known]
+        relevance = hidden(known)
     # A model puts last what nobody met: that is not much of a judgement, so they draw from `low` at least.
     relevance = np.where(members.unmet[known], np.maximum(relevance, np.float32(low)), relevance)
     if len(known) < len(rows):
@@ -117,6 +117,12 @@ def panel_of(
         relevance = np.concatenate([relevance, newcomers(numbers, low)])
     reach = max(top - low, 1e-3) * REACH / math.sqrt(math.log(math.e + max(len(rows) - 1, 0)))
     return Panel(members, rows, relevance, before, reach, low)
+
+
+def low_of(scores: FloatArray) -> float:
+    """A low score among float32[n], -inf on rows without one: one standard deviation below the mean."""
+    scored = scores[scores > -np.inf]
+    return float(scored.mean() - scored.std()) if len(scored) else 0.0
 
 
 def neutral(numbers: Rows, low: float) -> FloatArray:

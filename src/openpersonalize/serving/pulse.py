@@ -15,7 +15,8 @@ import polars as pl
 
 from ..datasets.schemas import Schema
 from ..events.livelog import LiveLog
-from .deployment import FRESH_SECONDS, Trained
+from .deployment import Trained
+from .states import FRESH_SECONDS
 
 
 class Pulse:

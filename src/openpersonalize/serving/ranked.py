@@ -49,6 +49,8 @@ class Ranked:
     """log of the sum of exp(scores)."""
     complete: bool
     """Whether `head` holds every scored row."""
+    low: float | None = None
+    """A low score of the user, see `exploration`; None: to be found among all scores."""
 
     @property
     def size(self) -> int:
@@ -63,6 +65,12 @@ class Ranked:
         complete = len(head) < HEAD or len(scores) <= HEAD
         values = scores[head]
         return cls(head, softmax_at(values, log_total), values, log_total, complete)
+
+    @classmethod
+    def short(cls, rows: Rows, scores: FloatArray, log_total: float, low: float, wanted: int) -> Ranked:
+        """Of the best `wanted` rows, best first, that a model found without scoring all; see its
+        `Shortlist`."""
+        return cls(rows, softmax_at(scores, log_total), scores, log_total, len(rows) < wanted, low)
 
 
 def softmax_at(scores: FloatArray, log_total: float) -> npt.NDArray[np.float64]:
@@ -150,15 +158,15 @@ def _scan(scores: FloatArray, log_total: float, sieve: Sieve, k: int) -> Chosen:
     return Chosen(rows.tolist(), softmax_at(left[rows], log_total).tolist(), left[rows])
 
 
-def among(scores: FloatArray, rows: Rows) -> tuple[Rows, list[float]]:
-    """Order explicit `rows` by float32[n] `scores`, ties as given, with the softmax over just these rows.
+def among(scores: FloatArray) -> tuple[Rows, list[float]]:
+    """Order float32[m] `scores`, ties as given, with the softmax over just these.
 
     Returns:
-        positions in `rows`, best first, and the scores to print.
+        places, best first, and the scores to print.
     """
-    if not len(rows):
+    if not len(scores):
         return np.empty(0, dtype=np.int64), []
-    values: Any = scores[rows].astype(np.float64)
+    values: Any = scores.astype(np.float64)
     order = np.argsort(-values, kind="stable")
     values = values[order]
     values = np.exp(values - values[0])

@@ -1,0 +1,102 @@
+"""What is kept of users between their questions, bounded by bytes.
+
+It belongs to one state of a user's history: a streamed event makes a new one at the next question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+from ..algorithms.companion import Session
+from ..events.history import History
+from .exploration import Panel
+from .history import Met
+from .kept import Kept
+from .novelty import Members
+from .ranked import Ranked
+from .topk import FloatArray
+
+FRESH_SECONDS = 300
+"""Models may weigh how long ago things happened, so scores are worked out anew in every such span of the
+clock. They are those of its end: within a span the same question has the same answer, in every process."""
+
+Situation: TypeAlias = tuple[tuple[str, str | float], ...]
+"""Columns with their values, in order of their names."""
+
+
+@dataclass(slots=True)
+class UserState:
+    """What is known of one user at one state of the history.
+
+    Attributes:
+        user: None for nobody in particular. live: the streamed events, as of `position` of the live log.
+        until: seconds; the scores are to be worked out anew from then on.
+        ranked: under the ordinary weights, and under those for answers without the items met.
+        idle: known to have no event that counts, and nothing known that counts, so that everybody's order in
+        the situation is the user's.
+        dropped: rows that a filter drops, by filter.
+        panels: who draws in exploration, by the weights and the oldest age; met_new: newcomers met.
+        situation: what the model recognises of the request's context.
+    """
+
+    user: str | None
+    live: History
+    until: int
+    position: int = 0
+    ranked: list[Ranked | None] = field(default_factory=lambda: [None, None])
+    idle: bool = False
+    met: Met | None = None
+    dropped: dict[Hashable, frozenset[int]] = field(default_factory=dict)
+    panels: dict[tuple[bool, float], Panel] = field(default_factory=dict)
+    met_new: tuple[Members, Met] | None = None
+    situation: Situation = ()
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes."""
+        total = 400 + self.live.nbytes
+        total += sum(one.size for one in self.ranked if one is not None)
+        if self.met is not None:
+            total += sum(rows.nbytes + 200 for rows in self.met.rows)
+        if self.met_new is not None:
+            total += sum(rows.nbytes + 200 for rows in self.met_new[1].rows)
+        total += sum(panel.size for panel in self.panels.values())
+        return total + sum(300 + 80 * len(rows) for rows in self.dropped.values())
+
+
+class Vector(NamedTuple):
+    """A user's scores, for the answers that the kept head of the order is too short for.
+
+    newest, until: the `UserState` they belong to.
+    hidden: the scores of the rows that the recipe gives none (`Trained.unscored`), for exploration.
+    """
+
+    newest: int
+    until: int
+    scores: FloatArray
+    hidden: FloatArray | None = None
+
+
+class Memory:
+    """What is kept about users, for all deployments of a process.
+
+    Half of `budget` bytes for states (a few KB a user), a quarter each for score vectors (4 bytes an item)
+    and for what models go on from when a user does something (`Query.session`), least recently used ones
+    going first.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self.states: Kept[UserState] = Kept(budget // 2, lambda state: state.size)
+        self.vectors: Kept[Vector] = Kept(budget // 4, _vector_size)
+        self.sessions: Kept[Session] = Kept(budget // 4, lambda session: session.nbytes)
+
+
+def _vector_size(vector: Vector) -> int:
+    return vector.scores.nbytes + (0 if vector.hidden is None else vector.hidden.nbytes)
+
+
+def until(now: float) -> int:
+    """The end of the span of the clock that `now` is in."""
+    return (int(now) // FRESH_SECONDS + 1) * FRESH_SECONDS
