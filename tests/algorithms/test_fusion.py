@@ -74,7 +74,9 @@ def test_the_ndcg_is_that_of_a_full_ranking(targets: int) -> None:
     n, count = 400, 50
     questions = asked(["good", "bad"], n, count, targets=targets)
     found = questions.fit(False)
-    scores = sum(w * questions._features[k] for k, w in enumerate(found.weights)) + questions._base
+    rows = slice(0, count)
+    parts = [questions._features.times(k, rows, w) for k, w in enumerate(found.weights)]
+    scores = sum(parts) + questions._base.times(0, rows, 1.0)
     total = 0.0
     for row in range(count):
         order = np.argsort(-scores[row]).tolist()
@@ -84,12 +86,31 @@ def test_the_ndcg_is_that_of_a_full_ranking(targets: int) -> None:
     assert found.ndcg == pytest.approx(total / count, abs=1e-4)
 
 
-def test_a_sampled_catalogue_gives_the_ranks_of_the_whole_one(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("whole", [0, 10_000])
+def test_a_sampled_catalogue_gives_the_ranks_of_the_whole_one(
+    monkeypatch: pytest.MonkeyPatch, whole: int
+) -> None:
+    monkeypatch.setattr(fusion, "WHOLE", whole)
     sampled = asked(["good", "good"], 4000).fit(False)
     monkeypatch.setattr(fusion, "EXACT", 4000)
     exact = asked(["good", "good"], 4000).fit(False)
     assert sampled.ndcg == pytest.approx(exact.ndcg, rel=0.05)
     assert sampled.alone == pytest.approx(exact.alone, rel=0.1)
+
+
+def test_a_feature_that_many_questions_share_is_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    n, rng = 5000, np.random.default_rng(0)
+    shared = rng.random(n).astype(np.float32)
+    looked = []
+    find = np.argpartition
+    monkeypatch.setattr(np, "argpartition", lambda values, k: looked.append(values) or find(values, k))
+    questions = Questions([False, True], 10, np.ones(n, np.float32), np.random.default_rng(0))
+    for row in range(10):
+        own = rng.random(n).astype(np.float32)
+        target = np.array([row], np.int32)
+        questions.add([own, shared], target, np.ones(1, np.float32), target[:0])
+    assert sum(one is shared for one in looked) == 1
+    assert len(looked) == 11
 
 
 def test_met_items_are_neither_candidates_nor_relevant() -> None:

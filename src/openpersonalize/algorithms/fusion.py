@@ -10,7 +10,7 @@ over-represent popular items, and the weights would learn a false penalty on pop
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -18,8 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from .companion import Float32, Float64, Int32, Int64
+from .steps import Steps
 
 EXACT = 2048
+WHOLE = 65_536
+"""Most items that are shuffled for a sample; of more, the sample alone is drawn."""
 STEPS = (0.4, 0.2, 0.1)
 GAIN = 1.002
 SCALES = tuple(np.geomspace(0.02, 50.0, 32).tolist())
@@ -44,8 +47,8 @@ class Fitted:
 
 
 class Questions:
-    """Held-out questions, packed as they are asked. Memory: members * capacity * min(n, `EXACT`) * 4
-    bytes."""
+    """Held-out questions, packed as they are asked. Memory: (members + 3.5) * capacity * min(n, `EXACT`) * 2
+    bytes, those of `fit` included."""
 
     def __init__(
         self, free: Sequence[bool], capacity: int, popularity: Float32, rng: np.random.Generator
@@ -65,13 +68,14 @@ class Questions:
         self._leaders = n if n <= EXACT else EXACT // 2
         self._share = (n - self._leaders) / max(self.size - self._leaders, 1)
         self._count = 0
-        self._features = np.empty((len(free), capacity, self.size), dtype=np.float32)
-        self._base = np.empty((capacity, self.size), dtype=np.float32)
+        self._features = Steps(len(free), capacity, self.size)
+        self._base = Steps(1, capacity, self.size)
         self._met = np.zeros((capacity, self.size), dtype=np.bool_)
         self._place = np.full((capacity, MOST_TARGETS), -1, dtype=np.int32)
         self._gain = np.zeros((capacity, MOST_TARGETS), dtype=np.float32)
         self._tie = np.empty(n, dtype=np.float32)
         self._tie[np.argsort(popularity, kind="stable")] = np.linspace(0.0, _TIE, n, dtype=np.float32)
+        self._led: list[tuple[Float32, int, Int64] | None] = [None] * len(free)
 
     def __len__(self) -> int:
         return self._count
@@ -86,9 +90,9 @@ class Questions:
         items = self._items(features, target)
         place = np.full(self.n, -1, dtype=np.int32)
         place[items] = np.arange(self.size, dtype=np.int32)
-        for feature, kept in zip(features, self._features, strict=True):
-            kept[row] = feature[items]
-        self._base[row] = self._tie[items]
+        for member, feature in enumerate(features):
+            self._features.put(member, row, feature[items])
+        self._base.put(0, row, self._tie[items])
         self._met[row, place[met][place[met] >= 0]] = True
         self._place[row, : len(target)] = place[target]
         self._gain[row, : len(target)] = gain
@@ -102,10 +106,20 @@ class Questions:
         leads = np.zeros(self.n, dtype=np.bool_)
         leads[target] = True
         most = (self._leaders - len(target)) // len(features)
-        for feature in features:
-            leads[np.argpartition(feature, self.n - most)[self.n - most :]] = True
-        drawn = self._rng.permutation(self.n)
+        for member, feature in enumerate(features):
+            leads[self._leading(member, feature, most)] = True
+        few = self.n <= WHOLE
+        drawn = self._rng.permutation(self.n) if few else self._rng.choice(self.n, self.size, replace=False)
         return np.concatenate((np.flatnonzero(leads), drawn[~leads[drawn]]))[: self.size]
+
+    def _leading(self, member: int, feature: Float32, most: int) -> Int64:
+        """int64[most], the items that lead by a feature; found once where members give one array to many
+        questions."""
+        last = self._led[member]
+        if last is None or last[0] is not feature or last[1] != most:
+            last = feature, most, np.argpartition(feature, self.n - most)[self.n - most :].copy()
+            self._led[member] = last
+        return last[2]
 
     def fit(self, seen_excluded: bool, check: Callable[[], None] = lambda: None) -> Fitted:
         """The best weights. With `seen_excluded`, items met before are neither candidates nor relevant.
@@ -133,12 +147,12 @@ class _Ascent:
 
     def __init__(self, questions: Questions, seen_excluded: bool, check: Callable[[], None]) -> None:
         count = questions._count
-        self._features = questions._features[:, :count]
-        self._base = questions._base[:count]
+        self._features, self._base = questions._features, questions._base
+        self._count = count
+        self._left_out = questions._met[:count] if seen_excluded else None
         place, gain = questions._place[:count], questions._gain[:count].copy()
         gain[place < 0] = 0.0
         if seen_excluded:
-            self._base = np.where(questions._met[:count], _GONE, self._base)
             gain[np.take_along_axis(questions._met[:count], np.maximum(place, 0), axis=1)] = 0.0
         self._place, self._gain = np.maximum(place, 0), gain
         self._leaders, self._share = questions._leaders, questions._share
@@ -157,28 +171,38 @@ class _Ascent:
         return self._objective(self._scores(weights), None, 0.0)
 
     def _scores(self, weights: Float64) -> Float32:
-        scores = self._base.copy()
-        for weight, feature in zip(weights, self._features, strict=True):
+        scores = self._base.times(0, slice(0, self._count), 1.0)
+        if self._left_out is not None:
+            scores[self._left_out] = _GONE
+        for member, weight in enumerate(weights):
             if weight:
-                scores += np.float32(weight) * feature
+                self._move(scores, member, weight)
         return scores
+
+    def _move(self, scores: Float32, member: int, by: float) -> None:
+        """Change the weight of one member in `scores` by so much."""
+        for rows in self._blocks():
+            scores[rows] += self._features.times(member, rows, by)
+
+    def _blocks(self) -> Iterator[slice]:
+        return (slice(start, min(start + _ROWS, self._count)) for start in range(0, self._count, _ROWS))
 
     def _objective(self, scores: Float32, moved: int | None, by: float) -> tuple[float, float]:
         """Of `scores` with the weight of member `moved` changed `by` so much; block by block inside the
         cache."""
         at_10 = at_100 = 0.0
-        for start in range(0, len(scores), _ROWS):
-            rows = slice(start, start + _ROWS)
+        for rows in self._blocks():
             block = scores[rows]
             if moved is not None:
-                block = block + np.float32(by) * self._features[moved, rows]
+                block = self._features.times(moved, rows, by)
+                block += scores[rows]
             reached = np.take_along_axis(block, self._place[rows], axis=1)
             for target in range(self._most):
                 gain = self._gain[rows, target] * self._scale[rows]
                 above = block > reached[:, target, None]
-                rank = above[:, : self._leaders].sum(axis=1, dtype=np.float32)
+                rank = above[:, : self._leaders].sum(axis=1, dtype=np.int32).astype(np.float32)
                 if self._leaders < block.shape[1]:
-                    rank += above[:, self._leaders :].sum(axis=1, dtype=np.float32) * np.float32(self._share)
+                    rank += above[:, self._leaders :].sum(axis=1, dtype=np.int32) * np.float32(self._share)
                 credit = gain / np.log2(rank + 2.0)
                 at_10 += float(credit[rank < 10].sum())
                 at_100 += float(credit[rank < 100].sum())
@@ -201,7 +225,7 @@ class _Ascent:
                             value = self._objective(scores, member, by)[0]
                             if value <= best * GAIN + 1e-12:
                                 break
-                            scores += np.float32(by) * self._features[member]
+                            self._move(scores, member, by)
                             weights[member], best = tried, value
                             tried = self._bounded(member, tried + direction)
                 if best == before:
@@ -222,8 +246,7 @@ class _Ascent:
         """Mean logarithm of the softmax of the relevant items, the sampled others counted as often as they
         stand for."""
         total = 0.0
-        for start in range(0, len(scores), _ROWS):
-            rows = slice(start, start + _ROWS)
+        for rows in self._blocks():
             block = scores[rows] * np.float32(scale)
             block -= block.max(axis=1, keepdims=True)
             reached = np.take_along_axis(block, self._place[rows], axis=1)

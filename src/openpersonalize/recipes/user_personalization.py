@@ -172,12 +172,14 @@ def weigh(
         start, settled = trained.encoder, lead.settled(trained)
         members.insert(0, start)
     asked = ask(sequences, found, members, training, rng)
+    names = [member.name for member in members]
+    # What was fitted on a part of the data is not needed any more; the questions are the most there is now.
+    del members, learnt
     training.progress("weigh", 0, 2, "weight sets")
     kept = asked.fit(False, training.check)
     training.progress("weigh", 1, 2, "weight sets")
     excluded = asked.fit(True, training.check)
     training.progress("weigh", 2, 2, "weight sets")
-    names = [member.name for member in members]
     weights = Weights(
         dict(zip(names, kept.weights, strict=True)),
         dict(zip(names, excluded.weights, strict=True)),

@@ -1,0 +1,42 @@
+"""Rows of numbers in 65,535 equal steps between the least and the largest of the row: half the memory of
+single precision, and as fast to read (half precision is coarser, and slow without AVX-512).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .companion import Float32
+
+STEPS = 65_535
+LEAST = 1e-30
+"""A smaller step is none."""
+
+
+class Steps:
+    """float32[layers, rows, size] in two bytes a number, up to a constant of each row: what all numbers of a
+    row have in common is not kept, for no rank and no softmax depends on it.
+
+    A number comes back within half a step: less than a 100,000th of the row's span.
+    """
+
+    def __init__(self, layers: int, rows: int, size: int) -> None:
+        """Room; what was not `put` reads as anything."""
+        self._code = np.empty((layers, rows, size), dtype=np.uint16)
+        self._step = np.zeros((layers, rows, 1), dtype=np.float32)
+
+    def put(self, layer: int, row: int, values: Float32) -> None:
+        """Keep float32[size], all finite."""
+        low, high = float(values.min()), float(values.max())
+        step = (high - low) / STEPS
+        step = step if step > LEAST else 0.0
+        self._step[layer, row] = step
+        # Rounded by cutting: everything is 0 or more. A row of equal numbers is all 0.
+        self._code[layer, row] = (values - np.float32(low)) * np.float32(1 / step if step else 0.0) + 0.5
+
+    def times(self, layer: int, rows: slice, factor: float) -> Float32:
+        """A new float32[rows, size]: what was kept, times `factor`."""
+        code = self._code[layer, rows]
+        found: Float32 = code.astype(np.float32)
+        found *= self._step[layer, rows] * np.float32(factor)
+        return found
