@@ -173,12 +173,17 @@ def test_only_when_interactions_came_in(house: House, news: Callable[[House], No
     assert len(house.after(DAY)) == 1
 
 
-def test_nothing_to_learn_from_is_no_training(house: House) -> None:
+def test_nothing_to_learn_from_is_no_training_and_the_first_waits_for_data(house: House) -> None:
     with house.scope.write() as tx:
         tx.update(house.dataset, internal={"snapshot": None})
     assert house.after(FIRST) == []
+    assert house.after(5 * HOUR) == []
     house.event()
-    assert len(house.after(7 * DAY)) == 1
+    [first] = house.after(HOUR)
+    house.train(first)
+    assert house.after(HOUR) == []
+    house.event()
+    assert len(house.after(7 * DAY - HOUR)) == 1
 
 
 def test_a_version_at_work_lets_the_round_pass(house: House) -> None:

@@ -49,6 +49,18 @@ def test_ranges_and_the_number_of_jobs_are_kept() -> None:
     assert len(settings_to_try(v1(), config(1), seed=3)) == 1
 
 
+def test_what_the_solution_sets_is_not_searched() -> None:
+    tries = settings_to_try(v1(), {"algorithmHyperParameters": {"bptt": "8"}}, seed=3)
+    assert len(tries) == 20
+    assert {name for one in tries for name in one} == {"hidden_dimension", "recency_mask"}
+    everything = {"hidden_dimension": "64", "training.bptt": "8", "recency_mask": "true"}
+    assert settings_to_try(v1(), {"algorithmHyperParameters": everything}, seed=3) == [{}]
+    both = {"algorithmHyperParameters": {"bptt": "8"}, **config(
+        2, integerHyperParameterRanges=[{"name": "bptt", "minValue": 4, "maxValue": 5}]
+    )}  # fmt: skip
+    assert [one["bptt"] for one in settings_to_try(v1(), both, seed=3)] == ["5", "4"]
+
+
 def test_categories_alone_are_all_tried() -> None:
     sent = config(9, categoricalHyperParameterRanges=[{"name": "recency_mask", "values": ["true", "false"]}])
     tries = settings_to_try(v1(), sent, seed=0)

@@ -4,7 +4,7 @@ Amazon Personalize developer guide, "Automatic training": the first version star
 solution was created, or automatic training was turned on, unless somebody creates a version in that hour;
 later ones every N days from the start of the one before, only when interactions came in since the last
 training. A round that finds nothing new, or a version at work, is left out; one that finds the quota full is
-tried again at the next look.
+tried again at the next look, and one that finds no data yet to train a first version on, an hour later.
 
 The state is a row's: ``internal["automatic"]`` of a solution holds ``since`` (when automatic training was
 turned on) and ``due`` (when to look next), seconds. Several processes may look at once; whoever gets the
@@ -138,8 +138,9 @@ class Schedule:
                 _move(tx, solution, due)
                 return None
             if self._waits(tx, solution):
-                days = _days(solution)
-                _move(tx, solution, automatic["due"] + days * (1 + (now - automatic["due"]) // days))
+                versions = tx.count("solution-version", parent_arn=solution.arn)
+                period = _days(solution) if versions else HOUR
+                _move(tx, solution, automatic["due"] + period * (1 + (now - automatic["due"]) // period))
                 return None
             try:
                 check_solution_versions(tx, self._installation.settings)

@@ -65,13 +65,15 @@ class Search:
 
 
 def read_search(recipe: Recipe, config: Config | None) -> Search:
-    """What ``performHPO`` lets the search try; the recipe's own ranges when none are sent."""
+    """What ``performHPO`` lets the search try; when no ranges are sent the recipe's own, of all that the
+    solution does not set."""
     hpo = (config or {}).get("hpoConfig") or {}
+    fixed = {_bare(name) for name in (config or {}).get("algorithmHyperParameters") or {}}
     resources = hpo.get("hpoResourceConfig") or {}
     sent = {_bare(entry.get("name") or ""): entry for _, entry in _sent_ranges(hpo)}
     ranges = []
     for row in recipe.hyperparameters:
-        if not row.tunable or (sent and row.name not in sent):
+        if not row.tunable or (row.name not in sent if sent else row.name in fixed):
             continue
         entry = sent.get(row.name, {})
         if row.type in ("boolean", "string"):

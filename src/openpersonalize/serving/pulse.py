@@ -18,6 +18,9 @@ from ..events.livelog import LiveLog
 from .deployment import Trained
 from .states import FRESH_SECONDS
 
+_NEEDED = ("ITEM_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE")
+"""Columns that say what counts: others, which are texts to be read, stay unread."""
+
 
 class Pulse:
     """Follows one dataset group's events for one trained version.
@@ -34,7 +37,9 @@ class Pulse:
             log: the live log. stream: the Interactions dataset's ARN. schema: the dataset's.
             trained: the version; its model is told. now: the time.
         """
-        self._log, self._stream, self._schema, self._trained, self._now = log, stream, schema, trained, now
+        needed = tuple(field for field in schema.fields if field.name in _NEEDED)
+        self._log, self._stream, self._trained, self._now = log, stream, trained, now
+        self._schema = Schema(needed)
         self._position = trained.artifact.position
         self._span = -1
         self._lock = threading.Lock()
