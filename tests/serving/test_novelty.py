@@ -110,11 +110,17 @@ def test_updates_end_where_a_newer_version_began(one):
     assert seen(after, one, COLD[0]) == 0
 
 
-def test_newcomers_are_considered_up_to_a_number(one, monkeypatch):
-    monkeypatch.setattr(novelty, "MOST_ITEMS", len(one.trained.names) + 2)
+def test_newcomers_are_considered_up_to_a_number(one):
+    few = novelty.Novelty(
+        one.log, STREAM, one.trained.artifact, one.items,
+        shown=None, now=lambda: one.time, most=len(one.trained.names) + 2,
+    )  # fmt: skip
     for number in range(5):
         one.put_item(f"put-{number}", CREATION_TIMESTAMP=NOW - (5 - number) * 3600)
-    assert newcomers(renewed(one)) == ["put-3", "put-4"]
+    one.deployment.follow()
+    few.advance()
+    assert newcomers(few.candidates) == ["put-3", "put-4"]
+    assert len(newcomers(renewed(one))) == 5
 
 
 def test_repeated_event_ids_count_once(one):

@@ -38,7 +38,7 @@ from ..resources.store import Scope
 from .catalogue import Catalogue, Records
 from .deployment import Deployment, GroupData, Trained
 from .directory import CampaignEntry, DatasetEntry, Datasets, read_campaign, read_filter
-from .novelty import Novelty
+from .novelty import MOST_ITEMS, Novelty
 from .pulse import Pulse
 from .states import Memory
 from .tally import TallyStore
@@ -276,6 +276,7 @@ class Deployments:
             now=installation.clock.now,
             refresh_seconds=installation.settings.item_refresh_seconds,
             grows=features.auto_update,
+            most=installation.settings.quota_training_items or MOST_ITEMS,
             until=entry.until,
             kept=TallyStore(installation.objects, entry.artifact or ""),
         )

@@ -144,6 +144,7 @@ class Novelty:
         now: Callable[[], float],
         refresh_seconds: float = 0.0,
         grows: bool = True,
+        most: int = MOST_ITEMS,
         until: int | None = None,
         kept: TallyStore | None = None,
     ) -> None:
@@ -155,13 +156,14 @@ class Novelty:
             artifact: the version. catalogue: its group's current items.
             shown: looks implicit impressions up; None: impressions do not count.
             now: the time. refresh_seconds: least time between two looks at the log.
-            grows: whether newcomers join. until: see `Novelty`.
+            grows: whether newcomers join. most: items of the catalogue and newcomers together.
+            until: see `Novelty`.
             kept: where counts are kept between processes; None: nowhere.
         """
         self._log, self._stream, self._artifact = log, stream, artifact
         self._shown, self._now = shown, now
         self._seconds = max(refresh_seconds, LEAST_SECONDS)
-        self._grows = grows
+        self._grows, self._most = grows, most
         self.catalogue = catalogue
         self.until = until
         exposure = artifact.exposure
@@ -282,7 +284,7 @@ class Novelty:
         stated = pl.col("CREATION_TIMESTAMP") if "CREATION_TIMESTAMP" in records.columns else pl.lit(None)
         known = records.lazy().select(ITEM_ID=pl.col(key), STATED=stated.cast(pl.Int64))
         met = self._strangers.lazy().filter(pl.col("EVENTS") > 0).select("ITEM_ID", "FIRST")
-        room = max(0, MOST_ITEMS - len(items))
+        room = max(0, self._most - len(items))
         newcomers = (
             known.join(met, on="ITEM_ID", how="full", coalesce=True)
             .select(
