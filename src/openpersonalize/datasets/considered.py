@@ -32,24 +32,26 @@ def newest_interactions(rows: pl.LazyFrame, most: int) -> tuple[pl.LazyFrame, in
 
 
 def considered_items(sequences: Sequences, created: Float64 | None, most: int) -> Bools:
-    """bool[n], True for the `most` items that are newest: by their last interaction, those without one by
-    their creation. Of equals the one with more interactions comes first, then by id.
+    """bool[n], True for the `most` items that are newest: those met last, and those created last.
+
+    An item's date is its last interaction or its creation, whichever is later; where neither is known it
+    comes last. Of equals the one with more interactions comes first, then by id. Half of the places are for
+    items that somebody met, however many new ones there are: nothing is learned from those (our choice).
 
     Args:
         sequences: n items.
-        created: float64[n] seconds, NaN where unknown: such an item counts as new, if nobody met it yet.
-            None: unknown of all.
+        created: float64[n] seconds, NaN where unknown. None: unknown of all.
         most: how many.
     """
     n = len(sequences.items)
     if n <= most:
         return np.ones(n, dtype=np.bool_)
-    last = np.full(n, np.nan) if created is None else created.astype(np.float64)
-    last[np.isnan(last)] = sequences.time.max(initial=0)
+    date = np.full(n, -np.inf) if created is None else np.where(np.isnan(created), -np.inf, created)
+    np.maximum.at(date, sequences.item, sequences.time.astype(np.float64))
     count = np.bincount(sequences.item, minlength=n)
-    met = np.zeros(n, dtype=np.int64)
-    np.maximum.at(met, sequences.item, sequences.time)
-    last[count > 0] = met[count > 0]
+    order = np.lexsort((-count, -date))
     kept = np.zeros(n, dtype=np.bool_)
-    kept[np.lexsort((-count, -last))[:most]] = True
+    kept[order[count[order] > 0][: most // 2]] = True
+    others = order[~kept[order]]
+    kept[others[: most - int(kept.sum())]] = True
     return kept

@@ -216,8 +216,8 @@ def considered(task: Task, sequences: Sequences, items: pl.DataFrame | None, rec
     found = sequences.of_items(considered_items(sequences, created, most))
     task.line(
         f"{len(sequences.items) - most:,} of {len(sequences.items):,} items are left out with"
-        f" {len(sequences.item) - len(found.item):,} interactions, those that are new no more and were met"
-        f" longest ago: {recipe.name} considers {most:,}."
+        f" {len(sequences.item) - len(found.item):,} interactions, those that were met and"
+        f" created longest ago: {recipe.name} considers {most:,}."
     )
     return found
 
