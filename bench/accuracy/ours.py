@@ -38,12 +38,14 @@ def ours(problem: Problem, seed: int, told: Callable[[], None]) -> tuple[Lists, 
 
 
 def asked(problem: Problem, model: FusedModel) -> Lists:
-    """The lists of a model."""
+    """The lists of a model; an item that nobody met has a place in an answer by exploration alone."""
+    unmet = np.flatnonzero(~model.scored)
     made = Lists.empty(len(problem.test.user))
     for k in np.argsort(problem.test.now, kind="stable").tolist():
         query, _, _ = question(problem.sequences, problem.test, k, HISTORY)
-        excluded = model.scores(replace(query, seen_excluded=True))
-        made.put(k, model.scores(query), np.array(excluded), met_before(problem, k))
+        kept, excluded = (np.array(model.scores(replace(query, seen_excluded=x))) for x in (False, True))
+        kept[unmet] = excluded[unmet] = -np.inf
+        made.put(k, kept, excluded, met_before(problem, k))
     return made
 
 

@@ -138,3 +138,36 @@ def test_it_stops_when_asked() -> None:
 
     with pytest.raises(InterruptedError):
         asked(["good", "bad"], 100, 20).fit(False, stop)
+
+
+def test_nothing_is_asked_about_items_that_nobody_knows() -> None:
+    popularity = np.array([0, 0, 1, 2, 3], np.float32)
+    questions = Questions([False], 4, popularity, np.random.default_rng(1))
+    gains = np.ones(2, np.float32)
+    feature = np.array([9, 8, 1, 0, 0], np.float32)
+    questions.add([feature], np.array([0, 1], np.int32), gains, np.empty(0, np.int32))
+    assert len(questions) == 0
+    questions.add([feature], np.array([1, 2], np.int32), gains, np.empty(0, np.int32))
+    assert len(questions) == 1
+    assert questions.fit(False).ndcg == pytest.approx(1.0)
+
+
+def test_what_holds_by_chance_weighs_little() -> None:
+    """Ten members of noise beside a good one, and few questions: other questions are answered nearly as
+    well as without the noise."""
+    rng = np.random.default_rng(7)
+    n, noise = 200, 10
+
+    def questions(count: int) -> Questions:
+        made = Questions([False] + [True] * noise, count, np.ones(n, np.float32), np.random.default_rng(1))
+        for _ in range(count):
+            target = rng.choice(n, 1).astype(np.int32)
+            features = [rng.normal(size=n).astype(np.float32) for _ in range(noise + 1)]
+            features[0][target] += 2.5
+            made.add(features, target, np.ones(1, np.float32), target[:0])
+        return made
+
+    found = questions(80).fit(False)
+    judge = fusion._Ascent(questions(1_000), False, lambda: None).judge
+    alone = judge(np.eye(noise + 1)[0])[1]
+    assert judge(np.array(found.weights))[1] > 0.93 * alone

@@ -41,4 +41,23 @@ def test_a_horizon_that_few_are_there_to_see_asks_for_the_newest_instead() -> No
     crowd = sequences_of([(user, item, int(item[1]) * 1000 + int(user[1:])) for user, item, _ in rows])
     found = cut(crowd, "horizon", np.random.default_rng(0))
     assert len(found.user) == 200
-    assert len(set(found.now.tolist())) == 1
+    assert found.kept.mean() < 0.9
+
+
+def test_a_horizon_begins_at_several_moments_and_lasts_a_tenth_of_all_events() -> None:
+    rows = [
+        (f"u{user:03}", f"i{place % 40}", 300 * place + user) for user in range(300) for place in range(100)
+    ]
+    stream = sequences_of(rows)
+    found = cut(stream, "horizon", np.random.default_rng(0))
+    assert len(found.user) == len(set(found.user.tolist())) == 300
+    moments = sorted(set(found.now.tolist()))
+    assert len(moments) == 6
+    assert np.allclose(np.array(moments) / 30_000, np.linspace(0.85, 0.9, 6), atol=0.01)
+    assert found.kept.tolist() == (stream.time < moments[0]).tolist()
+    for user, start, end, now in zip(found.user, found.start, found.end, found.now, strict=True):
+        times = stream.time[stream.ptr[user] : stream.ptr[user + 1]]
+        assert start == stream.ptr[user] + (times < now).sum()
+        assert end == stream.ptr[user] + (times <= now + 3_000).sum() or abs(end - start - 10) <= 1
+    again = cut(stream, "horizon", np.random.default_rng(0))
+    assert found.now.tolist() == again.now.tolist()

@@ -3,6 +3,10 @@
 The objective is NDCG@10 + NDCG@100 / 2. Coordinate ascent from two starts (the lead member alone; nothing,
 ties parted by popularity), the better one kept. A weight of 0 leaves a member out.
 
+The weights are the mean of ascents on `BAGS` random halves of the questions: what holds for one half by
+chance fades (bagging; Caruana et al., "Ensemble Selection from Libraries of Models", 2004). A half is made
+of runs of questions that follow one another in time: those have much in common.
+
 In catalogues above `EXACT` items a question keeps the items that lead by any member, and a random sample of
 the others that stands for all of them: an unbiased estimate of each rank. (Leading candidates alone would
 over-represent popular items, and the weights would learn a false penalty on popularity.)
@@ -11,6 +15,7 @@ over-represent popular items, and the weights would learn a false penalty on pop
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -29,7 +34,9 @@ SCALES = tuple(np.geomspace(0.02, 50.0, 32).tolist())
 PASSES = 4
 MOST_TARGETS = 8
 LARGEST = 12.0
+BAGS = 5
 _ROWS = 64
+_RUNS = 16
 _TIE = 1e-3
 _GONE = np.float32(-1e9)
 
@@ -59,7 +66,8 @@ class Questions:
             free: of each member, whether its weight may be negative: those that are the same for every
                 user; the first member leads.
             capacity: most questions that will be added.
-            popularity: float32[n], parts items that no member tells apart.
+            popularity: float32[n], parts items that no member tells apart; an item of which nothing is known
+                yet, 0, is neither a candidate nor relevant, as in an answer.
             rng: draws samples.
         """
         n = len(popularity)
@@ -76,13 +84,19 @@ class Questions:
         self._tie = np.empty(n, dtype=np.float32)
         self._tie[np.argsort(popularity, kind="stable")] = np.linspace(0.0, _TIE, n, dtype=np.float32)
         self._led: list[tuple[Float32, int, Int64] | None] = [None] * len(free)
+        self._known = popularity > 0
+        self._unknown = np.zeros((capacity, self.size), dtype=np.bool_)
 
     def __len__(self) -> int:
         return self._count
 
     def add(self, features: Sequence[Float32], target: Int32, gain: Float32, met: Int32) -> None:
         """One question: each member's float32[n], the relevant items with their gains, the items met
-        before."""
+        before. Nothing is asked about items that nobody knows."""
+        known = self._known[target]
+        target, gain = target[known], gain[known]
+        if not len(target):
+            return
         if len(target) > MOST_TARGETS:
             some = np.sort(self._rng.choice(len(target), MOST_TARGETS, replace=False))
             target, gain = target[some], gain[some]
@@ -93,6 +107,7 @@ class Questions:
         for member, feature in enumerate(features):
             self._features.put(member, row, feature[items])
         self._base.put(0, row, self._tie[items])
+        self._unknown[row] = ~self._known[items]
         self._met[row, place[met][place[met] >= 0]] = True
         self._place[row, : len(target)] = place[target]
         self._gain[row, : len(target)] = gain
@@ -122,7 +137,7 @@ class Questions:
         return last[2]
 
     def fit(self, seen_excluded: bool, check: Callable[[], None] = lambda: None) -> Fitted:
-        """The best weights. With `seen_excluded`, items met before are neither candidates nor relevant.
+        """Weights that rank well. With `seen_excluded`, items met before are neither candidates nor relevant.
 
         Without a single question to judge by, the lead member alone.
         """
@@ -132,8 +147,11 @@ class Questions:
         if not ascent.rows:
             return Fitted(tuple(lead.tolist()), 0.0, (0.0,) * members)
         alone = [ascent.judge(np.eye(members)[k])[1] for k in range(members)]
-        best = max((ascent.climb(lead), ascent.climb(np.zeros(members))), key=lambda found: found[0])
-        weights = best[1]
+        weights = np.zeros(members)
+        rng = np.random.default_rng(members)
+        for bag in ascent.bags(rng):
+            best = max((bag.climb(lead), bag.climb(np.zeros(members))), key=lambda found: found[0])[1]
+            weights += best * bag.temper(best) / BAGS
         if all(free or not weight for free, weight in zip(self.free, weights, strict=True)):
             # Few questions can make it look best to answer everybody alike; an event must still change its
             # user's next answer, so the lead member parts what popularity leaves close together.
@@ -149,7 +167,8 @@ class _Ascent:
         count = questions._count
         self._features, self._base = questions._features, questions._base
         self._count = count
-        self._left_out = questions._met[:count] if seen_excluded else None
+        left_out = questions._unknown[:count]
+        self._left_out = left_out | questions._met[:count] if seen_excluded else left_out
         place, gain = questions._place[:count], questions._gain[:count].copy()
         gain[place < 0] = 0.0
         if seen_excluded:
@@ -165,6 +184,16 @@ class _Ascent:
         order = np.argsort(gain <= 0, axis=1, kind="stable")
         self._place = np.take_along_axis(self._place, order, axis=1)
         self._gain = np.take_along_axis(gain, order, axis=1)
+        size = max(min(_ROWS, count // _RUNS), 1)
+        self._runs = [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+    def bags(self, rng: np.random.Generator) -> Iterator[_Ascent]:
+        """The same on random halves of the runs; the arrays are shared."""
+        for _ in range(BAGS):
+            bag = copy(self)
+            chosen = rng.permutation(len(self._runs))[: (len(self._runs) + 1) // 2]
+            bag._runs = [self._runs[k] for k in np.sort(chosen)]
+            yield bag
 
     def judge(self, weights: Float64) -> tuple[float, float]:
         """The objective and the NDCG@10 of these weights."""
@@ -172,8 +201,7 @@ class _Ascent:
 
     def _scores(self, weights: Float64) -> Float32:
         scores = self._base.times(0, slice(0, self._count), 1.0)
-        if self._left_out is not None:
-            scores[self._left_out] = _GONE
+        scores[self._left_out] = _GONE
         for member, weight in enumerate(weights):
             if weight:
                 self._move(scores, member, weight)
@@ -181,17 +209,14 @@ class _Ascent:
 
     def _move(self, scores: Float32, member: int, by: float) -> None:
         """Change the weight of one member in `scores` by so much."""
-        for rows in self._blocks():
+        for rows in self._runs:
             scores[rows] += self._features.times(member, rows, by)
-
-    def _blocks(self) -> Iterator[slice]:
-        return (slice(start, min(start + _ROWS, self._count)) for start in range(0, self._count, _ROWS))
 
     def _objective(self, scores: Float32, moved: int | None, by: float) -> tuple[float, float]:
         """Of `scores` with the weight of member `moved` changed `by` so much; block by block inside the
         cache."""
         at_10 = at_100 = 0.0
-        for rows in self._blocks():
+        for rows in self._runs:
             block = scores[rows]
             if moved is not None:
                 block = self._features.times(moved, rows, by)
@@ -246,7 +271,7 @@ class _Ascent:
         """Mean logarithm of the softmax of the relevant items, the sampled others counted as often as they
         stand for."""
         total = 0.0
-        for rows in self._blocks():
+        for rows in self._runs:
             block = scores[rows] * np.float32(scale)
             block -= block.max(axis=1, keepdims=True)
             reached = np.take_along_axis(block, self._place[rows], axis=1)

@@ -171,7 +171,7 @@ def weigh(
         trained = lead.learn(sequences, found, learnt, aim, features, training, form)
         start, settled = trained.encoder, lead.settled(trained)
         members.insert(0, start)
-    asked = ask(sequences, found, members, training, rng)
+    asked = ask(sequences, found, learnt, members, training, rng)
     names = [member.name for member in members]
     # What was fitted on a part of the data is not needed any more; the questions are the most there is now.
     del members, learnt
@@ -214,10 +214,15 @@ def final_members(
 
 
 def ask(
-    sequences: Sequences, found: Cut, members: list[Companion], training: Training, rng: np.random.Generator
+    sequences: Sequences,
+    found: Cut,
+    learnt: Sequences,
+    members: list[Companion],
+    training: Training,
+    rng: np.random.Generator,
 ) -> Questions:
-    """Ask every member every question, in order of time."""
-    users, _ = by_users(sequences.ptr, sequences.item, len(sequences.items))
+    """Ask every member, fitted on `learnt`, every question, in order of time."""
+    users, _ = by_users(learnt.ptr, learnt.item, len(learnt.items))
     questions = Questions([member.free for member in members], len(found.user), users, rng)
     for place, k in enumerate(np.argsort(found.now, kind="stable").tolist()):
         if place % 100 == 0:

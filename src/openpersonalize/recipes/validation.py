@@ -26,7 +26,12 @@ FEW = 100
 """Users to ask below which weights would be fitted to chance."""
 
 NEWEST = 0.1
-"""Share of the events, the newest, that a horizon looks at."""
+"""Share of all events that a horizon looks at."""
+
+MOMENTS = 6
+SPREAD = 0.05
+"""Moments at which a horizon begins, and the share of all events over which they are spread. What was popular
+at a single one would be the same in every question, and weights of popularity fitted to that one case."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +67,11 @@ def aim_of(sequences: Sequences) -> Aim:
 
 
 def cut(sequences: Sequences, aim: Aim, rng: np.random.Generator, most: int = QUESTIONS) -> Cut:
-    """Hold out the newest second of some users (next), or what everybody did after a moment (horizon)."""
+    """Hold out the newest second of some users (next), or what some users did after a moment
+    (horizon)."""
     newest = _newest_group(sequences, rng, most)
     if aim == "horizon" and len(sequences.time):
-        found = _after_a_moment(sequences, rng, most)
+        found = _after_moments(sequences, rng, most)
         if len(found.user) >= min(FEW, len(newest.user)) and len(found.user):
             return found
     return newest
@@ -86,16 +92,33 @@ def _newest_group(sequences: Sequences, rng: np.random.Generator, most: int) -> 
     return Cut(kept, users.astype(np.int32), start, end, time[start])
 
 
-def _after_a_moment(sequences: Sequences, rng: np.random.Generator, most: int) -> Cut:
+def _after_moments(sequences: Sequences, rng: np.random.Generator, most: int) -> Cut:
+    """Each user at one of a few moments, about the events that follow until `NEWEST` of all have passed."""
     ptr, time = sequences.ptr, sequences.time
-    moment = int(np.quantile(time, 1 - NEWEST, method="higher"))
-    kept = time < moment
-    before = np.concatenate(([0], np.cumsum(kept)))
-    start = ptr[:-1] + before[ptr[1:]] - before[ptr[:-1]]
-    users = np.flatnonzero((start > ptr[:-1]) & (start < ptr[1:]))
+    shares = np.linspace(1 - NEWEST - SPREAD, 1 - NEWEST, MOMENTS)
+    moments = np.quantile(time, shares, method="higher").astype(np.int64)
+    ends = np.quantile(time, shares + NEWEST, method="higher").astype(np.int64)
+    start, end = np.empty((2, MOMENTS, len(ptr) - 1), dtype=np.int64)
+    for k, (moment, last) in enumerate(zip(moments.tolist(), ends.tolist(), strict=True)):
+        start[k], end[k] = _place(sequences, time < moment), _place(sequences, time <= last)
+    asked = (start > ptr[:-1]) & (start < end)
+    users = np.flatnonzero(asked.any(axis=0))
     if len(users) > most:
         users = np.sort(rng.choice(users, most, replace=False))
-    return Cut(kept, users.astype(np.int32), start[users], ptr[users + 1], np.full(len(users), moment))
+    chosen = np.where(asked[:, users], rng.random((MOMENTS, len(users))), -1.0).argmax(axis=0)
+    return Cut(
+        time < moments[0],
+        users.astype(np.int32),
+        start[chosen, users],
+        end[chosen, users],
+        moments[chosen],
+    )
+
+
+def _place(sequences: Sequences, before: Bools) -> Int64:
+    """int64[users], one past the last event of each among those marked, which come first."""
+    count = np.concatenate(([0], np.cumsum(before)))
+    return sequences.ptr[:-1] + count[sequences.ptr[1:]] - count[sequences.ptr[:-1]]
 
 
 def _spread(start: Int64, end: Int64) -> Int64:
