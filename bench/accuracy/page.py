@@ -25,7 +25,8 @@ losses are listed like wins.
   tenth of all events is the test, and nothing of it is known. At most 10,000 users are asked, the same for
   every model.
 - **Figure.** NDCG@10 over the whole catalogue, no sampled candidates. Two views: *kept*, as served without
-  a filter (items met before may be recommended, and count), and *excluded* (they may not, and do not).
+  a filter (items met before may be recommended, and count), and *excluded* (they may not, and do not). Items
+  that nobody met join an answer of ours by exploration alone, which is off here.
 - **Choices.** Whatever a model leaves open (half-life, penalty, neighbours, factors, the weights of ours)
   is chosen on an inner split of its training part. Nothing looks at the test. Ours is weighed for the next
   event under `loo` and for a horizon under `time`, as the peers' inner splits are; a training on a server
