@@ -313,6 +313,18 @@ def test_a_search_tries_most_settings_on_few_users(
     best = max(whole, key=lambda one: one[0])
     assert best[1] == ", ".join(f"{name} {value}" for name, value in made["tuned"].items())
     assert made["metrics"]["normalized_discounted_cumulative_gain_at_25"] == best[0]
+    again, same = house.train(
+        V1,
+        "again",
+        interactions=key,
+        tuned=made["tuned"],
+        solution={"performHPO": True, "solutionConfig": some},
+    )
+    assert (again["metrics"], again["tuned"]) == (made["metrics"], made["tuned"])
+    assert (
+        same.manifest["files"] == artifact.manifest["files"]
+    )  # the same model, bit for bit, without a search
+    assert len(sizes) == 8 + 3 + 1 + 2
     assert max(sizes[:8]) < 0.5 * min(sizes[8:11]) < sizes[11] == artifact.manifest["counts"]["interactions"]
 
 

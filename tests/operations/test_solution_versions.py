@@ -259,6 +259,9 @@ def test_automl_keeps_the_better_recipe(
     version = personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
     described = wait.active(version, 240)
     assert described["recipeArn"] == recipes[0], "users keep to their departments"
+    assert described["tunedHPOParams"]["algorithmHyperParameters"].keys() == {
+        "hidden_dimension", "bptt", "recency_mask"
+    }  # fmt: skip
     assert wait.describe(solution)["autoMLResult"] == {"bestRecipeArn": recipes[0]}
     campaign = personalize.create_campaign(name=name, solutionVersionArn=version)["campaignArn"]
     wait.active(campaign)

@@ -65,6 +65,7 @@ def run(
     moment: int,
     seed: int,
     upon: str | None = None,
+    tuned: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Train one solution version.
 
@@ -79,6 +80,7 @@ def run(
         moment: seconds, when the training began.
         seed: the source of every random choice.
         upon: key of the artifact that is brought up to date (trainingMode UPDATE); None: FULL.
+        tuned: what a search on the same data settled: none is made again. None: ``performHPO`` rules.
 
     Returns:
         ``artifact`` (its key), ``metrics`` (four decimals; an update has those of what it is upon),
@@ -113,7 +115,7 @@ def run(
         line=task.line,
     )
     if upon is None:
-        outcome = train(task, chosen, data, selection, solution, training)
+        outcome = train(task, chosen, data, selection, solution, training, tuned)
     else:
         outcome = bring_up_to_date(task, objects, upon, chosen, data, selection, solution, training)
     hours = (time.monotonic() - began) / 3600
@@ -266,27 +268,30 @@ def train(
     selection: EventSelection,
     solution: Mapping[str, Any],
     training: Training,
+    tuned: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Fit on nine tenths of the users, measure on the others, fit again on all with what was settled.
 
     With ``performHPO`` the first two steps are done for each setting to try, many of them on a part of the
-    users only (see `search`), and the best one is fitted again.
+    users only (see `search`), and the best one is fitted again; with `tuned`, those settings alone.
     """
     config = solution.get("solutionConfig") or {}
-    tries = settings_to_try(recipe, config, training.seed) if solution.get("performHPO") else [{}]
+    tries = [dict(tuned or {})]
+    if solution.get("performHPO") and tuned is None:
+        tries = settings_to_try(recipe, config, training.seed)
     best: Outcome | None = None
     for part in parts_tried(len(tries), len(data.sequences.item)):
         found = []
-        for number, tuned in enumerate(tries, start=1):
-            configuration = read_configuration(recipe, config, tuned)
+        for number, settings in enumerate(tries, start=1):
+            configuration = read_configuration(recipe, config, settings)
             model, metrics = measured(recipe, data, selection, configuration, training, part)
             value = metrics[OBJECTIVE]
-            shown = ", ".join(f"{name} {setting}" for name, setting in tuned.items()) or recipe.name
+            shown = ", ".join(f"{name} {text}" for name, text in settings.items()) or recipe.name
             of = "" if part == 1 else f" of one user in {part}"
             task.line(f"Model {number} of {len(tries)}{of} ({shown}): NDCG at 25 is {value}.")
-            found.append((value, tuned))
+            found.append((value, settings))
             if part == 1 and (best is None or value > best.metrics[OBJECTIVE]):
-                best = Outcome(model, metrics, tuned)
+                best = Outcome(model, metrics, settings)
         tries = best_third(found)
     assert best is not None
     final = replace(training, prior=best.model.settled(), earlier=best.model)

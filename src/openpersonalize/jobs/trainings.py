@@ -8,6 +8,7 @@ and a version can always say what it was trained on.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from ..errors import JobStopped
@@ -180,7 +181,9 @@ def _train(job: Job, version: Resource, schemas: dict[str, str]) -> tuple[str, d
     """ARN of the recipe (the solution's, or AutoML's best), and what the training step returned."""
     pinned = version.internal["pinned"]
 
-    def train(recipe_arn: str, settings: dict[str, Any]) -> dict[str, Any]:
+    def train(
+        recipe_arn: str, settings: dict[str, Any], tuned: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         return job.heavy(
             "openpersonalize.jobs.train_step:run",
             recipe=recipe_arn,
@@ -194,6 +197,7 @@ def _train(job: Job, version: Resource, schemas: dict[str, str]) -> tuple[str, d
             moment=version.internal["moment"],
             seed=version.internal["seed"],
             upon=version.internal.get("upon"),
+            tuned=tuned,
         )
 
     own = version.attributes.get("recipeArn")
@@ -203,13 +207,14 @@ def _train(job: Job, version: Resource, schemas: dict[str, str]) -> tuple[str, d
     best, made = train_best(
         job,
         version.attributes["solutionConfig"],
-        lambda recipe: train(
+        lambda recipe, tuned: train(
             recipe.arn,
             {
                 "performHPO": recipe.features.hpo,
                 "eventType": version.attributes.get("eventType"),
                 "solutionConfig": {},
             },
+            tuned,
         ),
     )
     return best.arn, made
