@@ -166,6 +166,10 @@ def test_percentiles_leave_out_long_and_short_histories() -> None:
     assert left.min() == 3
     assert left.max() == 18
     assert (counts == 0).sum() == 4
+    # Those whose events are held out have no history, and are not the shortest ones.
+    others = np.repeat(np.arange(20) % 2 == 0, world.counts)
+    left = without_extremes(world.where(others), Configuration(chosen)).counts
+    assert sorted(left[left > 0].tolist()) == [3, 5, 7, 9, 11, 13, 15, 17]
 
 
 @pytest.mark.parametrize("users", [1, 3])

@@ -122,13 +122,14 @@ def since_the_last(sequences: Sequences, moment: int) -> int:
 
 
 def without_extremes(sequences: Sequences, configuration: Configuration) -> Sequences:
-    """Leave out users whose history is shorter or longer than the percentiles of the configuration."""
+    """Leave out users whose history is shorter or longer than the percentiles of the configuration, among
+    those of users who have one here: those held out for a measurement have none."""
     low = float(configuration.parameters.get("min_user_history_length_percentile", 0.0))
     high = float(configuration.parameters.get("max_user_history_length_percentile", 1.0))
     counts = sequences.counts
-    if (low <= 0.0 and high >= 1.0) or not len(counts):
+    if (low <= 0.0 and high >= 1.0) or not len(sequences.item):
         return sequences
-    least, most = np.quantile(counts, (low, high))
+    least, most = np.quantile(counts[counts > 0], (low, high))
     return sequences.where(np.repeat((counts >= least) & (counts <= most), counts))
 
 
