@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
+from openpersonalize.jobs.schedule import begin_schedule
+
 from .wire import Wire, wire
 
 PREFIX = "arn:aws:personalize:{}:000000000000:"
@@ -52,6 +54,31 @@ def test_jobs_of_all_regions_and_of_one(live: Wire) -> None:
     assert made == sorted(made, reverse=True)
     [job] = page(live, "/v1/jobs?region=sa-east-1")[1]["jobs"]
     assert (job["arn"], job["state"]) == (arns[1], "queued")
+
+
+def test_automatic_trainings_to_come_of_all_regions_and_of_one(live: Wire) -> None:
+    due = {}
+    for region, minutes in (("eu-west-2", 30), ("sa-east-2", 20)):
+        scope = live.app._running.scope(region)
+        arn = PREFIX.format(region) + "solution/s"
+        now = live.app._running.installation.clock.now()
+        with scope.write() as tx:
+            tx.add(
+                "solution",
+                arn,
+                "s",
+                status="ACTIVE",
+                attributes={"performAutoTraining": True, "solutionConfig": {}},
+                internal={"automatic": begin_schedule(now, minutes)},
+            )
+        due[arn] = now + 60 * minutes
+    found = page(live, "/v1/jobs")[1]["scheduled"]
+    assert [one["arn"] for one in found] == sorted(due, key=lambda arn: due[arn])
+    for one in found:
+        assert one["due"] == pytest.approx(due[one["arn"]])
+        assert 0 < one["due_in_seconds"] <= 1800
+    [one] = page(live, "/v1/jobs?region=eu-west-2")[1]["scheduled"]
+    assert one["arn"].endswith("eu-west-2:000000000000:solution/s")
 
 
 @pytest.mark.parametrize(
