@@ -116,6 +116,8 @@ class Encoder(Companion):
         happened = self.weights["event"][:, None] + self.weights["gap"]
         self._happened = happened.reshape(-1, shape.d)
         self._kinds = len(happened) - 1
+        self._root = np.float32(np.sqrt(shape.d))
+        self._scale = self.weights["norm.weight"] * self._root
 
     def _layer(self, number: int) -> Layer:
         prefix = f"block{number}."
@@ -230,15 +232,18 @@ class Encoder(Companion):
             blocks, fresh = earlier.blocks, len(earlier.item)
             if fresh == len(item):
                 return earlier
-        gap = gap_bucket(np.diff(time[max(fresh - 1, 0) :], prepend=time[:1] if not fresh else time[:0]))
+        gap = np.zeros(len(item) - fresh, dtype=np.int64)
+        first = 0 if fresh else 1
+        gap[first:] = gap_bucket(time[fresh + first :] - time[fresh + first - 1 : -1])
         kind = np.where(event[fresh:] < self._kinds, event[fresh:] + 1, 0)
-        x = self.items.take(item[fresh:], axis=0) * np.float32(np.sqrt(self.shape.d))
-        x += self._happened[kind * GAPS + gap]
+        x = self.items.take(item[fresh:], axis=0) * self._root
+        x += self._happened.take(kind * GAPS + gap, axis=0)
         kept = []
         for place, block in enumerate(self._layers):
             x, remembered = block.extend(x, blocks[place], place == len(self._layers) - 1)
             kept.append(remembered)
-        vector: Float32 = normed(x[-1:])[0] * self.weights["norm.weight"] + self.weights["norm.bias"]
+        vector: Float32 = normed(x[-1:])[0] * self._scale
+        vector += self.weights["norm.bias"]
         return State(item, time, event, tuple(kept), vector)
 
     def save(self, folder: Path) -> None:
@@ -289,5 +294,7 @@ class Products(Partial):
 def log_sum_exp(scores: Float32) -> np.float32:
     """log of the sum of exp."""
     most = scores.max()
-    total: np.float32 = most + np.log(np.exp(scores - most).sum())
+    less = scores - most
+    np.exp(less, out=less)
+    total: np.float32 = most + np.log(less.sum())
     return total

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 
 from .companion import Float32
 
-EPSILON = np.float32(1e-5)
+EPSILON = 1e-5
 
 Remembered: TypeAlias = tuple[Float32, ...]
 """What a block remembers of the events so far: never written into."""
@@ -42,8 +42,9 @@ class Gated(Layer):
 
     def __init__(self, w: Mapping[str, Float32], heads: int) -> None:
         """`w`: the weights of the block."""
-        scale, shift = w["norm1.weight"], w["norm1.bias"]
-        d = len(scale)
+        d = len(w["norm1.weight"])
+        root = np.float32(np.sqrt(d))
+        scale, shift = w["norm1.weight"] * root, w["norm1.bias"]
         self.d, self.heads, self.width = d, heads, d // heads
         query = w["query"] / np.float32(np.sqrt(self.width))
         self.project = np.ascontiguousarray((np.concatenate((query, w["key"], w["value"])) * scale).T)
@@ -54,16 +55,20 @@ class Gated(Layer):
         answers = [w["out"][:, one] @ w["value"][one] for one in of_head]
         self.answer = np.concatenate([one * scale for one in answers], axis=1)
         self.answered = np.sum(answers, axis=0) @ shift
-        self.out = np.ascontiguousarray(w["out"].T)
+        # A gate is (1 + tanh(x / 2)) / 2: the halves are multiplied into the weights.
+        half = np.float32(0.5)
+        self.answer, self.answered = self.answer * half, self.answered * half
+        self.out = np.ascontiguousarray(w["out"].T) * half
         self.newest = np.ascontiguousarray(w["position"][:, ::-1])
         self.longest = w["position"].shape[1]
-        ahead = np.full((heads, self.longest), -np.inf, dtype=np.float32)
-        self.line = np.concatenate((self.newest, ahead), axis=1)
-        self.gate1, self.gate1_bias = np.ascontiguousarray(w["gate1.weight"].T), w["gate1.bias"]
-        self.gate2, self.gate2_bias = np.ascontiguousarray(w["gate2.weight"].T), w["gate2.bias"]
-        self.up = np.ascontiguousarray((w["up"] * w["norm2.weight"]).T)
+        self.ahead = _by_distance(w["position"])
+        self.gate1, self.gate1_bias = np.ascontiguousarray(w["gate1.weight"].T) * half, w["gate1.bias"] * half
+        self.gate2, self.gate2_bias = np.ascontiguousarray(w["gate2.weight"].T) * half, w["gate2.bias"] * half
+        self.up = np.ascontiguousarray((w["up"] * w["norm2.weight"]).T) * root
         self.upped = w["up"] @ w["norm2.bias"]
-        self.down = np.ascontiguousarray(w["down"].T)
+        self.up[:, : 2 * d] *= half
+        self.upped[: 2 * d] *= half
+        self.down = np.ascontiguousarray(w["down"].T) * half
 
     def nothing(self, last: bool) -> Remembered:
         """See `Layer`."""
@@ -99,20 +104,40 @@ class Gated(Layer):
             return rows.reshape(len(rows), self.heads, self.width).transpose(1, 0, 2)
 
         share: npt.NDArray[Any] = heads(query) @ heads(key).transpose(0, 2, 1)
-        lines = sliding_window_view(self.line, k, axis=1)
-        # The row that stands at place i looks from `longest - 1 - i` on.
-        share += lines[:, self.longest - k : self.longest - k + m][:, ::-1]
+        share += self.ahead[:, k - m : k, :k]
         _softmax(share)
         mixed: Float32 = (share @ heads(value)).transpose(1, 0, 2).reshape(m, self.d) @ self.out
         return mixed
 
     def _fed(self, x: Float32, mixed: Float32) -> Float32:
-        x = x + sigmoid(x @ self.gate1 + self.gate1_bias) * mixed
-        parts: Float32 = normed(x) @ self.up + self.upped
+        """`mixed` is half of what attention answers; written into, as is all that is made here."""
+        x = _gated(x, x @ self.gate1, self.gate1_bias, mixed)
+        parts: Float32 = normed(x) @ self.up
+        parts += self.upped
         a, b = parts[:, : 2 * self.d], parts[:, 2 * self.d :]
-        inner: Float32 = a * sigmoid(a) * b
-        fed: Float32 = inner @ self.down
-        return x + sigmoid(x @ self.gate2 + self.gate2_bias) * fed
+        inner = np.tanh(a)
+        inner += 1
+        inner *= a
+        inner *= b
+        return _gated(x, x @ self.gate2, self.gate2_bias, inner @ self.down)
+
+
+def _by_distance(position: Float32) -> Float32:
+    """float32[heads, longest, longest], the bias of the row at the second place to that at the third; minus
+    infinity for what is to come."""
+    place = np.arange(position.shape[1])
+    away = place[:, None] - place
+    return np.where(away >= 0, position[:, np.maximum(away, 0)], np.float32(-np.inf))
+
+
+def _gated(x: Float32, gate: Float32, bias: Float32, half: Float32) -> Float32:
+    """``x + 2 * half * sigmoid(2 * (gate + bias))``, in the place of `gate`."""
+    gate += bias
+    np.tanh(gate, out=gate)
+    gate += 1
+    gate *= half
+    gate += x
+    return gate
 
 
 class Recurrent(Layer):
@@ -120,7 +145,8 @@ class Recurrent(Layer):
 
     def __init__(self, w: Mapping[str, Float32]) -> None:
         """`w`: the weights of the block."""
-        self.input = np.ascontiguousarray((w["input.weight"] * w["norm1.weight"]).T)
+        root = np.float32(np.sqrt(len(w["norm1.weight"])))
+        self.input = np.ascontiguousarray((w["input.weight"] * w["norm1.weight"]).T) * root
         self.inputs = w["input.weight"] @ w["norm1.bias"] + w["input.bias"]
         self.hidden, self.hidden_bias = w["hidden.weight"], w["hidden.bias"]
         self.back = np.ascontiguousarray(w["back"].T)
@@ -152,13 +178,20 @@ class Recurrent(Layer):
 
 
 def normed(x: Float32) -> Float32:
-    """Rows with mean 0 and variance 1: a layer norm before its weight and bias."""
-    centred: Float32 = x - (x @ np.full(x.shape[1], 1 / x.shape[1], dtype=np.float32))[:, None]
-    variance = np.einsum("ij,ij->i", centred, centred)
-    variance /= np.float32(x.shape[1])
-    variance += EPSILON
-    centred /= np.sqrt(variance, out=variance)[:, None]
+    """Rows with mean 0 and length 1: a layer norm before its weight and bias, but for the factor
+    ``sqrt(d)``, which is multiplied into the weights that follow."""
+    d = x.shape[1]
+    centred: Float32 = x @ _centring(d)
+    length: Float32 = np.vecdot(centred, centred)
+    length += EPSILON * d
+    centred /= np.sqrt(length, out=length)[:, None]
     return centred
+
+
+@cache
+def _centring(d: int) -> Float32:
+    """float32[d, d]: what takes its mean off a row."""
+    return np.eye(d, dtype=np.float32) - np.float32(1 / d)
 
 
 def sigmoid(x: Float32) -> Float32:
@@ -172,6 +205,6 @@ def sigmoid(x: Float32) -> Float32:
 
 def _softmax(x: Float32) -> None:
     """Of the last axis, in place."""
-    x -= x.max(axis=-1, keepdims=True)
+    x -= np.maximum.reduce(x, axis=-1, keepdims=True)
     np.exp(x, out=x)
-    x /= x.sum(axis=-1, keepdims=True)
+    x /= np.add.reduce(x, axis=-1, keepdims=True)

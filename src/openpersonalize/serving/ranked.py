@@ -80,7 +80,9 @@ def softmax_at(scores: FloatArray, log_total: float) -> npt.NDArray[np.float64]:
 
 
 def _log_sum_exp(scores: FloatArray, largest: float) -> float:
-    return largest + float(np.log(np.exp(scores - np.float32(largest)).sum(dtype=np.float64)))
+    less = scores - np.float32(largest)
+    # As one array, doubles are added up faster than cast on the way.
+    return largest + float(np.log(np.exp(less, out=less).astype(np.float64).sum()))
 
 
 @dataclass(frozen=True, slots=True)
