@@ -117,12 +117,15 @@ class Encoder(Companion):
         self._happened = happened.reshape(-1, shape.d)
         self._kinds = len(happened) - 1
         self._root = np.float32(np.sqrt(shape.d))
-        self._scale = self.weights["norm.weight"] * self._root
 
     def _layer(self, number: int) -> Layer:
         prefix = f"block{number}."
         own = {name[len(prefix) :]: w for name, w in self.weights.items() if name.startswith(prefix)}
         return Recurrent(own) if self.shape.block == "recurrent" else Gated(own, self.shape.heads)
+
+    @cached_property
+    def _scale(self) -> Float32:
+        return self.weights["norm.weight"] * self._root
 
     @cached_property
     def trained(self) -> Mapping[str, npt.NDArray[Any]] | None:
