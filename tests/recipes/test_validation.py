@@ -37,7 +37,8 @@ def test_a_horizon_that_few_are_there_to_see_asks_for_the_newest_instead() -> No
     stream = sequences_of(rows)
     # Users come one after the other, so whatever the moment, only one was there before and after it.
     found = cut(stream, "horizon", np.random.default_rng(0))
-    assert len(found.user) == 200
+    assert len(set(found.user.tolist())) == 200
+    assert (np.diff(found.now)[np.diff(found.user) == 0] == 1).all()
     crowd = sequences_of([(user, item, int(item[1]) * 1000 + int(user[1:])) for user, item, _ in rows])
     found = cut(crowd, "horizon", np.random.default_rng(0))
     assert len(found.user) == 200
@@ -61,3 +62,27 @@ def test_a_horizon_begins_at_several_moments_and_lasts_a_tenth_of_all_events() -
         assert end == stream.ptr[user] + (times <= now + 3_000).sum() or abs(end - start - 10) <= 1
     again = cut(stream, "horizon", np.random.default_rng(0))
     assert found.now.tolist() == again.now.tolist()
+
+
+def test_where_users_are_few_each_is_asked_about_several_seconds() -> None:
+    rows = [
+        (f"u{user}", f"i{place}", 100 * (place // 2)) for user in range(5) for place in range(3 + 2 * user)
+    ]
+    stream = sequences_of([*rows, ("v", "i0", 7), ("v", "i1", 7)])
+    found = cut(stream, "next", np.random.default_rng(0))
+    asked = [
+        (stream.users.strings()[user], now, stream.item[start:end].tolist())
+        for user, now, start, end in zip(found.user, found.now, found.start, found.end, strict=True)
+    ]
+    names = stream.items.strings()
+    told = {(user, now // 100, *sorted(names[row] for row in items)) for user, now, items in asked}
+    assert {one for one in told if one[0] in ("u0", "u1")} == {
+        ("u0", 1, "i2"),
+        ("u1", 1, "i2", "i3"),
+        ("u1", 2, "i4"),
+    }
+    assert [sum(one[0] == f"u{user}" for one in told) for user in range(5)] == [1, 2, 3, 3, 3]
+    held = stream.where(~found.kept)
+    assert held.counts.tolist() == [1, 3, 5, 5, 5, 0]
+    some = cut(stream, "next", np.random.default_rng(0), most=4)
+    assert len(some.user) == len(set(some.user.tolist())) == 4

@@ -151,7 +151,7 @@ class Questions:
         rng = np.random.default_rng(members)
         for bag in ascent.bags(rng):
             best = max((bag.climb(lead), bag.climb(np.zeros(members))), key=lambda found: found[0])[1]
-            weights += best * bag.temper(best) / BAGS
+            weights += best / max(float(np.abs(best).sum()), 1e-9)  # ranks have no scale
         if all(free or not weight for free, weight in zip(self.free, weights, strict=True)):
             # Few questions can make it look best to answer everybody alike; an event must still change its
             # user's next answer, so the lead member parts what popularity leaves close together.

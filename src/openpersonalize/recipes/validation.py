@@ -22,6 +22,9 @@ Aim: TypeAlias = Literal["next", "horizon"]
 TIED = 0.3
 """Share of neighbouring events of different items in one second above which the data is baskets."""
 
+SECONDS = 3
+"""Most questions about one user."""
+
 FEW = 100
 """Users to ask below which weights would be fitted to chance."""
 
@@ -67,9 +70,9 @@ def aim_of(sequences: Sequences) -> Aim:
 
 
 def cut(sequences: Sequences, aim: Aim, rng: np.random.Generator, most: int = QUESTIONS) -> Cut:
-    """Hold out the newest second of some users (next), or what some users did after a moment
+    """Hold out the newest seconds of some users (next), or what some users did after a moment
     (horizon)."""
-    newest = _newest_group(sequences, rng, most)
+    newest = _newest_groups(sequences, rng, most)
     if aim == "horizon" and len(sequences.time):
         found = _after_moments(sequences, rng, most)
         if len(found.user) >= min(FEW, len(newest.user)) and len(found.user):
@@ -77,19 +80,24 @@ def cut(sequences: Sequences, aim: Aim, rng: np.random.Generator, most: int = QU
     return newest
 
 
-def _newest_group(sequences: Sequences, rng: np.random.Generator, most: int) -> Cut:
+def _newest_groups(sequences: Sequences, rng: np.random.Generator, most: int) -> Cut:
+    """The newest second of each user; where users are few also the ones before it, each asked about with all
+    that came earlier."""
     ptr, time = sequences.ptr, sequences.time
-    users = np.flatnonzero(np.diff(ptr) >= 2)
-    users = users[time[ptr[users]] < time[ptr[users + 1] - 1]]
+    begins = np.concatenate(([True], time[1:] != time[:-1])) if len(time) else np.zeros(0, np.bool_)
+    begins[ptr[:-1][ptr[:-1] < len(time)]] = True
+    starts = np.append(np.flatnonzero(begins), len(time))
+    past = np.searchsorted(starts, ptr[1:])
+    seconds = past - np.searchsorted(starts, ptr[:-1])
+    users = np.flatnonzero(seconds >= 2)
     if len(users) > most:
         users = np.sort(rng.choice(users, most, replace=False))
-    fresh = np.flatnonzero(np.concatenate(([True], time[1:] != time[:-1])))
-    end = ptr[users + 1]
-    # The newest group starts at the last change of the time inside the user's events.
-    start = fresh[np.searchsorted(fresh, end, side="left") - 1]
+    each = np.minimum(np.clip(most // max(len(users), 1), 1, SECONDS), seconds[users] - 1)
     kept = np.ones(len(time), dtype=np.bool_)
-    kept[_spread(start, end)] = False
-    return Cut(kept, users.astype(np.int32), start, end, time[start])
+    kept[_spread(starts[past[users] - each], ptr[users + 1])] = False
+    second = _spread(past[users] - each, past[users])
+    start = starts[second]
+    return Cut(kept, np.repeat(users, each).astype(np.int32), start, starts[second + 1], time[start])
 
 
 def _after_moments(sequences: Sequences, rng: np.random.Generator, most: int) -> Cut:
