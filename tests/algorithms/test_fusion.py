@@ -7,6 +7,7 @@ import pytest
 
 from openpersonalize.algorithms import fusion
 from openpersonalize.algorithms.fusion import Fitted, Questions
+from openpersonalize.algorithms.sparse import Sparse
 
 
 def asked(
@@ -111,6 +112,28 @@ def test_a_feature_that_many_questions_share_is_looked_through_once(monkeypatch:
         questions.add([own, shared], target, np.ones(1, np.float32), target[:0])
     assert sum(one is shared for one in looked) == 1
     assert len(looked) == 11
+
+
+def test_parts_of_features_do_as_well_as_whole_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features that are 0 but for some items, written out and not."""
+    n, rng = 3000, np.random.default_rng(0)
+    monkeypatch.setattr(fusion, "WHOLE", 0)
+    popularity = rng.random(n).astype(np.float32) + 1
+    whole, parts = (Questions([False, False], 200, popularity, np.random.default_rng(0)) for _ in range(2))
+    for _ in range(200):
+        target = rng.choice(n, 1).astype(np.int32)
+        some = []
+        for share in (0.5, 0.2):
+            columns = np.unique(np.append(rng.choice(n, 400, replace=False), target))
+            values = rng.random(len(columns)).astype(np.float32)
+            values[columns == target[0]] = 1.0 if rng.random() < share else 0.1
+            some.append(Sparse(columns, values))
+        parts.add(some, target, np.ones(1, np.float32), target[:0])
+        written = [one.at(np.arange(n)).astype(np.float32) for one in some]
+        whole.add(written, target, np.ones(1, np.float32), target[:0])
+    one, other = whole.fit(False), parts.fit(False)
+    assert one.weights == pytest.approx(other.weights, rel=0.1)
+    assert one.ndcg == pytest.approx(other.ndcg, rel=0.05)
 
 
 def test_met_items_are_neither_candidates_nor_relevant() -> None:

@@ -15,6 +15,7 @@ from .encoder import GAPS, Encoder
 from .encoder_plan import Feature, Plan
 
 SPREAD = 0.02
+_ROWS = 65_536
 _NAMES = {
     "gru.weight_ih_l0": "input.weight",
     "gru.bias_ih_l0": "input.bias",
@@ -170,9 +171,11 @@ class Network(nn.Module):
         if trained is None:
             raise ValueError("an opened encoder cannot be trained further")
         with torch.no_grad():
-            ids = torch.from_numpy(trained["ids"][self.known])
-            met = ids.abs().amax(dim=1, keepdim=True) > 0
-            self.ids.copy_(torch.where(met, ids, self.ids))
+            for begin in range(0, len(self.known), _ROWS):
+                rows = slice(begin, begin + _ROWS)
+                ids = torch.from_numpy(trained["ids"][self.known[rows]])
+                met = ids.abs().amax(dim=1, keepdim=True) > 0
+                self.ids[rows] = torch.where(met, ids, self.ids[rows])
             for name, value in self.named_parameters():
                 if name != "ids":
                     value[: len(trained[name])].copy_(torch.from_numpy(trained[name]))

@@ -30,6 +30,8 @@ REFIT = 1 / 3
 """Share of the passes, and of the rate, with which training goes on from weights of nearly the same data."""
 ONWARD = 1 / 10
 """Share of the rate with which new events are taken in."""
+LIBRARY = 170_000_000
+"""Bytes of torch once it is loaded."""
 NEWS_STEPS = 100
 """Least steps in which new events are taken in; few are passed over more often."""
 
@@ -141,18 +143,33 @@ def plan_for(
     return Plan(shape, passes, tokens, rate, candidates, HORIZON if horizon else 0.0)
 
 
+def codes_of(feature: Feature) -> int:
+    """The codes of all items that take as much memory as the feature; a vector is held twice."""
+    return len(feature.code) + (0 if feature.dense is None else feature.dense.size // 3)
+
+
+def vectors_kept(plan: Plan, n: int, values: int, features: bool) -> int:
+    """Bytes of a trained encoder of n items: their vectors, and where they have features the id vectors and
+    those of the `values` beside them."""
+    return (n * (2 if features else 1) + values) * plan.shape.d * 4
+
+
 def memory_needed(plan: Plan, n: int, values: int, codes: int) -> int:
     """Bytes at the peak of a training, beyond the events: n items, `values` different values of features,
     `codes` values of all items.
 
-    torch itself; the item table, its best and its exported copies, and where all of it moves at every step
-    its gradient and three arrays of the optimiser; 40 vectors for each input of a step and block; the scores
-    of attention; the candidates of a step and the logits of a chunk.
+    torch itself; the table that is trained, its best and its exported vectors, and where all of it moves at
+    every step its gradient and three arrays of the optimiser; 40 vectors for each input of a step and block;
+    the scores of attention; the candidates of a step and the logits of a chunk.
     """
     d, blocks, longest = plan.shape.d, plan.shape.blocks, plan.shape.longest
-    copies = 5 if plan.candidates and n > DENSE else 8
-    table = (n + values) * d * 4 * copies
+    features = values > 0
+    kept = vectors_kept(plan, n, values, features)
+    table = (n + values) * d * 4
+    dense = not plan.candidates or n <= DENSE
+    table *= 5 if dense else 1
     shown = plan.candidates + plan.tokens if plan.candidates else n
     step = plan.tokens * d * 4 * 40 * (1 + blocks) + plan.tokens * longest * plan.shape.heads * 4 * 5 * blocks
     softmax = shown * (d * 4 * 4 + 256 * 4 * 2)
-    return table + step + softmax + codes * 24 + 130_000_000
+    exported = n * d * 4 if features else 0
+    return LIBRARY + table + kept + exported + step + softmax + codes * 24

@@ -22,7 +22,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .companion import Float32, Float64, Int32, Int64
+from .companion import Dense, Float32, Float64, Int32, Int64, Partial
 from .steps import Steps
 
 EXACT = 2048
@@ -53,9 +53,14 @@ class Fitted:
     alone: tuple[float, ...]
 
 
+def questions_memory(members: int, count: int, n: int) -> int:
+    """Bytes of so many questions about n items, `Questions.fit` included: two for each member, two for the
+    tie, three for what is no candidate, four for scores."""
+    return (2 * members + 9) * count * min(n, EXACT)
+
+
 class Questions:
-    """Held-out questions, packed as they are asked. Memory: (members + 3.5) * capacity * min(n, `EXACT`) * 2
-    bytes, those of `fit` included."""
+    """Held-out questions, packed as they are asked. Memory: `questions_memory`."""
 
     def __init__(
         self, free: Sequence[bool], capacity: int, popularity: Float32, rng: np.random.Generator
@@ -90,9 +95,14 @@ class Questions:
     def __len__(self) -> int:
         return self._count
 
-    def add(self, features: Sequence[Float32], target: Int32, gain: Float32, met: Int32) -> None:
-        """One question: each member's float32[n], the relevant items with their gains, the items met
-        before. Nothing is asked about items that nobody knows."""
+    @property
+    def large(self) -> bool:
+        """Whether members had better give a part of their features, where that costs less."""
+        return self.n > WHOLE
+
+    def add(self, features: Sequence[Float32 | Partial], target: Int32, gain: Float32, met: Int32) -> None:
+        """One question: each member's float32[n] or a part of it, the relevant items with their gains, the
+        items met before. Nothing is asked about items that nobody knows."""
         known = self._known[target]
         target, gain = target[known], gain[known]
         if not len(target):
@@ -101,11 +111,12 @@ class Questions:
             some = np.sort(self._rng.choice(len(target), MOST_TARGETS, replace=False))
             target, gain = target[some], gain[some]
         row = self._count
-        items = self._items(features, target)
+        parts = [Dense(one) if isinstance(one, np.ndarray) else one for one in features]
+        items = self._items(parts, target)
         place = np.full(self.n, -1, dtype=np.int32)
         place[items] = np.arange(self.size, dtype=np.int32)
-        for member, feature in enumerate(features):
-            self._features.put(member, row, feature[items])
+        for member, part in enumerate(parts):
+            self._features.put(member, row, part.at(items))
         self._base.put(0, row, self._tie[items])
         self._unknown[row] = ~self._known[items]
         self._met[row, place[met][place[met] >= 0]] = True
@@ -113,27 +124,29 @@ class Questions:
         self._gain[row, : len(target)] = gain
         self._count += 1
 
-    def _items(self, features: Sequence[Float32], target: Int32) -> Int64:
+    def _items(self, parts: Sequence[Partial], target: Int32) -> Int64:
         """int64[size] item numbers: those that count for themselves, then those that stand for all the
         others."""
         if self.n <= EXACT:
             return np.arange(self.n)
         leads = np.zeros(self.n, dtype=np.bool_)
         leads[target] = True
-        most = (self._leaders - len(target)) // len(features)
-        for member, feature in enumerate(features):
-            leads[self._leading(member, feature, most)] = True
-        few = self.n <= WHOLE
-        drawn = self._rng.permutation(self.n) if few else self._rng.choice(self.n, self.size, replace=False)
+        most = (self._leaders - len(target)) // len(parts)
+        for member, part in enumerate(parts):
+            leads[self._leading(member, part, most)] = True
+        if self.large:
+            drawn = self._rng.choice(self.n, self.size, replace=False)
+        else:
+            drawn = self._rng.permutation(self.n)
         return np.concatenate((np.flatnonzero(leads), drawn[~leads[drawn]]))[: self.size]
 
-    def _leading(self, member: int, feature: Float32, most: int) -> Int64:
-        """int64[most], the items that lead by a feature; found once where members give one array to many
-        questions."""
+    def _leading(self, member: int, part: Partial, most: int) -> Int64:
+        """Items that lead by a feature; found once where a member gives one array to many questions."""
+        if not isinstance(part, Dense):
+            return part.best(most)
         last = self._led[member]
-        if last is None or last[0] is not feature or last[1] != most:
-            last = feature, most, np.argpartition(feature, self.n - most)[self.n - most :].copy()
-            self._led[member] = last
+        if last is None or last[0] is not part.values or last[1] != most:
+            last = self._led[member] = part.values, most, part.best(most).copy()
         return last[2]
 
     def fit(self, seen_excluded: bool, check: Callable[[], None] = lambda: None) -> Fitted:

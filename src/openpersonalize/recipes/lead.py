@@ -16,13 +16,13 @@ import numpy as np
 
 from ..algorithms.companion import Events
 from ..algorithms.encoder import Encoder
-from ..algorithms.encoder_plan import Feature, Plan, memory_needed, plan_for
+from ..algorithms.encoder_plan import Feature, Plan, codes_of, memory_needed, plan_for
 from ..algorithms.meetings import counts
 from ..algorithms.windows import Windows, cut_windows, windows_of_news
 from ..datasets.sequences import Sequences
 from ..errors import JobFailed
 from .base import Bools, Float32, Int32, Int64, Query, Recipe, Training, Value
-from .memory import free_memory
+from .memory import free_memory, training_memory
 from .validation import Aim, Cut, question
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ LEAST_EVENTS = 10_000
 """Events below which it is not fitted: on less, its noise weighs more than the order it finds."""
 QUESTIONS = 800
 _TOGETHER = 64
+_SCORES = 16 * 2**20
+"""Bytes of scores that are held at once."""
 HISTORY = 200
 WEIGHING = 0.7
 """Share of the budget for the fit from nothing; the rest is for going on."""
@@ -106,10 +108,11 @@ class _Exam:
 
     def value(self, encoder: Encoder) -> float:
         """NDCG@10 + NDCG@100 / 2, as the fusion is weighed by: the longer list is less a matter of chance."""
-        items = encoder.items[self.known]
+        items = encoder.items if len(self.known) == len(encoder.items) else encoder.items[self.known]
         total = 0.0
-        for start in range(0, len(self.asked), _TOGETHER):
-            some = self.asked[start : start + _TOGETHER]
+        together = min(_TOGETHER, max(1, _SCORES // (4 * max(len(items), 1))))
+        for start in range(0, len(self.asked), together):
+            some = self.asked[start : start + together]
             vectors = np.stack([encoder.encode(one.item, one.time, one.event) for one, _, _ in some])
             for scores, (_, target, gain) in zip(vectors @ items.T, some, strict=True):
                 rank = (scores[None, :] > scores[target, None]).sum(axis=1)
@@ -189,19 +192,37 @@ def _fit(
     )
 
 
-def _codes(feature: Feature) -> int:
-    """The codes of all items that take as much memory as the feature; a vector is held twice."""
-    return len(feature.code) + (0 if feature.dense is None else feature.dense.size // 3)
+def check_weighing(
+    sequences: Sequences,
+    aim: Aim,
+    features: Sequence[Feature],
+    training: Training,
+    form: Form,
+    questions: int,
+) -> None:
+    """Refuse at once to weigh members on what does not fit into memory.
+
+    Raises:
+        JobFailed: it needs more memory than there is.
+    """
+    plan = None
+    if len(sequences.item) >= LEAST_EVENTS:
+        plan = plan_for(_events(sequences), aim == "horizon", width=form.width, span=form.span)
+    _refuse(training_memory(sequences, plan, features, questions), len(sequences.items), training)
 
 
 def check_memory(plan: Plan, n: int, features: Sequence[Feature], training: Training) -> None:
-    """Refuse at once what would not end.
+    """Refuse at once to fit an encoder that does not fit into memory.
 
     Raises:
-        JobFailed: the training needs more memory than there is.
+        JobFailed: it needs more memory than there is.
     """
+    needed = memory_needed(plan, n, sum(one.size for one in features), sum(map(codes_of, features)))
+    _refuse(needed, n, training)
+
+
+def _refuse(needed: int, n: int, training: Training) -> None:
     free = training.memory_bytes if training.memory_bytes is not None else free_memory()
-    needed = memory_needed(plan, n, sum(one.size for one in features), sum(map(_codes, features)))
     if free is not None and needed > free:
         raise JobFailed(
             f"Training needs about {needed / 1e9:.1f} GB of memory for {n:,} items, and "

@@ -1,13 +1,55 @@
-"""How much memory this process may still take."""
+"""How much memory a training takes, and how much this process may still take."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+
+from ..algorithms import neighbours, recent, transitions
+from ..algorithms.encoder_plan import LIBRARY, Feature, Plan, codes_of, memory_needed, vectors_kept
+from ..algorithms.fusion import questions_memory
+from ..algorithms.sparse import PAIRS
+from ..datasets.sequences import Sequences
 
 _LIMITS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 )
+
+MEMBERS = 7 + recent.MOST
+"""Most members of a fusion."""
+CELL = 8
+"""Bytes of a cell of a table."""
+COUNTING = 60 * PAIRS
+"""Bytes of the pairs that are counted at a time, with what sorts them."""
+
+
+def training_memory(
+    sequences: Sequences, plan: Plan | None, features: Sequence[Feature], questions: int
+) -> int:
+    """Bytes that the personal recipes take at their peak beyond the `sequences`, which are held already.
+
+    The most of three moments, each with the part of the events that is learned from: while the tables of
+    transitions and neighbours are counted; a step of the encoder (`plan`; None: there is none), beside them;
+    the questions, beside tables and encoder. Within a quarter of the truth for the whole process
+    (``python -m bench.growth`` compares).
+    """
+    events, n = len(sequences.item), len(sequences.items)
+    columns = (sequences.item, sequences.time, sequences.event, sequences.value, sequences.weight)
+    learnt = events * (1 + sum(column.itemsize for column in columns if column.strides != (0,)))
+    learnt += 4 * events * len(sequences.context)
+    table = CELL * min(transitions.TOP * n, transitions.REACH * events)
+    near = CELL * min(neighbours.TOP * n, neighbours.LONGEST * events)
+    counting = max(table // 2 + 16 * events, table + near // 2 + 24 * events) + COUNTING
+    timeline = 12 * events + 20 * n * recent.MOST
+    rest = learnt + table + near + timeline
+    encoder, kept = 0, 0
+    if plan is not None:
+        values, codes = sum(one.size for one in features), sum(map(codes_of, features))
+        encoder = memory_needed(plan, n, values, codes)
+        kept = LIBRARY + vectors_kept(plan, n, values, bool(features))
+    asking = questions_memory(MEMBERS, questions, n) + 4 * n * MEMBERS
+    return max(learnt + counting, rest + encoder, rest + kept + asking)
 
 
 def free_memory() -> int | None:

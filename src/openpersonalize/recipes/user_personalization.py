@@ -165,6 +165,7 @@ def weigh(
     rng = np.random.default_rng(training.seed)
     aim = aim or aim_of(sequences)
     found = cut(sequences, aim, rng)
+    lead.check_weighing(sequences, aim, features, training, form, len(found.user))
     learnt = sequences.where(found.kept)
     members = companions(learnt, sequences, aim, recency, training)
     start, settled = None, {}
@@ -230,7 +231,12 @@ def ask(
             training.check()
             training.progress("ask", place, len(found.user), "questions")
         query, target, gain = question(sequences, found, k, HISTORY)
-        questions.add([member.feature(query) for member in members], target, gain, query.item)
+        # The encoder needs all products in any case, for what they sum up to.
+        features = [
+            one.partial(query) if questions.large and not isinstance(one, Encoder) else one.feature(query)
+            for one in members
+        ]
+        questions.add(features, target, gain, query.item)
     return questions
 
 
