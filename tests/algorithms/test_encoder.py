@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -255,6 +257,33 @@ def test_plans_follow_the_size_and_memory_the_items() -> None:
     assert plan_for(chain(), True).horizon > 0
     assert memory_needed(small, 10**6, 0, 0) > memory_needed(small, 10**3, 0, 0) + 10**6 * 64 * 4 * 4
     assert math.isclose(small.again(6).rate, small.rate / 3)
+
+
+@pytest.mark.parametrize("mean", [5, 40])
+def test_an_event_costs_the_same_whatever_the_number_of_events(mean: int) -> None:
+    plans = []
+    for users in (20_000 // mean, 300_000 // mean, 3_000_000 // mean):
+        ptr = np.arange(users + 1) * mean
+        item = np.resize(np.arange(5_000, dtype=np.int32), ptr[-1])
+        alike = np.zeros(len(item), dtype=np.int16)
+        plans.append(plan_for(Events(ptr, item, ptr[:1], alike, ptr[:1].astype(np.float32), 5_000), False))
+    assert len({(plan.shape, plan.candidates) for plan in plans}) == 1
+    assert plans[1].tokens == plans[2].tokens >= plans[0].tokens
+    assert plans[0].passes > plans[1].passes > plans[2].passes
+
+
+def test_a_training_does_not_load_the_compiler_of_torch() -> None:
+    """75 MB and a second."""
+    train = (
+        "import sys; from algorithms.test_encoder import QUICK, chain, fit_encoder\n"
+        "before = {'torch._dynamo', 'torch._inductor'} & set(sys.modules)\n"
+        "fit_encoder(chain(), [], QUICK)\n"
+        "print(before | {'torch._dynamo', 'torch._inductor'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", train], capture_output=True, text=True, cwd=Path(__file__).parent.parent
+    )
+    assert (done.stdout.strip(), done.returncode) == ("set()", 0), done.stderr
 
 
 @pytest.mark.parametrize("colours", [[], [Feature(np.zeros(30, np.int32), np.arange(31), 1)]])

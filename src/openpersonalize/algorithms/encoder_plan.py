@@ -22,6 +22,9 @@ DENSE = 50_000
 """Most items whose vectors are all moved at every step; of more, only those that a step touches."""
 HORIZON = 30.0
 """Mean distance of the target for baskets."""
+TOKENS = 2_048
+"""Inputs of a step, most. A larger step costs more per input, as all its targets are candidates for each, and
+more steps learn more in as many passes."""
 STEPS = 300
 """Least steps of a training; little data is passed over more often."""
 WIDTHS = 8
@@ -113,31 +116,28 @@ def plan_for(
         horizon: for what will be taken later rather than next.
         block: on films, an intranet feed and a shop the recurrent one was within noise of the gated one, at
             1.3 to 1.7 times the CPU time.
-        width: d, rounded to a multiple of `WIDTHS`; None: by the size of the data.
+        width: d, rounded to a multiple of `WIDTHS`; None: 64.
         span: the events that a window and a history look back over; None: by the size of the data.
     """
     total = len(events.item)
     items = int((counts(events.item, events.n) > 0).sum())
     users = int((np.diff(events.ptr) > 0).sum())
-    short = total < 20 * max(users, 1)
-    longest = 50 if short else 200
-    if total < 200_000:
-        shape, passes, tokens, rate = Shape(block, longest=longest), 12.0, 2_048, 3e-3
-    elif total < 2_000_000:
-        shape, passes, tokens, rate = Shape(block, longest=longest), 6.0, 4_096, 4e-3
-        if block == "gated" and not short and not horizon:
-            shape = replace(shape, blocks=2)
-    elif total < 50_000_000:
-        shape, passes, tokens, rate = Shape(block, 128, 2, longest=longest), 3.0, 8_192, 3e-3
-    else:
-        shape, passes, tokens, rate = Shape(block, 128, 2, longest=min(longest, 100)), 1.0, 8_192, 2e-3
+    longest = 50 if total < 20 * max(users, 1) else 200
+    passes, rate = 12.0, 3e-3
+    if total >= 50_000_000:
+        passes, rate, longest = 1.0, 2e-3, min(longest, 100)
+    elif total >= 2_000_000:
+        passes = 3.0
+    elif total >= 200_000:
+        passes = 6.0
+    shape = Shape(block, longest=longest)
     if horizon:
         shape = replace(shape, longest=min(longest, 100))
     if width is not None:
         shape = replace(shape, d=max(1, round(width / WIDTHS)) * WIDTHS)
     if span is not None:
         shape = replace(shape, longest=span)
-    tokens = min(tokens, max(256, total // 40))
+    tokens = min(TOKENS, max(256, total // 40))
     passes = max(passes, STEPS * tokens / max(total, 1))
     candidates = 0 if items <= FULL else 1_024 if items <= 200_000 else 8_192
     return Plan(shape, passes, tokens, rate, candidates, HORIZON if horizon else 0.0)
