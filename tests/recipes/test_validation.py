@@ -86,3 +86,10 @@ def test_where_users_are_few_each_is_asked_about_several_seconds() -> None:
     assert held.counts.tolist() == [1, 3, 5, 5, 5, 0]
     some = cut(stream, "next", np.random.default_rng(0), most=4)
     assert len(some.user) == len(set(some.user.tolist())) == 4
+
+
+def test_few_users_who_see_a_horizon_are_enough_where_there_are_no_more() -> None:
+    rows = [(f"u{user}", f"i{place % 40}", 300 * place + user) for user in range(40) for place in range(100)]
+    found = cut(sequences_of(rows), "horizon", np.random.default_rng(0))
+    assert len(found.user) == 40
+    assert len(set(found.now.tolist())) == 6

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from openpersonalize.serving import novelty
-from openpersonalize.serving.tally import TallyStore
+from openpersonalize.serving.tally import TallyStore, tally_key
 from openpersonalize.storage.objects import open_objects
 
 from .making import CATALOGUE, COLD, NOW, STREAM, Made
@@ -191,6 +191,32 @@ def test_counts_that_cannot_be_kept_cost_nothing_but_time(one, monkeypatch, capl
     made.advance()
     assert seen(made.candidates, one, COLD[0]) == 1
     assert "No space left" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("since.npy", b""), ("tally.json", b"{"), ("tally.json", b"{}"), ("strangers.parquet", b"PAR1")],
+)
+def test_counts_that_cannot_be_read_are_counted_again(one, monkeypatch, caplog, name, content):
+    monkeypatch.setattr(novelty, "KEPT_AFTER", 1)
+    objects = open_objects(one.settings)
+    store = TallyStore(objects, "artifacts/trained")
+
+    def started():
+        made = novelty.Novelty(
+            one.log, STREAM, one.trained.artifact, one.items,
+            shown=None, now=lambda: one.time, kept=store,
+        )  # fmt: skip
+        made.advance()
+        return made.candidates
+
+    one.event("u", COLD[0])
+    started()
+    broken = objects.fetch(tally_key("artifacts/trained")) / name
+    broken.chmod(0o644)
+    broken.write_bytes(content)
+    assert seen(started(), one, COLD[0]) == 1
+    assert "counted again" in caplog.text
 
 
 def test_it_is_due_once_a_period(one):

@@ -168,7 +168,7 @@ class Questions:
         if all(free or not weight for free, weight in zip(self.free, weights, strict=True)):
             # Few questions can make it look best to answer everybody alike; an event must still change its
             # user's next answer, so the lead member parts what popularity leaves close together.
-            weights[0] = STEPS[-1]
+            weights[0] = STEPS[-1] * max(float(np.abs(weights).sum()), 1.0)
         scaled = weights * ascent.temper(weights)
         return Fitted(tuple(np.round(scaled, 4).tolist()), ascent.judge(scaled)[1], tuple(alone))
 

@@ -89,7 +89,7 @@ def learn(
         chosen = np.sort(np.random.default_rng(training.seed).choice(chosen, QUESTIONS, replace=False))
     exam = _Exam([question(sequences, found, int(k), HISTORY) for k in chosen], counts(learnt.item, events.n))
     plan = plan_for(events, aim == "horizon", width=form.width, span=form.span)
-    return _fit(events, features, plan, training, WEIGHING, None, exam.value)
+    return _fit(events, features, plan, training, WEIGHING, None, exam.value if exam.asked else None)
 
 
 class _Exam:

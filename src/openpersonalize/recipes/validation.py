@@ -75,7 +75,7 @@ def cut(sequences: Sequences, aim: Aim, rng: np.random.Generator, most: int = QU
     newest = _newest_groups(sequences, rng, most)
     if aim == "horizon" and len(sequences.time):
         found = _after_moments(sequences, rng, most)
-        if len(found.user) >= min(FEW, len(newest.user)) and len(found.user):
+        if len(found.user) >= min(FEW, len(np.unique(newest.user))) and len(found.user):
             return found
     return newest
 

@@ -45,15 +45,19 @@ class TallyStore:
         self._key = tally_key(artifact)
 
     def load(self) -> Tally | None:
-        """The newest tally; None: there is none, or another process is about to replace it."""
+        """The newest tally; None: there is none, another process is about to replace it, or it cannot be
+        read, which the log tells."""
         try:
             folder = self._objects.fetch(self._key)
             state = json.loads((folder / "tally.json").read_text("utf-8"))
             since = np.load(folder / "since.npy")
             strangers = pl.read_parquet(folder / "strangers.parquet", memory_map=False)
+            return Tally(int(state["position"]), since, strangers)
         except FileNotFoundError:
             return None
-        return Tally(int(state["position"]), since, strangers)
+        except (OSError, EOFError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
+            log.warning("What exploration counted cannot be read (%s): it is counted again", error)
+            return None
 
     def save(self, tally: Tally) -> None:
         """Replace what was kept. A disk that takes no more is told in the log, and costs nothing but time at
