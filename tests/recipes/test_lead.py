@@ -19,7 +19,7 @@ from openpersonalize.recipes.artifact import write_artifact
 from openpersonalize.recipes.base import Training, TrainingData
 from openpersonalize.recipes.fused import FusedModel
 from openpersonalize.recipes.hyperparameters import read_configuration
-from openpersonalize.recipes.lead import Form, form_of
+from openpersonalize.recipes.lead import Form, form_of, go_on
 from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.user_personalization import UserPersonalization
 from recipes.worlds import sequences_of
@@ -31,15 +31,20 @@ PLAIN = read_configuration(V2, {})
 
 def sums(users: int = 1_000, n: int = 6, length: int = 14) -> Sequences:
     """After a, b comes a + b (modulo n): only a model of sequences can know the next item."""
+    return sequences_of([(f"u{user:03}", f"i{item}", time) for user, item, time in rows(users, n, length)])
+
+
+def rows(users: int, n: int = 6, length: int = 14) -> list[tuple[int, int, int]]:
+    """Users, items and times of that world."""
     rng = np.random.default_rng(0)
-    rows = []
+    made = []
     for user in range(users):
         one = rng.integers(0, n, 2).tolist()
         while len(one) < length:
             one.append((one[-1] + one[-2]) % n)
         start = int(rng.integers(0, 10**6))
-        rows += [(f"u{user:03}", f"i{item}", start + 60 * place) for place, item in enumerate(one)]
-    return sequences_of(rows)
+        made += [(user, item, start + 60 * place) for place, item in enumerate(one)]
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +83,31 @@ def test_a_refit_goes_on_from_the_measured_model(world: Sequences, model: FusedM
     again = steps[-1]
     V2.fit(TrainingData(world), PLAIN, training)
     assert again < steps[-1] / 2
+
+
+def test_items_that_came_since_are_learnt_as_well_as_the_first_ones() -> None:
+    old, new = 1_000_000, 5_000_000
+    first, second = (
+        [(f"u{row[0]}{sign}", f"{sign}{row[1]}", row[2] + time) for row in rows(400)]
+        for sign, time in (("i", old), ("n", new))
+    )
+    whole = sequences_of(first + second)
+    before = whole.where(whole.time < new)
+    training, passes = Training(seed=1), {"passes": 20.0, "d": 64, "longest": 50}
+    start = go_on(before, "next", [], training, passes, None)
+    steps: list[float] = []
+    training = replace(training, progress=lambda step, done, total, unit: steps.append(total))
+    encoder = go_on(whole, "next", [], training, passes, start)
+    long = steps[-1]
+    names, right = whole.items.strings(), 0
+    for user in (k for k, name in enumerate(whole.users.strings()) if name.endswith("n")):
+        query = question(whole, user)
+        a, b = (int(names[item][1:]) for item in query.item[-2:])
+        right += names[int(np.argmax(encoder.feature(query)))] == f"n{(a + b) % 6}"
+    assert right > 0.75 * 400
+    # What has met all of it already goes on with a third.
+    go_on(whole, "next", [], training, passes, encoder)
+    assert steps[-1] == pytest.approx(long / 3, abs=1)
 
 
 def test_without_weight_it_is_neither_fitted_nor_saved(
