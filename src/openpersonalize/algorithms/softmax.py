@@ -4,15 +4,20 @@ none survive.
 Only the gradients of both factors are kept for the backward pass, so memory is (rows + items) * d, and
 `CHUNK` * items for the logits. With candidates drawn by chance, the logarithm of the chance that an item is
 among them is subtracted from its logit (Bengio and Senecal 2008; "logQ correction", Yi et al. 2019).
+
+In bfloat16 both factors are filled up to multiples of `CHUNK`: for each new shape torch prepares a product anew,
+which takes longer than the product, and keeps what it prepared (hundreds of MB over a training).
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.nn.functional import pad
 
 CHUNK = 256
 LEAST = 1e-37
@@ -26,25 +31,32 @@ class _Softmax(Function):
     ) -> Tensor:
         by_hidden, by_items = torch.empty_like(hidden), torch.zeros_like(items)
         loss = hidden.new_zeros(())
-        table = items.to(low)
-        bias = None if correction is None else -correction
-        most = min(CHUNK, len(hidden))
-        logits_room, share_room = (hidden.new_empty((most, len(items))) for _ in range(2))
+        exact = low is torch.float32
+        table, bias = items, None if correction is None else -correction
+        if not exact:
+            absent = -len(items) % CHUNK
+            table = pad(items, (0, 0, 0, absent)).to(low)
+            bias = pad(hidden.new_zeros(len(items)) if bias is None else bias, (0, absent), value=-math.inf)
+        most = min(CHUNK, len(hidden)) if exact else CHUNK
+        logits_room, share_room = (hidden.new_empty((most, len(table))) for _ in range(2))
         for begin in range(0, len(hidden), CHUNK):
             rows = slice(begin, begin + CHUNK)
-            part, wanted = hidden[rows].to(low), target[rows, None]
+            part, wanted = hidden[rows], target[rows, None]
+            count = len(part)
+            if not exact:
+                part = pad(part, (0, 0, 0, CHUNK - count)).to(low)
             logits = _products(part, table, bias, logits_room[: len(part)])
             share = torch.softmax(logits, 1, out=share_room[: len(part)])
-            reached = share.gather(1, wanted)
+            reached = share[:count].gather(1, wanted)
             loss -= reached.clamp_min(LEAST).log().sum()
-            share.scatter_(1, wanted, reached - 1.0)
-            if low is torch.float32:
+            share[:count].scatter_(1, wanted, reached - 1.0)
+            if exact:
                 torch.mm(share, table, out=by_hidden[rows])
                 by_items.addmm_(share.T, part)
             else:
                 share = share.to(low)
-                by_hidden[rows] = share @ table
-                by_items += share.T @ part
+                by_hidden[rows] = (share @ table)[:count]
+                by_items += (share.T @ part)[: len(items)]
         ctx.save_for_backward(by_hidden, by_items)
         return loss / len(hidden)
 

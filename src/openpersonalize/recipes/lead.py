@@ -41,9 +41,9 @@ WEIGHING = 0.7
 """Share of the budget for the fit from nothing; the rest is for going on."""
 MOVED_ON = 0.02
 """Share of the events that are about items unknown to earlier weights, above which the data is not nearly the
-same any more. Where items come and go the newest are what is asked for, and a third of the passes at a third of
-the rate hardly moves them: on an intranet feed (0.12) and on news (0.08) that was worth half of the encoder, on
-a shop (0.004) nothing."""
+same any more. Where items come and go the newest are what is asked for, and a third of the passes at a third
+of the rate hardly moves them: on an intranet feed (0.12 unknown) and on news (0.08) that cost half of the
+encoder, on a shop (0.004) nothing."""
 
 
 def offered(sequences: Sequences, found: Cut) -> bool:
