@@ -261,7 +261,7 @@ def _seconds_since(began: float) -> float:
 
 @cache
 def fast_type() -> torch.dtype:
-    """bfloat16 where this processor takes a softmax clearly faster with it than with float32, found by trying.
+    """bfloat16 where this processor is clearly faster with it at a softmax than with float32, by trying.
 
     Without AVX-512 it is ten times slower, and not even tried.
     """

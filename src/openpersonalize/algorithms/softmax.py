@@ -5,8 +5,8 @@ Only the gradients of both factors are kept for the backward pass, so memory is 
 `CHUNK` * items for the logits. With candidates drawn by chance, the logarithm of the chance that an item is
 among them is subtracted from its logit (Bengio and Senecal 2008; "logQ correction", Yi et al. 2019).
 
-In bfloat16 both factors are filled up to multiples of `CHUNK`: for each new shape torch prepares a product anew,
-which takes longer than the product, and keeps what it prepared (hundreds of MB over a training).
+In bfloat16 both factors are filled up to multiples of `CHUNK`: for each new shape torch prepares a product
+anew, which takes longer than the product, and keeps what it prepared (hundreds of MB over a training).
 """
 
 from __future__ import annotations
