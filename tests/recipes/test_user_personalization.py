@@ -9,13 +9,21 @@ import polars as pl
 import pytest
 
 from contract.recipe import RecipeContract, nobody, question
-from openpersonalize.algorithms.recent import Recent
+from openpersonalize.algorithms.companion import Companion
+from openpersonalize.algorithms.popularity import Popularity, by_users
+from openpersonalize.algorithms.recent import Recent, Timeline
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.recipes.base import Configuration, Objective, Training, TrainingData
 from openpersonalize.recipes.fused import LIVE_EVENTS, FusedModel
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.registry import recipe
-from openpersonalize.recipes.user_personalization import UserPersonalization, companions, without_extremes
+from openpersonalize.recipes.user_personalization import (
+    UserPersonalization,
+    ask,
+    companions,
+    without_extremes,
+)
+from openpersonalize.recipes.validation import Cut
 from recipes.worlds import DAY, chain, loyal, sequences_of, two_clusters
 
 
@@ -215,3 +223,23 @@ def test_an_objective_where_nothing_was_met() -> None:
     model = fitted(empty, Configuration(dict(PLAIN.parameters), Objective("PRICE", "HIGH")), items)
     assert np.isfinite(model.scores(nobody(world))).all()
     assert np.isfinite(model.scores(question(world, 1))).all()
+
+
+def test_what_came_since_the_cut_is_asked_about_from_then_on() -> None:
+    old = [(f"u{user:02}", f"i{(user + place) % 5}", place) for user in range(40) for place in range(5)]
+    # From second 110 on everybody meets the news, one user a second.
+    news = [(f"u{user:02}", "news", 110 + user) for user in range(40)]
+    sequences = sequences_of(old + news)
+    users = np.arange(40, dtype=np.int32)
+    start = sequences.ptr[1:] - 1
+    # All but two are asked when it is known; those at a moment at which nobody has met it.
+    now = np.where(users < 2, 105, 110 + users)
+    found = Cut(sequences.time < 100, users, start, start + 1, now)
+    learnt = sequences.where(found.kept)
+    timeline = Timeline.of(sequences.item, sequences.time, sequences.weight)
+    members: list[Companion] = [Popularity(by_users(learnt.ptr, learnt.item, 6)[0]), Recent(8, 6, timeline)]
+    asked = ask(sequences, found, learnt, members, Training(), np.random.default_rng(0))
+    assert len(asked) == 38
+    found_weights = asked.fit(seen_excluded=False)
+    assert found_weights.weights[1] > 0
+    assert found_weights.ndcg > 0.9

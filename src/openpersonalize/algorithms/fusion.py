@@ -71,8 +71,7 @@ class Questions:
             free: of each member, whether its weight may be negative: those that are the same for every
                 user; the first member leads.
             capacity: most questions that will be added.
-            popularity: float32[n], parts items that no member tells apart; an item of which nothing is known
-                yet, 0, is neither a candidate nor relevant, as in an answer.
+            popularity: float32[n], parts items that no member tells apart.
             rng: draws samples.
         """
         n = len(popularity)
@@ -100,11 +99,26 @@ class Questions:
         """Whether members had better give a part of their features, where that costs less."""
         return self.n > WHOLE
 
-    def add(self, features: Sequence[Float32 | Partial], target: Int32, gain: Float32, met: Int32) -> None:
-        """One question: each member's float32[n] or a part of it, the relevant items with their gains, the
-        items met before. Nothing is asked about items that nobody knows."""
-        known = self._known[target]
-        target, gain = target[known], gain[known]
+    def add(
+        self,
+        features: Sequence[Float32 | Partial],
+        target: Int32,
+        gain: Float32,
+        met: Int32,
+        known: Bools | None = None,
+    ) -> None:
+        """One question.
+
+        Args:
+            features: each member's float32[n] or a part of it.
+            target: the relevant items. gain: of each.
+            met: the items met before.
+            known: bool[n], the items that anybody has met by then: others are neither candidates nor
+                relevant, as in an answer. None: those with popularity.
+        """
+        known = self._known if known is None else known
+        asked = known[target]
+        target, gain = target[asked], gain[asked]
         if not len(target):
             return
         if len(target) > MOST_TARGETS:
@@ -118,7 +132,7 @@ class Questions:
         for member, part in enumerate(parts):
             self._features.put(member, row, part.at(items))
         self._base.put(0, row, self._tie[items])
-        self._unknown[row] = ~self._known[items]
+        self._unknown[row] = ~known[items]
         self._met[row, place[met][place[met] >= 0]] = True
         self._place[row, : len(target)] = place[target]
         self._gain[row, : len(target)] = gain

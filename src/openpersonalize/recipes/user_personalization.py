@@ -32,7 +32,7 @@ from .fused import FusedModel, Weights
 from .incremental import Earlier, carried_over, features_of
 from .indexing import index
 from .item_features import ItemFeatures
-from .validation import Aim, Cut, aim_of, cut, question
+from .validation import Aim, Cut, aim_of, cut, first_met, question
 
 LINEAR_ITEMS = 10_000
 HISTORY = 200
@@ -223,9 +223,15 @@ def ask(
     training: Training,
     rng: np.random.Generator,
 ) -> Questions:
-    """Ask every member, fitted on `learnt`, every question, in order of time."""
+    """Ask every member, fitted on `learnt`, every question, in order of time.
+
+    An item that came since is known at the question's moment, as it will be to a model that is trained then:
+    without it, popularity at the moment would be weighed where its strongest answers are missing.
+    """
     users, _ = by_users(learnt.ptr, learnt.item, len(learnt.items))
     questions = Questions([member.free for member in members], len(found.user), users, rng)
+    first, learned = first_met(sequences), users > 0
+    now, known = None, learned
     for place, k in enumerate(np.argsort(found.now, kind="stable").tolist()):
         if place % 100 == 0:
             training.check()
@@ -236,7 +242,9 @@ def ask(
             one.partial(query) if questions.large and not isinstance(one, Encoder) else one.feature(query)
             for one in members
         ]
-        questions.add(features, target, gain, query.item)
+        if query.now != now:
+            now, known = query.now, learned | (first < query.now)
+        questions.add(features, target, gain, query.item, known)
     return questions
 
 

@@ -123,6 +123,13 @@ def _after_moments(sequences: Sequences, rng: np.random.Generator, most: int) ->
     )
 
 
+def first_met(sequences: Sequences) -> Int64:
+    """int64[n], the moment at which anybody first met each item; the largest number for those never met."""
+    found = np.full(len(sequences.items), np.iinfo(np.int64).max)
+    np.minimum.at(found, sequences.item, sequences.time)
+    return found
+
+
 def _place(sequences: Sequences, before: Bools) -> Int64:
     """int64[users], one past the last event of each among those marked, which come first."""
     count = np.concatenate(([0], np.cumsum(before)))
