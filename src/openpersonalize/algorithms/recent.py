@@ -24,10 +24,6 @@ LADDER = (HOUR, 6 * HOUR, 24 * HOUR, 168 * HOUR, 720 * HOUR, 2160 * HOUR, 8760 *
 ENOUGH = 4
 """Events that a half-life must see on average to tell what comes next."""
 
-ENOUGH_AHEAD = 40
-"""The same to tell what comes at any time later: of a short half-life little is left by then, and weights
-fitted to it are fitted to chance."""
-
 MOST = 6
 
 SAMPLE = 1_000_000
@@ -50,14 +46,14 @@ class Timeline:
         return cls(item[order], time[order], weight if alike else weight[order])
 
 
-def half_lives(time: Int64, enough: int = ENOUGH) -> tuple[int, ...]:
-    """Those of `LADDER` that see `enough` events on average, shortest first, at most `MOST`."""
+def half_lives(time: Int64) -> tuple[int, ...]:
+    """Those of `LADDER` that see `ENOUGH` events on average, shortest first, at most `MOST`."""
     if not len(time):
         return ()
     some = time[:: max(1, len(time) // SAMPLE)]
     span = max(int(np.quantile(some, 0.99)) - int(np.quantile(some, 0.01)), 1)
     rate = 0.98 * len(time) / span
-    fitting = [one for one in LADDER if one * rate >= enough and one <= span]
+    fitting = [one for one in LADDER if one * rate >= ENOUGH and one <= span]
     return tuple(fitting[:MOST])
 
 

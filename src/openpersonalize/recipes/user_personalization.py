@@ -18,7 +18,7 @@ from ..algorithms.fusion import Questions
 from ..algorithms.linear import Linear
 from ..algorithms.neighbours import Neighbours
 from ..algorithms.popularity import Popularity, by_users
-from ..algorithms.recent import ENOUGH, ENOUGH_AHEAD, LADDER, Recent, Timeline, half_lives
+from ..algorithms.recent import LADDER, Recent, Timeline, half_lives
 from ..algorithms.repeats import Own, Repeats
 from ..algorithms.transitions import Transitions
 from ..datasets.schemas import MAX_TIMESTAMP
@@ -280,8 +280,7 @@ def companions(
     ]
     if recency:
         timeline = recent_timeline(everything, training)
-        enough = ENOUGH_AHEAD if aim == "horizon" else ENOUGH
-        offered = half_lives(timeline.time, enough) if only is None else LADDER
+        offered = half_lives(timeline.time) if only is None else LADDER
         recents = [Recent(half_life, n, timeline) for half_life in offered]
         steps += [(one.name, lambda one=one: one) for one in recents]  # type: ignore[misc]
     chosen = [step for step in steps if only is None or step[0] in only]
