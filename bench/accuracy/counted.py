@@ -21,7 +21,7 @@ from .lists import Float32, Lists, met_before, ndcg
 from .problem import Problem
 
 HOUR = 3600
-HALF_LIVES = tuple(hours * HOUR for hours in (1, 6, 24, 168, 720, 2160))
+HALF_LIVES = tuple(int(hours * HOUR) for hours in (0.25, 1, 6, 24, 168, 720, 2160))
 PENALTIES = (100.0, 300.0, 1000.0)
 MOST_SOLVED = 13_000
 """Items up to which EASE is solved: its matrix is items * items."""
@@ -48,7 +48,7 @@ def recent(problem: Problem) -> tuple[Lists, str]:
         counts = np.bincount(part.learnt.item, weights=fade, minlength=len(part.learnt.items))
         return _answer(part, lambda _: counts.astype(np.float32))
 
-    return _chosen(problem, HALF_LIVES, lists, lambda one: f"half-life {one // HOUR} h")
+    return _chosen(problem, HALF_LIVES, lists, lambda one: f"half-life {one / HOUR:g} h")
 
 
 def live(problem: Problem) -> tuple[Lists, str]:
@@ -59,7 +59,7 @@ def live(problem: Problem) -> tuple[Lists, str]:
         member = Recent(half_life, len(known.items), Timeline.of(known.item, known.time, known.weight))
         return _asked(part, member)
 
-    return _chosen(problem, HALF_LIVES, lists, lambda one: f"half-life {one // HOUR} h")
+    return _chosen(problem, HALF_LIVES, lists, lambda one: f"half-life {one / HOUR:g} h")
 
 
 def transitions(problem: Problem) -> tuple[Lists, str]:

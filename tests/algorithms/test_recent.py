@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from algorithms.worlds import past
-from openpersonalize.algorithms.recent import HOUR, Recent, Timeline, half_lives
+from openpersonalize.algorithms.recent import HOUR, LADDER, Recent, Timeline, half_lives
 
 HALF_LIFE = 4 * HOUR
 EVENT = st.tuples(st.integers(0, 4), st.integers(10**9, 10**9 + 30 * HOUR))
@@ -93,8 +93,14 @@ def test_within_a_step_nothing_moves() -> None:
     assert recent.feature(past([0], 13 * HOUR))[2] > 0
 
 
-@pytest.mark.parametrize(("per_hour", "shortest"), [(1000, HOUR), (10, HOUR), (1, 6 * HOUR)])
+@pytest.mark.parametrize(("per_hour", "shortest"), [(1000, HOUR // 4), (10, HOUR), (1, 6 * HOUR)])
 def test_half_lives_suit_the_density(per_hour: int, shortest: int) -> None:
     time = np.arange(0, 2000 * HOUR, HOUR // per_hour, dtype=np.int64)
     assert half_lives(time)[0] == shortest
     assert half_lives(time[:0]) == ()
+
+
+def test_a_name_tells_the_half_life() -> None:
+    names = [Recent(half_life, 5).name for half_life in LADDER]
+    assert names[:3] == ["recent-15m", "recent-1h", "recent-6h"]
+    assert len(set(names)) == len(LADDER)

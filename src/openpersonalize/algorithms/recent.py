@@ -18,7 +18,7 @@ from .companion import Companion, Float32, Float64, History, Int32, Int64
 from .mapped import mapped
 
 HOUR = 3600
-LADDER = (HOUR, 6 * HOUR, 24 * HOUR, 168 * HOUR, 720 * HOUR, 2160 * HOUR, 8760 * HOUR)
+LADDER = (HOUR // 4, HOUR, 6 * HOUR, 24 * HOUR, 168 * HOUR, 720 * HOUR, 2160 * HOUR, 8760 * HOUR)
 """Half-lives on offer, seconds."""
 
 ENOUGH = 4
@@ -88,8 +88,9 @@ class Recent(Companion):
 
     @property
     def name(self) -> str:
-        """``recent-<hours>h``"""
-        return f"{self.kind}-{self.half_life // HOUR}h"
+        """``recent-<hours>h``, or ``recent-<minutes>m`` below an hour."""
+        span = f"{self.half_life // HOUR}h" if self.half_life >= HOUR else f"{self.half_life // 60}m"
+        return f"{self.kind}-{span}"
 
     def observe(self, item: Int32, time: Int64, weight: Float32) -> None:
         """Count events that came after all earlier ones, in order of time; those that come late count as
