@@ -174,7 +174,8 @@ class FusedModel(Model):
         for member, weight in plan:
             total += weight * member.feature(query)
         last = self._last(query)
-        if len(last):
+        if 0 < len(last) < len(total):
+            total[last] = np.inf  # behind the last of the others, whatever their own features say
             total[last] = total.min() - 1
         return total
 
