@@ -30,7 +30,7 @@ def test_as_cross_entropy(sampled: bool, low: torch.dtype) -> None:
         loss.backward()
         found.append((loss.detach(), h.grad, v.grad))
     for one, other in zip(*found, strict=True):
-        near = {"atol": 1e-5, "rtol": 1e-4} if low is torch.float32 else {"atol": 2e-3, "rtol": 2e-2}
+        near = {"atol": 1e-5, "rtol": 1e-4} if low is torch.float32 else {"atol": 3e-4, "rtol": 1e-2}
         torch.testing.assert_close(one, other, **near)
 
 
