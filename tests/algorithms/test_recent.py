@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from algorithms.worlds import past
-from openpersonalize.algorithms.recent import HOUR, LADDER, Recent, Timeline, half_lives
+from openpersonalize.algorithms.recent import HOUR, LADDER, Recent, half_lives
+from openpersonalize.algorithms.timeline import Timeline
 
 HALF_LIFE = 4 * HOUR
 EVENT = st.tuples(st.integers(0, 4), st.integers(10**9, 10**9 + 30 * HOUR))

@@ -139,6 +139,31 @@ class Companion(ABC):
         """Write into `folder` files whose names begin with `name`."""
 
 
+class Moving(Companion):
+    """A member that moves with the clock, and with what happens after training.
+
+    While training it answers for the moment of each history. `settle` lets the clock stand where the events
+    ended; after `follow` it runs with the questions, and live events come through `observe`.
+    """
+
+    @abstractmethod
+    def observe(self, item: Int32, time: Int64, weight: Float32) -> None:
+        """Take in events that came after all earlier ones, in order of time; those that come late count as
+        just come."""
+
+    @abstractmethod
+    def settle(self) -> None:
+        """End the training: let go of what only it needs."""
+
+    @abstractmethod
+    def follow(self, pause: int = 0) -> None:
+        """Let the clock run with the questions: from now on live events come through `observe`.
+
+        `pause` seconds between the last event counted and the beginning of the live ones do not count: what
+        was new and popular when the data ended is so when life goes on.
+        """
+
+
 def different(values: Integers) -> Integers:
     """The different ones, ascending; for some thousands of them ten times as fast as ``np.unique``."""
     ordered = np.sort(values)

@@ -7,15 +7,16 @@ is two arrays, whatever the number of events: it can follow live events for ever
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import ClassVar
 
 import numpy as np
 
-from .companion import Companion, Float32, Float64, History, Int32, Int64
+from .companion import Float32, Float64, History, Int32, Int64, Moving, Partial
 from .mapped import mapped
+from .rising import Rising
+from .timeline import Timeline
 
 HOUR = 3600
 LADDER = (HOUR // 4, HOUR, 6 * HOUR, 24 * HOUR, 168 * HOUR, 720 * HOUR, 2160 * HOUR, 8760 * HOUR)
@@ -30,22 +31,6 @@ SAMPLE = 1_000_000
 """About as many events, evenly spread, tell how dense they are."""
 
 
-@dataclass(frozen=True)
-class Timeline:
-    """Events in order of time: int32[N] items, int64[N] seconds, float32[N] weights."""
-
-    item: Int32
-    time: Int64
-    weight: Float32
-
-    @classmethod
-    def of(cls, item: Int32, time: Int64, weight: Float32) -> Timeline:
-        """Sort events by time."""
-        order = np.argsort(time, kind="stable")
-        alike = weight.strides == (0,)
-        return cls(item[order], time[order], weight if alike else weight[order])
-
-
 def half_lives(time: Int64) -> tuple[int, ...]:
     """Those of `LADDER` that see `ENOUGH` events on average, shortest first, at most `MOST`."""
     if not len(time):
@@ -57,7 +42,12 @@ def half_lives(time: Int64) -> tuple[int, ...]:
     return tuple(fitting[:MOST])
 
 
-class Recent(Companion):
+def span_name(seconds: int) -> str:
+    """``<hours>h``, or ``<minutes>m`` below an hour."""
+    return f"{seconds // HOUR}h" if seconds >= HOUR else f"{seconds // 60}m"
+
+
+class Recent(Moving):
     """Feature: log(1 + faded count) at the last complete step before the moment of the history.
 
     While training, `timeline` holds all events, and the state is moved to the moment that is asked for:
@@ -77,6 +67,7 @@ class Recent(Companion):
         self._lock = Lock()
         self._standing = False
         self._pause = 0
+        self._rising: Rising | None = None
         self._start(n)
 
     def _start(self, n: int) -> None:
@@ -89,12 +80,10 @@ class Recent(Companion):
     @property
     def name(self) -> str:
         """``recent-<hours>h``, or ``recent-<minutes>m`` below an hour."""
-        span = f"{self.half_life // HOUR}h" if self.half_life >= HOUR else f"{self.half_life // 60}m"
-        return f"{self.kind}-{span}"
+        return f"{self.kind}-{span_name(self.half_life)}"
 
     def observe(self, item: Int32, time: Int64, weight: Float32) -> None:
-        """Count events that came after all earlier ones, in order of time; those that come late count as
-        just come."""
+        """See `Moving.observe`."""
         if not len(item):
             return
         with self._lock:
@@ -137,6 +126,15 @@ class Recent(Companion):
                 self._cached = cached
         return cached[1]
 
+    def partial(self, history: History) -> Partial:
+        """See `Companion.partial`: while training nothing is written out for the whole catalogue."""
+        if self._timeline is None:
+            return super().partial(history)
+        boundary = history.now // self.step
+        if self._rising is None or self._rising.boundary > boundary:
+            self._rising = Rising(self.half_life, self.step, len(self._complete), self._timeline)
+        return self._rising.moved(boundary)
+
     def _move(self, now: int) -> None:
         """Count the events of the timeline before `now`, all anew when they were counted beyond it."""
         assert self._timeline is not None
@@ -149,19 +147,15 @@ class Recent(Companion):
             self._fed = end
 
     def settle(self) -> None:
-        """Count the timeline to its end and let go of it."""
+        """Count the timeline to its end and let go of it; see `Moving.settle`."""
         if self._timeline is not None:
             self._start(len(self._complete))
             self.observe(self._timeline.item, self._timeline.time, self._timeline.weight)
-            self._timeline = None
+            self._timeline = self._rising = None
             self._standing = True
 
     def follow(self, pause: int = 0) -> None:
-        """Let the clock run with the questions: from now on live events come through `observe`.
-
-        `pause` seconds between the last event counted and the beginning of the live ones do not count: what
-        was popular when the data ended is what is popular when life goes on.
-        """
+        """See `Moving.follow`."""
         self._pause = pause
         self._standing = False
 

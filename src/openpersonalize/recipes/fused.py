@@ -17,8 +17,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import polars as pl
 
-from ..algorithms.companion import Companion, Partial, different
+from ..algorithms.companion import Companion, Moving, Partial, different
 from ..algorithms.encoder import Encoder, Products
+from ..algorithms.freshness import Freshness
 from ..algorithms.groups import Groups
 from ..algorithms.linear import Linear
 from ..algorithms.mapped import mapped
@@ -38,7 +39,7 @@ Plan: TypeAlias = tuple[tuple[Companion, np.float32], ...]
 
 KINDS = {
     one.kind: one
-    for one in (Encoder, Transitions, Linear, Neighbours, Popularity, Recent, Repeats, Own, Groups)
+    for one in (Encoder, Transitions, Linear, Neighbours, Popularity, Recent, Freshness, Repeats, Own, Groups)
 }
 """Companions by kind, for opening a saved model."""
 
@@ -304,12 +305,12 @@ class FusedModel(Model):
 
     @property
     def follows(self) -> bool:
-        """See `Model.follows`: where recent popularity counts."""
+        """See `Model.follows`: where recent popularity or freshness counts."""
         used = self.weights.used()
-        return any(isinstance(member, Recent) and member.name in used for member in self.members)
+        return any(isinstance(member, Moving) and member.name in used for member in self.members)
 
     def observe(self, item: Int32, time: Int64, weight: Float32) -> None:
-        """Lets recent popularity follow live events, once enough of them have come."""
+        """Lets what moves with the clock follow live events, once enough of them have come."""
         if not len(item):
             return
         self._waiting.append((item, time, weight))
@@ -319,7 +320,7 @@ class FusedModel(Model):
         items, times, weights = (np.concatenate(parts) for parts in zip(*waiting, strict=True))
         order = np.argsort(times, kind="stable")
         for member in self.members:
-            if isinstance(member, Recent):
+            if isinstance(member, Moving):
                 if not self._following:
                     member.follow(self.pause)
                 member.observe(items[order], times[order], weights[order])
@@ -328,7 +329,7 @@ class FusedModel(Model):
     def save(self, folder: Path) -> None:
         """Members under their names, one JSON file for the rest."""
         for member in self.members:
-            if isinstance(member, Recent):
+            if isinstance(member, Moving):
                 member.settle()
             member.save(folder)
         np.save(folder / "popularity.npy", self.popularity)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..algorithms import neighbours, recent, transitions
+from ..algorithms import freshness, neighbours, recent, transitions
 from ..algorithms.encoder_plan import LIBRARY, Feature, Plan, codes_of, memory_needed, vectors_kept
 from ..algorithms.fusion import questions_memory
 from ..algorithms.sparse import PAIRS
@@ -16,7 +16,7 @@ _LIMITS = (
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 )
 
-MEMBERS = 7 + recent.MOST
+MEMBERS = 7 + recent.MOST + len(freshness.SPANS)
 """Most members of a fusion."""
 CELL = 8
 """Bytes of a cell of a table."""
@@ -41,7 +41,7 @@ def training_memory(
     table = CELL * min(transitions.TOP * n, transitions.REACH * events)
     near = CELL * min(neighbours.TOP * n, neighbours.LONGEST * events)
     counting = max(table // 2 + 16 * events, table + near // 2 + 24 * events) + COUNTING
-    timeline = 12 * events + 20 * n * recent.MOST
+    timeline = 12 * events + (20 * recent.MOST + 24) * n
     rest = learnt + table + near + timeline
     encoder, kept = 0, 0
     if plan is not None:

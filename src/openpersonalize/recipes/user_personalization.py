@@ -14,12 +14,14 @@ import numpy as np
 from ..algorithms.companion import Companion, Events
 from ..algorithms.encoder import Encoder
 from ..algorithms.encoder_plan import Feature
+from ..algorithms.freshness import SPANS, Freshness, Meetings
 from ..algorithms.fusion import Questions
 from ..algorithms.linear import Linear
 from ..algorithms.neighbours import Neighbours
 from ..algorithms.popularity import Popularity, by_users
-from ..algorithms.recent import LADDER, Recent, Timeline, half_lives
+from ..algorithms.recent import LADDER, Recent, half_lives
 from ..algorithms.repeats import Own, Repeats
+from ..algorithms.timeline import Timeline
 from ..algorithms.transitions import Transitions
 from ..datasets.schemas import MAX_TIMESTAMP
 from ..datasets.sequences import Sequences
@@ -91,9 +93,7 @@ class UserPersonalization(Recipe):
         members += [
             type(one)(one.rows.renumbered(before)) for one in lasting if isinstance(one, Linear | Neighbours)
         ]
-        n = len(sequences.items)
-        timeline = recent_timeline(sequences, training)
-        members += [Recent(one.half_life, n, timeline) for one in lasting if isinstance(one, Recent)]
+        members += [one for one in moving_members(sequences, training, LADDER) if one.name in used]
         vocabulary = model.vocabulary
         if Encoder.kind in used:
             features = features_of(model, data)
@@ -101,7 +101,7 @@ class UserPersonalization(Recipe):
             fresh = earlier.fresh(sequences)
             training.line(f"{int(fresh.sum()):,} interactions are new.")
             members.insert(0, lead.take_in(sequences, fresh, aim, features, training, start))
-        users, order = by_users(sequences.ptr, sequences.item, n)
+        users, order = by_users(sequences.ptr, sequences.item, len(sequences.items))
         reward, share = rewards(data, configuration.objective)
         pause = since_the_last(sequences, training.moment)
         model = FusedModel(sequences.items, users, order, members, weights, reward, share, pause, vocabulary)
@@ -262,7 +262,7 @@ def companions(
         learnt: what they learn from.
         everything: what happened, for popularity at a moment: a question sees only what came before it.
         aim: what repeats are counted for.
-        recency: whether recent popularity is on offer.
+        recency: whether recent popularity and freshness are on offer.
         training: its moment; progress and stop.
         only: fit only members of these names.
     """
@@ -279,10 +279,8 @@ def companions(
         *((side, lambda side=side: groups(learnt, side, training.check)) for side in SIDES),
     ]
     if recency:
-        timeline = recent_timeline(everything, training)
-        offered = half_lives(timeline.time) if only is None else LADDER
-        recents = [Recent(half_life, n, timeline) for half_life in offered]
-        steps += [(one.name, lambda one=one: one) for one in recents]  # type: ignore[misc]
+        moving = moving_members(everything, training, None if only is None else LADDER)
+        steps += [(one.name, lambda one=one: one) for one in moving]  # type: ignore[misc]
     chosen = [step for step in steps if only is None or step[0] in only]
     members = []
     for done, (_, fit) in enumerate(chosen):
@@ -295,11 +293,17 @@ def companions(
     return members
 
 
-def recent_timeline(sequences: Sequences, training: Training) -> Timeline:
-    """All events in order of time. Popularity's clock ends with the last one: one from the future would fade
-    all the others away."""
-    times = sequences.time
+def moving_members(
+    sequences: Sequences, training: Training, offered: Sequence[int] | None
+) -> list[Companion]:
+    """Freshness, and popularity at a moment with these half-lives (None: those that suit the events). Their
+    clock ends with the last event: one from the future would fade all the others away."""
+    times, n = sequences.time, len(sequences.items)
     if len(times) and int(times.max()) > training.moment:
         late = times > training.moment
         times = np.where(late, times[~late].max(initial=0), times)
-    return Timeline.of(sequences.item, times, sequences.weight)
+    timeline = Timeline.of(sequences.item, times, sequences.weight)
+    meetings = Meetings.of(timeline, n)
+    offered = half_lives(timeline.time) if offered is None else offered
+    recents = [Recent(half_life, n, timeline) for half_life in offered]
+    return [*recents, *(Freshness(span, meetings) for span in SPANS)]

@@ -1,0 +1,167 @@
+"""How short a time ago anybody first met an item: what is new draws attention before counts can tell it, and
+what is old has been seen by those who wanted to.
+
+Beside popularity at a moment it tells a new item on its way up from an old one on its way down (the recency
+of an article in Moreira et al., "News Session-Based Recommendations using Deep Neural Networks", 2018).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import ClassVar
+
+import numpy as np
+
+from .companion import Float32, History, Int32, Int64, Moving, Partial
+from .mapped import mapped
+from .recent import HOUR, span_name
+from .timeline import Timeline
+
+SPANS = (HOUR // 4, 24 * HOUR)
+"""Seconds below which ages hardly differ: two of them, and the weights can make a curve with a peak."""
+
+STEP = 1 / 60
+"""Of the span: the clock moves on in complete steps, so that the feature stays as it is meanwhile."""
+
+NEVER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True)
+class Meetings:
+    """When each item was first met: int64[n] seconds, `NEVER` where nobody did; and the last event's time."""
+
+    first: Int64
+    end: int
+
+    @classmethod
+    def of(cls, timeline: Timeline, n: int) -> Meetings:
+        """Of all events."""
+        first = np.full(n, NEVER)
+        # The earliest is written last.
+        first[timeline.item[::-1]] = timeline.time[::-1]
+        return cls(first, int(timeline.time[-1]) if len(timeline.time) else 0)
+
+    @cached_property
+    def order(self) -> Int64:
+        """int64[n], items by their first meeting."""
+        return np.argsort(self.first, kind="stable")
+
+    @cached_property
+    def ordered(self) -> Int64:
+        """int64[n], the first meetings in order."""
+        return self.first[self.order]
+
+
+class Freshness(Moving):
+    """Feature: -log(1 + age / span). An item that nobody met yet is as old as the oldest.
+
+    While training, the moment is that of the history, and what was met later was not met. Afterwards
+    (`settle`) the clock stands where the events ended until `follow` lets it run.
+    """
+
+    kind: ClassVar[str] = "freshness"
+    free: ClassVar[bool] = True
+    same: ClassVar[bool] = True
+
+    def __init__(self, span: int, meetings: Meetings) -> None:
+        """`span`: seconds."""
+        self.span = span
+        self.step = max(1, round(span * STEP))
+        self._meetings = meetings
+        self._oldest = int(meetings.first.min(initial=NEVER))
+        self._lock = Lock()
+        self._pause: int | None = None
+        self._training = True
+        self._cached: tuple[int, Float32] | None = None
+
+    @property
+    def name(self) -> str:
+        """``freshness-<hours>h``, or ``freshness-<minutes>m`` below an hour."""
+        return f"{self.kind}-{span_name(self.span)}"
+
+    def _now(self, history: History) -> int:
+        if self._training:
+            return history.now
+        if self._pause is None:
+            return self._meetings.end
+        return max((history.now - self._pause) // self.step * self.step, self._meetings.end)
+
+    def feature(self, history: History) -> Float32:
+        """See the class."""
+        now = self._now(history)
+        cached = self._cached
+        if cached is None or cached[0] != now:
+            with self._lock:
+                cached = self._cached = (now, self._of(self._meetings.first, now))
+        return cached[1]
+
+    def partial(self, history: History) -> Partial:
+        """See `Companion.partial`: the newest are found by their place in the order of meetings."""
+        return _Ages(self, self._now(history))
+
+    def _of(self, first: Int64, now: int) -> Float32:
+        """The feature of items first met then."""
+        latest = now - 1 if self._training else NEVER - 1
+        age = now - np.where(first > latest, min(self._oldest, now), np.minimum(first, now))
+        return (-np.log1p(age / self.span)).astype(np.float32)
+
+    def unmet(self, history: History) -> float:
+        """See `Companion.unmet`."""
+        return float(self._of(np.array([NEVER]), self._now(history))[0])
+
+    def observe(self, item: Int32, time: Int64, weight: Float32) -> None:
+        """See `Moving.observe`."""
+        if not len(item):
+            return
+        with self._lock:
+            first = self._meetings.first
+            new = np.flatnonzero(first[item] == NEVER)
+            if len(new):
+                first = first.copy()
+                np.minimum.at(first, item[new], time[new] - (self._pause or 0))
+                self._meetings = Meetings(first, self._meetings.end)
+                self._oldest = min(self._oldest, int(first.min()))
+                self._cached = None
+
+    def settle(self) -> None:
+        """See `Moving.settle`."""
+        self._training = False
+        self._cached = None
+
+    def follow(self, pause: int = 0) -> None:
+        """See `Moving.follow`."""
+        self._pause = pause
+
+    def save(self, folder: Path) -> None:
+        """An array, and the moment at which the events ended."""
+        np.save(folder / f"{self.name}.npy", self._meetings.first)
+        state = {"span": self.span, "end": self._meetings.end}
+        (folder / f"{self.name}.json").write_text(json.dumps(state))
+
+    @classmethod
+    def load(cls, folder: Path, name: str) -> Freshness:
+        """Map what `save` wrote."""
+        state = json.loads((folder / f"{name}.json").read_text())
+        opened = cls(state["span"], Meetings(mapped(folder / f"{name}.npy"), state["end"]))
+        opened.settle()
+        return opened
+
+
+@dataclass(frozen=True)
+class _Ages(Partial):
+    member: Freshness
+    now: int
+
+    def at(self, rows: Int64) -> Float32:
+        """See `Partial`."""
+        return self.member._of(self.member._meetings.first[rows], self.now)
+
+    def best(self, k: int) -> Int64:
+        """See `Partial`."""
+        meetings = self.member._meetings
+        met = int(np.searchsorted(meetings.ordered, self.now))
+        return meetings.order[max(0, met - k) : met]

@@ -1,0 +1,89 @@
+"""Freshness: ages against the formula, at any moment, settled, saved and following live events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from algorithms.worlds import past
+from openpersonalize.algorithms.freshness import SPANS, Freshness, Meetings
+from openpersonalize.algorithms.recent import HOUR
+from openpersonalize.algorithms.timeline import Timeline
+
+ITEMS = 6
+START = 10**9
+EVENTS = st.lists(st.tuples(st.integers(0, ITEMS - 1), st.integers(START, START + 30 * HOUR)), max_size=40)
+
+
+def columns(events: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    item = np.array([item for item, _ in events], dtype=np.int32)
+    time = np.array([time for _, time in events], dtype=np.int64)
+    return item, time, np.ones(len(events), dtype=np.float32)
+
+
+def fresh(events: list[tuple[int, int]], span: int = HOUR) -> Freshness:
+    return Freshness(span, Meetings.of(Timeline.of(*columns(events)), ITEMS))
+
+
+def plainly(events: list[tuple[int, int]], now: int, span: int = HOUR) -> np.ndarray:
+    """By the time since the first event before `now`; without one, since the first of all."""
+    first = [min((t for i, t in events if i == item and t < now), default=None) for item in range(ITEMS)]
+    oldest = min((t for _, t in events), default=now)
+    ages = [now - min(oldest if one is None else one, now) for one in first]
+    return -np.log1p(np.array(ages) / span)
+
+
+@given(EVENTS, st.lists(st.integers(START, START + 40 * HOUR), min_size=1, max_size=6))
+def test_while_training_only_what_came_before_the_moment_is_met(
+    events: list[tuple[int, int]], moments: list[int]
+) -> None:
+    member = fresh(events)
+    for now in moments:
+        assert np.allclose(member.feature(past([0], now)), plainly(events, now), atol=1e-5)
+
+
+@given(EVENTS, st.integers(START, START + 40 * HOUR), st.integers(1, ITEMS))
+def test_a_part_of_it_is_the_same_as_the_whole(events: list[tuple[int, int]], now: int, k: int) -> None:
+    member = fresh(events)
+    whole, part = member.feature(past([0], now)), member.partial(past([0], now))
+    rows = np.arange(ITEMS)[::2]
+    assert np.array_equal(part.at(rows), whole[rows])
+    met = sorted({item for item, time in events if time < now}, key=lambda item: whole[item])
+    assert sorted(whole[part.best(k)].tolist()) == sorted(whole[met[-k:]].tolist())
+
+
+def test_settled_and_saved_the_clock_stands_until_it_follows(tmp_path: Path) -> None:
+    events = [(0, START), (1, START + HOUR), (2, START + 2 * HOUR)]
+    member = fresh(events)
+    member.settle()
+    member.save(tmp_path)
+    opened = Freshness.load(tmp_path, member.name)
+    standing = opened.feature(past([0], START + 10**7))
+    assert np.allclose(standing, -np.log1p([2, 1, 0, 2, 2, 2]), atol=1e-5)
+    pause = 10**6
+    opened.follow(pause)
+    opened.observe(*columns([(4, START + 3 * HOUR + pause), (0, START + 3 * HOUR + pause)]))
+    now = START + 4 * HOUR + pause
+    ages = np.array([4, 3, 2, 4, 1, 4])
+    assert np.allclose(opened.feature(past([0], now)), -np.log1p(ages), atol=0.02)
+    assert opened.unmet(past([0], now)) == opened.feature(past([0], now))[5]
+
+
+def test_within_a_step_it_is_the_same_array() -> None:
+    member = fresh([(0, START), (1, START + HOUR)])
+    member.settle()
+    member.follow()
+    now = (START // 60 + 120) * 60
+    assert member.feature(past([0], now)) is member.feature(past([1], now + 59))
+    assert member.feature(past([0], now)) is not member.feature(past([0], now + 60))
+
+
+def test_without_any_event_all_are_alike() -> None:
+    assert np.ptp(fresh([]).feature(past([0], START))) == 0
+
+
+def test_a_name_tells_the_span() -> None:
+    assert [fresh([], span).name for span in SPANS] == ["freshness-15m", "freshness-24h"]
