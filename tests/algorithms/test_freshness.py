@@ -62,23 +62,25 @@ def test_settled_and_saved_the_clock_stands_until_it_follows(tmp_path: Path) -> 
     member.save(tmp_path)
     opened = Freshness.load(tmp_path, member.name)
     standing = opened.feature(past([0], START + 10**7))
-    assert np.allclose(standing, -np.log1p([2, 1, 0, 2, 2, 2]), atol=1e-5)
+    assert np.allclose(standing, -np.log1p([2, 1, 0, 0, 0, 0]), atol=1e-5)
     pause = 10**6
     opened.follow(pause)
     opened.observe(*columns([(4, START + 3 * HOUR + pause), (0, START + 3 * HOUR + pause)]))
     now = START + 4 * HOUR + pause
-    ages = np.array([4, 3, 2, 4, 1, 4])
+    # A step of the clock is a quarter of an hour; here one began 100 seconds earlier.
+    ages = np.array([4, 3, 2, 0, 1, 0])
     assert np.allclose(opened.feature(past([0], now)), -np.log1p(ages), atol=0.02)
-    assert opened.unmet(past([0], now)) == opened.feature(past([0], now))[5]
+    assert opened.unmet(past([0], now)) == 0.0  # what nobody met is new
 
 
 def test_within_a_step_it_is_the_same_array() -> None:
     member = fresh([(0, START), (1, START + HOUR)])
     member.settle()
     member.follow()
-    now = (START // 60 + 120) * 60
-    assert member.feature(past([0], now)) is member.feature(past([1], now + 59))
-    assert member.feature(past([0], now)) is not member.feature(past([0], now + 60))
+    step = HOUR // 4
+    now = (START // step + 12) * step
+    assert member.feature(past([0], now)) is member.feature(past([1], now + step - 1))
+    assert member.feature(past([0], now)) is not member.feature(past([0], now + step))
 
 
 def test_without_any_event_all_are_alike() -> None:

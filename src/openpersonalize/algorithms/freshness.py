@@ -24,9 +24,6 @@ from .timeline import Timeline
 SPANS = (HOUR // 4, 24 * HOUR)
 """Seconds below which ages hardly differ: two of them, and the weights can make a curve with a peak."""
 
-STEP = 1 / 60
-"""Of the span: the clock moves on in complete steps, so that the feature stays as it is meanwhile."""
-
 NEVER = np.iinfo(np.int64).max
 
 
@@ -57,10 +54,12 @@ class Meetings:
 
 
 class Freshness(Moving):
-    """Feature: -log(1 + age / span). An item that nobody met yet is as old as the oldest.
+    """Feature: -log(1 + age / span).
 
-    While training, the moment is that of the history, and what was met later was not met. Afterwards
-    (`settle`) the clock stands where the events ended until `follow` lets it run.
+    While training, the moment is that of the history, and an item that nobody met before it is as old as the
+    oldest: many of those are learnt from what other users did later, and are no answer yet. Afterwards
+    (`settle`) what nobody met is new. The clock stands where the events ended; from `follow` on it moves in
+    complete steps of a quarter of the span, as that of `Recent` does.
     """
 
     kind: ClassVar[str] = "freshness"
@@ -70,7 +69,7 @@ class Freshness(Moving):
     def __init__(self, span: int, meetings: Meetings) -> None:
         """`span`: seconds."""
         self.span = span
-        self.step = max(1, round(span * STEP))
+        self.step = span // 4
         self._meetings = meetings
         self._oldest = int(meetings.first.min(initial=NEVER))
         self._lock = Lock()
@@ -105,8 +104,9 @@ class Freshness(Moving):
 
     def _of(self, first: Int64, now: int) -> Float32:
         """The feature of items first met then."""
-        latest = now - 1 if self._training else NEVER - 1
-        age = now - np.where(first > latest, min(self._oldest, now), np.minimum(first, now))
+        if self._training:
+            first = np.where(first < now, first, self._oldest)
+        age = now - np.minimum(first, now)
         return (-np.log1p(age / self.span)).astype(np.float32)
 
     def unmet(self, history: History) -> float:
