@@ -12,7 +12,8 @@ from typing import TypeVar
 import numpy as np
 
 from openpersonalize.algorithms.companion import Companion, Events
-from openpersonalize.algorithms.recent import Recent, Timeline
+from openpersonalize.algorithms.recent import Recent
+from openpersonalize.algorithms.timeline import Timeline
 from openpersonalize.algorithms.transitions import Transitions
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.recipes.validation import question

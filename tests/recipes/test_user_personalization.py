@@ -11,7 +11,8 @@ import pytest
 from contract.recipe import RecipeContract, nobody, question
 from openpersonalize.algorithms.companion import Companion
 from openpersonalize.algorithms.popularity import Popularity, by_users
-from openpersonalize.algorithms.recent import Recent, Timeline
+from openpersonalize.algorithms.recent import Recent
+from openpersonalize.algorithms.timeline import Timeline
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.recipes.base import Configuration, Objective, Training, TrainingData
 from openpersonalize.recipes.fused import LIVE_EVENTS, FusedModel
