@@ -156,12 +156,29 @@ def test_nobody_in_particular_gets_one_list_whatever_the_time() -> None:
 
 
 @pytest.mark.parametrize("mask", ["true", "false"])
-def test_recency_mask_decides_whether_recent_popularity_is_on_offer(mask: str) -> None:
+def test_recency_mask_decides_whether_what_is_popular_or_new_now_is_on_offer(mask: str) -> None:
     world = two_clusters(users=200)
     configuration = read_configuration(V1, {"algorithmHyperParameters": {"recency_mask": mask}})
     model = V1.fit(TrainingData(world), configuration, Training())
-    offered = {name for name in model.weights.kept if name.startswith("recent")}
-    assert bool(offered) == (mask == "true")
+    offered = {name.split("-")[0] for name in model.weights.kept} & {"recent", "freshness"}
+    assert offered == ({"recent", "freshness"} if mask == "true" else set())
+
+
+def test_where_everybody_wants_what_is_new_the_newest_lead() -> None:
+    """Who comes reads the item of the hour, and one of a few that everybody goes on reading."""
+    rng = np.random.default_rng(5)
+    rows = []
+    for hour in range(200):
+        for user in rng.choice(150, 12, replace=False).tolist():
+            time = hour * 3600 + int(rng.integers(0, 3600))
+            rows.append((f"u{user:03}", f"new{hour:03}", time))
+            rows.append((f"u{user:03}", f"old{int(rng.integers(0, 8))}", time + 1))
+    world = sequences_of(rows)
+    model = fitted(world)
+    assert model.weights.alone_excluded["freshness-15m"] > 3 * model.weights.alone_excluded["popularity"]
+    assert model.weights.excluded["freshness-15m"] > 0
+    query = replace(question(world, 0), now=200 * 3600, seen_excluded=True)
+    assert world.items.strings()[int(np.argmax(model.scores(query)))] == "new199"
 
 
 def test_percentiles_leave_out_long_and_short_histories() -> None:
