@@ -18,7 +18,7 @@ AHEAD = 200
 class Rising:
     """Counts of the events of a timeline before a moment that only moves on.
 
-    A question costs the events since the one before, not the catalogue; 12 bytes an item.
+    A question costs the events since the one before, not the catalogue; 8 bytes an item.
     """
 
     def __init__(self, half_life: int, step: int, n: int, timeline: Timeline) -> None:
