@@ -21,9 +21,10 @@ losses are listed like wins.
 - **Data.** Every folder of `DATA_DIR` with `interactions.csv.gz` (and `items.csv.gz`, `schema-items.json`)
   in the import layout of Amazon Personalize. Of `online-retail` purchases count, of the others all events.
 - **Splits.** `loo`: the last event of each user with three or more is asked for; popularity at the moment
-  of the request may count whatever anybody did before that moment, as a server does. `time`: the newest
-  tenth of all events is the test, and nothing of it is known. At most 10,000 users are asked, the same for
-  every model.
+  of the request may count whatever anybody did before that moment, as a server does. What nobody had met
+  by then is a candidate all the same: *live* and ours can tell it, the other peers cannot, and on a server
+  nobody has to. `time`: the newest tenth of all events is the test, and nothing of it is known. At most
+  10,000 users are asked, the same for every model.
 - **Figure.** NDCG@10 over the whole catalogue, no sampled candidates. Two views: *kept*, as served without
   a filter (items met before may be recommended, and count), and *excluded* (they may not, and do not). Items
   that nobody met join an answer of ours by exploration alone, which is off here.
