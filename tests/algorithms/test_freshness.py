@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,8 @@ def columns(events: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray, np.n
 
 
 def fresh(events: list[tuple[int, int]], span: int = HOUR) -> Freshness:
-    return Freshness(span, Meetings.of(Timeline.of(*columns(events)), ITEMS))
+    """Of any age: so few events would tell none."""
+    return Freshness(span, replace(Meetings.of(Timeline.of(*columns(events)), ITEMS), youngest=0))
 
 
 def plainly(events: list[tuple[int, int]], now: int, span: int = HOUR) -> np.ndarray:
@@ -89,3 +91,24 @@ def test_without_any_event_all_are_alike() -> None:
 
 def test_a_name_tells_the_span() -> None:
     assert [fresh([], span).name for span in SPANS] == ["freshness-15m", "freshness-24h"]
+
+
+def test_what_is_younger_than_anything_asked_for_is_as_old_as_the_youngest(tmp_path: Path) -> None:
+    """Five items met once in hours, so that no question is about a young one; then a new one comes."""
+    events = [(k % 5, START + k * HOUR) for k in range(100)]
+    member = Freshness(HOUR, Meetings.of(Timeline.of(*columns(events)), ITEMS))
+    assert 84 * HOUR < member.youngest < 92 * HOUR
+    member.settle()
+    member.save(tmp_path)
+    opened = Freshness.load(tmp_path, member.name)
+    feature = opened.feature(past([0], START + 10**7))
+    assert opened.youngest == member.youngest
+    assert np.allclose(feature[5], -np.log1p(member.youngest / HOUR), atol=1e-5)
+    assert np.ptp(feature) < 0.15
+
+
+def test_where_new_items_are_asked_for_ages_are_told_from_minutes_on() -> None:
+    events = [(k % 1000, START + k // 1000 * 10**6 + 60 * (k % 1000)) for k in range(1000)]
+    again = [(item, time + 120) for item, time in events]
+    meetings = Meetings.of(Timeline.of(*columns(sorted(events + again, key=lambda one: one[1]))), 1000)
+    assert meetings.youngest == 120

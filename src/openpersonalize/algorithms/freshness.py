@@ -8,7 +8,7 @@ of an article in Moreira et al., "News Session-Based Recommendations using Deep 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -26,13 +26,18 @@ SPANS = (HOUR // 4, 24 * HOUR)
 
 NEVER = np.iinfo(np.int64).max
 
+NEWEST, SEEN = 0.1, 0.02
+"""Of the newest tenth of all events, the share that is about younger items than `youngest`."""
+
 
 @dataclass(frozen=True)
 class Meetings:
-    """When each item was first met: int64[n] seconds, `NEVER` where nobody did; and the last event's time."""
+    """When each item was first met: int64[n] seconds, `NEVER` where nobody did; the last event's time; and
+    the age in seconds below which too few items were asked for to tell one age from another."""
 
     first: Int64
     end: int
+    youngest: int = 0
 
     @classmethod
     def of(cls, timeline: Timeline, n: int) -> Meetings:
@@ -40,7 +45,14 @@ class Meetings:
         first = np.full(n, NEVER)
         # The earliest is written last.
         first[timeline.item[::-1]] = timeline.time[::-1]
-        return cls(first, int(timeline.time[-1]) if len(timeline.time) else 0)
+        if not len(timeline.time):
+            return cls(first, 0)
+        newest = slice(int((1 - NEWEST) * len(timeline.time)), None)
+        ages = timeline.time[newest] - first[timeline.item[newest]]
+        # An item's first event tells nothing: nobody could have been asked about it.
+        ages = ages[ages > 0]
+        youngest = int(np.quantile(ages, SEEN)) if len(ages) else int(timeline.time[-1] - timeline.time[0])
+        return cls(first, int(timeline.time[-1]), youngest)
 
     @cached_property
     def order(self) -> Int64:
@@ -54,7 +66,9 @@ class Meetings:
 
 
 class Freshness(Moving):
-    """Feature: -log(1 + age / span).
+    """Feature: -log(1 + age / span). Younger than the youngest that held-out questions can be about is as old
+    as those: where nothing new ever came, a weight that fits small differences between old items must not
+    carry a new one away.
 
     While training, the moment is that of the history, and an item that nobody met before it is as old as the
     oldest: many of those are learnt from what other users did later, and are no answer yet. Afterwards
@@ -76,6 +90,11 @@ class Freshness(Moving):
         self._pause: int | None = None
         self._training = True
         self._cached: tuple[int, Float32] | None = None
+
+    @property
+    def youngest(self) -> int:
+        """The least age that is told from others, seconds."""
+        return self._meetings.youngest
 
     @property
     def name(self) -> str:
@@ -106,8 +125,9 @@ class Freshness(Moving):
         """The feature of items first met then."""
         if self._training:
             first = np.where(first < now, first, self._oldest)
-        age = now - np.minimum(first, now)
-        return (-np.log1p(age / self.span)).astype(np.float32)
+        age = np.maximum(now - np.minimum(first, now), self._meetings.youngest)
+        found: Float32 = -np.log1p(age / self.span).astype(np.float32)
+        return found
 
     def unmet(self, history: History) -> float:
         """See `Companion.unmet`."""
@@ -123,7 +143,7 @@ class Freshness(Moving):
             if len(new):
                 first = first.copy()
                 np.minimum.at(first, item[new], time[new] - (self._pause or 0))
-                self._meetings = Meetings(first, self._meetings.end)
+                self._meetings = replace(self._meetings, first=first)
                 self._oldest = min(self._oldest, int(first.min()))
                 self._cached = None
 
@@ -139,14 +159,15 @@ class Freshness(Moving):
     def save(self, folder: Path) -> None:
         """An array, and the moment at which the events ended."""
         np.save(folder / f"{self.name}.npy", self._meetings.first)
-        state = {"span": self.span, "end": self._meetings.end}
+        state = {"span": self.span, "end": self._meetings.end, "youngest": self._meetings.youngest}
         (folder / f"{self.name}.json").write_text(json.dumps(state))
 
     @classmethod
     def load(cls, folder: Path, name: str) -> Freshness:
         """Map what `save` wrote."""
         state = json.loads((folder / f"{name}.json").read_text())
-        opened = cls(state["span"], Meetings(mapped(folder / f"{name}.npy"), state["end"]))
+        meetings = Meetings(mapped(folder / f"{name}.npy"), state["end"], state["youngest"])
+        opened = cls(state["span"], meetings)
         opened.settle()
         return opened
 

@@ -7,6 +7,7 @@ repeats); all are weighed on held-out events of users, then fitted again on ever
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,10 @@ class UserPersonalization(Recipe):
         members += [
             type(one)(one.rows.renumbered(before)) for one in lasting if isinstance(one, Linear | Neighbours)
         ]
-        members += [one for one in moving_members(sequences, training, LADDER) if one.name in used]
+        # The weights hold for the ages that they were fitted with.
+        youngest = next((one.youngest for one in lasting if isinstance(one, Freshness)), None)
+        moving = moving_members(sequences, training, LADDER, youngest)
+        members += [one for one in moving if one.name in used]
         vocabulary = model.vocabulary
         if Encoder.kind in used:
             features = features_of(model, data)
@@ -294,16 +298,17 @@ def companions(
 
 
 def moving_members(
-    sequences: Sequences, training: Training, offered: Sequence[int] | None
+    sequences: Sequences, training: Training, offered: Sequence[int] | None, youngest: int | None = None
 ) -> list[Companion]:
-    """Freshness, and popularity at a moment with these half-lives (None: those that suit the events). Their
-    clock ends with the last event: one from the future would fade all the others away."""
+    """Freshness from an age on, and popularity at a moment with these half-lives (None: what suits the
+    events). Their clock ends with the last event: one from the future would fade all the others away."""
     times, n = sequences.time, len(sequences.items)
     if len(times) and int(times.max()) > training.moment:
         late = times > training.moment
         times = np.where(late, times[~late].max(initial=0), times)
     timeline = Timeline.of(sequences.item, times, sequences.weight)
     meetings = Meetings.of(timeline, n)
+    meetings = meetings if youngest is None else replace(meetings, youngest=youngest)
     offered = half_lives(timeline.time) if offered is None else offered
     recents = [Recent(half_life, n, timeline) for half_life in offered]
     return [*recents, *(Freshness(span, meetings) for span in SPANS)]
