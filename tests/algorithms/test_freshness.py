@@ -108,7 +108,14 @@ def test_what_is_younger_than_anything_asked_for_is_as_old_as_the_youngest(tmp_p
 
 
 def test_where_new_items_are_asked_for_ages_are_told_from_minutes_on() -> None:
-    events = [(k % 1000, START + k // 1000 * 10**6 + 60 * (k % 1000)) for k in range(1000)]
+    events = [(k, START + k * 10**5) for k in range(1000)]
     again = [(item, time + 120) for item, time in events]
-    meetings = Meetings.of(Timeline.of(*columns(sorted(events + again, key=lambda one: one[1]))), 1000)
-    assert meetings.youngest == 120
+    timeline = Timeline.of(*columns(sorted(events + again, key=lambda one: one[1])))
+    assert Meetings.of(timeline, 1000).youngest == 120
+
+
+def test_where_new_items_are_there_ages_are_told_whatever_was_asked_for() -> None:
+    """A new item comes every quarter of an hour, and everybody goes on with the first."""
+    new = [(k, START + k * HOUR // 4) for k in range(1, 1000)]
+    events = [(0, START)] + [event for one in new for event in (one, (0, one[1] + 60))]
+    assert 0 < Meetings.of(Timeline.of(*columns(events)), 1000).youngest <= HOUR // 4

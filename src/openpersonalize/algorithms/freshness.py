@@ -26,14 +26,18 @@ SPANS = (HOUR // 4, 24 * HOUR)
 
 NEVER = np.iinfo(np.int64).max
 
-NEWEST, SEEN = 0.1, 0.02
-"""Of the newest tenth of all events, the share that is about younger items than `youngest`."""
+NEWEST = 0.1
+"""Share of all events, the newest ones, that tell how young an item may be to be told from others."""
+ASKED = 0.02
+"""Share of those that are about items young enough to say so."""
+MOMENTS = 10
+"""Moments among them, at half of which some item is young enough to say so."""
 
 
 @dataclass(frozen=True)
 class Meetings:
     """When each item was first met: int64[n] seconds, `NEVER` where nobody did; the last event's time; and
-    the age in seconds below which too few items were asked for to tell one age from another."""
+    the age in seconds below which there was too little to tell one age from another."""
 
     first: Int64
     end: int
@@ -47,12 +51,22 @@ class Meetings:
         first[timeline.item[::-1]] = timeline.time[::-1]
         if not len(timeline.time):
             return cls(first, 0)
-        newest = slice(int((1 - NEWEST) * len(timeline.time)), None)
-        ages = timeline.time[newest] - first[timeline.item[newest]]
+        meetings = cls(first, int(timeline.time[-1]))
+        return replace(meetings, youngest=meetings._youngest(timeline))
+
+    def _youngest(self, timeline: Timeline) -> int:
+        begin = int((1 - NEWEST) * len(timeline.time))
+        time = timeline.time[begin:]
+        ages = time - self.first[timeline.item[begin:]]
         # An item's first event tells nothing: nobody could have been asked about it.
         ages = ages[ages > 0]
-        youngest = int(np.quantile(ages, SEEN)) if len(ages) else int(timeline.time[-1] - timeline.time[0])
-        return cls(first, int(timeline.time[-1]), youngest)
+        asked = float(np.quantile(ages, ASKED)) if len(ages) else np.inf
+        moments = time[np.linspace(0, len(time) - 1, MOMENTS).astype(np.int64)]
+        place = np.searchsorted(self.ordered, moments)
+        there = moments[place > 0] - self.ordered[place[place > 0] - 1]
+        offered = float(np.median(there)) if len(there) else np.inf
+        youngest = min(asked, offered)
+        return int(youngest) if np.isfinite(youngest) else int(time[-1] - timeline.time[0])
 
     @cached_property
     def order(self) -> Int64:
@@ -66,9 +80,9 @@ class Meetings:
 
 
 class Freshness(Moving):
-    """Feature: -log(1 + age / span). Younger than the youngest that held-out questions can be about is as old
-    as those: where nothing new ever came, a weight that fits small differences between old items must not
-    carry a new one away.
+    """Feature: -log(1 + age / span). What is younger than the youngest that questions were about, or that was
+    there to choose, counts as old as those: where nothing new ever came, a weight that fits small differences
+    between old items must not carry a new one away.
 
     While training, the moment is that of the history, and an item that nobody met before it is as old as the
     oldest: many of those are learnt from what other users did later, and are no answer yet. Afterwards
