@@ -98,3 +98,10 @@ def test_the_largest() -> None:
     found: Int64 = largest(values, 2)
     assert sorted(found.tolist()) == [0, 2]
     assert sorted(largest(values, 7).tolist()) == [0, 1, 2]
+    assert largest(values, 0).tolist() == []
+
+
+def test_of_equal_ones_the_first_are_the_largest() -> None:
+    values = np.array([0, 5, 0, 0, 7, 0], dtype=np.float32)
+    assert sorted(largest(values, 4).tolist()) == [0, 1, 2, 4]
+    assert sorted(largest(values, 1).tolist()) == [4]

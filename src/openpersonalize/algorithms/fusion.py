@@ -187,6 +187,33 @@ class Questions:
         return Fitted(tuple(np.round(scaled, 4).tolist()), ascent.judge(scaled)[1], tuple(alone))
 
 
+@dataclass(frozen=True)
+class _Run:
+    """Questions that follow one another, and their relevant items: one of each question in order, then the
+    others of those that have more.
+
+    Attributes:
+        rows: which questions.
+        row: int64[k], the place of an item's question in the run. place: int32[k], of the item in the
+            question. credit: float64[k], its share of the objective at rank 0.
+    """
+
+    rows: slice
+    row: Int64
+    place: Int32
+    credit: Float64
+
+    @classmethod
+    def of(cls, start: int, end: int, place: Int32, credit: Float64) -> _Run:
+        """Of the questions from `start` to before `end`; `place` and `credit` [questions, targets], what is
+        relevant first."""
+        rows = slice(start, end)
+        row, target = np.nonzero(credit[rows, 1:])
+        row = np.concatenate((np.arange(end - start), row))
+        target = np.concatenate((np.zeros(end - start, np.int64), target + 1))
+        return cls(rows, row, place[rows][row, target], credit[rows][row, target])
+
+
 class _Ascent:
     """The questions as one seen-rule sees them, and the objective over them."""
 
@@ -206,13 +233,11 @@ class _Ascent:
         discounts = 1.0 / np.log2(np.arange(2, 2 + MOST_TARGETS))
         ideal = (np.sort(gain, axis=1)[:, ::-1] * discounts).sum(axis=1)
         self.rows = int((ideal > 0).sum())
-        self._scale = np.divide(1.0, ideal, out=np.zeros_like(ideal), where=ideal > 0) / max(self.rows, 1)
-        self._most = int((gain > 0).sum(axis=1).max(initial=0))
-        order = np.argsort(gain <= 0, axis=1, kind="stable")
-        self._place = np.take_along_axis(self._place, order, axis=1)
-        self._gain = np.take_along_axis(gain, order, axis=1)
+        scale = np.divide(1.0, ideal, out=np.zeros_like(ideal), where=ideal > 0) / max(self.rows, 1)
+        credit = self._gain * scale[:, None]
         size = max(min(_ROWS, count // _RUNS), 1)
-        self._runs = [slice(start, min(start + size, count)) for start in range(0, count, size)]
+        starts = range(0, count, size)
+        self._runs = [_Run.of(start, min(start + size, count), self._place, credit) for start in starts]
 
     def bags(self, rng: np.random.Generator) -> Iterator[_Ascent]:
         """The same on random halves of the runs; the arrays are shared."""
@@ -236,29 +261,36 @@ class _Ascent:
 
     def _move(self, scores: Float32, member: int, by: float) -> None:
         """Change the weight of one member in `scores` by so much."""
-        for rows in self._runs:
-            scores[rows] += self._features.times(member, rows, by)
+        for run in self._runs:
+            scores[run.rows] += self._features.times(member, run.rows, by)
 
     def _objective(self, scores: Float32, moved: int | None, by: float) -> tuple[float, float]:
         """Of `scores` with the weight of member `moved` changed `by` so much; block by block inside the
         cache."""
         at_10 = at_100 = 0.0
-        for rows in self._runs:
-            block = scores[rows]
+        for run in self._runs:
+            block = scores[run.rows]
             if moved is not None:
-                block = self._features.times(moved, rows, by)
-                block += scores[rows]
-            reached = np.take_along_axis(block, self._place[rows], axis=1)
-            for target in range(self._most):
-                gain = self._gain[rows, target] * self._scale[rows]
-                above = block > reached[:, target, None]
-                rank = above[:, : self._leaders].sum(axis=1, dtype=np.int32).astype(np.float32)
-                if self._leaders < block.shape[1]:
-                    rank += above[:, self._leaders :].sum(axis=1, dtype=np.int32) * np.float32(self._share)
-                credit = gain / np.log2(rank + 2.0)
-                at_10 += float(credit[rank < 10].sum())
-                at_100 += float(credit[rank < 100].sum())
+                block = self._features.times(moved, run.rows, by)
+                block += scores[run.rows]
+            rank = self._ranks(block, run)
+            credit = run.credit / np.log2(rank + 2.0)
+            at_10 += float(credit[rank < 10].sum())
+            at_100 += float(credit[rank < 100].sum())
         return at_10 + 0.5 * at_100, at_10
+
+    def _ranks(self, block: Float32, run: _Run) -> Float32:
+        """float32[k], how many items stand above each of the relevant ones of a run, each sampled one counted
+        as often as it stands for."""
+        reached = block[run.row, run.place][:, None]
+        rank = np.empty(len(reached), dtype=np.float32)
+        first, more = slice(len(block)), slice(len(block), None)
+        for some, items in ((first, block), (more, block[run.row[more]])):
+            above = items > reached[some]
+            rank[some] = _marked(above[:, : self._leaders])
+            if self._leaders < block.shape[1]:
+                rank[some] += _marked(above[:, self._leaders :]) * np.float32(self._share)
+        return rank
 
     def climb(self, weights: Float64) -> tuple[float, Float64]:
         """Move one weight at a time while it pays."""
@@ -266,21 +298,24 @@ class _Ascent:
         scores = self._scores(weights)
         best = self._objective(scores, None, 0.0)[0]
         for step in STEPS:
-            for _ in range(PASSES):
+            settled = 0
+            for member in PASSES * list(range(len(weights))):
+                self._check()
                 before = best
-                for member in range(len(weights)):
-                    self._check()
-                    for direction in (step, -step):
-                        tried = self._bounded(member, weights[member] + direction)
-                        while tried != weights[member]:
-                            by = tried - weights[member]
-                            value = self._objective(scores, member, by)[0]
-                            if value <= best * GAIN + 1e-12:
-                                break
-                            self._move(scores, member, by)
-                            weights[member], best = tried, value
-                            tried = self._bounded(member, tried + direction)
-                if best == before:
+                for direction in (step, -step):
+                    tried = self._bounded(member, weights[member] + direction)
+                    while tried != weights[member]:
+                        by = tried - weights[member]
+                        value = self._objective(scores, member, by)[0]
+                        if value <= best * GAIN + 1e-12:
+                            break
+                        self._move(scores, member, by)
+                        weights[member], best = tried, value
+                        tried = self._bounded(member, tried + direction)
+                    if best != before:
+                        break
+                settled = settled + 1 if best == before else 0
+                if settled == len(weights):
                     break
         return best, weights
 
@@ -298,7 +333,8 @@ class _Ascent:
         """Mean logarithm of the softmax of the relevant items, the sampled others counted as often as they
         stand for."""
         total = 0.0
-        for rows in self._runs:
+        for run in self._runs:
+            rows = run.rows
             block = scores[rows] * np.float32(scale)
             block -= block.max(axis=1, keepdims=True)
             reached = np.take_along_axis(block, self._place[rows], axis=1)
@@ -309,3 +345,9 @@ class _Ascent:
 
     def _bounded(self, member: int, weight: float) -> float:
         return float(np.clip(weight, -LARGEST if self._free[member] else 0.0, LARGEST))
+
+
+def _marked(bits: Bools) -> Int64:
+    """int64[rows], how many of bool[rows, m] are true; packed, as NumPy adds up booleans one by one."""
+    count: Int64 = np.bitwise_count(np.packbits(bits, axis=1)).sum(axis=1, dtype=np.int64)
+    return count

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .companion import Float32, Float64, Int64, Partial, different
+from .companion import Float32, Float64, Int64, Partial, different, largest
 from .timeline import Timeline
 
 AHEAD = 200
@@ -57,9 +57,7 @@ class Rising:
             self._leads = self._largest(different(np.concatenate((self._leads, touched))), self._room)
 
     def _largest(self, items: Int64, k: int) -> Int64:
-        if len(items) <= k:
-            return items
-        return items[np.argpartition(self._counts[items], len(items) - k)[len(items) - k :]]
+        return items[largest(self._counts[items], k)]
 
     def best(self, k: int) -> Int64:
         """At most `k` items of the largest counts."""
