@@ -269,14 +269,13 @@ def fast_type() -> torch.dtype:
     """
     if "AVX512" not in torch.backends.cpu.get_cpu_capability():
         return torch.float32
-    seconds = {}
-    for kind in (torch.float32, torch.bfloat16):
-        hidden, items = torch.ones(CHUNK, 64), torch.ones(2_048, 64)
-        target = torch.zeros(CHUNK, dtype=torch.int64)
-        tried = []
-        for _ in range(TRIES):  # the first ones prepare
+    hidden, items = torch.ones(CHUNK, 64), torch.ones(2_048, 64)
+    target = torch.zeros(CHUNK, dtype=torch.int64)
+    seconds = dict.fromkeys((torch.float32, torch.bfloat16), math.inf)
+    # By turns, so that what else the machine does meets both alike; the first ones prepare.
+    for _ in range(TRIES):
+        for kind, least in seconds.items():
             began = time.thread_time()
             softmax_loss(hidden, items, target, low=kind)
-            tried.append(time.thread_time() - began)
-        seconds[kind] = min(tried)
-    return torch.bfloat16 if seconds[torch.bfloat16] < 0.85 * seconds[torch.float32] else torch.float32
+            seconds[kind] = min(least, time.thread_time() - began)
+    return torch.bfloat16 if seconds[torch.bfloat16] < 0.9 * seconds[torch.float32] else torch.float32
