@@ -259,6 +259,18 @@ def test_latest_is_the_newest_full_version(still: Still) -> None:
     assert described["status"] == "CREATE PENDING"
 
 
+def test_update_while_creating(still: Still) -> None:
+    group = still.group()
+    still.dataset(group, "Interactions")
+    version = still.version(still.solution(group), "ACTIVE")
+    campaign = still.call("CreateCampaign", name="c", solutionVersionArn=version)["campaignArn"]
+    for status in ("CREATE PENDING", "CREATE IN_PROGRESS"):
+        still.become(campaign, status)
+        message = still.refused(ResourceInUse, "UpdateCampaign", campaignArn=campaign, minProvisionedTPS=2)
+        assert status in message
+    assert still.call("DescribeCampaign", campaignArn=campaign)["campaign"]["minProvisionedTPS"] == 1
+
+
 def test_update_while_updating(still: Still) -> None:
     group = still.group()
     still.dataset(group, "Interactions")
