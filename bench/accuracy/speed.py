@@ -33,7 +33,7 @@ from .ours import code, ours
 from .problem import Problem, open_problem
 from .speed_report import ENCODER, PEER, RECIPE, table
 
-SETS = ("deskdrop", "movielens-latest-small")
+SETS = ("deskdrop", "movielens-latest-small", "amazon-beauty")
 """Where SASRec converges in minutes."""
 VIEW = "excluded"
 HISTORY = 200

@@ -269,6 +269,7 @@ def test_speed_is_the_time_to_the_peers_best() -> None:
     line = Curves(peer, [[1, 5.0, 0.1], [2, 10.0, 0.21]]).line()
     assert line.asked == ((0.2, 30.0, 10.0), (0.1995, 20.0, 10.0))
     assert line.ratios == [3.0, 2.0]
+    assert line.whole == (40.0, 10.0)
     assert line.verdict == "reached"
     slow = Curves(peer, [[1, 5.0, 0.19]]).line(finished=False)
     assert slow.ratios == [None, None]
