@@ -301,23 +301,26 @@ class _Ascent:
             settled = 0
             for member in PASSES * list(range(len(weights))):
                 self._check()
-                before = best
-                for direction in (step, -step):
-                    tried = self._bounded(member, weights[member] + direction)
-                    while tried != weights[member]:
-                        by = tried - weights[member]
-                        value = self._objective(scores, member, by)[0]
-                        if value <= best * GAIN + 1e-12:
-                            break
-                        self._move(scores, member, by)
-                        weights[member], best = tried, value
-                        tried = self._bounded(member, tried + direction)
-                    if best != before:
-                        break
-                settled = settled + 1 if best == before else 0
+                found = self._along(scores, weights, member, step, best)
+                if found == best:
+                    found = self._along(scores, weights, member, -step, best)
+                settled = settled + 1 if found == best else 0
+                best = found
                 if settled == len(weights):
                     break
         return best, weights
+
+    def _along(self, scores: Float32, weights: Float64, member: int, step: float, best: float) -> float:
+        """Move one weight by `step` while it pays, in `weights` and in `scores`; the objective then."""
+        while True:
+            tried = self._bounded(member, weights[member] + step)
+            if tried == weights[member]:
+                return best
+            value = self._objective(scores, member, tried - weights[member])[0]
+            if value <= best * GAIN + 1e-12:
+                return best
+            self._move(scores, member, tried - weights[member])
+            weights[member], best = tried, value
 
     def temper(self, weights: Float64) -> float:
         """The factor by which to multiply the weights so that the softmax of the scores fits the questions
