@@ -22,12 +22,20 @@ from .lists import Lists, met_before
 from .problem import Problem
 
 
-def ours(problem: Problem, seed: int, told: Callable[[], None]) -> tuple[Lists, FusedModel]:
-    """Train, and ask every question under both sets of weights; `told` is called between."""
+def ours(
+    problem: Problem, seed: int, told: Callable[[], None], seconds: float | None = None
+) -> tuple[Lists, FusedModel]:
+    """Train, and ask every question under both sets of weights; `told` is called between. `seconds`: how long
+    the encoder may take; None: as long as it needs."""
     learnt = problem.learnt
     aim: Aim = "next" if problem.split == "loo" else "horizon"
     threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
-    training = Training(seed=seed, threads=threads, line=lambda text: print(text, file=sys.stderr))
+    training = Training(
+        seed=seed,
+        threads=threads,
+        line=lambda text: print(text, file=sys.stderr),
+        budget_seconds=seconds,
+    )
     features = ItemFeatures.fit(problem.items, problem.textual).features
     weights, start = weigh(learnt, True, training, features, aim)
     members = final_members(learnt, problem.known, True, training, features, weights, start)

@@ -21,8 +21,9 @@ ABOUT = f"""\
 The inner part of the `loo` problem, met items excluded, one thread, all in one run on one machine: CPU
 seconds of training until SASRec's best validation NDCG@10 is reached (and {NEARLY:.0%} of it). *encoder*:
 our sequence encoder alone, asked at its own checks. *recipe*: everything, with all that is counted and
-weighed: one time, one value. Target: a ratio of {TARGET:g}. *To the end*: what a training takes that does
-not know beforehand when to stop, to five passes without gain of SASRec, to the last check of ours.
+weighed; whole trainings from nothing, whose encoder was given 2 s, 10 s and as long as it needs
+(`training_seconds`). Target: a ratio of {TARGET:g}. Both sides know here when to stop. *To the end*: what a
+training takes that does not: to five passes without gain of SASRec, to the last check of ours.
 """
 
 

@@ -93,6 +93,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("job_slots", 2, "heavy job steps that run at once", _whole),
     Setting("job_attempts", 3, "times a job step is tried when its process dies", _whole),
     Setting("threads", 0, "threads a training may use; 0 = all cores", _whole),
+    Setting(
+        "training_seconds",
+        0,
+        "seconds after which the encoder of a fit is to be done, if not as good as it gets; 0 = no limit",
+        _whole,
+    ),
     Setting("history_cache_mb", 256, "memory for users' recent histories and vectors, per process", _whole),
     Setting(
         "shed_after", 512, "requests in flight in one process above which new ones are throttled", _whole
@@ -146,6 +152,7 @@ class Settings:
     job_slots: int
     job_attempts: int
     threads: int
+    training_seconds: int
     history_cache_mb: int
     shed_after: int
     recommendation_log_days: int

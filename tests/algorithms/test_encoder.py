@@ -241,12 +241,16 @@ def test_progress_and_lines_are_told_and_it_stops_when_asked() -> None:
 
 def test_a_budget_shortens_the_cycle() -> None:
     told: list[float] = []
+    lines: list[str] = []
     fit_encoder(
         chain(), [], replace(QUICK, passes=10_000), budget_seconds=0.3,
-        progress=lambda done, total: told.append(total),
+        progress=lambda done, total: told.append(total), line=lines.append,
     )  # fmt: skip
     assert told[0] > 10_000
     assert told[-1] < told[0] / 10
+    assert lines[-1].startswith("Encoder: cut short at 0 s, after pass ")
+    fit_encoder(chain(), [], QUICK, budget_seconds=1e6, line=lines.append)
+    assert lines[-1].startswith("Encoder, pass ")
 
 
 def test_plans_follow_the_size_and_memory_the_items() -> None:

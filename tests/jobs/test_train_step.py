@@ -25,7 +25,7 @@ from openpersonalize.jobs.pinned import Pinned
 from openpersonalize.jobs.task import Report, Task
 from openpersonalize.jobs.train_step import aligned, run, trained_columns
 from openpersonalize.recipes.artifact import Artifact
-from openpersonalize.recipes.base import Query, TrainingData
+from openpersonalize.recipes.base import Query, Training, TrainingData
 from openpersonalize.recipes.user_personalization import UserPersonalization
 from openpersonalize.settings import Settings, read_settings
 from openpersonalize.storage.objects import open_objects
@@ -212,6 +212,23 @@ def test_of_too_many_items_the_newest_train_and_the_log_says_so(tmp_path: Path) 
     assert lines[0].endswith("aws-user-personalization-v2 considers 12.")
     assert "1,200 interactions of 150 users with 12 items" in lines
     assert len(artifact.model.scores(Query(*artifact.history("u000"), now=400 * DAY))) == 12
+
+
+@pytest.mark.parametrize(("settings", "expected"), [({}, None), ({"training_seconds": 90}, 90)])
+def test_a_fit_may_be_given_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], expected: int | None
+) -> None:
+    given = []
+    fit = UserPersonalization.fit
+
+    def watched(self: UserPersonalization, data: Any, configuration: Any, training: Training) -> Any:
+        given.append(training.budget_seconds)
+        return fit(self, data, configuration, training)
+
+    monkeypatch.setattr(UserPersonalization, "fit", watched)
+    house = House(tmp_path, **settings)
+    house.train(interactions=house.snapshot("INTERACTIONS", INTERACTIONS, rows()))
+    assert set(given) == {expected}
 
 
 def test_of_too_many_interactions_the_newest_train_and_the_log_says_so(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ class _Run:
         per_pass = len(batches(self.windows, self.plan.tokens, np.random.default_rng(0)))
         if not per_pass:
             return Trained(self.network.export(), 0.0, 0.0)
-        total = max(1, math.ceil(per_pass * self.plan.passes))
+        total = planned = max(1, math.ceil(per_pass * self.plan.passes))
         every = math.ceil(total / self.plan.checks)
         step, misses, told_at, losses, began = 0, 0, 0, 0.0, time.monotonic()
         best: Trained | None = None
@@ -167,6 +167,11 @@ class _Run:
                         best = Trained(kept(found, best.encoder if best else None), passes, value)
                 if step >= total or misses >= PATIENCE:
                     progress(step, step)
+                    if step < planned and misses < PATIENCE:
+                        line(
+                            f"Encoder: cut short at {budget_seconds:,.0f} s, after pass {passes:.1f} of "
+                            f"{planned / per_pass:.1f}; training_seconds sets how long it may take."
+                        )
                     return best or Trained(self.network.export(), passes, 0.0)
         raise AssertionError("a training ends inside its loop")
 

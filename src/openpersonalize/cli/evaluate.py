@@ -129,6 +129,7 @@ def evaluate(
         progress=shown.progress,
         line=shown.line,
         moment=int(time.time()),
+        budget_seconds=settings.training_seconds or None,
     )
     found = compare(data, entrants, split=split, seeds=seeds, training=training, begin=shown.begin)
     shown.clear()

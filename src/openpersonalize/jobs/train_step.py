@@ -113,6 +113,7 @@ def run(
         task.check,
         moment=moment,
         line=task.line,
+        budget_seconds=task.settings.training_seconds or None,
     )
     if upon is None:
         outcome = train(task, chosen, data, selection, solution, training, tuned)
