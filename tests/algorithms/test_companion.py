@@ -101,6 +101,23 @@ def test_the_largest() -> None:
     assert largest(values, 0).tolist() == []
 
 
+@pytest.mark.parametrize("shape", ["spread", "tied", "rising", "mostly gone", "in step"])
+@pytest.mark.parametrize("n", [30, 1000, 5003])
+def test_the_largest_of_many(shape: str, n: int) -> None:
+    values = np.random.default_rng(n).normal(size=n).astype(np.float32)
+    if shape == "tied":
+        values = np.round(values)
+    elif shape == "rising":
+        values = np.sort(values)
+    elif shape == "mostly gone":
+        values[n // 50 :] = -np.inf
+    elif shape == "in step":
+        values[:: 4 * 20] += 50  # all in one part
+    for k in (1, 20, 25):
+        expected = np.argsort(-values, kind="stable")[:k]
+        assert sorted(largest(values, k).tolist()) == sorted(expected.tolist())
+
+
 def test_of_equal_ones_the_first_are_the_largest() -> None:
     values = np.array([0, 5, 0, 0, 7, 0], dtype=np.float32)
     assert sorted(largest(values, 4).tolist()) == [0, 1, 2, 4]
