@@ -165,7 +165,7 @@ class Moving(Companion):
 
 
 _PARTS = 4
-"""For each of the largest that are asked for."""
+"""Parts of the values for each of the largest that are asked for."""
 
 
 def different(values: Integers) -> Integers:

@@ -189,8 +189,8 @@ class Questions:
 
 @dataclass(frozen=True)
 class _Run:
-    """Questions that follow one another, and their relevant items: one of each question in order, then the
-    others of those that have more.
+    """Questions that follow one another, and their relevant items: the first of each question in order (of no
+    credit where it does not count), then the others of those that have more.
 
     Attributes:
         rows: which questions.
@@ -205,8 +205,7 @@ class _Run:
 
     @classmethod
     def of(cls, start: int, end: int, place: Int32, credit: Float64) -> _Run:
-        """Of the questions from `start` to before `end`; `place` and `credit` [questions, targets], what is
-        relevant first."""
+        """Of the questions from `start` to before `end`; `place` and `credit` [questions, targets]."""
         rows = slice(start, end)
         row, target = np.nonzero(credit[rows, 1:])
         row = np.concatenate((np.arange(end - start), row))
