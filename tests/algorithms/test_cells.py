@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from openpersonalize.algorithms.cells import Cells
+from openpersonalize.algorithms.cells import Cells, memory_needed
 from openpersonalize.algorithms.companion import Float32, Int64
 
 N, D, TOPICS = 20_000, 16, 200
@@ -44,6 +45,17 @@ def test_every_row_is_in_one_cell(vectors: Float32, cells: Cells) -> None:
     assert cells.ptr[0] == 0
     assert cells.ptr[-1] == N
     assert 64 <= len(cells.centre) <= 256
+
+
+def test_making_it_takes_what_is_said() -> None:
+    n, d = 200_000, 32
+    vectors = np.random.default_rng(0).standard_normal((n, d), dtype=np.float32)
+    rows = np.arange(n)
+    tracemalloc.start()
+    Cells.fit(vectors, rows)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert memory_needed(n, d) == pytest.approx(peak, rel=0.25)
 
 
 def test_most_of_the_best_hundred_are_found_among_an_eighth(vectors: Float32, cells: Cells) -> None:

@@ -248,7 +248,7 @@ def test_a_budget_shortens_the_cycle() -> None:
     )  # fmt: skip
     assert told[0] > 10_000
     assert told[-1] < told[0] / 10
-    assert lines[-1].startswith("Encoder: cut short at 0 s, after pass ")
+    assert lines[-1].startswith("Encoder: cut short at 0 s, its part of training_seconds, after pass ")
     fit_encoder(chain(), [], QUICK, budget_seconds=1e6, line=lines.append)
     assert lines[-1].startswith("Encoder, pass ")
 

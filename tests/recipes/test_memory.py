@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from openpersonalize.algorithms import cells
 from openpersonalize.algorithms.encoder_plan import memory_needed, plan_for
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.recipes import lead, memory
 from openpersonalize.recipes.memory import training_memory
+from openpersonalize.storage.idtable import IdTable
 from recipes.worlds import sequences_of
 
 
@@ -37,6 +40,7 @@ from openpersonalize.recipes.base import Training, TrainingData
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.memory import training_memory
 from openpersonalize.recipes.registry import recipe
+from openpersonalize.algorithms import cells
 from openpersonalize.algorithms.encoder_plan import plan_for
 from recipes.test_memory import walks
 
@@ -73,3 +77,13 @@ def test_more_data_needs_more_and_features_too() -> None:
 def test_free_memory_is_known_here() -> None:
     free = memory.free_memory()
     assert free is None or free > 10_000_000
+
+
+def test_the_index_of_a_large_catalogue_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, n = walks(400), 5_000_000
+    plan = plan_for(lead._events(world), False)
+    large = replace(world, items=IdTable(np.zeros(n, np.uint8), np.arange(n + 1)))
+    indexed = training_memory(large, plan, [], 100)
+    assert indexed > 4 * n * plan.shape.d + cells.memory_needed(n, plan.shape.d)
+    monkeypatch.setattr(memory, "LARGE", n)
+    assert indexed > training_memory(large, plan, [], 100)

@@ -10,6 +10,7 @@ faster than here and there.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,9 +54,9 @@ class Cells:
         """Part some rows of float32[n, d]: k-means of a sample, about the square root of their number of
         cells, then everybody to the nearest centre.
 
-        About 10 s for a million rows of d = 64. Memory: the index itself (4 d + 4 bytes a row), and blocks.
+        About 10 s for a million rows of d = 64. Memory: see `memory_needed`.
         """
-        count = 1 << max(1, round(np.log2(max(len(rows), 4)) / 2))
+        count = _count(len(rows))
         rng = np.random.default_rng(seed)
         sample = vectors[np.sort(rng.choice(rows, min(len(rows), SAMPLE * count), replace=False))]
         centre = sample[rng.choice(len(sample), min(count, len(sample)), replace=False)]
@@ -135,6 +136,16 @@ class Cells:
         if not (folder / f"{name}.row.npy").exists():
             return None
         return cls(*(mapped(folder / f"{name}.{part}.npy") for part in _PARTS))
+
+
+def memory_needed(n: int, d: int) -> int:
+    """Bytes that the index of `n` vectors of `d` takes while it is made: 4 d + 4 a row are kept, three
+    numbers of 8 put them into order, and one block of products with all centres."""
+    return n * (4 * d + 28) + 4 * _BLOCK * _count(n)
+
+
+def _count(n: int) -> int:
+    return 1 << max(1, round(math.log2(max(n, 4)) / 2))
 
 
 def _nearest(vectors: Float32, rows: Int64, centre: Float32, check: Callable[[], None]) -> Int64:

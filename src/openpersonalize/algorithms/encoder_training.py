@@ -169,8 +169,8 @@ class _Run:
                     progress(step, step)
                     if step < planned and misses < PATIENCE:
                         line(
-                            f"Encoder: cut short at {budget_seconds:,.0f} s, after pass {passes:.1f} of "
-                            f"{planned / per_pass:.1f}; training_seconds sets how long it may take."
+                            f"Encoder: cut short at {budget_seconds:,.0f} s, its part of training_seconds, "
+                            f"after pass {passes:.1f} of {planned / per_pass:.1f}."
                         )
                     return best or Trained(self.network.export(), passes, 0.0)
         raise AssertionError("a training ends inside its loop")

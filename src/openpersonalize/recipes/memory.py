@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..algorithms import freshness, neighbours, recent, transitions
+from ..algorithms import cells, freshness, neighbours, recent, transitions
 from ..algorithms.encoder_plan import LIBRARY, Feature, Plan, codes_of, memory_needed, vectors_kept
 from ..algorithms.fusion import questions_memory
 from ..algorithms.sparse import PAIRS
 from ..datasets.sequences import Sequences
+from .indexing import LARGE
 
 _LIMITS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
@@ -29,10 +30,10 @@ def training_memory(
 ) -> int:
     """Bytes that the personal recipes take at their peak beyond the `sequences`, which are held already.
 
-    The most of three moments, each with the part of the events that is learned from: while the tables of
-    transitions and neighbours are counted; a step of the encoder (`plan`; None: there is none), beside them;
-    the questions, beside tables and encoder. Within a quarter of the truth for the whole process
-    (``python -m bench.growth`` compares).
+    The most of four moments: while the tables of transitions and neighbours are counted; a step of the
+    encoder (`plan`; None: there is none), beside them; the questions, beside tables and encoder, all of these
+    with the part of the events that is learned from; while a large catalogue is indexed. Within a quarter of
+    the truth for the whole process (``python -m bench.growth`` compares).
     """
     events, n = len(sequences.item), len(sequences.items)
     columns = (sequences.item, sequences.time, sequences.event, sequences.value, sequences.weight)
@@ -49,7 +50,8 @@ def training_memory(
         encoder = memory_needed(plan, n, values, codes)
         kept = LIBRARY + vectors_kept(plan, n, values, bool(features))
     asking = questions_memory(MEMBERS, questions, n) + 4 * n * MEMBERS
-    return max(learnt + counting, rest + encoder, rest + kept + asking)
+    looking = 0 if plan is None or n <= LARGE else cells.memory_needed(n, plan.shape.d)
+    return max(learnt + counting, rest + encoder, rest + kept + asking, rest - learnt + kept + looking)
 
 
 def free_memory() -> int | None:
