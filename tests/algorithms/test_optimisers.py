@@ -32,3 +32,17 @@ def test_rows_move_by_the_rate_against_their_gradients_and_others_stay() -> None
         assert torch.allclose(table[1], torch.tensor(0.9 - 0.1 * step), atol=1e-4)
         assert torch.allclose(table[3], torch.tensor(1.1 + 0.1 * step), atol=1e-4)
     assert torch.equal(table[[0, 2, 4]], torch.ones(3, 4))
+
+
+def test_what_has_far_to_go_takes_longer_strides() -> None:
+    stride = torch.tensor([[1.0], [5.0]])
+    table, other = torch.nn.Parameter(torch.ones(2, 3)), torch.nn.Parameter(torch.ones(2))
+    adam = Adam([table, other], (0.9, 0.98), [stride, None])
+    rows = RowWise(torch.nn.Parameter(torch.ones(2, 3)), 0.9, stride)
+    (table.sum() + other.sum()).backward()
+    rows.taken(torch.tensor([0, 1])).sum().backward()
+    adam.step(0.1)
+    rows.step(0.1)
+    for moved in (table, rows.table):
+        assert torch.allclose(moved, torch.tensor([[0.9], [0.5]]).expand(2, 3), atol=1e-5)
+    assert torch.allclose(other, torch.tensor(0.9), atol=1e-5)

@@ -11,7 +11,7 @@ import pytest
 
 from contract.recipe import question
 from openpersonalize.algorithms.encoder import GAPS, Encoder, Shape
-from openpersonalize.algorithms.encoder_plan import Feature
+from openpersonalize.algorithms.encoder_plan import NEWS_PASSES, Feature
 from openpersonalize.algorithms.sparse import SparseRows
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences, build_sequences
@@ -166,14 +166,42 @@ def test_an_update_is_the_same_twice_and_can_be_updated_again(
     assert np.isfinite(third.scores(question(later, 5))).all()
 
 
+def chance_of_the_next(model: FusedModel, sequences: Sequences) -> float:
+    """What the encoder gives to the next step round, on average over users who walk."""
+    assert model.encoder is not None
+    names, chances = sequences.items.strings(), []
+    for user in range(1, 41):
+        query = question(sequences, user, newest=5)
+        after = sequences.items.find(f"c{(int(names[int(query.item[-1])][1:3]) + 1) % LENGTH:02}")
+        chances.append(np.exp(model.encoder.feature(query)[after]))
+    return float(np.mean(chances))
+
+
+def test_a_few_events_at_a_time_are_not_learned_by_heart(earlier: Artifact, tmp_path: Path) -> None:
+    rows, artifact = walk(range(100, 700)), earlier
+    assert isinstance(earlier.model, FusedModel)
+    before = chance_of_the_next(earlier.model, OLD)
+    for day in range(2):
+        # One user who walks differently.
+        rows += [(f"v{day}", f"c{place * 11 % LENGTH:02}", 10**9 + 60 * place, "view") for place in range(6)]
+        today, folder = packed(rows), tmp_path / str(day)
+        model = V1.update(TrainingData(today), PLAIN, Training(seed=1), artifact.earlier)
+        folder.mkdir()
+        artifact = published(model, today, folder)
+        assert chance_of_the_next(model, today) == pytest.approx(before, abs=0.03)
+
+
 def test_it_works_on_what_is_new(earlier: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
     fit = lead._fit
 
-    def watched(events, features, plan, training, share, start, validate, windows=None):  # type: ignore[no-untyped-def]
+    def watched(events, features, plan, training, share, start, validate, windows=None, unmet=None):  # type: ignore[no-untyped-def]
         assert windows is not None
+        assert plan.passes <= NEWS_PASSES
+        names = NEW.items.strings()
+        assert {names[item] for item in np.flatnonzero(unmet).tolist()} == {"aa", "c10x"}
         seen.append(len(windows))
-        return fit(events, features, plan, training, share, start, validate, windows)
+        return fit(events, features, plan, training, share, start, validate, windows, unmet)
 
     monkeypatch.setattr(lead, "_fit", watched)
     V1.update(TrainingData(NEW), PLAIN, Training(seed=1), earlier.earlier)

@@ -33,10 +33,14 @@ REFIT = 1 / 3
 """Share of the passes, and of the rate, with which training goes on from weights of nearly the same data."""
 ONWARD = 1 / 10
 """Share of the rate with which new events are taken in."""
+UNMET = 30.0
+"""How many times as far the id vectors of items move that only new events are about: they have all the way to
+go, in few steps."""
 LIBRARY = 170_000_000
 """Bytes of torch once it is loaded."""
-NEWS_STEPS = 100
-"""Least steps in which new events are taken in; few are passed over more often."""
+NEWS_STEPS, NEWS_PASSES = 100, 10
+"""Few new events are passed over more often, until there are so many steps, but not more often than that:
+a handful would be learned by heart, and the rest forgotten."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Plan:
         dropout: of inputs and branches. id_dropout: share of items known by their features alone, anew at
             every step.
         checks: validations in a training.
-        steady: the rate stays at its peak, for a few steps from weights that are good already.
+        unmet: how many times as far the id vectors of items move that the start has not met.
     """
 
     shape: Shape
@@ -89,7 +93,7 @@ class Plan:
     dropout: float = 0.2
     id_dropout: float = 0.25
     checks: int = 5
-    steady: bool = False
+    unmet: float = 1.0
 
     def again(self, passes: float) -> Plan:
         """The plan for going on from weights that took `passes` on nearly the same data."""
@@ -97,9 +101,9 @@ class Plan:
 
     def onward(self, inputs: int) -> Plan:
         """The plan for going on with so many inputs, half of them new, from the weights of a finished
-        training: one careful pass, more where that were few steps."""
-        passes = max(1.0, NEWS_STEPS * self.tokens / max(inputs, 1))
-        return replace(self, passes=passes, rate=self.rate * ONWARD, steady=True)
+        training: one careful pass, some more where that were few steps."""
+        passes = min(max(1.0, NEWS_STEPS * self.tokens / max(inputs, 1)), NEWS_PASSES)
+        return replace(self, passes=passes, rate=self.rate * ONWARD, unmet=UNMET)
 
 
 def plan_for(

@@ -55,6 +55,7 @@ def fit_encoder(
     threads: int = 1,
     start: Encoder | None = None,
     windows: Windows | None = None,
+    unmet: Bools | None = None,
     validate: Callable[[Encoder], float] | None = None,
     budget_seconds: float = math.inf,
     progress: Callable[[float, float], None] = lambda done, total: None,
@@ -70,6 +71,7 @@ def fit_encoder(
         seed, threads: see the module. Sets the threads of the process.
         start: go on from the weights of this encoder, of the same shape and features.
         windows: what a pass goes over, `plan.shape.longest` inputs at most each; None: all there are.
+        unmet: bool[n], the items that `start` has not met, for `plan.unmet`; None: none.
         validate: higher is better; asked a few times. The best weights are returned, and training ends when
             two answers in a row bring nothing.
         budget_seconds: the cycle is shortened so that it ends about then. Where that happens, the weights
@@ -86,7 +88,7 @@ def fit_encoder(
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            run = _Run(events, features, plan, np.random.default_rng(seed), start, windows)
+            run = _Run(events, features, plan, np.random.default_rng(seed), start, windows, unmet)
             return run.train(validate, budget_seconds, progress, line, check)
     finally:
         torch.set_deterministic_debug_mode(strict)
@@ -104,6 +106,7 @@ class _Run:
         rng: np.random.Generator,
         start: Encoder | None,
         windows: Windows | None,
+        unmet: Bools | None,
     ) -> None:
         self.plan, self.rng, self.events = plan, rng, events
         count = counts(events.item, events.n)
@@ -119,12 +122,18 @@ class _Run:
         self.network = Network(plan, events.n, self.known, kinds, features)
         if start is not None:
             self.network.go_on_from(start)
+        stride: Tensor | None = None
+        if unmet is not None and plan.unmet != 1.0:
+            stride = torch.from_numpy(np.where(unmet[self.known], plan.unmet, 1.0).astype(np.float32))[
+                :, None
+            ]
         self.rows: RowWise | None = None
         self.dense = list(self.network.parameters())
         if self.sampler is not None and len(self.known) > DENSE:
-            self.rows = RowWise(self.network.ids, BETAS[1])
+            self.rows = RowWise(self.network.ids, BETAS[1], stride)
             self.dense = [value for value in self.dense if value is not self.network.ids]
-        self.adam = Adam(self.dense, BETAS)
+        strides = [stride if value is self.network.ids else None for value in self.dense]
+        self.adam = Adam(self.dense, BETAS, strides)
 
     def train(
         self,
@@ -250,8 +259,6 @@ def _rate(step: int, total: int, plan: Plan) -> float:
     warm, peak = max(1, int(WARM_UP * total)), plan.rate
     if step < warm:
         return peak * (step + 1) / warm
-    if plan.steady:
-        return peak
     return peak * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm))) + 1e-6
 
 

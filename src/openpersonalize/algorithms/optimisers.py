@@ -17,12 +17,16 @@ EPSILON = 1e-8
 class Adam:
     """Adam (Kingma and Ba 2015). Memory: two numbers per weight, and one more for the largest array."""
 
-    def __init__(self, weights: Sequence[Tensor], betas: tuple[float, float]) -> None:
-        """`betas`: how slowly the first and the second moment move."""
+    def __init__(
+        self, weights: Sequence[Tensor], betas: tuple[float, float], strides: Sequence[Tensor | None] = ()
+    ) -> None:
+        """`betas`: how slowly the first and the second moment move. `strides`: for each weight what its
+        steps are multiplied by (None: nothing), float32 of a shape that fits."""
         self.weights = [weight.detach() for weight in weights]
         self.owners = list(weights)
         self.first = [torch.zeros_like(weight) for weight in self.weights]
         self.second = [torch.zeros_like(weight) for weight in self.weights]
+        self.strides = strides or [None] * len(self.weights)
         self.betas, self.steps = betas, 0
 
     def step(self, rate: float) -> None:
@@ -30,13 +34,14 @@ class Adam:
         self.steps += 1
         one, two = self.betas
         size, root = rate / (1 - one**self.steps), (1 - two**self.steps) ** 0.5
-        for owner, weight, first, second in zip(
-            self.owners, self.weights, self.first, self.second, strict=True
+        for owner, weight, first, second, stride in zip(
+            self.owners, self.weights, self.first, self.second, self.strides, strict=True
         ):
             if owner.grad is not None:
                 first.lerp_(owner.grad, 1 - one)
                 second.mul_(two).addcmul_(owner.grad, owner.grad, value=1 - two)
-                weight.addcdiv_(first, (second.sqrt() / root).add_(EPSILON), value=-size)
+                scale = (second.sqrt() / root).add_(EPSILON)
+                weight.addcdiv_(first, scale if stride is None else scale.div_(stride), value=-size)
 
 
 class RowWise:
@@ -47,9 +52,10 @@ class RowWise:
     of the size of the table is made.
     """
 
-    def __init__(self, table: nn.Parameter, beta: float) -> None:
-        """`beta`: how slowly the second moment moves."""
-        self.table, self.beta = table.detach(), beta
+    def __init__(self, table: nn.Parameter, beta: float, stride: Tensor | None = None) -> None:
+        """`beta`: how slowly the second moment moves. `stride`: float32[rows of the table, 1], what the steps
+        of a row are multiplied by; None: nothing."""
+        self.table, self.beta, self.stride = table.detach(), beta, stride
         self.moment, self.steps = torch.zeros(len(table), 1), torch.zeros(len(table), 1)
 
     def taken(self, rows: Tensor) -> Tensor:
@@ -67,4 +73,6 @@ class RowWise:
         moment = self.moment[self._rows] * self.beta + square * (1 - self.beta)
         self.steps[self._rows], self.moment[self._rows] = steps, moment
         scale = (moment / (1 - self.beta**steps)).sqrt_() + EPSILON
+        if self.stride is not None:
+            scale /= self.stride[self._rows]
         self.table[self._rows] = self._leaf.detach() - rate * gradient / scale

@@ -171,12 +171,13 @@ def take_in(
     start: Encoder,
 ) -> Encoder:
     """Go on from `start` with the events marked in bool[N] `fresh`: one pass over the windows that hold them
-    and as many others."""
+    and as many others. Items that none of the other events is about move further than the rest."""
     events = _events(sequences)
     rng = np.random.default_rng(training.seed)
     windows = windows_of_news(cut_windows(events.ptr, start.shape.longest), fresh, rng)
     plan = replace(plan_for(events, aim == "horizon"), shape=start.shape).onward(int(windows.length.sum()))
-    return _fit(events, features, plan, training, 1.0, start, None, windows).encoder
+    unmet = counts(events.item, events.n) == counts(events.item[fresh], events.n)
+    return _fit(events, features, plan, training, 1.0, start, None, windows, unmet).encoder
 
 
 def _fit(
@@ -188,6 +189,7 @@ def _fit(
     start: Encoder | None,
     validate: Any,
     windows: Windows | None = None,
+    unmet: Bools | None = None,
 ) -> Trained:
     check_memory(plan, events.n, features, training)
     # Torch is loaded where something is trained, and nowhere else.
@@ -202,6 +204,7 @@ def _fit(
         threads=training.threads,
         start=start,
         windows=windows,
+        unmet=unmet,
         validate=validate,
         budget_seconds=budget,
         progress=lambda done, total: training.progress("encoder", done, total, "steps"),
