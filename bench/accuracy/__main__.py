@@ -11,8 +11,8 @@ a model leaves open is chosen on an inner split of its training part; nothing lo
 runs in a process of its own, so that its peak of memory is its own.
 
 ``--page`` writes the page, and beside it the record (JSON) of all cells that it is made from; a run with a
-page goes on from the cells of that record. `notebook` and `speed` beside this module are programs of their
-own and keep their cells below the same folder.
+page goes on from the cells of that record. `replay`, `notebook` and `speed` beside this module are programs
+of their own and keep their cells below the same folder.
 
 Peers from libraries run in a Python of their own (PEERS_PYTHON; `make bench-accuracy` makes one).
 """

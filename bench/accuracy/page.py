@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from . import notebook_report, speed_report
+from . import notebook_report, replay_report, speed_report
 from .cells import Cell
 from .markdown import markdown
 from .report import OURS, Row, rows
@@ -52,6 +52,7 @@ losses are listed like wins.
 ```console
 make bench-accuracy DATA_DIR=/path/to/data         # everything that is missing; stop and go on at will
 make bench-accuracy DATA_DIR=/path ARGS="--data deskdrop --split loo --model openpersonalize --again"
+python -m bench.accuracy.replay /path/to/data           # what moves, hour by hour and day by day, below
 python -m bench.accuracy.notebook /path/to/data         # Amazon's own evaluation, below
 python -m bench.accuracy.speed /path/to/data            # time to equal accuracy, below
 make bench-accuracy DATA_DIR=/path ARGS=--table     # this page anew, from what is there
@@ -78,6 +79,7 @@ def page(parts: Mapping[str, Sequence[Cell]]) -> str:
         _matrix(found),
     ]
     sections += ["## Cost and settings\n", _costs(cells)]
+    sections += ["## What moves, replayed\n", replay_report.page(parts["replay"])]
     sections += ["## Amazon's own evaluation, repeated\n", notebook_report.page(parts["notebook"])]
     sections += ["## Time to equal accuracy\n", speed_report.page(parts["speed"])]
     return "\n".join(sections)

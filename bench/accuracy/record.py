@@ -14,7 +14,7 @@ import numpy as np
 
 from .cells import Cell, Cells, Float32, Key
 
-PARTS = ("", "notebook", "speed")
+PARTS = ("", "replay", "notebook", "speed")
 """Folders of cells below the results folder."""
 
 

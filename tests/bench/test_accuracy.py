@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from bench.accuracy import counted, notebook_report, record, speed_report
+from bench.accuracy import counted, notebook_report, record, replay, replay_report, speed_report
 from bench.accuracy.__main__ import keys
 from bench.accuracy.cells import Cell, Cells, Key
 from bench.accuracy.lists import Lists, ndcg
@@ -20,6 +20,7 @@ from bench.accuracy.notebook import asked_of, clicks_and_watches, measured, prep
 from bench.accuracy.page import page
 from bench.accuracy.problem import open_problem
 from bench.accuracy.report import OURS, interval, paired_ratio, rows
+from bench.incremental import data_of
 
 ROOT = Path(__file__).parents[2]
 HOUR = 3600
@@ -281,3 +282,48 @@ def test_the_page_is_made_of_the_record() -> None:
     parts = record.read(root / "accuracy.json")
     assert any(parts.values())
     assert (root / "accuracy.md").read_text() == page(parts), "make bench-accuracy ARGS=--table"
+
+
+def test_a_replay_asks_what_happened_with_what_was_known(tmp_path: Path) -> None:
+    # 40 users walk round a ring, one step an hour; from hour 90 on they read a new item after i05.
+    events = []
+    for user in range(40):
+        for hour in range(100):
+            events.append((f"u{user:02}", f"i{(user + hour) % 12:02}", hour * HOUR + user))
+            if hour >= 90 and (user + hour) % 12 == 5:
+                events.append((f"u{user:02}", "new", hour * HOUR + user + 1_000))
+    table = pl.DataFrame(events, COLUMNS, orient="row")
+    found = replay.replayed(
+        table,
+        "ring",
+        replay.Pace(HOUR, 5),
+        lambda moment: data_of(table.filter(pl.col("TIMESTAMP") < moment), None),
+    )
+    everything, test = found.problem.sequences, found.problem.test
+    assert (test.now >= found.starts[0]).all()
+    assert (np.diff(test.now) >= 0).all()
+    assert np.array_equal(everything.time[test.start], test.now)
+    assert sum(len(places) for _, places in found.steps()) == len(test.now)
+    new, asked = everything.items.find("new"), everything.item[test.start]
+    first = int(everything.time[everything.item == new].min())
+    values = {}
+    for name in (OURS, replay.ONCE, "transitions"):
+        lists, seconds = replay.MODELS[name](found, 0)
+        assert len(seconds) == {OURS: 5, replay.ONCE: 1, "transitions": 0}[name]
+        values[name] = ndcg(lists, found.problem)
+        # Nobody recommends the new item before the first step that begins after its first event.
+        ignorant = test.now < first + HOUR if name != replay.ONCE else np.ones(len(test.now), dtype=bool)
+        assert not (lists.kept[ignorant] == new).any()
+    # All else was met before.
+    later = (asked == new) & (test.now >= first + 2 * HOUR) & ~np.isnan(values[OURS]["excluded"])
+    assert (values[OURS]["excluded"][later] == 1.0).all()
+    assert later.sum() > 5
+    assert np.nanmax(values[replay.ONCE]["excluded"]) == 0.0
+    assert values["transitions"]["kept"][asked != new].mean() > 0.5
+    cells = [
+        Cell(Key("ring", "replay", name, 0), one, {"seconds": [2.0, 1.0]}) for name, one in values.items()
+    ]
+    lines = replay_report.page(cells).splitlines()
+    assert sum("| ring | kept |" in line for line in lines) == 3
+    assert lines[-6].split(" | ")[3] == OURS
+    assert "| 2, 1.0 |" in lines[-6]
