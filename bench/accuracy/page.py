@@ -52,7 +52,7 @@ losses are listed like wins.
 ```console
 make bench-accuracy DATA_DIR=/path/to/data         # everything that is missing; stop and go on at will
 make bench-accuracy DATA_DIR=/path ARGS="--data deskdrop --split loo --model openpersonalize --again"
-python -m bench.accuracy.replay /path/to/data           # what moves, hour by hour and day by day, below
+python -m bench.accuracy.replay /path/to/data           # what moves, step by step, below
 python -m bench.accuracy.notebook /path/to/data         # Amazon's own evaluation, below
 python -m bench.accuracy.speed /path/to/data            # time to equal accuracy, below
 make bench-accuracy DATA_DIR=/path ARGS=--table     # this page anew, from what is there

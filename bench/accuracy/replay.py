@@ -5,7 +5,7 @@
 
 A split that hides all of the future says little where most of what is read tomorrow does not exist today.
 Here the newest tenth of the events happens again: each question is one of them, asked with everything that
-its user did before, at its moment. Before every step (an hour of news, a day of an intranet feed) the model
+its user did before, at its moment. Before every step (an hour of news, two of an intranet feed) the model
 is updated as a server does it (``trainingMode=UPDATE``), and between the steps it is told the events as a
 server tells it: every five minutes. What came within a step is unknown to it until the next. Peers are
 counted anew at every step; *live*, at every question.
@@ -56,7 +56,7 @@ class Pace:
     steps: int
 
 
-PACES = {"globo-news-1m": Pace(3_600, 24), "deskdrop": Pace(86_400, 28)}
+PACES = {"globo-news-1m": Pace(3_600, 24), "deskdrop": Pace(7_200, 84)}
 
 
 @dataclass(frozen=True)

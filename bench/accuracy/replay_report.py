@@ -16,7 +16,7 @@ ONCE = "openpersonalize, trained once"
 
 ABOUT = """\
 The newest tenth of the events happens again: a question is one of them, asked with all that its user did
-before, at its moment; news by the hour for a day, an intranet feed by the day for four weeks. Before every
+before, at its moment; news by the hour for a day, an intranet feed every two hours for a week. Before every
 step ours is updated as a server does it (`trainingMode=UPDATE`), and in between it is told what happens every
 five minutes, of items that it knows; what came within the step it cannot recommend yet. *trained once*: the
 same without the updates. *transitions* and *popularity* are counted anew before every step, *live* at every
