@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from openpersonalize.recipes.validation import aim_of, cut
 
@@ -93,3 +94,39 @@ def test_few_users_who_see_a_horizon_are_enough_where_there_are_no_more() -> Non
     found = cut(sequences_of(rows), "horizon", np.random.default_rng(0))
     assert len(found.user) == 40
     assert len(set(found.now.tolist())) == 6
+
+
+def news(users: int = 200, steps: int = 100) -> list[tuple[str, str, int]]:
+    """An article lives two hours; every second user is one ahead."""
+    return [
+        (f"u{user:03}", f"i{place // 2 if user % 2 else place // 2 + 1}", 3_600 * place + user // 2)
+        for user in range(users)
+        for place in range(steps)
+    ]
+
+
+def test_items_that_come_and_go_are_asked_about_after_a_moment() -> None:
+    stream = sequences_of(news())
+    assert aim_of(stream) == "moving"
+    assert aim_of(sequences_of([(user, item, time) for user, item, time in news(90)])) == "next"
+    lasting = [(user, f"i{int(item[1:]) % 9}", time) for user, item, time in news()]
+    assert aim_of(sequences_of(lasting)) == "next"
+    found = cut(stream, "moving", np.random.default_rng(0))
+    moment = found.now.min()
+    assert found.kept.tolist() == (stream.time < moment).tolist()
+    assert found.kept.mean() == pytest.approx(0.97, abs=0.01)
+    assert len(found.user) == 200 * 3
+    assert np.array_equal(stream.time[found.start], found.now)
+    assert (found.end - found.start == 1).all()
+    few = cut(stream, "moving", np.random.default_rng(0), most=50)
+    assert len(few.user) == 50
+    assert np.isin(few.start, found.start).all()
+
+
+def test_a_second_is_asked_about_as_a_whole() -> None:
+    rows = [*news(), ("u007", "extra", 3_600 * 99 + 3)]
+    stream = sequences_of(rows)
+    found = cut(stream, "moving", np.random.default_rng(0))
+    user = stream.users.find("u007")
+    last = np.flatnonzero((found.user == user) & (found.now == 3_600 * 99 + 3))
+    assert (found.end - found.start)[last].tolist() == [2]

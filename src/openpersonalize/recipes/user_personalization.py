@@ -39,7 +39,7 @@ from .validation import Aim, Cut, aim_of, cut, first_met, question
 
 LINEAR_ITEMS = 10_000
 HISTORY = 200
-HORIZONS: dict[Aim, int] = {"next": 5, "horizon": 50}
+HORIZONS: dict[Aim, int] = {"next": 5, "moving": 5, "horizon": 50}
 OWN_HALF_LIFE = 30 * 86_400
 
 
