@@ -169,7 +169,7 @@ def test_the_record_gives_all_cells_back_and_replaces_none(tmp_path: Path) -> No
     kept, old = Cells(results).all()
     np.testing.assert_allclose(kept.values["kept"], values, atol=5e-4)
     assert old.values["kept"].tolist() == [1.0]
-    assert record.read(tmp_path / "nothing.json") == {"": [], "notebook": [], "speed": []}
+    assert record.read(tmp_path / "nothing.json") == {"": [], "replay": [], "notebook": [], "speed": []}
 
 
 def test_a_run_computes_what_is_missing_and_writes_the_page(folder: Path, tmp_path: Path) -> None:
