@@ -31,9 +31,9 @@ losses are listed like wins.
 - **Choices.** Whatever a model leaves open (half-life, penalty, neighbours, factors, the weights of ours)
   is chosen on an inner split of its training part. Nothing looks at the test. Ours is weighed for the next
   event under `loo` and for a horizon under `time`, as the peers' inner splits are; a training on a server
-  chooses by the data: baskets a horizon, items that come and go as in the replay below. SASRec and eSASRec stop early on held-out last
-  events (three checks without gain) and keep their best weights; one that its time limit stopped first
-  carries a `*`: it might have become better.
+  chooses by the data: baskets a horizon, items that come and go as in the replay below. SASRec and eSASRec
+  stop early on held-out last events (three checks without gain) and keep their best weights; one that its
+  time limit stopped first carries a `*`: it might have become better.
 - **Intervals.** 95 %, percentile bootstrap, 2,000 resamples of the questions; ratios are paired: the same
   questions for both. Several seeds of ours are averaged question by question first.
 - **Peers.** Popularity; recent popularity; *live*: popularity at the moment of the request; *transitions*:
