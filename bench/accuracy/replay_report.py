@@ -13,6 +13,8 @@ from .markdown import markdown
 from .report import OURS, Float64, interval, paired_ratio
 
 ONCE = "openpersonalize, trained once"
+FAR = 100
+"""Ratios from here on are of next to nothing."""
 
 ABOUT = """\
 The newest tenth of the events happens again: a question is one of them, asked with all that its user did
@@ -40,7 +42,8 @@ def _texts(cells: Sequence[Cell]) -> list[tuple[str, ...]]:
                 low, high = interval(own)
                 over = "-"
                 if name != OURS and OURS in values:
-                    over = "{:.2f} ({:.2f} to {:.2f})".format(*paired_ratio(values[OURS], own))
+                    ratios = paired_ratio(values[OURS], own)
+                    over = "{:.2f} ({:.2f} to {:.2f})".format(*ratios) if ratios[2] < FAR else f"> {FAR}"
                 mean = f"{own.mean():.4f} ({low:.4f} to {high:.4f})"
                 texts.append((data, view, str(len(own)), name, mean, over, _cost(models[name])))
     return texts
