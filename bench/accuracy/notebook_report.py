@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .cells import Cell
-from .markdown import markdown
+from .markdown import markdown, plain
 from .report import OURS, Float64, interval, paired_ratio
 
 HEAD = "NDCG@25"
@@ -147,11 +147,7 @@ def _texts(cells: Sequence[Cell]) -> list[tuple[str, ...]]:
 
 def table(cells: Sequence[Cell]) -> str:
     """For a terminal."""
-    rows = [HEADS, *_texts(cells)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in rows
-    )
+    return plain(HEADS, _texts(cells))
 
 
 def page(cells: Sequence[Cell]) -> str:

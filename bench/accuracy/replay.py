@@ -109,9 +109,7 @@ def peer(replay: Replay, answer: Callable[[Problem], tuple[Lists, str] | None]) 
     problem, made = replay.problem, Lists.empty(len(replay.problem.test.now))
     for start, places in replay.steps():
         test = problem.test
-        part = Cut(
-            test.kept, test.user[places], test.start[places], test.end[places], test.now[places]
-        )  # fmt: skip
+        part = Cut(test.kept, test.user[places], test.start[places], test.end[places], test.now[places])
         learnt = problem.sequences.where(problem.sequences.time < start)
         found = answer(replace(problem, learnt=learnt, test=part))
         assert found is not None
@@ -201,14 +199,10 @@ class Asking:
 MODELS: dict[str, Callable[[Replay, int], tuple[Lists, list[float]]]] = {
     OURS: lambda replay, seed: ours(replay, seed, True),
     ONCE: lambda replay, seed: ours(replay, seed, False),
-    "live": lambda replay, seed: (_found(counted.live(replay.problem)), []),
+    "live": lambda replay, seed: (counted.live(replay.problem)[0], []),
     "popularity": lambda replay, seed: (peer(replay, counted.popularity), []),
     "transitions": lambda replay, seed: (peer(replay, counted.transitions), []),
 }
-
-
-def _found(answer: tuple[Lists, str]) -> Lists:
-    return answer[0]
 
 
 def opened(folder: Path, data: str) -> Replay:

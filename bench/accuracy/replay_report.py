@@ -9,7 +9,7 @@ import numpy as np
 
 from .cells import Cell
 from .lists import VIEWS
-from .markdown import markdown
+from .markdown import markdown, plain
 from .report import OURS, Float64, interval, paired_ratio
 
 ONCE = "openpersonalize, trained once"
@@ -62,11 +62,7 @@ def _cost(cell: Cell) -> str:
 
 def table(cells: Sequence[Cell]) -> str:
     """For a terminal."""
-    rows = [HEAD, *_texts(cells)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in rows
-    )
+    return plain(HEAD, _texts(cells))
 
 
 def page(cells: Sequence[Cell]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .cells import Cell
-from .markdown import markdown
+from .markdown import markdown, plain
 
 PEER, ENCODER, RECIPE = "sasrec", "encoder", "recipe"
 TARGET = 3.0
@@ -112,11 +112,7 @@ def _texts(line: Line) -> tuple[str, ...]:
 
 def table(cells: Sequence[Cell]) -> str:
     """For a terminal."""
-    rows = [HEAD, *(_texts(line) for line in lines(cells))]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in rows
-    )
+    return plain(HEAD, [_texts(line) for line in lines(cells)])
 
 
 def page(cells: Sequence[Cell]) -> str:

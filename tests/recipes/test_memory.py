@@ -40,7 +40,6 @@ from openpersonalize.recipes.base import Training, TrainingData
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.memory import training_memory
 from openpersonalize.recipes.registry import recipe
-from openpersonalize.algorithms import cells
 from openpersonalize.algorithms.encoder_plan import plan_for
 from recipes.test_memory import walks
 
