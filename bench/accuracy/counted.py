@@ -1,4 +1,5 @@
-"""Peers that are counted or solved in closed form: popularity in three forms, transitions, EASE.
+"""Peers that are counted or solved in closed form: popularity in three forms, transitions, EASE; and the
+ceiling of a single list.
 
 What each leaves open (a half-life, a penalty) is chosen by NDCG@10 on the inner problem.
 """
@@ -18,7 +19,7 @@ from openpersonalize.algorithms.transitions import Transitions
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.recipes.validation import question
 
-from .lists import Float32, Lists, met_before, ndcg
+from .lists import DISCOUNTS, LIST, Float32, Lists, met_before, ndcg
 from .problem import Problem
 
 HOUR = 3600
@@ -27,6 +28,8 @@ PENALTIES = (100.0, 300.0, 1000.0)
 MOST_SOLVED = 13_000
 """Items up to which EASE is solved: its matrix is items * items."""
 HISTORY = 200
+READ, WITHIN = 20, 24 * HOUR
+"""Events, and the seconds in which they happened, that show that an item was being met."""
 
 Scorer = Callable[[int], Float32]
 T = TypeVar("T")
@@ -84,6 +87,28 @@ def ease(problem: Problem) -> tuple[Lists, str] | None:
         return made
 
     return _chosen(problem, PENALTIES, lists, lambda one: f"penalty {one:g}")
+
+
+def hindsight(problem: Problem) -> tuple[Lists, str] | None:
+    """No peer but a ceiling of the split by time: of the items that were being met when it began, the one
+    list for everybody that is best for the test itself. None for other splits, and where those are fewer
+    than a list holds.
+
+    A list's NDCG is a sum over its places of the place's gain times what its item is worth, the sum of 1 /
+    the ideal DCG of the questions it answers: so the dearest go first, and nothing is better. (With met
+    items left out the places differ from user to user, and it is close to the best.)
+    """
+    learnt, n = problem.learnt, len(problem.learnt.items)
+    lately = learnt.time >= learnt.time.max(initial=0) - WITHIN
+    met = np.bincount(learnt.item[lately], minlength=n) >= READ
+    if problem.split != "time" or met.sum() < LIST:
+        return None
+    ptr, truth = problem.truth()
+    size = np.diff(ptr)
+    ideal = np.cumsum(DISCOUNTS)[np.minimum(size, LIST) - 1]
+    worth = np.bincount(truth, weights=np.repeat(1 / ideal, size), minlength=n)
+    scores = np.where(met, worth, -np.inf).astype(np.float32)
+    return _answer(problem, lambda _: scores.copy()), f"{met.sum()} items"
 
 
 def solved(learnt: Sequences, penalty: float) -> Float32:

@@ -19,7 +19,7 @@ from bench.accuracy.lists import Lists, ndcg
 from bench.accuracy.notebook import asked_of, clicks_and_watches, measured, prepare, repeat_scores
 from bench.accuracy.page import page
 from bench.accuracy.problem import open_problem
-from bench.accuracy.report import OURS, interval, paired_ratio, rows
+from bench.accuracy.report import CEILING, OURS, interval, paired_ratio, rows
 from bench.incremental import data_of
 
 ROOT = Path(__file__).parents[2]
@@ -78,6 +78,26 @@ def test_counted_peers_find_what_there_is_to_count(folder: Path) -> None:
         assert (value > 0.95) if name == "transitions" else (value < 0.95), name
 
 
+def test_hindsight_is_the_best_single_list_of_what_was_being_met(tmp_path: Path) -> None:
+    """Thirty items are met alike for a day; of what comes on the next, item k is met by k users, and a new
+    one by all."""
+    events = [(f"u{u:02}", f"i{k:02}", 3_000 * k + u) for u in range(30) for k in range(30)]
+    events += [(f"u{u:02}", f"i{k:02}", 100_000 + k) for u in range(30) for k in range(u) if k % 3 == 0]
+    put_data(tmp_path / "day", pl.DataFrame(events, COLUMNS, orient="row"))
+    problem = open_problem(tmp_path, "day", "time")
+    found = counted.hindsight(problem)
+    assert found is not None
+    best = ndcg(found[0], problem)["kept"].mean()
+    shown = found[0].kept[0]
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        other = Lists.empty(len(problem.test.user))
+        other.kept[:] = rng.permutation(shown)
+        assert ndcg(other, problem)["kept"].mean() <= best
+    assert best > ndcg(counted.live(problem)[0], problem)["kept"].mean()
+    assert counted.hindsight(open_problem(tmp_path, "day", "loo")) is None
+
+
 @pytest.mark.parametrize("copies", [1, 5])
 def test_ease_is_solved_alike_from_both_sides(folder: Path, copies: int) -> None:
     learnt = open_problem(folder, "ring", "loo").learnt
@@ -125,6 +145,8 @@ def test_rows_name_the_best_peer_and_say_losses_plainly() -> None:
     assert row.verdict == "win; target 1.05 x peer reached"
     lost = rows([cell(OURS, [0.4] * 50), cell("high", half)])[0]
     assert lost.verdict == "LOSS; target 1.05 x peer NOT REACHED"
+    over = rows([cell(OURS, [0.4] * 50), cell("high", half), cell(CEILING, [0.6] * 50)])[0]
+    assert over.peer == "high"
     unsure = rows([cell(OURS, [0.0, 1.0] * 25), cell("high", [1.0, 0.0] * 25)])[0]
     assert unsure.verdict == "level; target 1.05 x peer NOT REACHED"
     assert rows([cell("high", half)])[0].verdict == "not run"

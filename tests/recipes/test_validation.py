@@ -123,6 +123,13 @@ def test_items_that_come_and_go_are_asked_about_after_a_moment() -> None:
     assert np.isin(few.start, found.start).all()
 
 
+def test_little_before_the_newest_timestamp_is_nothing_to_learn_from() -> None:
+    early = [(f"u{k}", f"i{k % 9}", k) for k in range(300)]
+    late = [(f"u{k}", f"fresh{k % 7}", 1_000) for k in range(400)]
+    assert aim_of(sequences_of(early + late[:300])) == "moving"
+    assert aim_of(sequences_of(early + late)) == "next"
+
+
 def test_a_second_is_asked_about_as_a_whole() -> None:
     rows = [*news(), ("u007", "extra", 3_600 * 99 + 3)]
     stream = sequences_of(rows)

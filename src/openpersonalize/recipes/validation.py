@@ -42,6 +42,10 @@ NEW = 0.1
 """Share of those that are about items nobody had met before, above which items come and go: 0.26 on news and
 0.79 on an intranet feed, 0.05 and less in shops."""
 
+LEARNED = 0.5
+"""Share of all events that must have come before those: fewer where most bear the newest timestamp, and what
+is learned from little says little about what is learned from all."""
+
 MOMENTS = 6
 SPREAD = 0.05
 """Moments at which a horizon begins, and the share of all events over which they are spread. What was popular
@@ -80,6 +84,8 @@ def aim_of(sequences: Sequences) -> Aim:
     if equal.sum() > TIED * max(inside.sum(), 1):
         return "horizon"
     moment = _moment(sequences)
+    if (times < moment).mean() < LEARNED:
+        return "next"
     new = (first_met(sequences)[sequences.item[times >= moment]] >= moment).mean()
     asked = _since(sequences, moment)
     return "moving" if new > NEW and len(np.unique(sequences.user[asked])) >= FEW else "next"
