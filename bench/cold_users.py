@@ -1,10 +1,12 @@
-"""What users' metadata and context say about people who did nothing yet, on public data sets.
+"""What people get who did nothing yet, on public data sets.
 
     python -m bench.cold_users DATA_FOLDER [--set NAME ...] [--seed N]
 
-A fifth of the users (2,000 at most) is left out of everything; their first four events are asked without a
-history, each in its own context. HR@10 and NDCG@10 over the whole catalogue: of popularity alone, shifted by
-the users' metadata, by the context, and by both as the recipe does (weights found on the other users).
+The newest tenth of all events is the test: the first four events of everybody who came in it (2,000 users at
+most) are asked without a history, at their moment and in their own context, when everything that others did
+before it has happened. HR@10 and NDCG@10 over the whole catalogue: of the users of an item, as learned before
+the test (`popularity`); of the recipe when nothing is known of the person (`nothing`), when the metadata, the
+context, or both are. All weights are found before the test.
 """
 
 from __future__ import annotations
@@ -24,9 +26,11 @@ from openpersonalize.datasets.sequences import Sequences, build_sequences
 from openpersonalize.recipes.base import Training
 from openpersonalize.recipes.cold_users import FIRST, SIDES, cold_question, groups, weigh_cold_users
 from openpersonalize.recipes.fused import FusedModel, Weights
+from openpersonalize.recipes.user_personalization import moving_members
 
-SETS = ("deskdrop", "globo-news-1m", "online-retail")
+SETS = ("amazon-beauty", "deskdrop", "globo-news-1m", "movielens-latest-small", "online-retail")
 MOST = 2_000
+NEWEST = 0.1
 
 
 def load(folder: Path) -> Sequences:
@@ -39,38 +43,39 @@ def load(folder: Path) -> Sequences:
 
     rows, schema = frame("interactions")
     context = [field.name for field in metadata_fields(schema, "INTERACTIONS", None) if field.trains]
-    records, described = frame("users")
-    profiles = Profiles.of(records, "USER_ID", [field.name for field in described.fields if field.trains])
+    profiles = None
+    if (folder / "schema-users.json").exists():
+        records, described = frame("users")
+        columns = [field.name for field in described.fields if field.trains]
+        profiles = Profiles.of(records, "USER_ID", columns)
     return build_sequences(rows.lazy(), None, EventSelection(), context, profiles)
 
 
 def measure(sequences: Sequences, seed: int) -> dict[str, tuple[float, float]]:
     """HR@10 and NDCG@10 by what is known."""
     rng = np.random.default_rng(seed)
-    users = np.flatnonzero(sequences.counts)
-    out = np.sort(rng.choice(users, min(MOST, len(users) // 5), replace=False))
-    left_out = np.zeros(len(sequences.users), dtype=np.bool_)
-    left_out[out] = True
-    learnt = sequences.where(~np.repeat(left_out, sequences.counts))
-    weights = weigh_cold_users(learnt, Training(seed=seed), rng)
-    members = [one for side in SIDES if (one := groups(learnt, side)) is not None]
-    print("  weights", weights, "columns", {one.name: [c.name for c in one.columns] for one in members})
+    moment = int(np.quantile(sequences.time, 1 - NEWEST, method="higher"))
+    learnt = sequences.where(sequences.time < moment)
+    came = np.flatnonzero(sequences.counts)
+    came = came[sequences.time[sequences.ptr[came]] >= moment]
+    asked = np.sort(rng.choice(came, min(MOST, len(came)), replace=False))
+    training = Training(seed=seed)
+    weights = weigh_cold_users(learnt, moving_members(learnt, training, None), training, rng)
+    sides = [one for side in SIDES if (one := groups(learnt, side)) is not None]
+    print("  weights", weights, "columns", {one.name: [c.name for c in one.columns] for one in sides})
     popularity, order = by_users(learnt.ptr, learnt.item, len(learnt.items))
+    members = [*sides, *moving_members(sequences, training, None)]
     model = FusedModel(learnt.items, popularity, order, members, Weights({}, {}, cold=weights))
-    places = sequences.ptr[out][:, None] + np.arange(FIRST)
-    ranks: dict[str, list[int]] = {name: [] for name in ("popularity", "profile", "context", "both")}
-    for event in places[places < sequences.ptr[out + 1][:, None]].tolist():
+    places = sequences.ptr[asked][:, None] + np.arange(FIRST)
+    chosen = places[places < sequences.ptr[asked + 1][:, None]]
+    ranks: dict[str, list[int]] = {name: [] for name in ("popularity", "nothing", *weights) if name}
+    for event in chosen[np.argsort(sequences.time[chosen], kind="stable")].tolist():
         query = cold_question(sequences, event)
-        target = int(sequences.item[event])
-        asked = {
-            "popularity": replace(query, profile={}, context={}),
-            "profile": replace(query, context={}),
-            "context": replace(query, profile={}),
-            "both": query,
-        }
-        for name, one in asked.items():
-            scores = model.scores(one)
-            ranks[name].append(int((scores > scores[target]).sum()))
+        for name, found in ranks.items():
+            known = {side: getattr(query, side) if side in name else {} for side in SIDES}
+            scores = popularity if name == "popularity" else model.scores(replace(query, **known))
+            found.append(int((scores > scores[sequences.item[event]]).sum()))
+    print(f"  {len(asked)} users, {len(chosen)} questions")
     found = {}
     for name, listed in ranks.items():
         rank = np.array(listed)
@@ -80,7 +85,7 @@ def measure(sequences: Sequences, seed: int) -> dict[str, tuple[float, float]]:
 
 def main() -> None:
     """See the module."""
-    parser = argparse.ArgumentParser(description="Newcomers with metadata and context.")
+    parser = argparse.ArgumentParser(description="People who did nothing yet.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--seed", type=int, default=0)
@@ -88,7 +93,7 @@ def main() -> None:
     for name in given.set or SETS:
         print(name)
         for known, (hits, ndcg) in measure(load(given.folder / name), given.seed).items():
-            print(f"  {known:12} HR@10 {hits:.4f}  NDCG@10 {ndcg:.4f}")
+            print(f"  {known:15} HR@10 {hits:.4f}  NDCG@10 {ndcg:.4f}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from openpersonalize.recipes.cold_users import weigh_cold_users
 from openpersonalize.recipes.fused import FusedModel
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.registry import recipe
-from recipes.worlds import ALL
+from recipes.worlds import ALL, DAY, sequences_of
 
 V2 = recipe("aws-user-personalization-v2")
 assert V2 is not None
@@ -100,13 +100,73 @@ def test_a_refit_keeps_the_weights(model: FusedModel, world: Sequences) -> None:
     assert V2 is not None
     again = V2.fit(TrainingData(world), PLAIN, Training(seed=1, prior=model.settled()))
     assert again.settled() == model.settled()
-    assert set(model.weights.cold) == {"profile", "context", "profile context"}
+    assert set(model.weights.cold) == {"", "profile", "context", "profile context"}
 
 
 def test_where_groups_do_not_differ_nothing_is_added() -> None:
     world = towns(taste=0.5)
-    found = weigh_cold_users(world, Training(), np.random.default_rng(0))
-    assert set(found) == {"context"}
+    found = weigh_cold_users(world, [], Training(), np.random.default_rng(0))
+    assert set(found) == {"", "context"}
     assert found["context"]["context"] > 0
     bare = replace(world, profiles=None, context={})
-    assert weigh_cold_users(bare, Training(), np.random.default_rng(0)) == {}
+    assert weigh_cold_users(bare, [], Training(), np.random.default_rng(0)) == {"": {"popularity": 1.0}}
+
+
+def fashion(members: int | None = None, seed: int = 0) -> Sequences:
+    """What day 0 to 39 is about is in fashion then, and i00 a little all the time. 30 people a day, all
+    of them new, or (`members`) some of always the same."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for day in range(40):
+        who = range(30 * day, 30 * day + 30) if members is None else rng.choice(members, 30, replace=False)
+        for user in who:
+            item = "i00" if rng.random() < 0.2 else f"i{day:02}"
+            rows.append((f"u{user:04}", item, day * DAY + int(rng.integers(0, DAY))))
+    return sequences_of(rows)
+
+
+@pytest.mark.parametrize("members", [None, 60])
+def test_who_did_nothing_yet_gets_what_is_popular_at_the_moment(members: int | None, tmp_path: Path) -> None:
+    assert V2 is not None
+    world = fashion(members)
+    fitted = V2.fit(TrainingData(world), PLAIN, Training(seed=1))
+    fitted.save(tmp_path)
+    for model in (fitted, V2.load(tmp_path, fitted.items)):
+        assert isinstance(model, FusedModel)
+        assert any(name.startswith("recent") for name in model.weights.cold[""])
+        assert set(first(model, world, 2)) == {"i00", "i39"}
+        asked = replace(nobody(world), now=41 * DAY)
+        assert sum(model.explain(asked, 7).values()) == pytest.approx(float(model.scores(asked)[7]), abs=1e-5)
+    # The fashion of long ago is back.
+    times = 40 * DAY + np.arange(0, DAY, 100)
+    fitted.observe(np.full(len(times), 7, np.int32), times, np.ones(len(times), np.float32))
+    assert int(np.argmax(fitted.scores(asked))) == 7
+
+
+def test_where_popularity_lasts_or_recency_is_off_it_counts_alone() -> None:
+    assert V2 is not None
+    rng = np.random.default_rng(0)
+    drawn = (12 * rng.random((800, 3)) ** 2).astype(int).tolist()
+    lasting = sequences_of(
+        [
+            (f"u{user:03}", f"i{item:02}", 900 * user + k)
+            for user, own in enumerate(drawn)
+            for k, item in enumerate(own)
+        ]
+    )
+    off = {"algorithmHyperParameters": {"apply_recency_bias": "false"}}
+    for world, given in ((lasting, {}), (fashion(), off)):
+        model = V2.fit(TrainingData(world), read_configuration(V2, given), Training(seed=1))
+        assert isinstance(model, FusedModel)
+        assert model.weights.cold == {"": {"popularity": 1.0}}
+        scores = model.scores(nobody(world))
+        assert np.argsort(-scores, kind="stable").tolist() == model.popular.tolist()
+
+
+def test_a_model_of_an_earlier_release_answers_by_popularity(model: FusedModel, world: Sequences) -> None:
+    cold = {"profile": {"profile": 1.0}}
+    weights = replace(model.weights, cold=cold)
+    old = FusedModel(model.items, model.popularity, model.popular, model.members, weights)
+    assert np.argsort(-old.scores(nobody(world)), kind="stable").tolist() == model.popular.tolist()
+    oslo = old.scores(replace(nobody(world), profile={"TOWN": "Oslo"}))
+    assert not np.array_equal(oslo, old.scores(nobody(world)))

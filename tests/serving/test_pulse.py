@@ -71,23 +71,24 @@ def stream(world, item, count, begin, seconds, kind="click"):
     world.log.append(STREAM, events).result()
 
 
-def ranks(world, now):
-    """Item ids by score, for a user who met one item."""
-    item, event = np.array([3], np.int32), np.array([0], np.int16)
-    query = Query(item, np.array([now - 60]), event, np.ones(1, np.float32), now)
+def ranks(world, now, met=1):
+    """Item ids by score, for a user who met one item, or none."""
+    item, event = np.array([3], np.int32)[:met], np.array([0], np.int16)[:met]
+    query = Query(item, np.array([now - 60])[:met], event, np.ones(1, np.float32)[:met], now)
     names = world.trained.artifact.items.strings()
     return [names[row] for row in np.argsort(-world.trained.model.scores(query), kind="stable")]
 
 
 def test_what_many_do_moves_the_answers_of_others(world):
     assert world.trained.model.follows
-    before = ranks(world, world.time)
+    before, first = ranks(world, world.time), ranks(world, world.time, met=0)
     stream(world, "i15", 4 * LIVE_EVENTS, world.time, DAY)
     world.time += DAY + DAY // 2
     world.pulse.advance()
     after = ranks(world, world.time)
     assert after.index("i15") < before.index("i15")
     assert after != before
+    assert ranks(world, world.time, met=0).index("i15") < first.index("i15")
 
 
 def test_few_events_move_nobody_else(world):

@@ -1,23 +1,27 @@
-"""What is known of people before they did anything: members for it, and how far they shift popularity.
+"""What people get who did nothing yet: what is popular, at all and at the moment, shifted by what is known of
+them.
 
-The members are weighed twice: among all members, for users with events (`user_personalization`), and here
-beside popularity alone. For that some users are left out, and what they did first is asked as if they were
-new.
+What is popular is weighed on those who came last: what they did first is asked as of then. The members that
+look at what is known are weighed twice: among all members, for users with events (`user_personalization`),
+and here beside popularity alone, by leaving some users out and asking what they did first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..algorithms.companion import Events
+from ..algorithms.companion import Events, Moving
 from ..algorithms.fusion import Questions
 from ..algorithms.groups import Groups, Side
-from ..algorithms.popularity import by_users
+from ..algorithms.popularity import Popularity, by_users
 from ..datasets.sequences import Sequences
-from .base import Query, Training
+from .base import Int64, Query, Training
+from .validation import LEARNED, first_met, moment_of
 
+POPULAR = Popularity.kind
+"""Names log(users of the item) among the weights."""
 SIDES: tuple[Side, ...] = ("profile", "context")
 QUESTIONS = 2_000
 SHARE = 0.2
@@ -27,6 +31,8 @@ FIRST = 4
 LEAST = 25
 """Users asked below whom the weight is 1, the one of probabilities."""
 LARGEST = 2.0
+GAIN = 1.05
+"""How much better than log(users) alone a mixture must rank, on the questions that it was fitted to."""
 
 
 def groups(sequences: Sequences, side: Side, check: Callable[[], None] = lambda: None) -> Groups | None:
@@ -42,10 +48,68 @@ def groups(sequences: Sequences, side: Side, check: Callable[[], None] = lambda:
 
 
 def weigh_cold_users(
+    sequences: Sequences, moving: Sequence[Moving], training: Training, rng: np.random.Generator
+) -> dict[str, dict[str, float]]:
+    """The weights of the members, by name: a set for those of whom nothing is known, one for those of whom
+    only the profile is, one for a known context alone, and one for both (`known_sides`).
+
+    Args:
+        moving: popularity at a moment and freshness, as of any moment of the events.
+    """
+    popular = weigh_popular(sequences, moving, training, rng)
+    shifts = weigh_groups(sequences, training, rng)
+    return {"": popular} | {known: {**popular, **shift} for known, shift in shifts.items()}
+
+
+def weigh_popular(
+    sequences: Sequences, moving: Sequence[Moving], training: Training, rng: np.random.Generator
+) -> dict[str, float]:
+    """What log(users) (`POPULAR`) and the `moving` members weigh for those of whom nothing is known.
+
+    The last fifth to come answers, as of when they came; log(users) is of what was before. Where half of the
+    events are not before that, it is what came after half of them; where hardly anybody came then, all that
+    were there answer as if they were new. log(users) alone where it is hardly worse.
+    """
+    alone = {POPULAR: 1.0}
+    came = np.flatnonzero(sequences.counts)
+    if not len(moving) or not len(came):
+        return alone
+    first = sequences.time[sequences.ptr[came]]
+    moment = max(int(np.quantile(first, 1 - SHARE, method="higher")), moment_of(sequences, LEARNED))
+    learnt = sequences.where(sequences.time < moment)
+    popularity = by_users(learnt.ptr, learnt.item, len(learnt.items))[0]
+    begin, end = sequences.ptr[:-1], sequences.ptr[1:]
+    asked = came[first >= moment]
+    if len(asked) < LEAST:
+        begin = begin + learnt.counts
+        asked = np.flatnonzero(begin < end)
+    del learnt
+    if len(asked) < LEAST:
+        return alone
+    asked = rng.choice(asked, min(QUESTIONS, len(asked)), replace=False)
+    chosen = _first_events(begin, end, asked, rng)
+    chosen = chosen[np.argsort(sequences.time[chosen], kind="stable")]
+    known = np.log(np.maximum(popularity, 0.5)).astype(np.float32)
+    questions = Questions([False, *(True for _ in moving)], len(chosen), popularity, rng)
+    met, gain = first_met(sequences), np.ones(1, dtype=np.float32)
+    for event in chosen.tolist():
+        training.check()
+        query = cold_question(sequences, event)
+        features = [one.partial(query) for one in moving]
+        target = sequences.item[event : event + 1]
+        questions.add([known, *features], target, gain, query.item, met < query.now)
+    found = questions.fit(False, training.check)
+    if found.ndcg < GAIN * found.alone[0]:
+        return alone
+    names = (POPULAR, *(one.name for one in moving))
+    return {name: weight for name, weight in zip(names, found.weights, strict=True) if weight}
+
+
+def weigh_groups(
     sequences: Sequences, training: Training, rng: np.random.Generator
 ) -> dict[str, dict[str, float]]:
-    """The weights of the members, by name, when they are added to log(users of the item): a set for those of
-    whom only the profile is known, one for a known context alone, and one for both (`known_sides`)."""
+    """What the members that look at what is known weigh, by name, when they are added to log(users), for each
+    combination of what may be known."""
     if sequences.profiles is None and not sequences.context:
         return {}
     users = np.flatnonzero(sequences.counts)
@@ -59,9 +123,7 @@ def weigh_cold_users(
         return {_key(some): {member.name: 1.0 for member in some} for some in sets}
     popularity = by_users(rest.ptr, rest.item, len(rest.items))[0]
     known = np.log(np.maximum(popularity, 0.5)).astype(np.float32)
-    starts = sequences.ptr[asked]
-    places = starts[:, None] + np.arange(FIRST)
-    chosen = rng.permutation(places[places < sequences.ptr[asked + 1, None]])[:QUESTIONS]
+    chosen = _first_events(sequences.ptr[:-1], sequences.ptr[1:], asked, rng)
     asking = [Questions([False, *(True for _ in some)], len(chosen), popularity, rng) for some in sets]
     gain = np.ones(1, dtype=np.float32)
     for event in chosen.tolist():
@@ -71,6 +133,13 @@ def weigh_cold_users(
             of_some = [known, *(features[member.name] for member in some)]
             questions.add(of_some, sequences.item[event : event + 1], gain, query.item)
     return {_key(some): _weights(some, one, training) for some, one in zip(sets, asking, strict=True)}
+
+
+def _first_events(begin: Int64, end: Int64, users: Int64, rng: np.random.Generator) -> Int64:
+    """int64[k], what these users did first, `QUESTIONS` at most, in no order. What user u did are the events
+    from ``begin[u]`` to before ``end[u]``."""
+    places = begin[users][:, None] + np.arange(FIRST)
+    return rng.permutation(places[places < end[users][:, None]])[:QUESTIONS]
 
 
 def _weights(members: list[Groups], questions: Questions, training: Training) -> dict[str, float]:

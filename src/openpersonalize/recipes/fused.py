@@ -30,7 +30,7 @@ from ..algorithms.repeats import Own, Repeats
 from ..algorithms.transitions import Transitions
 from ..storage.idtable import IdTable
 from .base import Bools, Float32, Int32, Int64, Model, Query, Shortlist
-from .cold_users import known_sides
+from .cold_users import POPULAR, known_sides
 from .item_features import ItemFeatures
 from .pool import Pool
 
@@ -56,8 +56,8 @@ ended, so that a few stray events do not make all it knows fade away."""
 @dataclass(frozen=True)
 class Weights:
     """What validation settled: a member's weight by name, in answers as served (`kept`) and without met items
-    (`excluded`); the NDCG@10 of both, and of each member alone; how the encoder was fitted (``passes``); how
-    far members shift popularity for those who did nothing yet (`cold`, by what is known of them)."""
+    (`excluded`); the NDCG@10 of both, and of each member alone; how the encoder was fitted (``passes``); what
+    members weigh for those who did nothing yet (`cold`, by what is known of them: see `cold_users`)."""
 
     kept: Mapping[str, float]
     excluded: Mapping[str, float]
@@ -72,7 +72,8 @@ class Weights:
 
     def used(self) -> set[str]:
         """Names of the members that count in any set."""
-        sets = (self.kept, self.excluded, *self.cold.values())
+        cold = ({**weights, POPULAR: 0.0} for weights in self.cold.values())
+        sets = (self.kept, self.excluded, *cold)
         return {name for weights in sets for name, weight in weights.items() if weight}
 
 
@@ -131,7 +132,9 @@ class FusedModel(Model):
             False: self._with_weights(weights.kept),
             True: self._with_weights(weights.excluded),
         }
-        self._cold_plans = {known: self._with_weights(chosen) for known, chosen in weights.cold.items()}
+        self._cold_plans = {
+            known: self._with_weights({**chosen, POPULAR: 0.0}) for known, chosen in weights.cold.items()
+        }
         self.pause = pause
         self.vocabulary = vocabulary
         self._waiting: list[tuple[Int32, Int64, Float32]] = []
@@ -166,7 +169,7 @@ class FusedModel(Model):
         least."""
         plan = self._plan(query)
         if not len(query.item):
-            total = self._cold.copy()
+            total = self._popular(query)
             if not plan:
                 return total
         else:
@@ -264,10 +267,20 @@ class FusedModel(Model):
                 total *= np.float32(1 - self.reward_weight)
         return total
 
+    def _popular(self, query: Query) -> Float32:
+        """A new float32[n], what log(users) adds for those who did nothing yet; ties are parted by it."""
+        weight = self.weights.cold.get(self._known(query), {}).get(POPULAR, 1.0)
+        return np.float32(weight) * self._cold if weight else self._tie.copy()
+
     def _plan(self, query: Query) -> Plan:
         if len(query.item):
             return self._plans[query.seen_excluded]
-        return self._cold_plans.get(known_sides(query), ())
+        return self._cold_plans.get(self._known(query), ())
+
+    def _known(self, query: Query) -> str:
+        """The set of weights for those who did nothing yet: what is known, as far as it counts."""
+        known = known_sides(query)
+        return known if known in self.weights.cold else ""
 
     def recognised(
         self, profile: Mapping[str, str | float], context: Mapping[str, str | float]
@@ -293,7 +306,7 @@ class FusedModel(Model):
 
     def explain(self, query: Query, item: int) -> dict[str, float]:
         """What each member adds to the score of one item, by name."""
-        parts = {} if len(query.item) else {"popularity": float(self._cold[item])}
+        parts = {} if len(query.item) else {POPULAR: float(self._popular(query)[item])}
         found = {
             member.name: float(weight * member.feature(query)[item]) for member, weight in self._plan(query)
         }

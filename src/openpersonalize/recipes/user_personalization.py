@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..algorithms.companion import Companion, Events
+from ..algorithms.companion import Companion, Events, Moving
 from ..algorithms.encoder import Encoder
 from ..algorithms.encoder_plan import Feature
 from ..algorithms.freshness import SPANS, Freshness, Meetings
@@ -186,6 +186,10 @@ def weigh(
     training.progress("weigh", 1, 2, "weight sets")
     excluded = asked.fit(True, training.check)
     training.progress("weigh", 2, 2, "weight sets")
+    count = len(asked)
+    del asked
+    moving = moving_members(sequences, training, None) if recency else []
+    cold = weigh_cold_users(sequences, moving, training, rng)
     weights = Weights(
         dict(zip(names, kept.weights, strict=True)),
         dict(zip(names, excluded.weights, strict=True)),
@@ -193,10 +197,10 @@ def weigh(
         excluded.ndcg,
         dict(zip(names, kept.alone, strict=True)),
         dict(zip(names, excluded.alone, strict=True)),
-        len(asked),
+        count,
         aim,
         settled,
-        weigh_cold_users(sequences, training, rng),
+        cold,
     )
     return weights, start
 
@@ -299,7 +303,7 @@ def companions(
 
 def moving_members(
     sequences: Sequences, training: Training, offered: Sequence[int] | None, youngest: int | None = None
-) -> list[Companion]:
+) -> list[Moving]:
     """Freshness from an age on, and popularity at a moment with these half-lives (None: what suits the
     events). Their clock ends with the last event: one from the future would fade all the others away."""
     times, n = sequences.time, len(sequences.items)

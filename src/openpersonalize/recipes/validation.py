@@ -83,7 +83,7 @@ def aim_of(sequences: Sequences) -> Aim:
     equal = (times[1:] == times[:-1]) & (sequences.item[1:] != sequences.item[:-1]) & inside
     if equal.sum() > TIED * max(inside.sum(), 1):
         return "horizon"
-    moment = _moment(sequences)
+    moment = moment_of(sequences, 1 - SINCE)
     if (times < moment).mean() < LEARNED:
         return "next"
     new = (first_met(sequences)[sequences.item[times >= moment]] >= moment).mean()
@@ -129,7 +129,7 @@ def _after_one_moment(sequences: Sequences, rng: np.random.Generator, most: int)
     of which they have learned what came long after the question; what is counted at the moment would be
     weighed against that.
     """
-    time, moment = sequences.time, _moment(sequences)
+    time, moment = sequences.time, moment_of(sequences, 1 - SINCE)
     start = _since(sequences, moment)
     if len(start) > most:
         start = np.sort(rng.choice(start, most, replace=False))
@@ -138,9 +138,10 @@ def _after_one_moment(sequences: Sequences, rng: np.random.Generator, most: int)
     return Cut(time < moment, sequences.user[start].astype(np.int32), start, end, time[start])
 
 
-def _moment(sequences: Sequences) -> int:
+def moment_of(sequences: Sequences, share: float) -> int:
+    """The time of an event before which about this share of all events lies; there must be some."""
     some = sequences.time[:: max(1, len(sequences.time) // SAMPLE)]
-    return int(np.quantile(some, 1 - SINCE, method="higher"))
+    return int(np.quantile(some, share, method="higher"))
 
 
 def _since(sequences: Sequences, moment: int) -> Int64:
