@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import polars as pl
 import pytest
 
 from contract.recipe import nobody, question
-from openpersonalize.algorithms.companion import Companion, Events
+from openpersonalize.algorithms.companion import Companion, Events, Moving
 from openpersonalize.algorithms.encoder import Shape
 from openpersonalize.algorithms.encoder_plan import Plan
 from openpersonalize.algorithms.encoder_training import fit_encoder
@@ -19,7 +20,7 @@ from openpersonalize.recipes.base import Training
 from openpersonalize.recipes.fused import FusedModel, Weights
 from openpersonalize.recipes.item_features import ItemFeatures
 from openpersonalize.recipes.user_personalization import companions
-from recipes.worlds import two_clusters
+from recipes.worlds import DAY, two_clusters
 
 PLAN = Plan(Shape(d=16, longest=12), passes=20, tokens=256, rate=1e-2, candidates=0, dropout=0.0)
 
@@ -117,6 +118,36 @@ def test_items_of_which_nothing_is_known_are_last(world: Sequences) -> None:
         scores = model.scores(query)
         assert scores[rows].max() < np.delete(scores, rows).min()
         assert (model.scores_of(query, np.ones((2, 16), np.float32)) < scores.min()).all()
+
+
+def test_newcomers_gain_what_many_meetings_are_worth(world: Sequences, tmp_path: Path) -> None:
+    """As much as an item of the catalogue that nobody had met before."""
+    learnt = without(world, "a0")
+    model = model_of(learnt)
+    model.save(tmp_path)
+    other = FusedModel.load(tmp_path, model.items)
+    cold, n = world.items.find("a0"), len(world.items)
+    end = int(world.time.max())
+    now = end + 2 * DAY
+    rest = (np.arange(300) % (n - 1) + cold + 1) % n
+    for one, number in ((model, cold), (other, n + 3)):
+        for begin in (0, 200):
+            items = rest[begin : begin + 200].astype(np.int32)
+            items[::3] = number
+            times = end + DAY + 300 * np.arange(begin, begin + len(items))
+            one.observe(items, times.astype(np.int64), np.ones(len(items), np.float32))
+    for query in (question(learnt, 0), question(learnt, 1, seen_excluded=True)):
+        asked = replace(query, now=now)
+        plan = {one.name: (one, weight) for one, weight in model._plan(asked) if isinstance(one, Moving)}
+        parts = model.explain(asked, cold)
+        worth = sum(parts[name] - weight * one.unmet(asked) for name, (one, weight) in plan.items())
+        assert worth > 0.1
+        gained = other.gained(asked, np.array([3, -1, 0, 2, 99]))
+        assert gained[0] == pytest.approx(worth, abs=1e-4)
+        assert gained[[1, 4]].tolist() == [0.0, 0.0]
+        # Numbers in between that nobody told anything of are as new as can be.
+        assert gained[2] == gained[3] == pytest.approx(0.0, abs=1e-6)
+    assert not model.gained(asked, np.array([0])).any()
 
 
 def test_an_objective_leaves_newcomers_on_the_scale(world: Sequences) -> None:

@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openpersonalize.algorithms.recent import Recent
 from openpersonalize.recipes.configuration import MANAGED_SHARE, Exploration
 from openpersonalize.recipes.fused import FusedModel, Weights
 from openpersonalize.recipes.item_features import ItemFeatures
 from openpersonalize.serving import exploration
 from openpersonalize.serving.answer import Promotion, Question, answer
+from openpersonalize.serving.pulse import Pulse
 
-from .making import CATALOGUE, COLD, GENRES, NOW, Made, encoder_of, items
+from .making import CATALOGUE, COLD, GENRES, NOW, SCHEMAS, STREAM, Made, encoder_of, items
 
 V1, V2 = "aws-user-personalization", "aws-user-personalization-v2"
 CALLS = 1000
@@ -266,6 +268,53 @@ def test_explored_items_say_so_and_have_scores(v2):
 
 def test_v1_gives_no_reasons(v1):
     assert not any(isinstance(entry.reason, list) for entry in ask(v1, 1.0))
+
+
+def test_a_newcomer_that_everybody_meets_takes_the_room_there_is(tmp_path_factory):
+    with made(tmp_path_factory) as one:
+        old = one.trained.model
+        recent = Recent(3600, len(old.items))
+        weights = {"transitions": 0.2, "recent-1h": 1.0}
+        members = [recent, *(member for member in old.members if member.name == "transitions")]
+        model = FusedModel(
+            old.items,
+            old.popularity,
+            old.popular,
+            members,
+            Weights(weights, weights, cold={"": {"recent-1h": 1.0}}),
+        )
+        one.trained.model = one.trained.artifact.__dict__["model"] = model
+        pulse = Pulse(one.log, STREAM, SCHEMAS["INTERACTIONS"], one.trained, lambda: one.time)
+        for number in range(300):
+            item = ("hit", CATALOGUE[number % 30], CATALOGUE[0])[number % 3]
+            one.event(f"v{number}", item, time=NOW + 10 * number)
+        for number in range(60):
+            one.put_item(f"nothing-{number}")
+        one.time = NOW + 3 * 3600
+        pulse.advance()
+        ask(one, 1.0)
+        one.novelty.advance()
+        for user in ("user-01", "nobody"):
+            assert "hit" not in ids(ask(one, 0.0, user=user))
+            # One place of ten, and not by luck: it is relevant, its bonus is spent.
+            assert shares(one, 0.1, calls=200, user=user).get("hit", 0.0) > 0.9
+
+
+@pytest.mark.parametrize("panel", [8, 1024])
+def test_newcomers_that_lead_draw_however_many_there_are(tmp_path_factory, monkeypatch, panel):
+    monkeypatch.setattr(exploration, "PANEL", panel)
+    with made(tmp_path_factory) as one:
+        for number in range(40):
+            one.put_item(f"new-{number}")
+        ask(one, 1.0)
+        one.novelty.advance()
+        members = one.novelty.candidates.members
+        hit = members.number_of("new-17")
+        worth = np.where(np.arange(40) == hit, 3.0, 0.0).astype(np.float32)
+        monkeypatch.setattr(one.trained.model, "gained", lambda query, numbers: worth[: len(numbers)])
+        for user in ("user-01", "nobody"):
+            drawn = one.deployment.panel(one.deployment.state(user), False, one.novelty.candidates, 30.0)
+            assert members.known + hit in drawn.rows.tolist()
 
 
 def test_newcomers_draw_from_the_relevance_of_their_metadata(tmp_path_factory):

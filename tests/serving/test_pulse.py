@@ -108,6 +108,17 @@ def test_events_that_do_not_count_are_not_told(world):
     assert ranks(world, world.time) == before
 
 
+def test_newcomers_are_told_under_numbers_that_stay(world, monkeypatch):
+    told = []
+    monkeypatch.setattr(world.trained.model, "observe", lambda item, time, weight: told.append(item.tolist()))
+    n = len(world.trained.names)
+    for second, items in enumerate((("new-1", "i15", "new-2"), ("new-2", "new-1"))):
+        for item in items:
+            stream(world, item, 1, world.time + second, 0)
+        world.pulse.advance()
+    assert told == [[n, world.trained.row_of("i15"), n + 1], [n + 1, n]]
+
+
 def test_a_clock_that_is_ahead_fades_nothing(world):
     stream(world, "i15", 4 * LIVE_EVENTS, world.time + 5000 * DAY, DAY)
     world.time += DAY // 2

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, Protocol, Self, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -150,6 +150,14 @@ class Moving(Companion):
     def observe(self, item: Int32, time: Int64, weight: Float32) -> None:
         """Take in events that came after all earlier ones, in order of time; those that come late count as
         just come."""
+
+    @abstractmethod
+    def beside(self) -> Self:
+        """One like it, with the same clock, for items that come after training: none yet."""
+
+    @abstractmethod
+    def grow(self, n: int) -> None:
+        """Make room for `n` items in all, if there is less; nobody met those that join."""
 
     @abstractmethod
     def settle(self) -> None:

@@ -161,6 +161,20 @@ class Freshness(Moving):
                 self._oldest = min(self._oldest, int(first.min()))
                 self._cached = None
 
+    def beside(self) -> Freshness:
+        """See `Moving.beside`."""
+        found = Freshness(self.span, replace(self._meetings, first=np.empty(0, np.int64)))
+        found._training, found._pause = self._training, self._pause
+        return found
+
+    def grow(self, n: int) -> None:
+        """See `Moving.grow`."""
+        with self._lock:
+            first = self._meetings.first
+            first = np.concatenate((first, np.full(max(0, n - len(first)), NEVER)))
+            self._meetings = replace(self._meetings, first=first)
+            self._cached = None
+
     def settle(self) -> None:
         """See `Moving.settle`."""
         self._training = False

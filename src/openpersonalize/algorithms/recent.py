@@ -146,6 +146,20 @@ class Recent(Moving):
             self.observe(self._timeline.item[some], self._timeline.time[some], self._timeline.weight[some])
             self._fed = end
 
+    def beside(self) -> Recent:
+        """See `Moving.beside`."""
+        found = Recent(self.half_life, 0)
+        found._standing, found._pause = self._standing, self._pause
+        return found
+
+    def grow(self, n: int) -> None:
+        """See `Moving.grow`."""
+        with self._lock:
+            more = np.zeros(max(0, n - len(self._complete)))
+            self._complete = np.concatenate((self._complete, more))
+            self._pending = np.concatenate((self._pending, more))
+            self._cached = None
+
     def settle(self) -> None:
         """Count the timeline to its end and let go of it; see `Moving.settle`."""
         if self._timeline is not None:

@@ -295,7 +295,13 @@ class Model(ABC):
 
     def observe(self, item: Int32, time: Int64, weight: Float32) -> None:  # noqa: B027 - most models ignore it
         """Selected events of any users that came after training, oldest first; each is told once to a loaded
-        model, from another thread than the one that asks."""
+        model, from another thread than the one that asks. Numbers from n on are items that came after
+        training, too: newcomer k has the number n + k."""
+
+    def gained(self, query: Query, newcomers: Int64) -> Float32:
+        """float32[m], what was observed of newcomers adds to their scores (see `scores_of`), which are those
+        of items that nobody met. Of a newcomer -1, or one that was not observed, nothing."""
+        return np.zeros(len(newcomers), dtype=np.float32)
 
     def settled(self) -> Mapping[str, Any]:
         """JSON: choices made on validation, for `Training.prior` of the refit and for the manifest."""

@@ -137,6 +137,7 @@ class FusedModel(Model):
         }
         self.pause = pause
         self.vocabulary = vocabulary
+        self._beside: dict[str, Moving] = {}
         self._waiting: list[tuple[Int32, Int64, Float32]] = []
         self._following = False
 
@@ -323,21 +324,47 @@ class FusedModel(Model):
         return any(isinstance(member, Moving) and member.name in used for member in self.members)
 
     def observe(self, item: Int32, time: Int64, weight: Float32) -> None:
-        """Lets what moves with the clock follow live events, once enough of them have come."""
+        """Lets what moves with the clock follow live events, once enough of them have come about items that
+        were there at training."""
         if not len(item):
             return
         self._waiting.append((item, time, weight))
-        if not self._following and sum(len(items) for items, _, _ in self._waiting) < LIVE_EVENTS:
+        n = len(self.scored)
+        if not self._following and sum(int((items < n).sum()) for items, _, _ in self._waiting) < LIVE_EVENTS:
             return
         waiting, self._waiting = self._waiting, []
         items, times, weights = (np.concatenate(parts) for parts in zip(*waiting, strict=True))
         order = np.argsort(times, kind="stable")
+        old, new = order[items[order] < n], order[items[order] >= n]
         for member in self.members:
             if isinstance(member, Moving):
                 if not self._following:
                     member.follow(self.pause)
-                member.observe(items[order], times[order], weights[order])
+                member.observe(items[old], times[old], weights[old])
+                self._observe_newcomers(member, items[new] - n, times[new], weights[new])
         self._following = True
+
+    def _observe_newcomers(self, member: Moving, item: Int32, time: Int64, weight: Float32) -> None:
+        if not len(item):
+            return
+        beside = self._beside.get(member.name)
+        if beside is None:
+            beside = self._beside[member.name] = member.beside()
+        beside.grow(int(item.max()) + 1)
+        beside.observe(item, time, weight)
+
+    def gained(self, query: Query, newcomers: Int64) -> Float32:
+        """See `Model.gained`: by popularity at the moment and freshness."""
+        total = np.zeros(len(newcomers), dtype=np.float32)
+        for member, weight in self._plan(query):
+            beside = self._beside.get(member.name)
+            if beside is not None:
+                feature = beside.feature(query)
+                met = np.flatnonzero((newcomers >= 0) & (newcomers < len(feature)))
+                total[met] += weight * (feature[newcomers[met]] - np.float32(member.unmet(query)))
+        if self.reward is not None and self.reward_weight:
+            total *= np.float32(1 - self.reward_weight)
+        return total
 
     def save(self, folder: Path) -> None:
         """Members under their names, one JSON file for the rest."""

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..algorithms.companion import Session
+from ..algorithms.companion import Session, largest
 from ..datasets.columns import ColumnSet
 from ..datasets.histories import InteractionHistories
 from ..events.follower import Follower
@@ -26,6 +26,7 @@ from .catalogue import Catalogue, Value
 from .exploration import Panel, low_of, neutral, panel_of
 from .history import NOTHING, Int32, Met, Past, Recent, gathered
 from .kept import Kept
+from .newcomers import Newcomers
 from .novelty import Candidates, Members, Novelty
 from .ranked import EVERYTHING, GOES, HEAD, BoolArray, Ranked, Sieve, bias_of
 from .states import Memory, Situation, UserState, Vector, until
@@ -36,6 +37,9 @@ STATIC_BYTES = 64 * 1024 * 1024
 
 AT_ONCE = 20
 """Entries of the log that are looked through for records while the others wait: about 3 ms."""
+
+LEADERS, SITUATIONS = 64, 64
+"""Newcomers that draw in every answer because many meet them, kept for so many situations."""
 
 NARROW = 16
 """A filter that leaves fewer than one in so many of a large catalogue has those scored alone."""
@@ -54,6 +58,7 @@ class Trained:
         placeholders: rows without interactions at training, most popular first, for filling up.
         linked: what users did in anonymous sessions, joined to them at training.
         unscored: the same rows where the recipe gives scores to the others only; None where it scores all.
+        newcomers: what the model calls the items that came after training.
     """
 
     def __init__(self, artifact: Artifact, recipe: Recipe) -> None:
@@ -67,6 +72,7 @@ class Trained:
         self.unscored = self.placeholders if recipe.features.reasons else None
         kinds = {kind: number for number, kind in enumerate(artifact.event_types)}
         linked = artifact.linked
+        self.newcomers = Newcomers()
         self.linked = None if linked is None else Past(linked, artifact.items.find_all(linked.items.series()))
         self.recent = Recent(artifact.selection, kinds, self.row_of, artifact.position)
 
@@ -135,6 +141,7 @@ class Deployment:
         self._serial = next(_serials)
         self._static: Kept[tuple[BoolArray | None, FloatArray | None]] = Kept(STATIC_BYTES, _static_size)
         self._nobody = UserState(None, EMPTY, until(now()))
+        self._leading: dict[tuple[bool, bool, Situation], tuple[Members, int, Rows]] = {}
 
     # -- what is known
 
@@ -250,6 +257,7 @@ class Deployment:
             found = state.panels[key] = panel_of(
                 members,
                 members.eligible(cut_off_days),
+                self._leaders(state, seen_excluded, members),
                 ranked,
                 low_of(self.scores(state, seen_excluded)) if ranked.low is None else ranked.low,
                 lambda rows: self.scores_at(state, seen_excluded, rows),
@@ -263,14 +271,33 @@ class Deployment:
     def newcomers(
         self, state: UserState, seen_excluded: bool, members: Members, numbers: Rows, low: float
     ) -> FloatArray:
-        """The log-scores of newcomers by their vectors; `low` for those of whom nothing is known."""
+        """The log-scores of newcomers: by their vectors, or `low` where they say nothing, and by how many
+        meet them."""
         found = neutral(numbers, low)
         vectors = None if members.vectors is None else members.vectors[numbers]
         query = self._query(state, seen_excluded)
-        if vectors is not None and query is not None and len(query.item):
+        if query is None:
+            return found
+        if vectors is not None and len(query.item):
             known = vectors.any(axis=1)
             found[known] = self.trained.model.scores_of(query, vectors[known])
-        return found
+        return found + self.trained.model.gained(query, members.numbers(self.trained.newcomers)[numbers])
+
+    def _leaders(self, state: UserState, seen_excluded: bool, members: Members) -> Rows:
+        """int64 rows, ascending, of the newcomers that most people meet: everybody's, for a while."""
+        query = self._query(state, seen_excluded)
+        if query is None or not len(members.ids):
+            return np.empty(0, np.int64)
+        key = seen_excluded, bool(len(query.item)), state.situation
+        found = self._leading.get(key)
+        if found is None or found[0] is not members or found[1] != state.until:
+            gained = self.trained.model.gained(query, members.numbers(self.trained.newcomers))
+            best = largest(gained, LEADERS)
+            if len(self._leading) >= SITUATIONS:
+                self._leading.clear()
+            found = members, state.until, members.known + np.sort(best[gained[best] > 0])
+            self._leading[key] = found
+        return found[2]
 
     def scores_at(self, state: UserState, seen_excluded: bool, rows: Rows) -> FloatArray:
         """float32[len(rows)]: `scores` of some different rows."""

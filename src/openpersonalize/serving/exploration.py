@@ -14,6 +14,9 @@ draws about as high as the highest of few. How large the parts are is our choice
 of an answer, rounded up, is taken by items that would not be in it otherwise. No draw lowers a score, so the
 number of eligible items in an answer does not fall when the weight grows.
 
+What people do with an item that came after training moves its log-score itself (`Model.gained`): one that
+many meet needs no bonus.
+
 Where the recipe itself decides how much to explore, each entry is given away with the chance `share`, to the
 eligible item with the best draw, whose bonus is then what it takes to stand at a place drawn at random.
 
@@ -81,6 +84,7 @@ class Explored:
 def panel_of(
     members: Members,
     eligible: Rows,
+    leaders: Rows,
     ranked: Ranked,
     low: float,
     scores: Callable[[Rows], FloatArray],
@@ -91,7 +95,8 @@ def panel_of(
     """Who draws for a user.
 
     Args:
-        members: the catalogue. eligible: int64 rows, ascending.
+        members: the catalogue. eligible: int64 rows, ascending. leaders: int64 rows that draw in any case if
+            they are eligible.
         ranked: the user's order. low: see `low_of`.
         scores: gives what was ranked at some rows, -inf at those that the recipe gives none.
         hidden: the same with the scores of those rows, too.
@@ -101,7 +106,8 @@ def panel_of(
     if len(eligible) > PANEL:
         some = eligible[np.unique(chance.integers(0, len(eligible), PANEL))]
         # Whoever may be in the answer by relevance draws in any case.
-        rows = np.union1d(some, ranked.head[_places(eligible, ranked.head)[1]])
+        others = np.concatenate((ranked.head, leaders))
+        rows = np.union1d(some, others[_places(eligible, others)[1]])
     else:
         rows = eligible
     top = float(ranked.values[0]) if len(ranked.head) else low

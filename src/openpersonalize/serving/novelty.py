@@ -26,6 +26,7 @@ from ..events.livelog import LiveLog
 from ..recipes.artifact import Artifact
 from ..storage.idtable import IdTable
 from .catalogue import Catalogue
+from .newcomers import Newcomers
 from .ranked import BoolArray
 from .tally import Tally, TallyStore
 from .topk import FloatArray, Rows
@@ -81,6 +82,7 @@ class Members:
     latest: int
     unmet: BoolArray
     vectors: FloatArray | None = None
+    _numbers: list[tuple[int, Int64]] = field(default_factory=list)
     _eligible: dict[float, Rows] = field(default_factory=dict)
     _masks: dict[object, BoolArray] = field(default_factory=dict)
 
@@ -103,6 +105,13 @@ class Members:
                 self._masks.clear()
             found = self._masks[key] = make(self.columns)
         return found
+
+    def numbers(self, newcomers: Newcomers) -> Int64:
+        """int64[m], what the model calls the newcomers, -1 those that it was told nothing of."""
+        count = len(newcomers)
+        if not self._numbers or self._numbers[0][0] != count:
+            self._numbers[:] = [(count, newcomers.numbers(self.ids.series()))]
+        return self._numbers[0][1]
 
     def number_of(self, name: str) -> int | None:
         """The number of a newcomer; None: it is none."""

@@ -2,7 +2,8 @@
 
 The events of all users are read from the live log as columns, span of the clock by span, in a thread beside
 the answers; a model counts them in complete steps (a quarter of its half-life), so one event moves nobody
-else's answer, and what many do moves everybody's.
+else's answer, and what many do moves everybody's. Items that came after training are counted as well
+(`newcomers`): by that exploration tells those that everybody wants from those that nobody does.
 """
 
 from __future__ import annotations
@@ -68,6 +69,9 @@ class Pulse:
                     artifact.selection.expression(chunk.columns).alias("WEIGHT"),
                 ).filter(pl.col("WEIGHT").is_not_null() & ~chunk["#DUPLICATE"])
                 item = artifact.items.find_all(events["ITEM_ID"])
+                new = np.flatnonzero(item < 0)
+                numbers = self._trained.newcomers.numbered(events["ITEM_ID"].gather(new))
+                item[new] = np.where(numbers < 0, -1, len(artifact.items) + numbers)
                 known = item >= 0
                 # A client whose clock is ahead must not fade all others away.
                 time = np.minimum(events["TIMESTAMP"].to_numpy(), int(self._now()))
