@@ -100,6 +100,10 @@ class RecipeContract:
             assert np.allclose(model.scores_at(query, rows), model.scores(query)[rows], atol=1e-4)
             assert len(model.scores_at(query, rows[:0])) == 0
 
+    def test_newcomers_of_whom_nobody_told_it_gain_nothing(self, model: Model, sequences: Sequences) -> None:
+        for query in (question(sequences, 0), nobody(sequences)):
+            assert model.gained(query, np.array([0, 5, -1])).tolist() == [0.0, 0.0, 0.0]
+
     def test_without_a_history_the_popular_items_in_order(self, model: Model, sequences: Sequences) -> None:
         scores = model.scores(nobody(sequences))
         assert np.argsort(-scores, kind="stable").tolist() == model.popular.tolist()
