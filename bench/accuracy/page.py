@@ -45,10 +45,10 @@ losses are listed like wins.
 - **Ceiling.** *hindsight* is no peer: of the items that twenty events of the last day were about when a
   `time` test began, the one list for everybody that is best for the test itself. What was not met by then
   nobody can count; where live popularity is close to the ceiling, knowing the user is all that is left.
-- **Verdict.** *win* and *LOSS*: the interval of the ratio lies above or below 1; *level*: neither. Targets
-  were set before anything was measured here, from prototypes; where none was set the bar is 1.05 times the
-  best peer, and splits that say little (27 users; articles that nobody had read yet; the order of rows
-  inside an invoice) have none.
+- **Verdict.** *win* and *LOSS*: the interval of the ratio lies above or below 1, and the ratio is not 1.00;
+  *level*: neither. Targets were set before anything was measured here, from prototypes; where none was set
+  the bar is 1.05 times the best peer, and splits that say little (27 users; articles that nobody had read
+  yet; the order of rows inside an invoice) have none.
 - **Cost.** CPU seconds of the training that answers, without the search for settings (of counted peers
   everything), one thread; peak memory of the process. Compare ratios, not seconds. Of ours also the commit.
 

@@ -17,6 +17,9 @@ OURS, CEILING = "openpersonalize", "hindsight"
 BAR = 1.05
 """How much better than the best peer is asked for, where no other target is set."""
 
+SAME = 0.005
+"""Two models that are closer than that are level, however certain the difference: it does not show."""
+
 RESAMPLES = 2_000
 TARGETS: Mapping[tuple[str, str, str], float | None] = {
     ("movielens-latest-small", "loo", "kept"): 0.076,
@@ -78,10 +81,10 @@ class Row:
         target = TARGETS.get((self.data, self.split, self.view), BAR)
         if self.peer is None:
             told = "no peer yet"
-        elif self.ratio_low > 1:
+        elif self.ratio_low > 1 and self.ratio >= 1 + SAME:
             told = "win"
         else:
-            told = "LOSS" if self.ratio_high < 1 else "level"
+            told = "LOSS" if self.ratio_high < 1 and self.ratio <= 1 - SAME else "level"
         if target is None or (target == BAR and self.peer is None):
             return told
         if target == BAR:
