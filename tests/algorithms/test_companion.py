@@ -10,7 +10,16 @@ import pytest
 
 from algorithms.worlds import Past, past, some_events
 from openpersonalize.algorithms.coded import Coded
-from openpersonalize.algorithms.companion import Companion, Float32, History, Int64, different, largest
+from openpersonalize.algorithms.companion import (
+    Companion,
+    Dense,
+    Float32,
+    History,
+    Int64,
+    Mixture,
+    different,
+    largest,
+)
 from openpersonalize.algorithms.groups import Groups
 from openpersonalize.algorithms.linear import Linear
 from openpersonalize.algorithms.neighbours import Neighbours
@@ -122,3 +131,17 @@ def test_of_equal_ones_the_first_are_the_largest() -> None:
     values = np.array([0, 5, 0, 0, 7, 0], dtype=np.float32)
     assert sorted(largest(values, 4).tolist()) == [0, 1, 2, 4]
     assert sorted(largest(values, 1).tolist()) == [4]
+
+
+def test_a_mixture_adds_up_and_puts_forward_what_leads_in_it() -> None:
+    rng = np.random.default_rng(0)
+    one, other = rng.standard_normal((2, 50)).astype(np.float32)
+    mixture = Mixture([(Dense(one), 0.5), (Dense(other), -2.0)])
+    total = 0.5 * one - 2.0 * other
+    rows = np.array([7, 3, 49])
+    np.testing.assert_allclose(mixture.at(rows), total[rows], rtol=1e-5)
+    found = mixture.best(50)
+    assert sorted(found.tolist()) == list(range(50))
+    few = mixture.best(5)
+    assert len(few) == 5
+    assert set(few.tolist()) <= set(largest(one, 5).tolist()) | set(largest(other, 5).tolist())

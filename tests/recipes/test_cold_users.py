@@ -143,6 +143,28 @@ def test_who_did_nothing_yet_gets_what_is_popular_at_the_moment(members: int | N
     assert int(np.argmax(fitted.scores(asked))) == 7
 
 
+def test_what_is_known_counts_beside_what_is_popular_at_the_moment() -> None:
+    """Every day has an item for people of Oslo, and one for those of Lyon; after ten days they return."""
+    assert V2 is not None
+    rng = np.random.default_rng(0)
+    rows, people = [], [("new", "Oslo")]
+    for user in range(1200):
+        day, oslo = user // 30, user % 2 == 0
+        own = "o" if oslo == (rng.random() < 0.8) else "l"
+        rows.append((f"u{user:04}", f"{own}{day % 10}", day * DAY + int(rng.integers(0, DAY))))
+        people.append((f"u{user:04}", "Oslo" if oslo else "Lyon"))
+    frame = pl.DataFrame(rows, schema=["USER_ID", "ITEM_ID", "TIMESTAMP"], orient="row")
+    known = pl.DataFrame(people, schema=["USER_ID", "TOWN"], orient="row")
+    world = build_sequences(frame.lazy(), None, ALL, [], Profiles.of(known, "USER_ID", ["TOWN"]))
+    model = V2.fit(TrainingData(world), PLAIN, Training(seed=1))
+    assert isinstance(model, FusedModel)
+    assert set(model.weights.cold) == {"", "profile"}
+    assert any(name.startswith("recent") for name in model.weights.cold["profile"])
+    assert set(first(model, world, 2)) == {"o9", "l9"}
+    for town in ("Oslo", "Lyon"):
+        assert first(model, world, 1, profile={"TOWN": town}) == [f"{town[0].lower()}9"]
+
+
 def test_where_popularity_lasts_or_recency_is_off_it_counts_alone() -> None:
     assert V2 is not None
     rng = np.random.default_rng(0)

@@ -7,7 +7,7 @@ writes itself to a folder under its name. A neural encoder is one more companion
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, TypeAlias, TypeVar
@@ -104,6 +104,26 @@ class Dense(Partial):
     def best(self, k: int) -> Int64:
         """See `Partial`."""
         return largest(self.values, k)
+
+
+@dataclass(frozen=True)
+class Mixture(Partial):
+    """A weighted sum of some."""
+
+    parts: Sequence[tuple[Partial, float]]
+
+    def at(self, rows: Int64) -> Float32:
+        """See `Partial`."""
+        total = np.zeros(len(rows), dtype=np.float32)
+        for part, weight in self.parts:
+            total += np.float32(weight) * part.at(rows)
+        return total
+
+    def best(self, k: int) -> Int64:
+        """See `Partial`: of those that the parts put forward."""
+        named = np.concatenate([part.best(k) for part, _ in self.parts])
+        rows = different(named.astype(np.int64))
+        return rows[largest(self.at(rows), k)]
 
 
 class Companion(ABC):

@@ -3,21 +3,23 @@ them.
 
 What is popular is weighed on those who came last: what they did first is asked as of then. The members that
 look at what is known are weighed twice: among all members, for users with events (`user_personalization`),
-and here beside popularity alone, by leaving some users out and asking what they did first.
+and here beside what is popular: on the same questions, or, where log(users) alone is, by leaving some users
+out and asking what they did first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from ..algorithms.companion import Events, Moving
+from ..algorithms.companion import Dense, Events, Mixture, Moving, Partial
 from ..algorithms.fusion import Questions
 from ..algorithms.groups import Groups, Side
 from ..algorithms.popularity import Popularity, by_users
 from ..datasets.sequences import Sequences
-from .base import Int64, Query, Training
+from .base import Float32, Int64, Query, Training
 from .validation import LEARNED, first_met, moment_of
 
 POPULAR = Popularity.kind
@@ -31,6 +33,9 @@ FIRST = 4
 LEAST = 25
 """Users asked below whom the weight is 1, the one of probabilities."""
 LARGEST = 2.0
+ALONE: Mapping[str, float] = {POPULAR: 1.0}
+GAINED = np.ones(1, dtype=np.float32)
+"""Every event that is asked about counts alike."""
 GAIN = 1.05
 """How much better than log(users) alone a mixture must rank, on the questions that it was fitted to."""
 
@@ -56,83 +61,142 @@ def weigh_cold_users(
     Args:
         moving: popularity at a moment and freshness, as of any moment of the events.
     """
-    popular = weigh_popular(sequences, moving, training, rng)
-    shifts = weigh_groups(sequences, training, rng)
-    return {"": popular} | {known: {**popular, **shift} for known, shift in shifts.items()}
+    late = _arrivals(sequences, rng) if moving else None
+    popular = dict(ALONE) if late is None else _weigh_popular(sequences, late, moving, training, rng)
+    if sequences.profiles is None and not sequences.context:
+        return {"": popular}
+    if late is None or popular == ALONE:
+        shifts = _shifts(sequences, training, rng)
+        return {"": popular} | {known: {**popular, **shift} for known, shift in shifts.items()}
+    return {"": popular} | _beside(sequences, late, popular, moving, training, rng)
 
 
-def weigh_popular(
-    sequences: Sequences, moving: Sequence[Moving], training: Training, rng: np.random.Generator
-) -> dict[str, float]:
-    """What log(users) (`POPULAR`) and the `moving` members weigh for those of whom nothing is known.
+@dataclass(frozen=True)
+class _Arrivals:
+    """What people did first who came late.
 
-    The last fifth to come answers, as of when they came; log(users) is of what was before. Where half of the
-    events are not before that, it is what came after half of them; where hardly anybody came then, all that
-    were there answer as if they were new. log(users) alone where it is hardly worse.
+    Attributes:
+        event: int64[k] in order of time. moment: before the first of them.
+        users: float32[n], of each item before the moment. known: its logarithm.
+        met: int64[n], see `first_met`.
     """
-    alone = {POPULAR: 1.0}
+
+    event: Int64
+    moment: int
+    users: Float32
+    known: Float32
+    met: Int64
+
+
+def _arrivals(sequences: Sequences, rng: np.random.Generator) -> _Arrivals | None:
+    """The last fifth to come, after half of all events at least. Where hardly anybody came then, all that
+    were there are taken as if they were new; None where they are hardly any, either."""
     came = np.flatnonzero(sequences.counts)
-    if not len(moving) or not len(came):
-        return alone
+    if not len(came):
+        return None
     first = sequences.time[sequences.ptr[came]]
     moment = max(int(np.quantile(first, 1 - SHARE, method="higher")), moment_of(sequences, LEARNED))
     learnt = sequences.where(sequences.time < moment)
-    popularity = by_users(learnt.ptr, learnt.item, len(learnt.items))[0]
     begin, end = sequences.ptr[:-1], sequences.ptr[1:]
     asked = came[first >= moment]
     if len(asked) < LEAST:
         begin = begin + learnt.counts
         asked = np.flatnonzero(begin < end)
-    del learnt
     if len(asked) < LEAST:
-        return alone
+        return None
     asked = rng.choice(asked, min(QUESTIONS, len(asked)), replace=False)
-    chosen = _first_events(begin, end, asked, rng)
-    chosen = chosen[np.argsort(sequences.time[chosen], kind="stable")]
-    known = np.log(np.maximum(popularity, 0.5)).astype(np.float32)
-    questions = Questions([False, *(True for _ in moving)], len(chosen), popularity, rng)
-    met, gain = first_met(sequences), np.ones(1, dtype=np.float32)
-    for event in chosen.tolist():
+    event = _first_events(begin, end, asked, rng)
+    event = event[np.argsort(sequences.time[event], kind="stable")]
+    users = by_users(learnt.ptr, learnt.item, len(learnt.items))[0]
+    return _Arrivals(event, moment, users, _log(users), first_met(sequences))
+
+
+def _weigh_popular(
+    sequences: Sequences,
+    late: _Arrivals,
+    moving: Sequence[Moving],
+    training: Training,
+    rng: np.random.Generator,
+) -> dict[str, float]:
+    """What log(users) (`POPULAR`) and the `moving` members weigh for those of whom nothing is known, each
+    asked as of when the question was; log(users) alone where it is hardly worse."""
+    questions = Questions([False, *(True for _ in moving)], len(late.event), late.users, rng)
+    for event in late.event.tolist():
         training.check()
         query = cold_question(sequences, event)
-        features = [one.partial(query) for one in moving]
+        features: list[Partial] = [Dense(late.known), *(one.partial(query) for one in moving)]
         target = sequences.item[event : event + 1]
-        questions.add([known, *features], target, gain, query.item, met < query.now)
+        questions.add(features, target, GAINED, query.item, late.met < query.now)
     found = questions.fit(False, training.check)
     if found.ndcg < GAIN * found.alone[0]:
-        return alone
-    names = (POPULAR, *(one.name for one in moving))
-    return {name: weight for name, weight in zip(names, found.weights, strict=True) if weight}
+        return dict(ALONE)
+    return _mixed((POPULAR, *(one.name for one in moving)), found.weights)
 
 
-def weigh_groups(
+def _beside(
+    sequences: Sequences,
+    late: _Arrivals,
+    popular: Mapping[str, float],
+    moving: Sequence[Moving],
+    training: Training,
+    rng: np.random.Generator,
+) -> dict[str, dict[str, float]]:
+    """The sets for those of whom something is known: what it weighs beside the `popular` mixture."""
+    learnt = sequences.where(sequences.time < late.moment)
+    sets = _sets([one for side in SIDES if (one := groups(learnt, side, training.check)) is not None])
+    del learnt
+    asking = {
+        known: Questions([False, *(True for _ in some)], len(late.event), late.users, rng)
+        for known, some in sets.items()
+    }
+    parts = [(one, weight) for one in moving if (weight := popular.get(one.name))]
+    for event in late.event.tolist():
+        training.check()
+        query = cold_question(sequences, event)
+        mixture = Mixture(
+            [
+                (Dense(late.known), popular.get(POPULAR, 0.0)),
+                *((one.partial(query), weight) for one, weight in parts),
+            ]
+        )
+        target = sequences.item[event : event + 1]
+        for known, some in sets.items():
+            features: list[Float32 | Partial] = [mixture, *(one.feature(query) for one in some)]
+            asking[known].add(features, target, GAINED, query.item, late.met < query.now)
+    found = {}
+    for known, some in sets.items():
+        share, *weights = asking[known].fit(False, training.check).weights
+        names = [*popular, *(one.name for one in some)]
+        found[known] = _mixed(names, [*(share * weight for weight in popular.values()), *weights])
+    return found
+
+
+def _shifts(
     sequences: Sequences, training: Training, rng: np.random.Generator
 ) -> dict[str, dict[str, float]]:
     """What the members that look at what is known weigh, by name, when they are added to log(users), for each
     combination of what may be known."""
-    if sequences.profiles is None and not sequences.context:
-        return {}
     users = np.flatnonzero(sequences.counts)
     asked = rng.choice(users, min(QUESTIONS, int(SHARE * len(users))), replace=False)
     left_out = np.zeros(len(sequences.users), dtype=np.bool_)
     left_out[asked] = True
     rest = sequences.where(~np.repeat(left_out, sequences.counts))
-    members = [one for side in SIDES if (one := groups(rest, side, training.check)) is not None]
-    sets = [members] if len(members) == 1 else [members[:1], members[1:], members] if members else []
+    sets = _sets([one for side in SIDES if (one := groups(rest, side, training.check)) is not None])
     if len(asked) < LEAST:
-        return {_key(some): {member.name: 1.0 for member in some} for some in sets}
+        return {known: {member.name: 1.0 for member in some} for known, some in sets.items()}
     popularity = by_users(rest.ptr, rest.item, len(rest.items))[0]
-    known = np.log(np.maximum(popularity, 0.5)).astype(np.float32)
+    popular = _log(popularity)
     chosen = _first_events(sequences.ptr[:-1], sequences.ptr[1:], asked, rng)
-    asking = [Questions([False, *(True for _ in some)], len(chosen), popularity, rng) for some in sets]
-    gain = np.ones(1, dtype=np.float32)
+    asking = {
+        known: Questions([False, *(True for _ in some)], len(chosen), popularity, rng)
+        for known, some in sets.items()
+    }
     for event in chosen.tolist():
         query = cold_question(sequences, event)
-        features = {member.name: member.feature(query) for member in members}
-        for some, questions in zip(sets, asking, strict=True):
-            of_some = [known, *(features[member.name] for member in some)]
-            questions.add(of_some, sequences.item[event : event + 1], gain, query.item)
-    return {_key(some): _weights(some, one, training) for some, one in zip(sets, asking, strict=True)}
+        for known, some in sets.items():
+            features = [popular, *(member.feature(query) for member in some)]
+            asking[known].add(features, sequences.item[event : event + 1], GAINED, query.item)
+    return {known: _ratios(some, asking[known], training) for known, some in sets.items()}
 
 
 def _first_events(begin: Int64, end: Int64, users: Int64, rng: np.random.Generator) -> Int64:
@@ -142,14 +206,26 @@ def _first_events(begin: Int64, end: Int64, users: Int64, rng: np.random.Generat
     return rng.permutation(places[places < end[users][:, None]])[:QUESTIONS]
 
 
-def _weights(members: list[Groups], questions: Questions, training: Training) -> dict[str, float]:
+def _log(users: Float32) -> Float32:
+    return np.log(np.maximum(users, 0.5)).astype(np.float32)
+
+
+def _mixed(names: Sequence[str], weights: Sequence[float]) -> dict[str, float]:
+    """The weights that are not 0. That of log(users) is always told: a set without one has it in full."""
+    found = {name: round(weight, 4) for name, weight in zip(names, weights, strict=True) if weight}
+    return {POPULAR: 0.0, **found}
+
+
+def _ratios(members: list[Groups], questions: Questions, training: Training) -> dict[str, float]:
     popular, *others = questions.fit(False, training.check).weights
     found = [float(np.clip(weight / popular, 0.0, LARGEST)) if popular else LARGEST for weight in others]
     return {member.name: round(weight, 4) for member, weight in zip(members, found, strict=True)}
 
 
-def _key(members: list[Groups]) -> str:
-    return " ".join(member.name for member in members)
+def _sets(members: list[Groups]) -> dict[str, list[Groups]]:
+    """The members that count, by what is known."""
+    some = [members] if len(members) == 1 else [members[:1], members[1:], members] if members else []
+    return {" ".join(member.name for member in one): one for one in some}
 
 
 def known_sides(query: Query) -> str:
