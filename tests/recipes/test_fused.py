@@ -17,7 +17,7 @@ from openpersonalize.algorithms.encoder_training import fit_encoder
 from openpersonalize.algorithms.popularity import by_users
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.recipes.base import Training
-from openpersonalize.recipes.fused import FusedModel, Weights
+from openpersonalize.recipes.fused import LIVE_EVENTS, FusedModel, Weights
 from openpersonalize.recipes.item_features import ItemFeatures
 from openpersonalize.recipes.user_personalization import companions
 from recipes.worlds import DAY, two_clusters
@@ -148,6 +148,21 @@ def test_newcomers_gain_what_many_meetings_are_worth(world: Sequences, tmp_path:
         # Numbers in between that nobody told anything of are as new as can be.
         assert gained[2] == gained[3] == pytest.approx(0.0, abs=1e-6)
     assert not model.gained(asked, np.array([0])).any()
+
+
+def test_newcomers_wait_for_nobody_and_move_nobody(world: Sequences) -> None:
+    """However many events are about them: what was there at training follows its own."""
+    model, n = model_of(world), len(world.items)
+    for member in model.members:
+        if isinstance(member, Moving):
+            member.settle()
+    asked = replace(question(world, 0), now=int(world.time.max()) + 3 * DAY)
+    before = model.scores(asked)
+    for begin in range(0, 5 * LIVE_EVENTS, LIVE_EVENTS):
+        times = asked.now - DAY + 100 * np.arange(begin, begin + LIVE_EVENTS, dtype=np.int64)
+        model.observe(np.full(LIVE_EVENTS, n, np.int32), times, np.ones(LIVE_EVENTS, np.float32))
+    assert np.array_equal(model.scores(asked), before)
+    assert model.gained(asked, np.array([0]))[0] > 0.1
 
 
 def test_an_objective_leaves_newcomers_on_the_scale(world: Sequences) -> None:

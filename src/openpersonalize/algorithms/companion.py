@@ -173,7 +173,7 @@ class Moving(Companion):
 
     @abstractmethod
     def beside(self) -> Self:
-        """One like it, with the same clock, for items that come after training: none yet."""
+        """One like it for items that come after training: none yet. `follow` starts its clock."""
 
     @abstractmethod
     def grow(self, n: int) -> None:

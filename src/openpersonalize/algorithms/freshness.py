@@ -164,7 +164,7 @@ class Freshness(Moving):
     def beside(self) -> Freshness:
         """See `Moving.beside`."""
         found = Freshness(self.span, replace(self._meetings, first=np.empty(0, np.int64)))
-        found._training, found._pause = self._training, self._pause
+        found.settle()
         return found
 
     def grow(self, n: int) -> None:

@@ -148,9 +148,7 @@ class Recent(Moving):
 
     def beside(self) -> Recent:
         """See `Moving.beside`."""
-        found = Recent(self.half_life, 0)
-        found._standing, found._pause = self._standing, self._pause
-        return found
+        return Recent(self.half_life, 0)
 
     def grow(self, n: int) -> None:
         """See `Moving.grow`."""

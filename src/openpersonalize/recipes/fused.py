@@ -326,32 +326,38 @@ class FusedModel(Model):
     def observe(self, item: Int32, time: Int64, weight: Float32) -> None:
         """Lets what moves with the clock follow live events, once enough of them have come about items that
         were there at training."""
+        n = len(self.scored)
+        new = item >= n
+        if new.any():
+            self._observe_newcomers(item[new] - n, time[new], weight[new])
+            item, time, weight = item[~new], time[~new], weight[~new]
         if not len(item):
             return
         self._waiting.append((item, time, weight))
-        n = len(self.scored)
-        if not self._following and sum(int((items < n).sum()) for items, _, _ in self._waiting) < LIVE_EVENTS:
+        if not self._following and sum(len(items) for items, _, _ in self._waiting) < LIVE_EVENTS:
             return
         waiting, self._waiting = self._waiting, []
         items, times, weights = (np.concatenate(parts) for parts in zip(*waiting, strict=True))
         order = np.argsort(times, kind="stable")
-        old, new = order[items[order] < n], order[items[order] >= n]
         for member in self.members:
             if isinstance(member, Moving):
                 if not self._following:
                     member.follow(self.pause)
-                member.observe(items[old], times[old], weights[old])
-                self._observe_newcomers(member, items[new] - n, times[new], weights[new])
+                member.observe(items[order], times[order], weights[order])
         self._following = True
 
-    def _observe_newcomers(self, member: Moving, item: Int32, time: Int64, weight: Float32) -> None:
-        if not len(item):
-            return
-        beside = self._beside.get(member.name)
-        if beside is None:
-            beside = self._beside[member.name] = member.beside()
-        beside.grow(int(item.max()) + 1)
-        beside.observe(item, time, weight)
+    def _observe_newcomers(self, item: Int32, time: Int64, weight: Float32) -> None:
+        """They wait for nothing: what they gain makes nothing else fade."""
+        order = np.argsort(time, kind="stable")
+        for member in self.members:
+            if isinstance(member, Moving):
+                beside = self._beside.get(member.name)
+                if beside is None:
+                    beside = member.beside()
+                    beside.follow(self.pause)
+                beside.grow(int(item.max()) + 1)
+                beside.observe(item[order], time[order], weight[order])
+                self._beside[member.name] = beside
 
     def gained(self, query: Query, newcomers: Int64) -> Float32:
         """See `Model.gained`: by popularity at the moment and freshness."""

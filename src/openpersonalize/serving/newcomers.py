@@ -36,7 +36,7 @@ class Newcomers:
             if not len(new):
                 return found
             numbers = pl.int_range(len(self._ids), len(self._ids) + len(new), eager=True)
-            self._ids = self._ids.vstack(pl.DataFrame({"ID": new, "NUMBER": numbers}))
+            self._ids = pl.concat([self._ids, pl.DataFrame({"ID": new, "NUMBER": numbers})], rechunk=True)
             return self._numbers(ids)
 
     def numbers(self, ids: pl.Series) -> Int64:
