@@ -63,7 +63,7 @@ class Installation:
                 buckets=open_buckets(settings),
                 log=log,
                 recommendations=recommendations,
-                remembered=Remembered(metadata.change_token),
+                remembered=Remembered(metadata.resources_version),
             )
             opened.pop_all()
         return installation

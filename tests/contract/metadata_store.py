@@ -246,19 +246,69 @@ class MetadataStoreContract:
             threading.Thread(target=look).start()
             assert read.wait(10)
 
-    def test_the_change_token_differs_after_each_commit(self, store: MetadataStore, scope: Scope) -> None:
-        token = store.change_token()
-        with scope.read() as tx:
-            tx.count("schema")
-        assert store.change_token() == token
+    # What changed.
+
+    def test_each_change_of_resources_makes_another_version(
+        self, store: MetadataStore, scope: Scope, reopen: Callable[[], MetadataStore]
+    ) -> None:
+        other = reopen()
+        arn = scope.arn("schema/a")
+        changes: list[Callable[[Transaction], Any]] = [
+            lambda tx: add_schema(tx, scope, "a"),
+            lambda tx: tx.update(arn, set={"n": 1}),
+            lambda tx: tx.update(arn, internal={"n": 1}, touch=False),
+            lambda tx: tx.set_tags(arn, [{"tagKey": "k", "tagValue": "v"}]),
+            lambda tx: tx.remove_tags(arn, ["k"]),
+            lambda tx: tx.remove(arn),
+        ]
+        versions = [store.resources_version()]
+        for change in changes:
+            with scope.write() as tx:
+                change(tx)
+            versions.append(store.resources_version())
+            assert other.resources_version() == versions[-1]  # at once, wherever it was written
+        assert len(set(versions)) == len(changes) + 1
+
+    def test_what_changes_no_resource_keeps_the_version(self, store: MetadataStore, scope: Scope) -> None:
         with scope.write() as tx:
             add_schema(tx, scope, "a")
-        changed = store.change_token()
-        assert changed != token
+        before = store.resources_version()
+        with scope.read() as tx:
+            tx.count("schema")
+        with scope.write() as tx:
+            tx.count("schema")
         with pytest.raises(KeyError), scope.write() as tx:
             add_schema(tx, scope, "b")
             raise KeyError
-        assert store.change_token() == changed
+        with scope.write() as tx:
+            tx.enqueue("toy", scope.arn("schema/a"), {})
+        with scope.write() as tx:
+            tx.request_cancel(scope.arn("schema/a"))
+        assert store.resources_version() == before
+
+    def test_jobs_have_a_version_of_their_own(
+        self, store: MetadataStore, scope: Scope, reopen: Callable[[], MetadataStore]
+    ) -> None:
+        other = reopen()
+        before = store.jobs_version()
+        with scope.write() as tx:
+            add_schema(tx, scope, "a")
+        assert store.jobs_version() == before
+        with scope.write() as tx:
+            tx.enqueue("toy", scope.arn("schema/a"), {})
+        enqueued = store.jobs_version()
+        assert other.jobs_version() == enqueued != before
+        with scope.write() as tx:
+            tx.request_cancel(scope.arn("schema/a"))
+        assert other.jobs_version() != enqueued
+
+    def test_the_version_holds_until_the_store_is_opened_again(
+        self, store: MetadataStore, scope: Scope, reopen: Callable[[], MetadataStore]
+    ) -> None:
+        with scope.write() as tx:
+            add_schema(tx, scope, "a")
+        before = store.resources_version()
+        assert reopen().resources_version() == before
 
     # Listing.
 
@@ -370,7 +420,7 @@ class MetadataStoreContract:
 
     def test_a_job_comes_with_its_transaction(self, store: MetadataStore, scope: Scope) -> None:
         heard: list[str] = []
-        store.on_enqueue(lambda: heard.append("job"))
+        store.on_jobs_changed(lambda: heard.append("job"))
         arn = scope.arn("campaign/a")
         with scope.write() as tx:
             first = tx.enqueue("deploy", arn, {"n": 1}, queue="q", not_before=1_700_000_100.5)

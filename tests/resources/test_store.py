@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from contract.metadata_store import MetadataStoreContract, SetClock
 from openpersonalize.clock import SystemClock
 from openpersonalize.errors import StartError
+from openpersonalize.resources.changes import LOOK_SECONDS
 from openpersonalize.resources.store import MetadataStore
 from openpersonalize.settings import Settings, read_settings
 
@@ -48,6 +50,36 @@ def test_a_database_can_lie_elsewhere(tmp_path: Path, settings: Settings) -> Non
     assert elsewhere.exists()
     with pytest.raises(StartError, match="leave it empty"):
         MetadataStore.open(replace(settings, database_url="postgresql://u:secret@h/d"), SystemClock())
+
+
+def test_a_commit_whose_process_died_before_it_told_is_noticed(settings: Settings) -> None:
+    store = MetadataStore.open(settings, SystemClock())
+    before = store.resources_version()
+    with sqlite3.connect(
+        settings.data / "metadata.db"
+    ) as connection:  # all that a killed process left behind
+        connection.execute("UPDATE change_numbers SET number = number + 1")
+    connection.close()
+    give_up = time.monotonic() + 30
+    while store.resources_version() == before:
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    told = store.resources_version()
+    time.sleep(4 * LOOK_SECONDS)
+    assert store.resources_version() == told  # it is told once
+    store.close()
+
+
+def test_a_commit_that_nobody_lived_to_tell_is_noticed_at_the_next_start(settings: Settings) -> None:
+    store = MetadataStore.open(settings, SystemClock())
+    before = store.resources_version()
+    store.close()
+    with sqlite3.connect(settings.data / "metadata.db") as connection:
+        connection.execute("UPDATE change_numbers SET number = number + 1")
+    connection.close()
+    store = MetadataStore.open(settings, SystemClock())
+    assert store.resources_version() != before
+    store.close()
 
 
 def test_a_damaged_file_says_what_to_do(settings: Settings) -> None:
@@ -100,7 +132,9 @@ def test_a_file_in_the_way_of_the_folder_is_refused(settings: Settings) -> None:
 
 WRITER = """
 import sys
+import time
 from openpersonalize.clock import SystemClock
+from openpersonalize.resources.changes import LOOK_SECONDS
 from openpersonalize.resources.store import MetadataStore
 from openpersonalize.settings import read_settings
 store = MetadataStore.open(read_settings({"data_dir": sys.argv[1]}, {}), SystemClock())

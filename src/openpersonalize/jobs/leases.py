@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +18,7 @@ import sqlalchemy as sa
 
 from ..errors import OpenPersonalizeError
 from ..resources.jobrows import OPEN, JobRow, JobState, read_row
-from ..resources.store import MetadataStore
+from ..resources.store import MetadataStore, Transaction
 from ..resources.tables import job_lines, job_problems, jobs, resources
 
 LEASE_SECONDS = 30.0
@@ -91,7 +90,7 @@ class Leases:
         if not lost:
             return 0
         with self._store.database.writing(lasting=False) as connection:
-            return connection.execute(
+            requeued = connection.execute(
                 sa.update(jobs)
                 .where(
                     jobs.c.number.in_(lost),
@@ -100,6 +99,9 @@ class Leases:
                 )
                 .values(state=JobState.QUEUED.value, owner=None, holds_slot=0, crashes=jobs.c.crashes + 1)
             ).rowcount
+        if requeued:
+            self._store.changes.jobs_changed()
+        return requeued
 
     def claim(self, heavy_kinds: Collection[str], light_room: int, heavy_slots: int) -> list[JobRow]:
         """Take jobs that may begin now.
@@ -170,27 +172,25 @@ class Leases:
                     write_account(connection, job, account)
         return lost
 
-    @contextmanager
-    def ending(
-        self, job: JobRow, state: JobState, account: Account, reason: str | None = None
-    ) -> Iterator[sa.Connection]:
-        """A transaction at whose end the job is in a final state.
+    def end(
+        self, tx: Transaction, job: JobRow, state: JobState, account: Account, reason: str | None = None
+    ) -> None:
+        """Give the job its final state and write down what it tells, inside a transaction.
 
         Raises:
-            LeaseLost: the job belongs to another runner now; nothing is changed.
+            LeaseLost: the job belongs to another runner now; the transaction must be undone.
         """
-        with self._store.database.writing() as connection:
-            self._change(
-                connection,
-                job,
-                state=state.value,
-                reason=reason,
-                finished=round(self._store.now() * 1000),
-                holds_slot=0,
-                owner=None,
-            )
-            yield connection
-            write_account(connection, job, account)
+        tx.changed_jobs = True
+        self._change(
+            tx.connection,
+            job,
+            state=state.value,
+            reason=reason,
+            finished=round(self._store.now() * 1000),
+            holds_slot=0,
+            owner=None,
+        )
+        write_account(tx.connection, job, account)
 
     def put_back(
         self, job: JobRow, account: Account, *, reason: str | None = None, not_before: float | None = None
@@ -212,6 +212,7 @@ class Leases:
                 not_before=None if not_before is None else round(not_before * 1000),
             )
             write_account(connection, job, account)
+        self._store.changes.jobs_changed()
 
     def stop_requested(self, connection: sa.Connection, job: JobRow) -> bool:
         """Whether somebody wants the job stopped, as of a transaction."""

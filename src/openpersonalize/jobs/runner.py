@@ -70,7 +70,7 @@ class JobRunner:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._token: int | None = None
+        self._seen_version: int | None = None
         self._next_due: float | None = None
         self._renewed = self._looked = self._tidied = -_TIDY
 
@@ -80,7 +80,7 @@ class JobRunner:
         self._leases = Leases(
             self._metadata, self._presence.name, lambda name: is_gone(self._presences, name)
         )
-        self._metadata.on_enqueue(self._wake.set)
+        self._metadata.on_jobs_changed(self._wake.set)
         self._thread = threading.Thread(target=self._loop, name="job-runner", daemon=True)
         self._thread.start()
 
@@ -108,30 +108,31 @@ class JobRunner:
 
     def _loop(self) -> None:
         while not self._stopping.is_set():
-            self._wake.wait(_LOOK)
+            woken = self._wake.wait(_LOOK)
             self._wake.clear()
             try:
-                self._turn()
+                self._turn(woken)
             except Exception:
                 log.exception("The job runner met an error and goes on")
-                self._token = None
+                self._seen_version = None
                 self._stopping.wait(1.0)
 
-    def _turn(self) -> None:
+    def _turn(self, woken: bool) -> None:
         """Look after the jobs at work, then take new ones; next to nothing when nothing changed."""
         assert self._leases is not None
         now = time.monotonic()
-        token = self._metadata.change_token()
-        changed = token != self._token
-        self._token = token
+        version = self._metadata.jobs_version()
+        looks = now - self._looked >= _LOST_LOOK
+        changed = woken or looks or version != self._seen_version
+        self._seen_version = version
         if changed and self._running:
             self._pass_on_stops(self._leases)
         if now - self._renewed >= _RENEW:
             self._renewed = now
             self._renew(self._leases)
-        if now - self._looked >= _LOST_LOOK:
+        if looks:
             self._looked = now
-            changed = self._leases.requeue_lost() > 0 or changed
+            self._leases.requeue_lost()
         if now - self._tidied >= _TIDY:
             self._tidied = now
             self._leases.forget_old()

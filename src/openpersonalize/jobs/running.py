@@ -111,14 +111,12 @@ class RunningJob:
         """A transaction in which the job's row reaches a final state."""
         account = self.take_account()
         try:
-            with self._leases.ending(self.row, state, account, reason) as connection:
-                tx = self.scope.transaction(connection, writable=True)
+            with self.scope.write() as tx:
+                self._leases.end(tx, self.row, state, account, reason)
                 yield tx
         except BaseException:
             self.give_back(account)
             raise
-        if tx.enqueued:
-            self.installation.metadata.announce()
 
     def take_account(self) -> Account:
         """What the job has to tell since the last time."""

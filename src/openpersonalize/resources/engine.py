@@ -79,8 +79,8 @@ class Database:
                     connection.exec_driver_sql("PRAGMA synchronous=FULL")
                 self._writer = None
 
-    def change_token(self) -> int:
-        """A number that differs after any commit by any process (4 us)."""
+    def data_version(self) -> int:
+        """A number that differs after any commit by any process, heartbeats of jobs included (4 us)."""
         with self._watching:
             return int(self._watcher.execute("PRAGMA data_version").fetchone()[0])
 

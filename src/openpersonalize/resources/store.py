@@ -11,7 +11,9 @@ import sqlalchemy as sa
 from ..clock import Clock
 from ..errors import StartError
 from ..settings import Settings
+from ..storage.counters import Counters
 from .arns import make_arn, partition_of
+from .changes import ChangeFeed
 from .engine import Database, open_database
 from .jobrows import JobRow
 from .migrations import current_version, upgrade
@@ -31,10 +33,10 @@ class MetadataStore:
     database.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, changes: ChangeFeed, clock: Clock) -> None:
         self.database = database
+        self.changes = changes
         self._clock = clock
-        self._listeners: list[Callable[[], None]] = []
 
     @classmethod
     def open(cls, settings: Settings, clock: Clock) -> MetadataStore:
@@ -57,10 +59,11 @@ class MetadataStore:
             if current != SCHEMA_VERSION:
                 with database.writing() as connection:
                     upgrade(connection)
+            changes = ChangeFeed(database, Counters.open(path.parent))
         except BaseException:
             database.close()
             raise
-        return cls(database, clock)
+        return cls(database, changes, clock)
 
     def scope(self, account: str, region: str) -> Scope:
         """The part of the store that belongs to one account and region."""
@@ -77,21 +80,28 @@ class MetadataStore:
         """Seconds since 1970 by the injected clock."""
         return self._clock.now()
 
-    def change_token(self) -> int:
-        """A number that differs after any commit by any process; cheap enough for every request."""
-        return self.database.change_token()
+    def resources_version(self) -> int:
+        """A number that differs after every commit that changed a resource or its tags, and after no other:
+        leases, heartbeats and progress of jobs change nothing.
 
-    def on_enqueue(self, listener: Callable[[], None]) -> None:
-        """Call `listener` after each commit in this process that added a job. It must be quick."""
-        self._listeners.append(listener)
+        Does no I/O (0.1 us), so an event loop may ask at every request. It differs before the writing
+        transaction returns, in all processes of this machine; only when the writer was killed right after its
+        commit, up to half a second later. Whoever keeps what it reads takes the number before it reads.
+        """
+        return self.changes.resources_version()
 
-    def announce(self) -> None:
-        """Tell the listeners that there may be a job to run."""
-        for listener in self._listeners:
-            listener()
+    def jobs_version(self) -> int:
+        """The same for jobs that were enqueued, ended, put back or asked to stop. One may be missed when its
+        process is killed right after the commit: look at the jobs themselves now and then."""
+        return self.changes.jobs_version()
+
+    def on_jobs_changed(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each commit of this process that changes `jobs_version`. It must be quick."""
+        self.changes.on_jobs_changed(listener)
 
     def close(self) -> None:
         """Close the database; transactions that are still open lose nothing they committed."""
+        self.changes.close()
         self.database.close()
 
 
@@ -118,7 +128,7 @@ class Scope:
     def read(self) -> Iterator[Transaction]:
         """A transaction that sees one state of the store."""
         with self._store.database.reading() as connection:
-            yield self.transaction(connection, writable=False)
+            yield self._transaction(connection, writable=False)
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
@@ -128,13 +138,15 @@ class Scope:
             Unavailable: the disk is full or failing.
         """
         with self._store.database.writing() as connection:
-            tx = self.transaction(connection, writable=True)
+            tx = self._transaction(connection, writable=True)
             yield tx
-        if tx.enqueued:
-            self._store.announce()
+            number = self._store.changes.count(connection) if tx.changed_resources else None
+        if number is not None:
+            self._store.changes.resources_changed(number)
+        if tx.changed_jobs:
+            self._store.changes.jobs_changed()
 
-    def transaction(self, connection: sa.Connection, *, writable: bool) -> Transaction:
-        """A transaction on a connection that is inside one: for the job engine."""
+    def _transaction(self, connection: sa.Connection, *, writable: bool) -> Transaction:
         return Transaction(connection, self.account, self.region, self._store.now(), writable)
 
 

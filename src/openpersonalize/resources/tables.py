@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 
 metadata = sa.MetaData()
 
@@ -34,6 +34,14 @@ resources = sa.Table(
     sa.Index("resources_by_group", "group_arn", "kind", "created", "arn"),
     sa.Index("resources_by_parent", "parent_arn", "kind", "created", "arn"),
 )
+
+change_numbers = sa.Table(
+    "change_numbers",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False),
+)
+"""One row, "resources": how many transactions have changed resources."""
 
 tags = sa.Table(
     "tags",

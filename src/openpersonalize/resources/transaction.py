@@ -25,6 +25,10 @@ class Transaction:
 
     Everything is inside one account and region by construction: an ARN of another one does not exist here.
     A transaction belongs to the thread and the ``with`` block that opened it.
+
+    Attributes:
+        changed_resources, changed_jobs: what it changed so far; see `MetadataStore.resources_version` and
+            `jobs_version`.
     """
 
     def __init__(
@@ -35,7 +39,8 @@ class Transaction:
         self._region = region
         self._now = now
         self._writable = writable
-        self.enqueued = False
+        self.changed_resources = False
+        self.changed_jobs = False
 
     @property
     def connection(self) -> sa.Connection:
@@ -83,6 +88,7 @@ class Transaction:
             InvalidInput, TooManyTags: see `tags.check_tags`.
         """
         self._require_writable()
+        self.changed_resources = True
         if status is not None and status not in statuses_of(kind):
             raise AssertionError(f"a {kind} has no status {status}")
         taken = self._connection.scalar(sa.select(resources.c.arn).where(resources.c.arn == arn))
@@ -131,6 +137,7 @@ class Transaction:
             parent_arn: a new parent.
         """
         self._require_writable()
+        self.changed_resources = True
         current = self.require(resource if isinstance(resource, str) else resource.arn)
         values: dict[str, Any] = {"status": current.status, "parent_arn": current.parent_arn}
         if status is not _KEEP:
@@ -161,6 +168,7 @@ class Transaction:
         The records of its jobs stay. Removing what does not exist does nothing.
         """
         self._require_writable()
+        self.changed_resources = self.changed_jobs = True
         jobrows.cancel_queued(self._connection, arn, self._now)
         self._connection.execute(
             sa.delete(resources).where(
@@ -246,12 +254,14 @@ class Transaction:
             InvalidInput, TooManyTags: see `tags.check_tags`.
         """
         self._require_writable()
+        self.changed_resources = True
         self.require(arn)
         write_tags(self._connection, arn, tags)
 
     def remove_tags(self, arn: str, keys: Sequence[str]) -> None:
         """Remove tags by key; unknown keys are ignored."""
         self._require_writable()
+        self.changed_resources = True
         self.require(arn)
         erase_tags(self._connection, arn, keys)
 
@@ -277,7 +287,7 @@ class Transaction:
             The job's id.
         """
         self._require_writable()
-        self.enqueued = True
+        self.changed_jobs = True
         return jobrows.insert_job(
             self._connection,
             account=self._account,
@@ -306,6 +316,7 @@ class Transaction:
             Whether there was any to stop.
         """
         self._require_writable()
+        self.changed_jobs = True
         waiting = jobrows.cancel_queued(self._connection, resource_arn, self._now, untouched=True)
         return waiting + jobrows.ask_to_stop(self._connection, resource_arn) > 0
 

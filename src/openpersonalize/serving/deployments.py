@@ -108,7 +108,7 @@ class Deployments:
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
-        self._change_token = installation.metadata.change_token
+        self._resources_version = installation.metadata.resources_version
         settings = installation.settings
         budget = settings.history_cache_mb * 1024 * 1024
         self._follower = Follower(installation.log, budget // 4)
@@ -131,7 +131,7 @@ class Deployments:
     def campaign(self, scope: Scope, arn: str) -> Campaign | None:
         """The campaign, ready to answer; None: it must be loaded first."""
         found = self._campaigns.get((scope.account, scope.region, arn))
-        if found is None or found.token != self._change_token():
+        if found is None or found.token != self._resources_version():
             return None
         if found.pulse is not None and found.pulse.due():
             self._threads.submit(found.pulse.advance).add_done_callback(_told)
@@ -184,7 +184,7 @@ class Deployments:
             log.warning("A model could not be loaded ahead of its campaign's update: %s", error)
 
     def _read_campaign(self, scope: Scope, arn: str) -> tuple[Campaign, _Held]:
-        token = self._change_token()
+        token = self._resources_version()
         entry = read_campaign(scope, arn)
         if entry is None:
             self._campaigns.pop((scope.account, scope.region, arn), None)
@@ -347,7 +347,7 @@ class Deployments:
         return found
 
     def _read_filter(self, scope: Scope, arn: str) -> Filter:
-        token = self._change_token()
+        token = self._resources_version()
         entry = read_filter(scope, arn)
         if entry is None:
             self._filters.pop((scope.account, scope.region, arn), None)
