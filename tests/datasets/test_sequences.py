@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from openpersonalize.datasets.profiles import Profiles
 from openpersonalize.datasets.selection import EventSelection
-from openpersonalize.datasets.sequences import Sequences, build_sequences
+from openpersonalize.datasets.sequences import Sequences, build_sequences, groups_of_rows
 
 ROW = st.tuples(
     st.sampled_from(["u1", "u2", "ü3"]),
@@ -110,3 +110,9 @@ def test_context_and_profiles_follow_their_events_and_users() -> None:
     some = built.where(np.array([False, False, True]))
     assert some.situation(0) == {"DEVICE": "tv", "PRICE": 1.5}
     assert some.profile(0) == {"TOWN": "Oslo"}
+
+
+def test_groups_of_rows_are_counted_beyond_32_bits() -> None:
+    counted = groups_of_rows(np.array([True, False, False, True, False]))
+    assert counted.tolist() == [0, 0, 1, 2, 2, 3]
+    assert counted.dtype == np.int64

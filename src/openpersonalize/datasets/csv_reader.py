@@ -3,11 +3,8 @@ its place.
 
 Values (Amazon Personalize developer guide, "Data format guidelines"; the rest is our choice): an empty
 value, quoted or not, is null where the schema allows null; in a plain or categorical column that does not,
-it is the empty text and counted; ids, EVENT_TYPE, numbers and booleans may not be empty then. Numbers are
-decimal, blanks around them are ignored, an int or long may have a fraction of zeros (``12.0``), a float may
-have an exponent but be neither NaN nor infinite. Booleans are ``true`` and ``false``. Ids and event types
-have at most 256 characters, other strings 1,000; textual values are cut to 20,000 characters, 7,000 where
-they are mostly Chinese or Japanese.
+it is the empty text and counted; ids, EVENT_TYPE, numbers and booleans may not be empty then. Booleans are
+``true`` and ``false``. How numbers are spelled and how long texts may be says `values`.
 
 A block of rows is parsed by Polars straight into its types. Only where that leaves doubt (a null where none
 may be, a length, a bound) is a column looked at again as text. Memory: about ten times the block, whatever
@@ -32,11 +29,7 @@ from .csv_walk import Fault
 from .problems import Problem, Problems
 from .schemas import FLOAT_LIMIT, MAX_TIMESTAMP, Field, Schema
 from .tables import DTYPES
-
-ID_LENGTH = 256
-TEXT_LENGTH = 1000
-TEXTUAL_LENGTH = 20_000
-TEXTUAL_LENGTH_CJK = 7_000
+from .values import ID_LENGTH, TEXT_LENGTH, cut_column, decimal_column, whole_column
 
 _NAMES = frozenset({"USER_ID", "ITEM_ID", "ACTION_ID", "EVENT_TYPE"})
 _TIMES = {
@@ -45,9 +38,6 @@ _TIMES = {
     "ACTIONS": frozenset({"CREATION_TIMESTAMP", "EXPIRATION_TIMESTAMP", "ACTION_EXPIRATION_TIMESTAMP"}),
     "ACTION_INTERACTIONS": frozenset({"TIMESTAMP"}),
 }
-_WHOLE = r"^([+-]?[0-9]+)(?:\.0*)?$"
-_DECIMAL = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
-_CJK = r"[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]"
 
 Positions = npt.NDArray[np.int64]
 
@@ -220,9 +210,7 @@ class _Column:
         return self._without_empty(values, wrong)
 
     def _check_textual(self, values: pl.Series) -> _Checked:
-        cut = 0
-        if (values.str.len_bytes().max() or 0) > TEXTUAL_LENGTH_CJK:  # type: ignore[operator]
-            values, cut = _cut(values)
+        values, cut = cut_column(values)
         checked = self._without_empty(values, [])
         return _Checked(checked.values, checked.wrong, checked.empty_texts, cut)
 
@@ -253,12 +241,9 @@ class _Column:
             return texts.replace_strict(
                 ["true", "false"], [True, False], default=None, return_dtype=pl.Boolean
             )
-        trimmed = texts.str.strip_chars(" \t")
         if self.field.type in ("int", "long"):
-            return trimmed.str.extract(_WHOLE, 1).cast(pl.Int64, strict=False)
-        numbers = pl.select(
-            pl.when(trimmed.str.contains(_DECIMAL)).then(trimmed.cast(pl.Float64, strict=False))
-        ).to_series()
+            return whole_column(texts)
+        numbers = decimal_column(texts)
         return pl.select(pl.when(numbers.abs() < self._limit).then(numbers)).to_series()
 
     def _out_of_bounds(self, values: pl.Series) -> list[_Wrong]:
@@ -298,18 +283,6 @@ def _emptied(values: pl.Series) -> pl.Series:
     if not (values == "").any():
         return values
     return pl.select(pl.when(values != "").then(values)).to_series()
-
-
-def _cut(values: pl.Series) -> tuple[pl.Series, int]:
-    """Textual values no longer than allowed, and how many were cut."""
-    start = values.str.slice(0, TEXTUAL_LENGTH_CJK)
-    mostly_cjk = start.str.count_matches(_CJK) * 2 > start.str.len_chars()
-    limit = pl.select(pl.when(mostly_cjk).then(TEXTUAL_LENGTH_CJK).otherwise(TEXTUAL_LENGTH)).to_series()
-    too_long = values.str.len_chars() > limit
-    if not too_long.any():
-        return values, 0
-    cut = pl.select(pl.when(too_long).then(values.str.slice(0, limit)).otherwise(values)).to_series()
-    return cut, int(too_long.sum())
 
 
 def _shown(value: object) -> str:

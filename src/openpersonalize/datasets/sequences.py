@@ -257,10 +257,19 @@ def _repeated(user: Int32, time: Int64, item: Int32, weight: Float32) -> Bools:
     same = (user[1:] == user[:-1]) & (time[1:] == time[:-1])
     if not same.any():
         return repeated
-    group = np.zeros(len(user), dtype=np.int32)
-    np.cumsum(~same, out=group[1:])
+    group = groups_of_rows(same)
     crowded = np.flatnonzero(np.concatenate((same, [False])) | np.concatenate(([False], same)))
     order = crowded[np.lexsort((-weight[crowded], item[crowded], group[crowded]))]
     again = (group[order][1:] == group[order][:-1]) & (item[order][1:] == item[order][:-1])
     repeated[order[1:][again]] = True
     return repeated
+
+
+def groups_of_rows(same: Bools) -> Int64:
+    """int64[N + 1]: the group of each of N + 1 rows, from bool[N] "in the group of the row before".
+
+    Beyond 2**31 groups 32 bits overflow: the v2 recipes consider 3e9 interactions.
+    """
+    groups = np.zeros(len(same) + 1, dtype=np.int64)
+    np.cumsum(~same, out=groups[1:])
+    return groups

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from ..datasets.schemas import FLOAT_LIMIT, MAX_TIMESTAMP, TIMESTAMP_FIELDS, Field
+from ..datasets.values import BLANKS, TEXT_LENGTH, cut, decimal, whole
 
 Cell: TypeAlias = str | int | float | bool | None
-
-MAX_TEXT = 1000
-"""Characters of a string column that is not textual."""
-
-MAX_TEXTUAL = 20_000
-MAX_TEXTUAL_CJK = 7_000
-"""Characters of a textual column that are kept; fewer where a character says more."""
 
 LENGTH = (
     "Length cannot be more than {limit} characters for {column}. If no values exceed the character limit,"
     " make sure your data follows the formatting guidelines listed in"
     " https://docs.aws.amazon.com/personalize/latest/dg/data-prep-formatting.html."
 )
-
-_WHOLE = re.compile(r"[+-]?[0-9]+(\.0*)?")
-_DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 
 
 class UnfitError(ValueError):
@@ -43,6 +32,8 @@ def coerce(value: Any, field: Field) -> Cell:
     """
     if value is None or value == "":
         return None
+    if field.is_number and isinstance(value, str):
+        value = value.strip(BLANKS)
     return _COERCIONS[field.type](value, field)
 
 
@@ -68,12 +59,12 @@ def to_number(value: Any) -> float:
     """A number, or a string that is written like one."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise UnfitError
-    if isinstance(value, str) and not _DECIMAL.fullmatch(value):
-        raise UnfitError
     try:
-        number = float(value)
+        number = decimal(value) if isinstance(value, str) else float(value)
     except OverflowError:
         raise UnfitError from None
+    if number is None:
+        raise UnfitError
     _check_finite(number)
     return number
 
@@ -81,9 +72,9 @@ def to_number(value: Any) -> float:
 def _text(value: Any, field: Field) -> str | None:
     text = to_text(value)
     if field.textual:
-        return text[:MAX_TEXTUAL_CJK] if _mostly_cjk(text) else text[:MAX_TEXTUAL]
-    if len(text) > MAX_TEXT:
-        raise UnfitError(LENGTH.format(limit=MAX_TEXT, column=field.name))
+        return cut(text)
+    if len(text) > TEXT_LENGTH:
+        raise UnfitError(LENGTH.format(limit=TEXT_LENGTH, column=field.name))
     return text or None
 
 
@@ -122,9 +113,10 @@ def _whole(value: Any) -> int:
         return value
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str) and len(value) <= MAX_TEXT and _WHOLE.fullmatch(value):
-        return int(value.partition(".")[0])
-    raise UnfitError
+    number = whole(value) if isinstance(value, str) else None
+    if number is None:
+        raise UnfitError
+    return number
 
 
 def _boolean(value: Any, field: Field) -> bool:
@@ -143,14 +135,6 @@ _COERCIONS: dict[str, Callable[[Any, Field], Cell]] = {
     "double": _double,
     "boolean": _boolean,
 }
-
-
-def _mostly_cjk(text: str) -> bool:
-    """Whether a text is Chinese or Japanese: at least a third of its beginning is."""
-    if text.isascii() or len(text) <= MAX_TEXTUAL_CJK:
-        return False
-    beginning = text[:MAX_TEXTUAL_CJK]
-    return len(_CJK.findall(beginning)) * 3 >= len(beginning)
 
 
 def _check_finite(number: float) -> None:

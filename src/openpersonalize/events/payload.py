@@ -9,6 +9,7 @@ import msgspec
 
 from ..datasets.schemas import FLOAT_LIMIT, MAX_TIMESTAMP, Schema
 from ..datasets.tables import id_column
+from ..datasets.values import ID_LENGTH
 from ..errors import InvalidInput
 from .coercion import UnfitError, to_float, to_text
 from .entries import Event, Record
@@ -20,8 +21,6 @@ RESERVED = frozenset({"userid", "sessionid", "eventtype", "timestamp", "recommen
 
 MAX_EVENT_BYTES = 10 * 1024
 """Size of one event, serialised."""
-
-MAX_ID = 256
 
 _encode = msgspec.json.Encoder().encode
 
@@ -168,8 +167,8 @@ def _item(key: str, value: Any, found: list[str]) -> str | None:
     except UnfitError:
         found.append(f"Invalid value for property {key}.")
         return ""
-    if len(item) > MAX_ID:
-        found.append(f"Property {key} must have at most {MAX_ID} characters.")
+    if len(item) > ID_LENGTH:
+        found.append(f"Property {key} must have at most {ID_LENGTH} characters.")
     return item or None
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import re
 
+from ..datasets.values import decimal
 from .language import unescaped
 
 _QUOTED = re.compile(r'\s*"((?:[^"\\]|\\[\s\S])*)"\s*(,|\Z)')
 _BARE = re.compile(r'([^",]*)(,|\Z)')
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 def parse_values(text: str) -> tuple[str, ...] | None:
@@ -40,8 +40,5 @@ def parse_values(text: str) -> tuple[str, ...] | None:
 
 def number(text: str) -> float | None:
     """The finite number that `text` spells in decimal digits; None when it spells none."""
-    text = text.strip()
-    if not _NUMBER.fullmatch(text):
-        return None
-    value = float(text)
-    return value if math.isfinite(value) else None
+    value = decimal(text.strip())
+    return value if value is not None and math.isfinite(value) else None
