@@ -330,3 +330,30 @@ def test_damage_gives_data_or_a_reason_and_never_a_crash(shelf: Shelf, place: in
         assert not shelf.objects.exists(f"snapshots/job-{shelf.jobs}")
     else:
         assert 1 <= len(shelf.rows(result)) <= 5
+
+
+def test_junk_beside_the_data_is_passed_over_and_named(shelf: Shelf) -> None:
+    shelf.put("in/a.csv", "ITEM_ID,GENRE,PRICE\na,x,1\n")
+    for name in ("._a.csv", ".DS_Store", ".a.csv.crc", "_SUCCESS", "README.txt", "__MACOSX/a.csv"):
+        shelf.put(f"in/{name}", "no data")
+    assert len(shelf.rows(shelf.run(location="s3://b/in/"))) == 1
+    (line,) = [line for line in shelf.lines if "passed over" in line]
+    assert "README.txt" in line
+    assert "_SUCCESS" in line
+    assert ".a.csv.crc" in line
+    assert "in/a.csv" not in line
+
+
+def test_a_folder_of_nothing_but_junk_has_nothing_to_read(shelf: Shelf) -> None:
+    shelf.put("in/_SUCCESS", "x")
+    assert shelf.failure(location="s3://b/in/") == "Invalid Data location. No objects found at s3://b/in/."
+    shelf.put("_items.crc", "ITEM_ID,GENRE,PRICE\na,x,1\n")
+    assert shelf.run(location="s3://b/_items.crc")["rows"] == 1  # what is named is meant
+
+
+@pytest.mark.parametrize(
+    "location", ["https://b.s3.eu-west-1.amazonaws.com/in/", "https://s3.amazonaws.com/b/in/a.csv"]
+)
+def test_a_web_address_of_s3_is_read_as_its_location(shelf: Shelf, location: str) -> None:
+    shelf.put("in/a.csv", "ITEM_ID,GENRE,PRICE\na,x,1\n")
+    assert shelf.run(location=location)["rows"] == 1

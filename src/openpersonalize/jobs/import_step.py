@@ -23,6 +23,8 @@ from ..datasets.schemas import Schema, parse_schema
 from ..datasets.snapshots import Snapshot, SnapshotWriter
 from ..errors import JobFailed
 from ..storage.buckets import AccessDenied, Buckets, Found, Unreachable, open_buckets
+from ..storage.junk import is_junk
+from ..storage.locations import parse_location
 from ..storage.objects import open_objects
 from .task import Task
 
@@ -31,6 +33,8 @@ GIGABYTE = 1024**3
 LIMITS = {"FULL": (100 * GIGABYTE, "100 GB"), "INCREMENTAL": (GIGABYTE, "1 GB")}
 
 _HEADER_BYTES = 64 * 1024
+_NAMED = 10
+"""Junk files that a job's log names."""
 
 
 def run(
@@ -64,7 +68,7 @@ def run(
     objects, buckets = open_objects(task.settings), open_buckets(task.settings)
     key = f"snapshots/{task.job_id}"
     try:
-        files = _found(buckets, location)
+        files = _found(task, buckets, location)
         _check_headers(task, buckets, files, dataset_type, parse_schema(schema))
         total = sum(file.size for file in files)
         limit, limit_text = LIMITS[mode]
@@ -92,19 +96,29 @@ def run(
     return {"snapshot": key, "rows": snapshot.appended, "total_rows": snapshot.rows, "bytes": total}
 
 
-def _found(buckets: Buckets, location: str) -> list[Found]:
-    """The files to read, in order of their names; those of a folder are called by their path below it.
+def _found(task: Task, buckets: Buckets, location: str) -> list[Found]:
+    """The files to read, in order of their names; those of a folder are called by their path below it, and
+    junk files among them are passed over.
 
     Raises:
         JobFailed: there are none.
     """
     files = buckets.list(location)
+    wanted = str(parse_location(location))
+    if not files or files[0].location != wanted:
+        folder = wanted.rstrip("/") + "/"
+        found = [replace(file, name=file.location.removeprefix(folder)) for file in files]
+        files = [file for file in found if not is_junk(file.name)]
+        if len(files) < len(found):
+            task.line(_passed_over([file.name for file in found if is_junk(file.name)]))
     if not files:
         raise JobFailed(reasons.nothing_found(location))
-    if files[0].location == location:
-        return files
-    folder = location.rstrip("/") + "/"
-    return [replace(file, name=file.location.removeprefix(folder)) for file in files]
+    return files
+
+
+def _passed_over(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"passed over, no data: {', '.join(name[:100] for name in names[:_NAMED])}{more}"
 
 
 def _open(buckets: Buckets, file: Found) -> BinaryIO:
