@@ -21,7 +21,8 @@ from openpersonalize.recipes.base import Configuration, Training, TrainingData
 from openpersonalize.recipes.exposure import Exposure
 from openpersonalize.recipes.registry import recipe as find_recipe
 from openpersonalize.serving.catalogue import Catalogue
-from openpersonalize.serving.deployment import Deployment, GroupData, Trained
+from openpersonalize.serving.deployment import Deployment
+from openpersonalize.serving.loaded import GroupData, LoadedVersion
 from openpersonalize.serving.novelty import Novelty
 from openpersonalize.serving.states import Memory
 from openpersonalize.settings import read_settings
@@ -108,9 +109,11 @@ def encoder_of(vectors, values=None):
 class Made:
     """A deployment and the streams behind it."""
 
-    def __init__(self, folder, recipe="aws-user-personalization", window=0, now=NOW, ages=None, over=None):
+    def __init__(
+        self, folder, recipe="aws-user-personalization", window=0, now=NOW, ages=None, over=None, **more
+    ):
         """`ages`: days since each item came, by id (others are ancient), `over`: times each was passed over;
-        with either the deployment explores."""
+        with either the deployment explores. `more`: for the deployment."""
         self.time = now
         self.settings = read_settings({"data_dir": str(folder)}, {})
         self.log = open_live_log(self.settings, SystemClock())
@@ -119,12 +122,12 @@ class Made:
         (folder / "artifact").mkdir()
         explores = ages is not None or over is not None
         write(folder / "artifact", recipe, self.rows, (ages or {}, over or {}) if explores else None)
-        self.trained = Trained(Artifact.open(folder / "artifact"), find_recipe(recipe))
+        self.loaded = LoadedVersion(Artifact.open(folder / "artifact"), find_recipe(recipe))
         bulk = {
             kind: imported(folder / kind, kind, TEXTS[kind], frame)
             for kind, frame in (("ITEMS", items()), ("USERS", [("user-00", 30)]))
         }
-        ids = self.trained.artifact.items
+        ids = self.loaded.artifact.items
         self.items = Catalogue(self.log, ITEMS_ARN, SCHEMAS["ITEMS"], ids, bulk["ITEMS"])
         self.users = Catalogue(self.log, USERS_ARN, SCHEMAS["USERS"], None, bulk["USERS"])
         self.memory = Memory(16 << 20)
@@ -134,14 +137,14 @@ class Made:
             self.novelty = Novelty(
                 self.log,
                 STREAM,
-                self.trained.artifact,
+                self.loaded.artifact,
                 self.items,
-                shown=self.recommendations.shown if self.trained.recipe.features.impressions else None,
+                shown=self.recommendations.shown if self.loaded.recipe.features.impressions else None,
                 now=lambda: self.time,
-                grows=self.trained.recipe.features.auto_update,
+                grows=self.loaded.recipe.features.auto_update,
             )
         self.deployment = Deployment(
-            self.trained,
+            self.loaded,
             self.items,
             GroupData(STREAM, None, np.empty(0, np.int32), lambda: self.users),
             follower=self.follower,
@@ -149,6 +152,7 @@ class Made:
             now=lambda: self.time,
             window=window,
             novelty=self.novelty,
+            **more,
         )
 
     def close(self):

@@ -310,7 +310,7 @@ def test_ranking_with_metadata(ranking):
 
 def test_what_is_kept_stays_within_its_bound(tmp_path_factory):
     with made(tmp_path_factory, V1) as one:
-        one.memory = one.deployment._memory = Memory(60_000)
+        one.memory = one.deployment.scorer._memory = Memory(60_000)
         for user in range(30):
             ask(one, f"user-{user:02d}", 25, chosen=one.filter(NOT_BOUGHT))
             assert one.memory.states.bytes <= 30_000
@@ -319,18 +319,18 @@ def test_what_is_kept_stays_within_its_bound(tmp_path_factory):
 
 def test_a_model_goes_on_from_what_it_kept_of_the_user(tmp_path_factory):
     with made(tmp_path_factory, V1) as one:
-        events = one.trained.artifact.history("user-01")[0]
-        model = one.trained.model
+        events = one.loaded.artifact.history("user-01")[0]
+        model = one.loaded.model
         rng = np.random.default_rng(0)
         encoder = encoder_of(rng.standard_normal((len(model.items), 8), dtype=np.float32))
         weights = Weights({"encoder": 1.0}, {"encoder": 1.0})
-        one.trained.model = FusedModel(model.items, model.popularity, model.popular, [encoder], weights)
+        one.loaded.model = FusedModel(model.items, model.popularity, model.popular, [encoder], weights)
         before = ids(ask(one, "user-01", 30))
-        (kept,) = one.memory.sessions.get((one.deployment._serial, "user-01")).kept.values()
+        (kept,) = one.memory.sessions.get((one.deployment.scorer._serial, "user-01")).kept.values()
         assert len(kept.item) == len(events)
         one.event("user-01", "item-05")
         after = ids(ask(one, "user-01", 30))
-        (grown,) = one.memory.sessions.get((one.deployment._serial, "user-01")).kept.values()
+        (grown,) = one.memory.sessions.get((one.deployment.scorer._serial, "user-01")).kept.values()
         assert len(grown.item) == len(events) + 1
         assert one.memory.sessions.bytes > 0
         one.memory.sessions.clear()
@@ -342,7 +342,7 @@ def test_a_model_goes_on_from_what_it_kept_of_the_user(tmp_path_factory):
 def test_scores_are_worked_out_anew_after_their_span(tmp_path_factory):
     with made(tmp_path_factory, V1) as one:
         one.deployment.follow()
-        first = one.deployment.state("user-01")
-        assert one.deployment.state("user-01") is first
+        first = one.deployment.scorer.state("user-01")
+        assert one.deployment.scorer.state("user-01") is first
         one.time += 301
-        assert one.deployment.state("user-01") is not first
+        assert one.deployment.scorer.state("user-01") is not first

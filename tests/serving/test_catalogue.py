@@ -90,7 +90,7 @@ def test_ids_outside_the_list_are_asked_one_by_one(log, bulk):
     catalogue = Catalogue(log, STREAM, SCHEMA, IDS, bulk(a="x", z="old"))
     catalogue.catch_up(put(log, "newer", GENRE="fresher"))
     catalogue.catch_up(put(log, "newer", GENRE="freshest"))
-    found = catalogue.strangers(["new", "newer", "nowhere", "z"])
+    found = catalogue.unlisted(["new", "newer", "nowhere", "z"])
     assert [found.text_at("GENRE", row) for row in range(4)] == ["fresh", "freshest", None, "old"]
 
 

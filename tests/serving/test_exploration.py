@@ -13,7 +13,6 @@ from openpersonalize.algorithms.recent import Recent
 from openpersonalize.recipes.configuration import MANAGED_SHARE, Exploration
 from openpersonalize.recipes.fused import FusedModel, Weights
 from openpersonalize.recipes.item_features import ItemFeatures
-from openpersonalize.serving import exploration
 from openpersonalize.serving.answer import Promotion, Question, answer
 from openpersonalize.serving.pulse import Pulse
 
@@ -147,18 +146,16 @@ def test_the_scores_of_the_whole_catalogue_still_sum_to_one(v1):
         assert sum(entry.score for entry in ask(v1, 1.0, count=500)) == pytest.approx(1, abs=1e-4)
 
 
-def test_of_very_many_eligible_items_some_draw_and_the_best_always(tmp_path_factory, monkeypatch):
-    monkeypatch.setattr(exploration, "PANEL", 5)
-    monkeypatch.setattr("openpersonalize.serving.ranked.HEAD", 10)
+def test_of_very_many_eligible_items_some_draw_and_the_best_always(tmp_path_factory):
     everything = dict.fromkeys([*CATALOGUE, *COLD], 1)
-    with made(tmp_path_factory, ages=everything) as one:
+    with made(tmp_path_factory, ages=everything, top_rows=10, most_candidates=5) as one:
         drew = set()
         for number in range(60):
             user = f"passer-by-{number}"
             one.event(user, CATALOGUE[number % 30])
             ask(one, 1.0, user=user)
-            (panel,) = one.deployment.state(user).panels.values()
-            head = one.deployment.ranked(one.deployment.state(user), False).head
+            (panel,) = one.deployment.scorer.state(user).explored.values()
+            head = one.deployment.scorer.ranked(one.deployment.scorer.state(user), False).top_rows
             assert set(head.tolist()) <= set(panel.rows.tolist())
             assert len(panel.rows) <= 5 + len(head)
             assert sorted(set(panel.rows.tolist())) == panel.rows.tolist()
@@ -272,7 +269,7 @@ def test_v1_gives_no_reasons(v1):
 
 def test_a_newcomer_that_everybody_meets_takes_the_room_there_is(tmp_path_factory):
     with made(tmp_path_factory) as one:
-        old = one.trained.model
+        old = one.loaded.model
         recent = Recent(3600, len(old.items))
         weights = {"transitions": 0.2, "recent-1h": 1.0}
         members = [recent, *(member for member in old.members if member.name == "transitions")]
@@ -283,8 +280,8 @@ def test_a_newcomer_that_everybody_meets_takes_the_room_there_is(tmp_path_factor
             members,
             Weights(weights, weights, cold={"": {"recent-1h": 1.0}}),
         )
-        one.trained.model = one.trained.artifact.__dict__["model"] = model
-        pulse = Pulse(one.log, STREAM, SCHEMAS["INTERACTIONS"], one.trained, lambda: one.time)
+        one.loaded.model = one.loaded.artifact.__dict__["model"] = model
+        pulse = Pulse(one.log, STREAM, SCHEMAS["INTERACTIONS"], one.loaded, lambda: one.time)
         for number in range(300):
             item = ("hit", CATALOGUE[number % 30], CATALOGUE[0])[number % 3]
             one.event(f"v{number}", item, time=NOW + 10 * number)
@@ -302,8 +299,7 @@ def test_a_newcomer_that_everybody_meets_takes_the_room_there_is(tmp_path_factor
 
 @pytest.mark.parametrize("panel", [8, 1024])
 def test_newcomers_that_lead_draw_however_many_there_are(tmp_path_factory, monkeypatch, panel):
-    monkeypatch.setattr(exploration, "PANEL", panel)
-    with made(tmp_path_factory) as one:
+    with made(tmp_path_factory, most_candidates=panel) as one:
         for number in range(40):
             one.put_item(f"new-{number}")
         ask(one, 1.0)
@@ -311,15 +307,17 @@ def test_newcomers_that_lead_draw_however_many_there_are(tmp_path_factory, monke
         members = one.novelty.candidates.members
         hit = members.number_of("new-17")
         worth = np.where(np.arange(40) == hit, 3.0, 0.0).astype(np.float32)
-        monkeypatch.setattr(one.trained.model, "gained", lambda query, numbers: worth[: len(numbers)])
+        monkeypatch.setattr(one.loaded.model, "gained", lambda query, numbers: worth[: len(numbers)])
         for user in ("user-01", "nobody"):
-            drawn = one.deployment.panel(one.deployment.state(user), False, one.novelty.candidates, 30.0)
+            drawn = one.deployment.exploration.candidates(
+                one.deployment.scorer.state(user), False, one.novelty.candidates, 30.0
+            )
             assert members.known + hit in drawn.rows.tolist()
 
 
 def test_newcomers_draw_from_the_relevance_of_their_metadata(tmp_path_factory):
     with made(tmp_path_factory) as one:
-        old = one.trained.model
+        old = one.loaded.model
         vocabulary = ItemFeatures.fit(items().sort("ITEM_ID").select("GENRE"))
         feature = vocabulary.features[0]
         values = np.random.default_rng(0).standard_normal((feature.size, 8), dtype=np.float32)
@@ -328,18 +326,18 @@ def test_newcomers_draw_from_the_relevance_of_their_metadata(tmp_path_factory):
         model = FusedModel(
             old.items, old.popularity, old.popular, [encoder], alone, vocabulary=vocabulary
         )  # fmt: skip
-        one.trained.model = one.trained.artifact.__dict__["model"] = model
+        one.loaded.model = one.loaded.artifact.__dict__["model"] = model
         for genre in GENRES:
             one.put_item(f"new-{genre}", GENRE=genre)
         one.put_item("blank")
         ask(one, 1.0)
         one.novelty.advance()
-        state, candidates = one.deployment.state("user-01"), one.novelty.candidates
-        panel = one.deployment.panel(state, False, candidates, 30.0)
-        scores = one.deployment.scores(state, False)
+        state, candidates = one.deployment.scorer.state("user-01"), one.novelty.candidates
+        panel = one.deployment.exploration.candidates(state, False, candidates, 30.0)
+        scores = one.deployment.scorer.scores(state, False)
         drawn = dict(zip(panel.rows.tolist(), panel.relevance.tolist(), strict=True))
         for place, genre in enumerate(GENRES):
             row = candidates.members.known + candidates.members.number_of(f"new-{genre}")
-            assert drawn[row] == pytest.approx(float(scores[one.trained.row_of(CATALOGUE[place])]), abs=2e-3)
+            assert drawn[row] == pytest.approx(float(scores[one.loaded.row_of(CATALOGUE[place])]), abs=2e-3)
         blank = candidates.members.known + candidates.members.number_of("blank")
         assert drawn[blank] == pytest.approx(float(scores.mean() - scores.std()), abs=1e-3)

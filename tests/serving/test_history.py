@@ -7,14 +7,22 @@ import pytest
 from openpersonalize.datasets.histories import InteractionHistories, build_histories
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.events.history import EMPTY, History
-from openpersonalize.serving.history import AWAY_SECONDS, NOTHING, RECENT, Past, Recent, gathered, met
+from openpersonalize.serving.history import (
+    AWAY_SECONDS,
+    HISTORY_LENGTH,
+    NOTHING,
+    BulkInteractions,
+    RecentEvents,
+    gathered,
+    interacted,
+)
 
 ROWS = {"a": 0, "b": 1, "c": 2}
 
 
 def recent(position=10, **solution):
     selection = EventSelection.from_solution(solution.get("event_type"), solution.get("config"))
-    return Recent(selection, {"click": 0, "buy": 1}, ROWS.get, position)
+    return RecentEvents(selection, {"click": 0, "buy": 1}, ROWS.get, position)
 
 
 def trained(*events):
@@ -49,7 +57,9 @@ def test_what_was_met_is_gathered_from_the_past_and_the_live_history(tmp_path):
     frame = pl.DataFrame(rows, schema=columns, orient="row")
     frame.with_columns(pl.col("TIMESTAMP").cast(pl.Int64)).write_parquet(part)
     build_histories([part], tmp_path / "index", columns)
-    past = Past(InteractionHistories.open(tmp_path / "index"), np.array([0, 2, -1], dtype=np.int32))
+    past = BulkInteractions(
+        InteractionHistories.open(tmp_path / "index"), np.array([0, 2, -1], dtype=np.int32)
+    )
     live = streamed((11, "b", 100, "buy"), (12, "a", 200, "click"))
 
     def of(user, pasts, by_name=False, window=0, now=300):
@@ -140,7 +150,7 @@ def test_only_the_newest_events_are_shown():
     past = trained(*[(0, second, 0) for second in range(150)])
     live = streamed(*[(11 + k, "b", 1000 + k, "click") for k in range(120)])
     query = recent().query(past, live, 9999, False)
-    assert len(query.item) == RECENT
+    assert len(query.item) == HISTORY_LENGTH
     assert query.item.tolist() == [0] * 80 + [1] * 120
 
 
@@ -150,7 +160,7 @@ def test_no_events_at_all():
 
 def grouped(window=0):
     kinds = ["Click", "click", "buy", "", "click"]
-    return met(kinds, np.array([0, 1, 1, 2, -1]), np.array([10, 30, 20, 5, 40]), window)
+    return interacted(kinds, np.array([0, 1, 1, 2, -1]), np.array([10, 30, 20, 5, 40]), window)
 
 
 def rows(found, *types):

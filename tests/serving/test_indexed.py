@@ -7,7 +7,6 @@ import pytest
 
 from openpersonalize.recipes import indexing
 from openpersonalize.recipes.configuration import Exploration
-from openpersonalize.serving import deployment
 from openpersonalize.serving.answer import Promotion, Question, answer, rank
 
 from .making import CATALOGUE, COLD, Made
@@ -21,15 +20,15 @@ def pair(request, tmp_path_factory):
     """Two deployments of one training, the first with an index, of which a short head is kept."""
     made = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(deployment, "HEAD", 8)
-        patch.setattr(deployment, "NARROW", 4)
         for large in (0, 50_000):
             patch.setattr(indexing, "LARGE", large)
-            made.append(Made(tmp_path_factory.mktemp("made"), request.param, ages={CATALOGUE[4]: 1}))
+            ages = {CATALOGUE[4]: 1}
+            folder = tmp_path_factory.mktemp("made")
+            made.append(Made(folder, request.param, ages=ages, top_rows=8, narrow=4))
         for one in made:
             one.event("newcomer", CATALOGUE[7])
             one.event("user-14", CATALOGUE[2], kind="purchase")
-        assert [one.trained.model.indexed for one in made] == [True, False]
+        assert [one.loaded.model.indexed for one in made] == [True, False]
         yield made
     for one in made:
         one.close()
@@ -98,16 +97,16 @@ def test_everybody_draws_from_the_same_scores(pair):
         own = one.deployment
         candidates = own.novelty.candidates
         for user in ("user-01", "newcomer"):
-            state = own.state(user)
-            panels.append(own.panel(state, False, candidates, 30.0))
+            state = own.scorer.state(user)
+            panels.append(own.exploration.candidates(state, False, candidates, 30.0))
             entries = answer(own, Question(user, 5, exploration=Exploration(1.0, 30.0)))
             assert len(entries) == 5
     for mine, theirs in zip(panels[:2], panels[2:], strict=True):
         assert np.array_equal(mine.rows, theirs.rows)
         assert np.allclose(mine.relevance, theirs.relevance, atol=0.01)
         assert np.allclose(mine.before, theirs.before, atol=0.01)
-        assert mine.reach == pytest.approx(theirs.reach, rel=0.05)
-        assert mine.low == pytest.approx(theirs.low, abs=0.05)
+        assert mine.bonus_scale == pytest.approx(theirs.bonus_scale, rel=0.05)
+        assert mine.floor_score == pytest.approx(theirs.floor_score, abs=0.05)
 
 
 def test_a_ranking_scores_what_it_was_given(pair):
@@ -122,7 +121,7 @@ def test_a_ranking_scores_what_it_was_given(pair):
 
 def test_no_user_has_the_catalogue_scored_but_for_a_wide_filter(pair, monkeypatch):
     one = pair[0]
-    model, passes = one.trained.model, []
+    model, passes = one.loaded.model, []
     whole = model.scores
     monkeypatch.setattr(model, "scores", lambda query: passes.append(query) or whole(query))
     one.event("user-20", CATALOGUE[5])

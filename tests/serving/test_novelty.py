@@ -27,9 +27,9 @@ def renewed(one):
 
 def seen(candidates, one, item):
     """How often an item was met or passed over, by its scale."""
-    number = one.trained.row_of(item)
+    number = one.loaded.row_of(item)
     if number is None:
-        number = len(one.trained.names) + candidates.members.number_of(item)
+        number = len(one.loaded.names) + candidates.members.number_of(item)
     return round(float(candidates.scale[number]) ** -2 - 1)
 
 
@@ -76,7 +76,7 @@ def test_put_items_and_items_of_events_join(one):
     one.event("v", "put")
     after = renewed(one)
     assert newcomers(after) == ["dated", "met", "put"]
-    n = len(one.trained.names)
+    n = len(one.loaded.names)
     assert after.members.created[n:].tolist() == [first + 5, first, NOW]
     assert [seen(after, one, item) for item in ("dated", "met", "put")] == [0, 2, 1]
     assert after.members.columns.text_at("PRICE", 2) == "3"
@@ -95,8 +95,8 @@ def test_eligible_are_those_within_the_cut_off(one):
     one.put_item("put")
     members = renewed(one).members
     rows = members.eligible(30.0)
-    n = len(one.trained.names)
-    assert [one.trained.names[row] if row < n else members.name(row) for row in rows] == [COLD[0], "put"]
+    n = len(one.loaded.names)
+    assert [one.loaded.names[row] if row < n else members.name(row) for row in rows] == [COLD[0], "put"]
     assert members.eligible(0.5).tolist() == [n]
 
 
@@ -112,8 +112,8 @@ def test_updates_end_where_a_newer_version_began(one):
 
 def test_newcomers_are_considered_up_to_a_number(one):
     few = novelty.Novelty(
-        one.log, STREAM, one.trained.artifact, one.items,
-        shown=None, now=lambda: one.time, most=len(one.trained.names) + 2,
+        one.log, STREAM, one.loaded.artifact, one.items,
+        shown=None, now=lambda: one.time, most=len(one.loaded.names) + 2,
     )  # fmt: skip
     for number in range(5):
         one.put_item(f"put-{number}", CREATION_TIMESTAMP=NOW - (5 - number) * 3600)
@@ -143,7 +143,7 @@ def test_a_later_start_reads_only_what_was_not_kept(one, monkeypatch):
 
     def started(until=None):
         made = novelty.Novelty(
-            one.log, STREAM, one.trained.artifact, one.items,
+            one.log, STREAM, one.loaded.artifact, one.items,
             shown=one.recommendations.shown, now=lambda: one.time, until=until, kept=store,
         )  # fmt: skip
         made.advance()
@@ -184,7 +184,7 @@ def test_counts_that_cannot_be_kept_cost_nothing_but_time(one, monkeypatch, capl
 
     monkeypatch.setattr(objects, "stage", full)
     made = novelty.Novelty(
-        one.log, STREAM, one.trained.artifact, one.items,
+        one.log, STREAM, one.loaded.artifact, one.items,
         shown=None, now=lambda: one.time, kept=TallyStore(objects, "artifacts/trained"),
     )  # fmt: skip
     one.event("u", COLD[0])
@@ -204,7 +204,7 @@ def test_counts_that_cannot_be_read_are_counted_again(one, monkeypatch, caplog, 
 
     def started():
         made = novelty.Novelty(
-            one.log, STREAM, one.trained.artifact, one.items,
+            one.log, STREAM, one.loaded.artifact, one.items,
             shown=None, now=lambda: one.time, kept=store,
         )  # fmt: skip
         made.advance()
@@ -227,7 +227,7 @@ def test_it_is_due_once_a_period(one):
 
 
 def test_the_scale_is_the_root_of_what_was_seen(one):
-    exposure = one.trained.artifact.exposure
+    exposure = one.loaded.artifact.exposure
     assert np.allclose(one.novelty.candidates.scale, 1 / np.sqrt(1 + exposure.interactions))
 
 
@@ -243,7 +243,7 @@ def test_newcomers_of_the_time_between_go_when_updates_end(one):
 def test_a_recipe_without_automatic_updates_gets_no_newcomers(tmp_path):
     one = Made(tmp_path, ages={COLD[0]: 1})
     still = novelty.Novelty(
-        one.log, STREAM, one.trained.artifact, one.items, shown=None, now=lambda: one.time, grows=False
+        one.log, STREAM, one.loaded.artifact, one.items, shown=None, now=lambda: one.time, grows=False
     )
     one.put_item("put")
     one.event("u", COLD[0], impression=COLD[1])

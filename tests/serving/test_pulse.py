@@ -17,7 +17,7 @@ from openpersonalize.recipes.base import Query, Training, TrainingData
 from openpersonalize.recipes.fused import LIVE_EVENTS
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.registry import recipe as find_recipe
-from openpersonalize.serving.deployment import Trained
+from openpersonalize.serving.loaded import LoadedVersion
 from openpersonalize.serving.pulse import Pulse
 from openpersonalize.serving.states import FRESH_SECONDS
 from openpersonalize.settings import read_settings
@@ -58,9 +58,9 @@ def artifact(tmp_path_factory):
 @pytest.fixture
 def world(artifact, tmp_path):
     log = open_live_log(read_settings({"data_dir": str(tmp_path)}, {}), SystemClock())
-    trained = Trained(Artifact.open(artifact), find_recipe("aws-user-personalization-v2"))
-    one = SimpleNamespace(log=log, trained=trained, time=ENDED + AFTER)
-    one.pulse = Pulse(log, STREAM, SCHEMAS["INTERACTIONS"], trained, lambda: one.time)
+    loaded = LoadedVersion(Artifact.open(artifact), find_recipe("aws-user-personalization-v2"))
+    one = SimpleNamespace(log=log, loaded=loaded, time=ENDED + AFTER)
+    one.pulse = Pulse(log, STREAM, SCHEMAS["INTERACTIONS"], loaded, lambda: one.time)
     yield one
     log.close()
 
@@ -75,12 +75,12 @@ def ranks(world, now, met=1):
     """Item ids by score, for a user who met one item, or none."""
     item, event = np.array([3], np.int32)[:met], np.array([0], np.int16)[:met]
     query = Query(item, np.array([now - 60])[:met], event, np.ones(1, np.float32)[:met], now)
-    names = world.trained.artifact.items.strings()
-    return [names[row] for row in np.argsort(-world.trained.model.scores(query), kind="stable")]
+    names = world.loaded.artifact.items.strings()
+    return [names[row] for row in np.argsort(-world.loaded.model.scores(query), kind="stable")]
 
 
 def test_what_many_do_moves_the_answers_of_others(world):
-    assert world.trained.model.follows
+    assert world.loaded.model.follows
     before, first = ranks(world, world.time), ranks(world, world.time, met=0)
     stream(world, "i15", 4 * LIVE_EVENTS, world.time, DAY)
     world.time += DAY + DAY // 2
@@ -110,13 +110,13 @@ def test_events_that_do_not_count_are_not_told(world):
 
 def test_newcomers_are_told_under_numbers_that_stay(world, monkeypatch):
     told = []
-    monkeypatch.setattr(world.trained.model, "observe", lambda item, time, weight: told.append(item.tolist()))
-    n = len(world.trained.names)
+    monkeypatch.setattr(world.loaded.model, "observe", lambda item, time, weight: told.append(item.tolist()))
+    n = len(world.loaded.names)
     for second, items in enumerate((("new-1", "i15", "new-2"), ("new-2", "new-1"))):
         for item in items:
             stream(world, item, 1, world.time + second, 0)
         world.pulse.advance()
-    assert told == [[n, world.trained.row_of("i15"), n + 1], [n + 1, n]]
+    assert told == [[n, world.loaded.row_of("i15"), n + 1], [n + 1, n]]
 
 
 def test_a_clock_that_is_ahead_fades_nothing(world):
@@ -148,7 +148,7 @@ def test_a_read_that_breaks_off_tells_nothing_twice(world, monkeypatch):
     stream(world, "i15", LIVE_EVENTS, world.time, DAY)
     stream(world, "i16", LIVE_EVENTS, world.time + 1, DAY)
     told, whole = [], world.log.interactions
-    monkeypatch.setattr(world.trained.model, "observe", lambda item, time, weight: told.append(len(item)))
+    monkeypatch.setattr(world.loaded.model, "observe", lambda item, time, weight: told.append(len(item)))
 
     def breaking(*args, **more):
         for number, chunk in enumerate(whole(*args, chunk=LIVE_EVENTS, **more)):

@@ -15,7 +15,7 @@ from .deployment import Deployment
 from .exploration import explore, room
 from .novelty import Members
 from .promotions import merge, promoted_count
-from .ranked import BoolArray, Chosen, Sieve, among, choose, softmax_at
+from .ranked import BoolArray, CandidateMask, Chosen, among, choose, softmax_at
 from .states import UserState
 from .topk import Rows
 
@@ -52,7 +52,7 @@ class Question:
         chosen: the request's filter.
         columns: item columns to show.
         seed: decides where promoted items go; the answer's identifier.
-        context: the situation, values of Interactions columns by name.
+        context: values of Interactions columns by name.
         exploration: how much room new items get; None: none.
     """
 
@@ -72,14 +72,14 @@ def answer(deployment: Deployment, question: Question) -> list[Entry]:
     asks_about_user = deployment.recipe.features.real_time or (chosen is not None and not chosen.is_static)
     user = question.user if asks_about_user or question.promotion is not None else None
     deployment.follow()
-    state = deployment.state(user, deployment.situation(question.context))
+    state = deployment.scorer.state(user, deployment.scorer.context(question.context))
     if chosen is not None:
-        chosen = deployment.decided(chosen, state)
-    sieve = deployment.sieve(chosen, state)
+        chosen = deployment.filters.decided(chosen, state)
+    mask = deployment.filters.mask(chosen, state)
     if question.promotion is None:
-        entries = _explored(deployment, question, chosen, state, sieve, question.count)
+        entries = _explored(deployment, question, chosen, state, mask, question.count)
     else:
-        entries = _promoted(deployment, question, chosen, state, sieve)
+        entries = _promoted(deployment, question, chosen, state, mask)
     _describe(deployment, entries, question.columns)
     return entries
 
@@ -93,14 +93,14 @@ def _describe(deployment: Deployment, entries: list[Entry], columns: Sequence[st
 
 
 def _filled(
-    deployment: Deployment, state: UserState, seen_excluded: bool, sieve: Sieve, count: int
+    deployment: Deployment, state: UserState, seen_excluded: bool, mask: CandidateMask, count: int
 ) -> Chosen:
     """The best `count` rows; a recipe that scores a part of the catalogue fills up with the popular rest."""
-    ranked = deployment.ranked(state, seen_excluded)
-    chosen = choose(ranked, sieve, count, lambda: deployment.scores_within(state, seen_excluded, sieve))
+    ranked = deployment.scorer.ranked(state, seen_excluded)
+    chosen = choose(ranked, mask, count, lambda: deployment.scorer.scores_within(state, seen_excluded, mask))
     missing = count - len(chosen.rows)
     if missing and deployment.recipe.features.reasons:
-        chosen.rows.extend(sieve.rows(deployment.trained.placeholders)[:missing])
+        chosen.rows.extend(mask.rows(deployment.loaded.unseen_by_popularity)[:missing])
     return chosen
 
 
@@ -108,10 +108,10 @@ def _entries(
     deployment: Deployment,
     chosen: Chosen,
     members: Members | None = None,
-    lifted: frozenset[int] = frozenset(),
+    explored: frozenset[int] = frozenset(),
 ) -> list[Entry]:
-    """The entries of rows; `members` names those behind the model's, `lifted` were brought by exploration."""
-    names, features = deployment.trained.names, deployment.recipe.features
+    """The entries of rows; `members` names those behind the model's, exploration brought the `explored`."""
+    names, features = deployment.loaded.names, deployment.recipe.features
     ids = [names[row] if row < len(names) else _newcomer(members, row) for row in chosen.rows]
     if not features.scores:
         return [Entry(item) for item in ids]
@@ -121,7 +121,7 @@ def _entries(
     scored = len(chosen.scores)
     entries = [Entry(item, score, reason=[]) for item, score in pairs]
     for entry, row in zip(entries, chosen.rows, strict=False):
-        if row in lifted:
+        if row in explored:
             entry.reason = [EXPLORED]
     return entries + [Entry(item, reason=[POPULAR]) for item in ids[scored:]]
 
@@ -136,12 +136,12 @@ def _explored(
     question: Question,
     chosen: BoundFilter | None,
     state: UserState,
-    sieve: Sieve,
+    mask: CandidateMask,
     count: int,
 ) -> list[Entry]:
     """The best `count` entries by relevance, new items among them as exploration has it."""
     seen_excluded = chosen is not None and chosen.excludes_interactions
-    filled = _filled(deployment, state, seen_excluded, sieve, count)
+    filled = _filled(deployment, state, seen_excluded, mask, count)
     exploration, novelty = question.exploration, deployment.novelty
     budget = 0
     if exploration is not None and novelty is not None:
@@ -149,42 +149,46 @@ def _explored(
     if not budget or exploration is None or novelty is None:
         return _entries(deployment, filled)
     candidates = novelty.candidates
-    passing = _passing_rows(deployment, chosen, state, sieve, candidates.members)
+    passing = _passing_rows(deployment, chosen, state, mask, candidates.members)
     scored = len(filled.scores)
     explored = explore(
-        deployment.panel(state, seen_excluded, candidates, exploration.cut_off_days),
+        deployment.exploration.candidates(state, seen_excluded, candidates, exploration.cut_off_days),
         candidates,
         exploration,
         budget,
         Chosen(filled.rows[:scored], filled.scores, filled.values),
         count,
-        deployment.ranked(state, seen_excluded).log_total,
+        deployment.scorer.ranked(state, seen_excluded).log_total,
         passing,
         deployment.chance,
     )
     if explored is None:
         return _entries(deployment, filled)
-    others = [row for row in filled.rows[scored:] if row not in explored.lifted]
+    others = [row for row in filled.rows[scored:] if row not in explored.explored]
     joined = Chosen(explored.rows + others[: count - len(explored.rows)], explored.scores, filled.values)
-    return _entries(deployment, joined, candidates.members, explored.lifted)
+    return _entries(deployment, joined, candidates.members, explored.explored)
 
 
 def _passing_rows(
-    deployment: Deployment, chosen: BoundFilter | None, state: UserState, sieve: Sieve, members: Members
+    deployment: Deployment,
+    chosen: BoundFilter | None,
+    state: UserState,
+    mask: CandidateMask,
+    members: Members,
 ) -> Callable[[Rows], BoolArray] | None:
     """Says which rows, newcomers' among them, a filter leaves; None: all."""
-    if chosen is None and not sieve.dropped:
+    if chosen is None and not mask.dropped:
         return None
 
     def passing(rows: Rows) -> BoolArray:
         kept = np.ones(len(rows), dtype=np.bool_)
         new = rows >= members.known
-        if sieve.keep is not None:
-            kept[~new] = sieve.keep[rows[~new]]
+        if mask.keep is not None:
+            kept[~new] = mask.keep[rows[~new]]
         if chosen is not None and new.any():
-            kept[new] = deployment.keeps_newcomers(chosen, state, members, rows[new] - members.known)
-        if sieve.dropped:
-            kept &= np.array([row not in sieve.dropped for row in rows.tolist()], dtype=np.bool_)
+            kept[new] = deployment.filters.keeps_newcomers(chosen, state, members, rows[new] - members.known)
+        if mask.dropped:
+            kept &= np.array([row not in mask.dropped for row in rows.tolist()], dtype=np.bool_)
         return kept
 
     return passing
@@ -195,20 +199,20 @@ def _promoted(
     question: Question,
     chosen: BoundFilter | None,
     state: UserState,
-    sieve: Sieve,
+    mask: CandidateMask,
 ) -> list[Entry]:
     """Promoted entries at places that follow from the seed, the others around them; no item appears twice."""
     promotion = question.promotion
     assert promotion is not None
     wanted = promoted_count(question.count, promotion.percent)
-    selects = deployment.sieve(deployment.decided(promotion.chosen, state), state)
+    selects = deployment.filters.mask(deployment.filters.decided(promotion.chosen, state), state)
     seen_excluded = chosen is not None and chosen.excludes_interactions
     first = _filled(deployment, state, seen_excluded, selects, wanted)
     rows, promoted = list(first.rows), _entries(deployment, first)
     if len(rows) < wanted and question.exploration is not None:
         more, entries = _put_after_training(deployment, question, state, wanted - len(rows))
         rows, promoted = rows + more, _sorted(promoted + entries)
-    others = sieve.without(frozenset(rows))
+    others = mask.without(frozenset(rows))
     for entry in promoted:
         entry.promotion_name = promotion.name
         if deployment.recipe.features.reasons:
@@ -227,12 +231,14 @@ def _put_after_training(
     candidates = novelty.candidates
     members = candidates.members
     every = np.arange(len(members.ids))
-    chosen = deployment.decided(promotion.chosen, state)
-    passing = every[deployment.keeps_newcomers(chosen, state, members, every)]
-    low = deployment.panel(state, False, candidates, exploration.cut_off_days).low
-    relevance = deployment.newcomers(state, False, members, passing, low)
+    chosen = deployment.filters.decided(promotion.chosen, state)
+    passing = every[deployment.filters.keeps_newcomers(chosen, state, members, every)]
+    floor_score = deployment.exploration.candidates(
+        state, False, candidates, exploration.cut_off_days
+    ).floor_score
+    relevance = deployment.exploration.newcomers(state, False, members, passing, floor_score)
     best = np.argsort(-relevance, kind="stable")[:count]
-    shares = softmax_at(relevance[best], deployment.ranked(state, False).log_total)
+    shares = softmax_at(relevance[best], deployment.scorer.ranked(state, False).log_total)
     rows = (members.known + passing[best]).tolist()
     named = Chosen(rows, np.minimum(shares, 1.0).tolist(), relevance[best])
     return rows, _entries(deployment, named, members)
@@ -257,16 +263,16 @@ def rank(
     others follow in the order given, without scores. A repeated item counts once.
     """
     deployment.follow()
-    state = deployment.state(user, deployment.situation(context or {}))
+    state = deployment.scorer.state(user, deployment.scorer.context(context or {}))
     if chosen is not None:
-        chosen = deployment.decided(chosen, state)
+        chosen = deployment.filters.decided(chosen, state)
     seen_excluded = chosen is not None and chosen.excludes_interactions
     distinct = list(dict.fromkeys(items))
-    row_of, scored = deployment.trained.row_of, deployment.trained.model.scored
+    row_of, scored = deployment.loaded.row_of, deployment.loaded.model.scored
     known = {item: row for item in distinct if (row := row_of(item)) is not None}
     places = [item for item, row in known.items() if scored[row]]
     rows = np.array([known[item] for item in places], dtype=np.int64)
-    order, scores = among(deployment.scores_at(state, seen_excluded, rows))
+    order, scores = among(deployment.scorer.scores_at(state, seen_excluded, rows))
     ranking = [Entry(places[place], score) for place, score in zip(order.tolist(), scores, strict=True)]
     with_scores = set(places)
     ranking += [Entry(item) for item in distinct if item not in with_scores]
@@ -284,10 +290,10 @@ def _passing(
     ranking: list[Entry],
 ) -> list[Entry]:
     """Those entries that pass a filter, whether the model knows them or not."""
-    sieve = deployment.sieve(chosen, state)
-    passes = set(sieve.rows(np.fromiter(known.values(), dtype=np.int64, count=len(known))))
-    strangers = [entry.item_id for entry in ranking if entry.item_id not in known]
-    kept = deployment.keeps_strangers(chosen, state, strangers) if strangers else {}
+    mask = deployment.filters.mask(chosen, state)
+    passes = set(mask.rows(np.fromiter(known.values(), dtype=np.int64, count=len(known))))
+    unknown = [entry.item_id for entry in ranking if entry.item_id not in known]
+    kept = deployment.filters.keeps_unknown(chosen, state, unknown) if unknown else {}
     return [
         entry
         for entry in ranking

@@ -34,7 +34,7 @@ class Records:
 
     position: int
     columns: ColumnSet
-    strangers: pl.DataFrame
+    unlisted: pl.DataFrame
 
 
 class Catalogue:
@@ -100,15 +100,15 @@ class Catalogue:
         now = self._now
         fresh = self._log.records_frame(self.stream, self.schema, after=now.position, up_to=position)
         fresh = fresh.select(*self.schema.names, ARRIVAL)
-        columns, strangers = now.columns, now.strangers
+        columns, unlisted = now.columns, now.unlisted
         rows = self._rows_of(fresh[self._key])
         listed = fresh.filter(pl.Series(rows >= 0, dtype=pl.Boolean)).drop(ARRIVAL)
         if len(listed):
             columns = columns.with_rows(dict(zip(rows[rows >= 0].tolist(), listed.to_dicts(), strict=True)))
         if len(listed) < len(fresh):
-            joined = pl.concat([strangers, fresh.filter(pl.Series(rows < 0, dtype=pl.Boolean))])
-            strangers = joined.unique(self._key, keep="last", maintain_order=True)
-        return Records(position, columns, strangers)
+            joined = pl.concat([unlisted, fresh.filter(pl.Series(rows < 0, dtype=pl.Boolean))])
+            unlisted = joined.unique(self._key, keep="last", maintain_order=True)
+        return Records(position, columns, unlisted)
 
     def take(self, records: Records) -> None:
         """Know what was `read`, unless more is known already."""
@@ -121,9 +121,9 @@ class Catalogue:
             return self.ids.find_all(keys)
         return np.array([self.ids.find(key) for key in keys], dtype=np.int32)
 
-    def strangers(self, ids: Sequence[str]) -> ColumnSet:
+    def unlisted(self, ids: Sequence[str]) -> ColumnSet:
         """The records of `ids` (distinct, ascending as UTF-8) from outside the list, aligned with them."""
-        found = self._now.strangers.filter(pl.col(self._key).is_in(list(ids)))
+        found = self._now.unlisted.filter(pl.col(self._key).is_in(list(ids)))
         return ColumnSet.build(found, self.schema, IdTable.from_series(pl.Series(ids, dtype=pl.String)))
 
     def outside(self, up_to: int | None = None) -> pl.DataFrame:
@@ -133,7 +133,7 @@ class Catalogue:
         Args:
             up_to: only those that came up to there in the log.
         """
-        found = self._now.strangers
+        found = self._now.unlisted
         return found if up_to is None else found.filter(pl.col(ARRIVAL) <= up_to)
 
     def value(self, key: str, field: str) -> Value:
@@ -141,4 +141,4 @@ class Catalogue:
         row = self.ids.find(key)
         if row >= 0:
             return self.columns.values_at(field, row)
-        return self.strangers([key]).values_at(field, 0)
+        return self.unlisted([key]).values_at(field, 0)

@@ -36,8 +36,9 @@ from ..recipes.configuration import Exploration, exploration_of
 from ..recipes.registry import recipe as find_recipe
 from ..resources.store import Scope
 from .catalogue import Catalogue, Records
-from .deployment import Deployment, GroupData, Trained
-from .directory import CampaignEntry, DatasetEntry, Datasets, read_campaign, read_filter
+from .deployment import Deployment
+from .loaded import GroupData, LoadedVersion
+from .metadata_reads import CampaignEntry, DatasetEntry, Datasets, read_campaign, read_filter
 from .novelty import MOST_ITEMS, Novelty
 from .pulse import Pulse
 from .states import Memory
@@ -96,7 +97,7 @@ class Filter:
 class _Held:
     """A loaded version and what its current deployment was made from."""
 
-    trained: Trained
+    loaded: LoadedVersion
     deployment: Deployment
     pulse: Pulse | None
     datasets: Datasets
@@ -192,7 +193,7 @@ class Deployments:
         if entry.status != "ACTIVE" or entry.artifact is None:
             raise InvalidInput(f"Campaign {arn} is not active.")
         held = self._deployed(entry)
-        recipe = held.trained.recipe
+        recipe = held.loaded.recipe
         upcoming = entry.upcoming_entry()
         return (
             Campaign(
@@ -222,43 +223,43 @@ class Deployments:
         if held is not None and held.datasets == entry.datasets:
             return held
         if held is not None:
-            trained, size, pulse = held.trained, held.bytes, held.pulse
+            loaded, size, pulse = held.loaded, held.bytes, held.pulse
         else:
             recipe = find_recipe(entry.recipe)
             if recipe is None:
                 raise InvalidInput(f"The recipe {entry.recipe} of {entry.version} is not installed any more.")
             folder = self._installation.objects.fetch(entry.artifact)
-            trained, size = Trained(Artifact.open(folder), recipe), _bytes_below(folder)
-            pulse = self._pulse(trained, entry)
-        items = self._items(trained, entry.datasets)
+            loaded, size = LoadedVersion(Artifact.open(folder), recipe), _bytes_below(folder)
+            pulse = self._pulse(loaded, entry)
+        items = self._items(loaded, entry.datasets)
         deployment = Deployment(
-            trained,
+            loaded,
             items,
-            self._group_data(trained, entry),
+            self._group_data(loaded, entry),
             follower=self._follower,
             memory=self._memory,
             now=self._installation.clock.now,
             window=self._installation.settings.filter_window,
-            novelty=self._novelty(trained, entry, items, held),
+            novelty=self._novelty(loaded, entry, items, held),
         )
-        return _Held(trained, deployment, pulse, entry.datasets, size)
+        return _Held(loaded, deployment, pulse, entry.datasets, size)
 
-    def _pulse(self, trained: Trained, entry: CampaignEntry) -> Pulse | None:
+    def _pulse(self, loaded: LoadedVersion, entry: CampaignEntry) -> Pulse | None:
         """Follows what everybody does, for a model that wants to know; what was streamed already is told."""
         dataset = entry.datasets.get("INTERACTIONS")
-        if dataset is None or not trained.model.follows:
+        if dataset is None or not loaded.model.follows:
             return None
         installation = self._installation
         now = installation.clock.now
-        pulse = Pulse(installation.log, stream_of(entry.group), dataset.parsed(), trained, now)
+        pulse = Pulse(installation.log, stream_of(entry.group), dataset.parsed(), loaded, now)
         pulse.advance()
         return pulse
 
     def _novelty(
-        self, trained: Trained, entry: CampaignEntry, items: Catalogue, held: _Held | None
+        self, loaded: LoadedVersion, entry: CampaignEntry, items: Catalogue, held: _Held | None
     ) -> Novelty | None:
         """What exploration goes by, for a recipe that explores; what was streamed already is taken in."""
-        features, installation = trained.recipe.features, self._installation
+        features, installation = loaded.recipe.features, self._installation
         if not features.exploration or "INTERACTIONS" not in entry.datasets:
             return None
         earlier = held.deployment.novelty if held is not None else None
@@ -270,7 +271,7 @@ class Deployments:
         novelty = Novelty(
             installation.log,
             stream_of(entry.group),
-            trained.artifact,
+            loaded.artifact,
             items,
             shown=installation.recommendations.shown if features.impressions else None,
             now=installation.clock.now,
@@ -283,24 +284,24 @@ class Deployments:
         novelty.advance()
         return novelty
 
-    def _items(self, trained: Trained, datasets: Datasets) -> Catalogue:
+    def _items(self, loaded: LoadedVersion, datasets: Datasets) -> Catalogue:
         dataset = datasets.get("ITEMS")
         if dataset is None:
-            return Catalogue(self._installation.log, "", NO_ITEMS, trained.artifact.items)
-        return self._catalogue(dataset, trained)
+            return Catalogue(self._installation.log, "", NO_ITEMS, loaded.artifact.items)
+        return self._catalogue(dataset, loaded)
 
-    def _catalogue(self, dataset: DatasetEntry, trained: Trained | None) -> Catalogue:
+    def _catalogue(self, dataset: DatasetEntry, loaded: LoadedVersion | None) -> Catalogue:
         key, objects = dataset.snapshot, self._installation.objects
         snapshot = Snapshot.open(objects, key) if key is not None else None
-        ids = trained.artifact.items if trained is not None else None
+        ids = loaded.artifact.items if loaded is not None else None
         return Catalogue(self._installation.log, dataset.arn, dataset.parsed(), ids, snapshot)
 
-    def _group_data(self, trained: Trained, entry: CampaignEntry) -> GroupData:
+    def _group_data(self, loaded: LoadedVersion, entry: CampaignEntry) -> GroupData:
         dataset = entry.datasets.get("INTERACTIONS")
         histories, rows = None, np.empty(0, dtype=np.int32)
         if dataset is not None and dataset.snapshot is not None:
             histories = Snapshot.open(self._installation.objects, dataset.snapshot).histories()
-            rows = trained.artifact.items.find_all(histories.items.series())
+            rows = loaded.artifact.items.find_all(histories.items.series())
         return GroupData(stream_of(entry.group), histories, rows, lambda: self._users_of(entry.group))
 
     def _users_of(self, group: str) -> Catalogue | None:

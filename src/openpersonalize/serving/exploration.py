@@ -2,7 +2,7 @@
 
 Every eligible item, one that is not older than the campaign's cut-off, gets a bonus on its log-score::
 
-    bonus = weight * REACH * spread / sqrt(log(e + p - 1)) * max(0, z) / sqrt(1 + met + passed over)
+    bonus = weight * BONUS_SCALE * spread / sqrt(log(e + p - 1)) * max(0, z) / sqrt(1 + met + passed over)
 
 with z from a standard normal distribution, drawn anew for each item in each answer; p is how many items draw.
 It is Thompson sampling (Thompson 1933; Chapelle and Li, "An empirical evaluation of Thompson sampling", 2011)
@@ -40,31 +40,32 @@ from .topk import FloatArray, Rows
 
 Doubles = npt.NDArray[np.float64]
 
-REACH = 2.5
+BONUS_SCALE = 2.5
 """How far a bonus of weight 1 reaches, as a multiple of the spread, at a draw of one standard deviation."""
 
-PANEL = 1024
-"""Items that draw in one answer besides those of the user's head: of more eligible ones so many are chosen at
-random, each time the user's scores are worked out, all alike likely."""
+MOST_CANDIDATES = 1024
+"""Items that draw in one answer besides those of the user's top rows: of more eligible ones so many are
+chosen at random, each time the user's scores are worked out, all alike likely."""
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class ExplorationCandidates:
     """Those who draw for one user at one state of the history.
 
     Attributes:
         members: whose rows they are.
         rows: int64[p] ascending. relevance: float32[p] log-scores without a bonus.
         before: float32[p], what the total of the user's scores holds of them: log-scores, -inf for nothing.
-        reach: the bonus of weight 1 at a draw of one standard deviation. low: a low score of the user.
+        bonus_scale: the bonus of weight 1 at a draw of one standard deviation.
+        floor_score: a low score of the user.
     """
 
     members: Members
     rows: Rows
     relevance: FloatArray
     before: FloatArray
-    reach: float
-    low: float
+    bonus_scale: float
+    floor_score: float
 
     @property
     def size(self) -> int:
@@ -78,62 +79,65 @@ class Explored:
 
     rows: list[int]
     scores: list[float]
-    lifted: frozenset[int]
+    explored: frozenset[int]
 
 
-def panel_of(
+def exploration_candidates(
     members: Members,
     eligible: Rows,
     leaders: Rows,
     ranked: Ranked,
-    low: float,
+    floor_score: float,
     scores: Callable[[Rows], FloatArray],
     hidden: Callable[[Rows], FloatArray],
     newcomers: Callable[[Rows, float], FloatArray],
     chance: np.random.Generator,
-) -> Panel:
+    most: int = MOST_CANDIDATES,
+) -> ExplorationCandidates:
     """Who draws for a user.
 
     Args:
         members: the catalogue. eligible: int64 rows, ascending. leaders: int64 rows that draw in any case if
             they are eligible.
-        ranked: the user's order. low: see `low_of`.
+        ranked: the user's order. floor_score: see `floor_score_of`.
         scores: gives what was ranked at some rows, -inf at those that the recipe gives none.
         hidden: the same with the scores of those rows, too.
-        newcomers: gives the log-scores of newcomers, by their numbers; told the user's low score.
-        chance: draws the panel where more are eligible than `PANEL`.
+        newcomers: gives the log-scores of newcomers, by their numbers; told the user's floor score.
+        chance: draws some where more are eligible than `most`.
     """
-    if len(eligible) > PANEL:
-        some = eligible[np.unique(chance.integers(0, len(eligible), PANEL))]
+    if len(eligible) > most:
+        some = eligible[np.unique(chance.integers(0, len(eligible), most))]
         # Whoever may be in the answer by relevance draws in any case.
-        others = np.concatenate((ranked.head, leaders))
+        others = np.concatenate((ranked.top_rows, leaders))
         rows = np.union1d(some, others[_places(eligible, others)[1]])
     else:
         rows = eligible
-    top = float(ranked.values[0]) if len(ranked.head) else low
+    top = float(ranked.values[0]) if len(ranked.top_rows) else floor_score
     known = rows[rows < members.known]
     before = np.full(len(rows), -np.inf, dtype=np.float32)
     before[: len(known)] = relevance = scores(known)
     if not (relevance > -np.inf).all():
         relevance = hidden(known)
-    # A model puts last what nobody met: that is not much of a judgement, so they draw from `low` at least.
-    relevance = np.where(members.unmet[known], np.maximum(relevance, np.float32(low)), relevance)
+    # A model puts last what nobody met: not much of a judgement, so they draw from `floor_score` at least.
+    relevance = np.where(members.unmet[known], np.maximum(relevance, np.float32(floor_score)), relevance)
     if len(known) < len(rows):
         numbers = rows[len(known) :] - members.known
-        relevance = np.concatenate([relevance, newcomers(numbers, low)])
-    reach = max(top - low, 1e-3) * REACH / math.sqrt(math.log(math.e + max(len(rows) - 1, 0)))
-    return Panel(members, rows, relevance, before, reach, low)
+        relevance = np.concatenate([relevance, newcomers(numbers, floor_score)])
+    bonus_scale = (
+        max(top - floor_score, 1e-3) * BONUS_SCALE / math.sqrt(math.log(math.e + max(len(rows) - 1, 0)))
+    )
+    return ExplorationCandidates(members, rows, relevance, before, bonus_scale, floor_score)
 
 
-def low_of(scores: FloatArray) -> float:
+def floor_score_of(scores: FloatArray) -> float:
     """A low score among float32[n], -inf on rows without one: one standard deviation below the mean."""
     scored = scores[scores > -np.inf]
     return float(scored.mean() - scored.std()) if len(scored) else 0.0
 
 
-def neutral(numbers: Rows, low: float) -> FloatArray:
-    """The log-scores of newcomers that a model knows nothing about: all at the user's low score."""
-    return np.full(len(numbers), low, dtype=np.float32)
+def neutral(numbers: Rows, floor_score: float) -> FloatArray:
+    """The log-scores of newcomers that a model knows nothing about: all at the user's floor score."""
+    return np.full(len(numbers), floor_score, dtype=np.float32)
 
 
 def room(exploration: Exploration, count: int, chance: np.random.Generator) -> int:
@@ -144,7 +148,7 @@ def room(exploration: Exploration, count: int, chance: np.random.Generator) -> i
 
 
 def explore(
-    panel: Panel,
+    drawing: ExplorationCandidates,
     candidates: Candidates,
     exploration: Exploration,
     budget: int,
@@ -157,44 +161,44 @@ def explore(
     """The answer with exploration; None: the pure answer stands, scores and all.
 
     Args:
-        panel: who draws. candidates: how often everybody was met; of the same members.
+        drawing: who draws. candidates: how often everybody was met; of the same members.
         exploration: how much; `budget` entries at most: see `room`.
         pure: the best `count` rows by relevance that pass the filter, those with scores.
         count: entries wanted. log_total: of the user's scores.
         passing: which of some rows pass the filter; None: all do.
         chance: where the draws come from.
     """
-    if not len(panel.rows) or not budget:
+    if not len(drawing.rows) or not budget:
         return None
     inside = np.array(pure.rows, dtype=np.int64)
-    at, there = _places(panel.rows, inside)
+    at, there = _places(drawing.rows, inside)
     own, values = at[there], pure.values
-    bonus = chance.standard_normal(len(panel.rows), dtype=np.float32)
+    bonus = chance.standard_normal(len(drawing.rows), dtype=np.float32)
     np.maximum(bonus, 0, out=bonus)
-    bonus *= candidates.scale[panel.rows]
+    bonus *= candidates.scale[drawing.rows]
     if exploration.share is None:
-        bonus *= np.float32(exploration.weight * panel.reach)
-        after = panel.relevance + bonus
+        bonus *= np.float32(exploration.weight * drawing.bonus_scale)
+        after = drawing.relevance + bonus
         values = values.copy()
         values[there] = after[own]
         least = values.min() if len(values) >= count else np.float32(-np.inf)
-        lifted = _best(panel.rows, after, own, budget, passing, least)
-        drawn = after[lifted]
+        explored = _best(drawing.rows, after, own, budget, passing, least)
+        drawn = after[explored]
     else:
-        bonus *= np.float32(panel.reach)
-        lifted = _best(panel.rows, panel.relevance + bonus, own, budget, passing, np.float32(-np.inf))
-        drawn = panel.relevance[lifted]
+        bonus *= np.float32(drawing.bonus_scale)
+        explored = _best(drawing.rows, drawing.relevance + bonus, own, budget, passing, np.float32(-np.inf))
+        drawn = drawing.relevance[explored]
         if len(values):
-            drawn = values[chance.integers(0, len(values), len(lifted))]
+            drawn = values[chance.integers(0, len(values), len(explored))]
         own = own[:0]
-    if not len(lifted) and not len(own):
+    if not len(explored) and not len(own):
         return None
-    joined = np.concatenate([panel.rows[lifted], inside])
+    joined = np.concatenate([drawing.rows[explored], inside])
     scores = np.concatenate([drawn, values])
     order = np.argsort(-scores, kind="stable")[:count]
     rows, scores = joined[order], scores[order].astype(np.float64)
-    total = _total(panel, rows, scores, log_total)
-    brought = frozenset(joined[order[order < len(lifted)]].tolist()) if len(lifted) else frozenset()
+    total = _total(drawing, rows, scores, log_total)
+    brought = frozenset(joined[order[order < len(explored)]].tolist()) if len(explored) else frozenset()
     return Explored(rows.tolist(), softmax_at(scores, total).tolist(), brought)
 
 
@@ -235,11 +239,11 @@ def _best(
     return np.concatenate(chosen)
 
 
-def _total(panel: Panel, rows: Rows, scores: Doubles, log_total: float) -> float:
+def _total(drawing: ExplorationCandidates, rows: Rows, scores: Doubles, log_total: float) -> float:
     """The log of the sum of all scores, those of the answer as they came out of the draw."""
-    at, there = _places(panel.rows, rows)
+    at, there = _places(drawing.rows, rows)
     at, scores = at[there], scores[there]
-    before = panel.before[at].astype(np.float64)
+    before = drawing.before[at].astype(np.float64)
     largest = max(log_total, float(scores.max(initial=log_total)))
     added = float((np.exp(scores - largest) - np.exp(before - largest)).sum())
     # What rounding takes away is not let below nothing.

@@ -1,10 +1,10 @@
 """What a user did: the events a model scores from, and the items a filter counts as met.
 
-Scoring reads the last `RECENT` events that would train: the artifact's own tail of the user (what training
-saw) followed by the streamed events after the position the artifact is pinned to. A user the artifact does
-not know, an anonymous session for one, has all streamed events. Filters read more: every interaction of the
-current bulk layer and every streamed event, however long ago, of any type, known to the model or not; and
-what the user did in anonymous sessions that the training joined to the user.
+Scoring reads the last `HISTORY_LENGTH` events that would train: the artifact's own tail of the user (what
+training saw) followed by the streamed events after the position the artifact is pinned to. A user the
+artifact does not know, an anonymous session for one, has all streamed events. Filters read more: every
+interaction of the current bulk layer and every streamed event, however long ago, of any type, known to the
+model or not; and what the user did in anonymous sessions that the training joined to the user.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..datasets.selection import EventSelection
 from ..events.history import History
 from ..recipes.base import Query
 
-RECENT = 200
+HISTORY_LENGTH = 200
 """Events of one user that a model is shown."""
 
 AWAY_SECONDS = 90 * 86_400
@@ -28,10 +28,10 @@ AWAY_SECONDS = 90 * 86_400
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
-Trained = tuple[Int32, Int64, npt.NDArray[np.int16], npt.NDArray[np.float32]]
+TrainedEvents = tuple[Int32, Int64, npt.NDArray[np.int16], npt.NDArray[np.float32]]
 """item, time, event type and weight of the events training saw, oldest first."""
 
-NOTHING: Trained = (
+NOTHING: TrainedEvents = (
     np.empty(0, dtype=np.int32),
     np.empty(0, dtype=np.int64),
     np.empty(0, dtype=np.int16),
@@ -41,7 +41,7 @@ NOTHING: Trained = (
 
 
 @dataclass(frozen=True)
-class Recent:
+class RecentEvents:
     """How streamed events join the trained ones, for one model.
 
     Attributes:
@@ -56,7 +56,7 @@ class Recent:
     row_of: Callable[[str], int | None]
     position: int
 
-    def query(self, trained: Trained, streamed: History, now: int, seen_excluded: bool) -> Query:
+    def query(self, trained: TrainedEvents, streamed: History, now: int, seen_excluded: bool) -> Query:
         """The question that a model is asked for a user with these events."""
         item, time, event, weight = trained
         tail = streamed.since(self.position) if len(item) else streamed
@@ -70,11 +70,16 @@ class Recent:
                 if len(item) > len(more[0]):  # both parts are in order already
                     order = np.argsort(time, kind="stable")
                     item, time, event, weight = item[order], time[order], event[order], weight[order]
-        if len(item) > RECENT:
-            item, time, event, weight = item[-RECENT:], time[-RECENT:], event[-RECENT:], weight[-RECENT:]
+        if len(item) > HISTORY_LENGTH:
+            item, time, event, weight = (
+                item[-HISTORY_LENGTH:],
+                time[-HISTORY_LENGTH:],
+                event[-HISTORY_LENGTH:],
+                weight[-HISTORY_LENGTH:],
+            )
         return Query(item, time, event, weight, now, seen_excluded)
 
-    def _selected(self, tail: History) -> Trained | None:
+    def _selected(self, tail: History) -> TrainedEvents | None:
         """Those of the newest streamed events that count and whose item the model knows."""
         rows: list[tuple[int, int, int, float]] = []
         for place in range(len(tail) - 1, -1, -1):
@@ -83,7 +88,7 @@ class Recent:
             if row is not None and weight is not None:
                 kind = self.event_types.get(tail.type[place], -1)
                 rows.append((row, int(tail.time[place]), kind, weight))
-                if len(rows) == RECENT:
+                if len(rows) == HISTORY_LENGTH:
                     break
         if not rows:
             return None
@@ -98,7 +103,7 @@ class Recent:
 
 
 @dataclass(frozen=True)
-class Met:
+class InteractedItems:
     """The items a user interacted with, by event type, as rows of a catalogue.
 
     Attributes:
@@ -116,7 +121,7 @@ class Met:
 
 
 @dataclass(frozen=True)
-class Past:
+class BulkInteractions:
     """Interactions from before the live history of the users: `rows` is int32, the model's row of each of
     ``histories.items``, -1 where the model does not know it."""
 
@@ -127,19 +132,19 @@ class Past:
 def gathered(
     user: str | None,
     live: History,
-    past: Sequence[Past],
+    past: Sequence[BulkInteractions],
     row_of: Callable[[str], int | None],
     by_name: bool,
     window: int,
     now: float,
-) -> Met:
+) -> InteractedItems:
     """The items a user met, as the rows that `row_of` gives.
 
     Args:
         user: None: nobody in particular. live, past: where the user met them.
         row_of: the row of an item, None: it has none.
         by_name: those of `past`, too, are asked of `row_of`; else `past` has their rows.
-        window: see `met`. now: seconds.
+        window: see `interacted`. now: seconds.
     """
     kinds, times = list(live.type), live.time
     rows = [row_of(item) for item in live.item]
@@ -154,15 +159,17 @@ def gathered(
         else:
             rows = one.rows[item].tolist() + rows
         times = np.concatenate([time, times])
-    return met(kinds, np.array([-1 if row is None else row for row in rows], dtype=np.int64), times, window)
+    return interacted(
+        kinds, np.array([-1 if row is None else row for row in rows], dtype=np.int64), times, window
+    )
 
 
-def met(
+def interacted(
     kinds: npt.NDArray[np.str_] | list[str],
     rows: Int64,
     times: Int64,
     window: int,
-) -> Met:
+) -> InteractedItems:
     """Group interactions by event type.
 
     Args:
@@ -177,4 +184,4 @@ def met(
     for place in order.tolist():
         by_kind.setdefault(listed[place].lower(), []).append(numbers[place])
     kept = {kind: [r for r in found[-window if window else 0 :] if r >= 0] for kind, found in by_kind.items()}
-    return Met(tuple(kept), tuple(np.array(found, dtype=np.int32) for found in kept.values()))
+    return InteractedItems(tuple(kept), tuple(np.array(found, dtype=np.int32) for found in kept.values()))

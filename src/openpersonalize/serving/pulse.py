@@ -16,7 +16,7 @@ import polars as pl
 
 from ..datasets.schemas import Schema
 from ..events.livelog import LiveLog
-from .deployment import Trained
+from .loaded import LoadedVersion
 from .states import FRESH_SECONDS
 
 _NEEDED = ("ITEM_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE")
@@ -30,18 +30,18 @@ class Pulse:
     """
 
     def __init__(
-        self, log: LiveLog, stream: str, schema: Schema, trained: Trained, now: Callable[[], float]
+        self, log: LiveLog, stream: str, schema: Schema, loaded: LoadedVersion, now: Callable[[], float]
     ) -> None:
         """Nothing read yet: events count from the position that the version was trained up to.
 
         Args:
             log: the live log. stream: the Interactions dataset's ARN. schema: the dataset's.
-            trained: the version; its model is told. now: the time.
+            loaded: the version; its model is told. now: the time.
         """
         needed = tuple(field for field in schema.fields if field.name in _NEEDED)
-        self._log, self._stream, self._trained, self._now = log, stream, trained, now
+        self._log, self._stream, self._loaded, self._now = log, stream, loaded, now
         self._schema = Schema(needed)
-        self._position = trained.artifact.position
+        self._position = loaded.artifact.position
         self._span = -1
         self._lock = threading.Lock()
 
@@ -56,7 +56,7 @@ class Pulse:
 
     def advance(self) -> None:
         """Tell the model what came since the last time. For any thread."""
-        artifact = self._trained.artifact
+        artifact = self._loaded.artifact
         with self._lock:
             newest = self._log.position()
             if newest <= self._position:
@@ -70,13 +70,13 @@ class Pulse:
                 ).filter(pl.col("WEIGHT").is_not_null() & ~chunk["#DUPLICATE"])
                 item = artifact.items.find_all(events["ITEM_ID"])
                 new = np.flatnonzero(item < 0)
-                numbers = self._trained.newcomers.numbered(events["ITEM_ID"].gather(new))
+                numbers = self._loaded.newcomers.numbered(events["ITEM_ID"].gather(new))
                 item[new] = np.where(numbers < 0, -1, len(artifact.items) + numbers)
                 known = item >= 0
                 # A client whose clock is ahead must not fade all others away.
                 time = np.minimum(events["TIMESTAMP"].to_numpy(), int(self._now()))
                 weight = events["WEIGHT"].to_numpy().astype(np.float32)
-                self._trained.model.observe(item[known], time[known], weight[known])
+                self._loaded.model.observe(item[known], time[known], weight[known])
                 # Chunk by chunk: a read that fails later tells nothing twice.
                 self._position = max(self._position, int(chunk["#ARRIVAL"].max() or 0))  # type: ignore[arg-type]
             self._position = newest

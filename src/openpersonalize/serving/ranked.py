@@ -20,11 +20,11 @@ from .topk import FloatArray, Rows, top_k
 
 BoolArray = npt.NDArray[np.bool_]
 
-HEAD = 256
+TOP_ROWS = 256
 """Best rows kept in order for each user: most answers, filtered or not, are found among them."""
 
-STAYS = np.float32(np.finfo(np.float32).max)
-GOES = np.float32(-np.inf)
+KEEP = np.float32(np.finfo(np.float32).max)
+DROP = np.float32(-np.inf)
 
 DECIMALS = 7
 """Decimals of a score in an answer."""
@@ -32,45 +32,47 @@ DECIMALS = 7
 
 def bias_of(keep: BoolArray) -> FloatArray:
     """The float32 bias of a mask (True = the row stays), to be applied with ``np.minimum``."""
-    return np.where(keep, STAYS, GOES)
+    return np.where(keep, KEEP, DROP)
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """The beginning of a query's order: a few KB in place of the scores. Immutable, shared by answers."""
 
-    head: Rows
+    top_rows: Rows
     """int64[m]: the best rows, best first, ties in row order."""
     probabilities: npt.NDArray[np.float64]
-    """float64[m]: the softmax of each row of `head` over all scored rows, rounded."""
+    """float64[m]: the softmax of each row of `top_rows` over all scored rows, rounded."""
     values: FloatArray
     """float32[m]: their log-scores."""
     log_total: float
     """log of the sum of exp(scores)."""
     complete: bool
-    """Whether `head` holds every scored row."""
-    low: float | None = None
+    """Whether `top_rows` holds every scored row."""
+    floor_score: float | None = None
     """A low score of the user, see `exploration`; None: to be found among all scores."""
 
     @property
     def size(self) -> int:
         """Bytes of the arrays."""
-        return self.head.nbytes + self.probabilities.nbytes + self.values.nbytes
+        return self.top_rows.nbytes + self.probabilities.nbytes + self.values.nbytes
 
     @classmethod
-    def of(cls, scores: FloatArray) -> Ranked:
-        """Rank float32[n] `scores`, log-scores that are -inf on rows the model does not score."""
-        head = top_k(scores, HEAD)
-        log_total = _log_sum_exp(scores, float(scores[head[0]])) if len(head) else 0.0
-        complete = len(head) < HEAD or len(scores) <= HEAD
-        values = scores[head]
-        return cls(head, softmax_at(values, log_total), values, log_total, complete)
+    def of(cls, scores: FloatArray, most: int = TOP_ROWS) -> Ranked:
+        """Rank float32[n] `scores`, log-scores, -inf on rows the model does not score, and keep `most`."""
+        top_rows = top_k(scores, most)
+        log_total = _log_sum_exp(scores, float(scores[top_rows[0]])) if len(top_rows) else 0.0
+        complete = len(top_rows) < most or len(scores) <= most
+        values = scores[top_rows]
+        return cls(top_rows, softmax_at(values, log_total), values, log_total, complete)
 
     @classmethod
-    def short(cls, rows: Rows, scores: FloatArray, log_total: float, low: float, wanted: int) -> Ranked:
+    def short(
+        cls, rows: Rows, scores: FloatArray, log_total: float, floor_score: float, wanted: int
+    ) -> Ranked:
         """Of the best `wanted` rows, best first, that a model found without scoring all; see its
         `Shortlist`."""
-        return cls(rows, softmax_at(scores, log_total), scores, log_total, len(rows) < wanted, low)
+        return cls(rows, softmax_at(scores, log_total), scores, log_total, len(rows) < wanted, floor_score)
 
 
 def softmax_at(scores: FloatArray, log_total: float) -> npt.NDArray[np.float64]:
@@ -86,7 +88,7 @@ def _log_sum_exp(scores: FloatArray, largest: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Sieve:
+class CandidateMask:
     """What a filter leaves for one request. The default leaves everything."""
 
     keep: BoolArray | None = None
@@ -106,12 +108,12 @@ class Sieve:
             rows = [row for row in rows if row not in dropped]
         return rows
 
-    def without(self, rows: AbstractSet[int]) -> Sieve:
-        """This sieve with `rows` dropped as well."""
-        return Sieve(self.keep, self.bias, self.dropped | rows)
+    def without(self, rows: AbstractSet[int]) -> CandidateMask:
+        """This mask with `rows` dropped as well."""
+        return CandidateMask(self.keep, self.bias, self.dropped | rows)
 
 
-EVERYTHING = Sieve()
+EVERYTHING = CandidateMask()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,38 +126,38 @@ class Chosen:
     """float32: the log-scores of the rows that have a score."""
 
 
-def choose(ranked: Ranked, sieve: Sieve, k: int, scores: Callable[[], FloatArray]) -> Chosen:
-    """The best `k` rows of `ranked` that pass `sieve`, fewer when the sieve leaves fewer.
+def choose(ranked: Ranked, mask: CandidateMask, k: int, scores: Callable[[], FloatArray]) -> Chosen:
+    """The best `k` rows of `ranked` that pass `mask`, fewer when the mask leaves fewer.
 
     Args:
-        ranked: a query's order. sieve: what stays. k: most rows wanted.
-        scores: gives the scores that were ranked; asked only when the head does not hold enough.
+        ranked: a query's order. mask: what stays. k: most rows wanted.
+        scores: gives the scores that were ranked; asked only when the top rows do not hold enough.
     """
-    keep, dropped = sieve.keep, sieve.dropped
-    head, shares, values = ranked.head, ranked.probabilities, ranked.values
+    keep, dropped = mask.keep, mask.dropped
+    top_rows, shares, values = ranked.top_rows, ranked.probabilities, ranked.values
     if keep is not None:
-        passing = keep[head]
-        head, shares, values = head[passing], shares[passing], values[passing]
-    if len(head) >= k or ranked.complete:
+        passing = keep[top_rows]
+        top_rows, shares, values = top_rows[passing], shares[passing], values[passing]
+    if len(top_rows) >= k or ranked.complete:
         if not dropped:
-            return Chosen(head[:k].tolist(), shares[:k].tolist(), values[:k])
-        listed = head[: k + len(dropped)].tolist()
+            return Chosen(top_rows[:k].tolist(), shares[:k].tolist(), values[:k])
+        listed = top_rows[: k + len(dropped)].tolist()
         left = [place for place, row in enumerate(listed) if row not in dropped][:k]
         if len(left) == k or ranked.complete:
             return Chosen([listed[place] for place in left], shares[left].tolist(), values[left])
-    return _scan(scores(), ranked.log_total, sieve, k)
+    return _scan(scores(), ranked.log_total, mask, k)
 
 
-def _scan(scores: FloatArray, log_total: float, sieve: Sieve, k: int) -> Chosen:
-    """`choose` over the whole catalogue, when the head does not hold enough."""
+def _scan(scores: FloatArray, log_total: float, mask: CandidateMask, k: int) -> Chosen:
+    """`choose` over the whole catalogue, when the top rows do not hold enough."""
     left: FloatArray
-    if sieve.keep is None:
+    if mask.keep is None:
         left = scores.copy()
     else:
-        left = np.minimum(scores, sieve.bias if sieve.bias is not None else bias_of(sieve.keep))
-    if sieve.dropped:
-        dropped = np.fromiter(sieve.dropped, dtype=np.int64, count=len(sieve.dropped))
-        left[dropped[dropped < len(left)]] = GOES  # rows behind the catalogue's are not scored here
+        left = np.minimum(scores, mask.bias if mask.bias is not None else bias_of(mask.keep))
+    if mask.dropped:
+        dropped = np.fromiter(mask.dropped, dtype=np.int64, count=len(mask.dropped))
+        left[dropped[dropped < len(left)]] = DROP  # rows behind the catalogue's are not scored here
     rows = top_k(left, k)
     return Chosen(rows.tolist(), softmax_at(left[rows], log_total).tolist(), left[rows])
 

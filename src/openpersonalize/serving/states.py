@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from ..algorithms.companion import Session
+from ..caching import ByteLRU
 from ..events.history import History
-from .exploration import Panel
-from .history import Met
-from .kept import Kept
+from .exploration import ExplorationCandidates
+from .history import InteractedItems
 from .novelty import Members
 from .ranked import Ranked
 from .topk import FloatArray
@@ -22,7 +22,7 @@ FRESH_SECONDS = 300
 """Models may weigh how long ago things happened, so scores are worked out anew in every such span of the
 clock. They are those of its end: within a span the same question has the same answer, in every process."""
 
-Situation: TypeAlias = tuple[tuple[str, str | float], ...]
+ContextValues: TypeAlias = tuple[tuple[str, str | float], ...]
 """Columns with their values, in order of their names."""
 
 
@@ -33,12 +33,13 @@ class UserState:
     Attributes:
         user: None for nobody in particular. live: the streamed events, as of `position` of the live log.
         until: seconds; the scores are to be worked out anew from then on.
-        ranked: under the ordinary weights, and under those for answers without the items met.
-        idle: known to have no event that counts, and nothing known that counts, so that everybody's order in
-        the situation is the user's.
+        ranked: under the ordinary weights, and under those for answers without the items interacted with.
+        no_signal: known to have no event that counts, and nothing known that counts, so that everybody's
+        order in the context is the user's.
         dropped: rows that a filter drops, by filter.
-        panels: who draws in exploration, by the weights and the oldest age; met_new: newcomers met.
-        situation: what the model recognises of the request's context.
+        explored: who draws in exploration, by the weights and the oldest age.
+        newcomers_interacted: the newcomers interacted with.
+        context: what the model recognises of the request's context.
     """
 
     user: str | None
@@ -46,23 +47,23 @@ class UserState:
     until: int
     position: int = 0
     ranked: list[Ranked | None] = field(default_factory=lambda: [None, None])
-    idle: bool = False
-    met: Met | None = None
+    no_signal: bool = False
+    interacted: InteractedItems | None = None
     dropped: dict[Hashable, frozenset[int]] = field(default_factory=dict)
-    panels: dict[tuple[bool, float], Panel] = field(default_factory=dict)
-    met_new: tuple[Members, Met] | None = None
-    situation: Situation = ()
+    explored: dict[tuple[bool, float], ExplorationCandidates] = field(default_factory=dict)
+    newcomers_interacted: tuple[Members, InteractedItems] | None = None
+    context: ContextValues = ()
 
     @property
     def size(self) -> int:
         """About how many bytes it takes."""
         total = 400 + self.live.nbytes
         total += sum(one.size for one in self.ranked if one is not None)
-        if self.met is not None:
-            total += sum(rows.nbytes + 200 for rows in self.met.rows)
-        if self.met_new is not None:
-            total += sum(rows.nbytes + 200 for rows in self.met_new[1].rows)
-        total += sum(panel.size for panel in self.panels.values())
+        if self.interacted is not None:
+            total += sum(rows.nbytes + 200 for rows in self.interacted.rows)
+        if self.newcomers_interacted is not None:
+            total += sum(rows.nbytes + 200 for rows in self.newcomers_interacted[1].rows)
+        total += sum(candidates.size for candidates in self.explored.values())
         return total + sum(300 + 80 * len(rows) for rows in self.dropped.values())
 
 
@@ -70,7 +71,7 @@ class Vector(NamedTuple):
     """A user's scores, for the answers that the kept head of the order is too short for.
 
     newest, until: the `UserState` they belong to.
-    hidden: the scores of the rows that the recipe gives none (`Trained.unscored`), for exploration.
+    hidden: the scores of the rows that the recipe gives none (`LoadedVersion.unscored`), for exploration.
     """
 
     newest: int
@@ -88,9 +89,9 @@ class Memory:
     """
 
     def __init__(self, budget: int) -> None:
-        self.states: Kept[UserState] = Kept(budget // 2, lambda state: state.size)
-        self.vectors: Kept[Vector] = Kept(budget // 4, _vector_size)
-        self.sessions: Kept[Session] = Kept(budget // 4, lambda session: session.nbytes)
+        self.states: ByteLRU[UserState] = ByteLRU(budget // 2, lambda state: state.size)
+        self.vectors: ByteLRU[Vector] = ByteLRU(budget // 4, _vector_size)
+        self.sessions: ByteLRU[Session] = ByteLRU(budget // 4, lambda session: session.nbytes)
 
 
 def _vector_size(vector: Vector) -> int:

@@ -1,4 +1,4 @@
-"""A cache bounded by bytes that forgets what was not used for longest."""
+"""A least-recently-used cache bounded by bytes: `ByteLRU`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OVERHEAD = 200
 """Bytes charged for each entry on top of its own size: the key, the dictionary's slot, object headers."""
 
 
-class Kept(Generic[Value]):
+class ByteLRU(Generic[Value]):
     """Values by key, at most `limit` bytes of them. A value larger than the limit is not kept at all.
 
     Not locked: an instance belongs to one thread (in the server, the event loop).

@@ -1,0 +1,93 @@
+"""Exploration for one user: `UserExploration` finds who draws, and what newcomers are worth to the user."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..algorithms.companion import largest
+from .exploration import (
+    MOST_CANDIDATES,
+    ExplorationCandidates,
+    exploration_candidates,
+    floor_score_of,
+    neutral,
+)
+from .loaded import LoadedVersion
+from .novelty import Candidates, Members
+from .scoring import Scorer
+from .states import ContextValues, UserState
+from .topk import FloatArray, Rows
+
+LEADERS, CONTEXTS = 64, 64
+"""Newcomers that draw in every answer because many meet them, kept for so many contexts."""
+
+
+class UserExploration:
+    """Candidates of exploration, kept in users' states. Belongs to one thread, the event loop's."""
+
+    def __init__(
+        self, loaded: LoadedVersion, scorer: Scorer, chance: np.random.Generator, most: int = MOST_CANDIDATES
+    ) -> None:
+        """For a version and what scores it; where more than `most` are eligible `chance` draws candidates."""
+        self._most = most
+        self._loaded, self._scorer, self._chance = loaded, scorer, chance
+        self._leading: dict[tuple[bool, bool, ContextValues], tuple[Members, int, Rows]] = {}
+
+    def candidates(
+        self, state: UserState, seen_excluded: bool, counts: Candidates, cut_off_days: float
+    ) -> ExplorationCandidates:
+        """Who draws in exploration for a user; everybody's candidates when the user did nothing."""
+        scorer = self._scorer
+        ranked, members = scorer.ranked(state, seen_excluded), counts.members
+        if state.no_signal:
+            state = scorer.state(None, state.context)
+        key = (seen_excluded, cut_off_days)
+        found = state.explored.get(key)
+        if found is None or found.members is not members:
+            floor = ranked.floor_score
+            found = state.explored[key] = exploration_candidates(
+                members,
+                members.eligible(cut_off_days),
+                self._leaders(state, seen_excluded, members),
+                ranked,
+                floor_score_of(scorer.scores(state, seen_excluded)) if floor is None else floor,
+                lambda rows: scorer.scores_at(state, seen_excluded, rows),
+                lambda rows: scorer.scores_at(state, seen_excluded, rows, unscored=True),
+                lambda numbers, low: self.newcomers(state, seen_excluded, members, numbers, low),
+                self._chance,
+                self._most,
+            )
+            scorer.resized(state)
+        return found
+
+    def newcomers(
+        self, state: UserState, seen_excluded: bool, members: Members, numbers: Rows, floor_score: float
+    ) -> FloatArray:
+        """The log-scores of newcomers: by their vectors, or `floor_score` where they say nothing, and by how
+        many meet them."""
+        found = neutral(numbers, floor_score)
+        vectors = None if members.vectors is None else members.vectors[numbers]
+        query = self._scorer.query(state, seen_excluded)
+        if query is None:
+            return found
+        model = self._loaded.model
+        if vectors is not None and len(query.item):
+            known = vectors.any(axis=1)
+            found[known] = model.scores_of(query, vectors[known])
+        return found + model.gained(query, members.numbers(self._loaded.newcomers)[numbers])
+
+    def _leaders(self, state: UserState, seen_excluded: bool, members: Members) -> Rows:
+        """int64 rows, ascending, of the newcomers that most people meet: everybody's, for a while."""
+        query = self._scorer.query(state, seen_excluded)
+        if query is None or not len(members.ids):
+            return np.empty(0, np.int64)
+        key = seen_excluded, bool(len(query.item)), state.context
+        found = self._leading.get(key)
+        if found is None or found[0] is not members or found[1] != state.until:
+            gained = self._loaded.model.gained(query, members.numbers(self._loaded.newcomers))
+            best = largest(gained, LEADERS)
+            if len(self._leading) >= CONTEXTS:
+                self._leading.clear()
+            found = members, state.until, members.known + np.sort(best[gained[best] > 0])
+            self._leading[key] = found
+        return found[2]

@@ -1,0 +1,152 @@
+"""Filters applied for one user: `UserFilters`, the candidates that an expression and a history leave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..caching import ByteLRU
+from ..filters.compiler import BoundFilter
+from .catalogue import Catalogue, Value
+from .history import BulkInteractions, Int32, InteractedItems, gathered
+from .loaded import GroupData, LoadedVersion
+from .novelty import Members
+from .ranked import EVERYTHING, BoolArray, CandidateMask, bias_of
+from .scoring import Scorer
+from .states import UserState
+from .topk import FloatArray, Rows
+
+STATIC_BYTES = 64 * 1024 * 1024
+"""Memory for the static parts of filters, per deployment."""
+
+
+class UserFilters:
+    """What filters leave of a deployment's catalogue. Belongs to one thread, the event loop's.
+
+    Memory: `STATIC_BYTES`; what belongs to a user lies in the user's state.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedVersion,
+        items: Catalogue,
+        group: GroupData,
+        scorer: Scorer,
+        *,
+        now: Callable[[], float],
+        window: int = 0,
+    ) -> None:
+        """Make them.
+
+        Args:
+            loaded: the version. items: current item records, aligned with the version's items.
+            group: the other current data. scorer: told when more is kept of a user. now: the time.
+            window: newest interactions per user and event type that filters see; 0 = all.
+        """
+        self._loaded, self._items, self._group, self._scorer = loaded, items, group, scorer
+        bulk = None if group.histories is None else BulkInteractions(group.histories, group.bulk_rows)
+        self._bulk = [one for one in (loaded.linked, bulk) if one is not None]
+        self._now, self._window = now, window
+        self._static: ByteLRU[tuple[BoolArray | None, FloatArray | None]] = ByteLRU(STATIC_BYTES, _size)
+
+    def decided(self, chosen: BoundFilter, state: UserState) -> BoundFilter:
+        """A filter with its conditions on the user decided."""
+        return chosen.decided(_Facts(self, state)) if chosen.depends_on_user_fields else chosen
+
+    def mask(
+        self, chosen: BoundFilter | None, state: UserState, current_item: int | None = None
+    ) -> CandidateMask:
+        """What a filter (see `decided`) leaves of the catalogue for a user."""
+        if chosen is None:
+            return EVERYTHING
+        keep, bias = self._static_part(chosen)
+        if chosen.is_static:
+            return CandidateMask(keep, bias)
+        dropped = self._dropped(chosen, state)
+        if dropped is not None:
+            return CandidateMask(keep, bias, dropped)
+        columns = self._items.columns
+        facts = _Facts(self, state)
+        return CandidateMask(chosen.keep(columns, user=facts, current_item=current_item, static=keep))
+
+    def keeps_newcomers(
+        self, chosen: BoundFilter, state: UserState, members: Members, numbers: Rows
+    ) -> BoolArray:
+        """Which newcomers, by number, pass a filter (see `decided`)."""
+        static = members.mask(chosen.key, chosen.static_mask)
+        if chosen.is_static:
+            return static[numbers]
+        if state.newcomers_interacted is None or state.newcomers_interacted[0] is not members:
+            state.newcomers_interacted = members, self._gather(state, members.number_of, True)
+            self._scorer.resized(state)
+        facts = _Facts(self, state, state.newcomers_interacted[1])
+        return chosen.keep(members.columns, user=facts, static=static)[numbers]
+
+    def keeps_unknown(self, chosen: BoundFilter, state: UserState, ids: Sequence[str]) -> dict[str, bool]:
+        """Which of `ids`, items the model does not know, pass a filter: tested on their current records."""
+        ordered = sorted(set(ids), key=str.encode)
+        rows = {name: row for row, name in enumerate(ordered)}
+        facts = _Facts(self, state, self._gather(state, rows.get, True))
+        keep = chosen.keep(self._items.unlisted(ordered), user=facts)
+        return dict(zip(ordered, keep.tolist(), strict=True))
+
+    def interacted(self, state: UserState) -> InteractedItems:
+        """The items that a user interacted with."""
+        if state.interacted is None:
+            state.interacted = self._gather(state, self._loaded.row_of, False)
+            self._scorer.resized(state)
+        return state.interacted
+
+    def value(self, user: str, field: str) -> Value:
+        """The user's value of a Users column; None when it is null or nothing is known."""
+        users = self._group.users()
+        return users.value(user, field) if users is not None else None
+
+    def _static_part(self, chosen: BoundFilter) -> tuple[BoolArray | None, FloatArray | None]:
+        key = (chosen.key, self._items.columns.version)
+        found = self._static.get(key)
+        if found is None:
+            keep = chosen.static_mask(self._items.columns)
+            found = (None, None) if keep.all() else (keep, bias_of(keep))
+            self._static.put(key, found)
+        return found
+
+    def _dropped(self, chosen: BoundFilter, state: UserState) -> frozenset[int] | None:
+        """The rows a filter drops for a user; None when it does more than that beside its static part."""
+        found = state.dropped.get(chosen.key)
+        if found is None:
+            rows = chosen.dropped_rows(_Facts(self, state))
+            if rows is None:
+                return None
+            found = state.dropped[chosen.key] = frozenset(rows.tolist())
+            self._scorer.resized(state)
+        return found
+
+    def _gather(
+        self, state: UserState, row_of: Callable[[str], int | None], by_name: bool
+    ) -> InteractedItems:
+        """Items interacted with, as rows; `by_name`: those of the past, too, are asked of `row_of`."""
+        return gathered(state.user, state.live, self._bulk, row_of, by_name, self._window, self._now())
+
+
+def _size(part: tuple[BoolArray | None, FloatArray | None]) -> int:
+    return sum(array.nbytes for array in part if array is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a filter may ask about the user of a request; `other` in place of the model's rows."""
+
+    filters: UserFilters
+    state: UserState
+    other: InteractedItems | None = None
+
+    def rows_met(self, accepts: Callable[[str], bool]) -> Int32:
+        """Rows of the items that the user interacted with by an event type that is accepted."""
+        known = self.other if self.other is not None else self.filters.interacted(self.state)
+        return known.accepted(accepts)
+
+    def value(self, field: str) -> Value:
+        """The user's value of a Users column."""
+        user = self.state.user
+        return self.filters.value(user, field) if user is not None else None

@@ -1,0 +1,68 @@
+"""A solution version in memory: `LoadedVersion`, everything about it that new data does not change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..datasets.histories import InteractionHistories
+from ..recipes.artifact import Artifact
+from ..recipes.base import Recipe
+from .catalogue import Catalogue
+from .history import BulkInteractions, Int32, RecentEvents
+from .newcomers import Newcomers
+
+
+class LoadedVersion:
+    """A trained version as serving reads it. Safe to share between threads.
+
+    Attributes:
+        artifact: the trained version; model: its model. recipe: the one it was trained with.
+        names: the items' ids by row. row_of: an item's row, None when the model does not know it.
+        unseen_by_popularity: rows without interactions at training, most popular first, for filling up.
+        unscored: the same rows where the recipe gives scores to the others only; None where it scores all.
+        linked: what users did in anonymous sessions, joined to them at training.
+        newcomers: what the model calls the items that came after training.
+    """
+
+    def __init__(self, artifact: Artifact, recipe: Recipe) -> None:
+        self.artifact = artifact
+        self.model = artifact.model
+        self.recipe = recipe
+        self.names = artifact.items.strings()
+        self.row_of: Callable[[str], int | None] = {name: row for row, name in enumerate(self.names)}.get
+        popular = self.model.popular
+        self.unseen_by_popularity = popular[~self.model.scored[popular]].astype(np.int64)
+        self.unscored = self.unseen_by_popularity if recipe.features.reasons else None
+        kinds = {kind: number for number, kind in enumerate(artifact.event_types)}
+        linked = artifact.linked
+        self.newcomers = Newcomers()
+        rows = None if linked is None else artifact.items.find_all(linked.items.series())
+        self.linked = None if linked is None or rows is None else BulkInteractions(linked, rows)
+        self.recent = RecentEvents(artifact.selection, kinds, self.row_of, artifact.position)
+
+    def profile(self, user: str) -> dict[str, str | float]:
+        """What the model recognises of what was known about a user at training; a record put later counts
+        from the next full training on, as Amazon's guide has it."""
+        profiles = self.artifact.profiles
+        found = {} if profiles is None else profiles.find(user)
+        return self.model.recognised(found, {})[0] if found else {}
+
+
+@dataclass(frozen=True)
+class GroupData:
+    """A dataset group's current data besides the item columns.
+
+    Attributes:
+        stream: the live log's stream of the group's interactions.
+        histories: the bulk interactions by user; None before the first import.
+        bulk_rows: int32, the model's row of each of ``histories.items``, -1 where the model does not know it.
+        users: gives the Users records; None without such a dataset, or while no filter needs them.
+    """
+
+    stream: str
+    histories: InteractionHistories | None
+    bulk_rows: Int32
+    users: Callable[[], Catalogue | None]

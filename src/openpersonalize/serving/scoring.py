@@ -1,0 +1,240 @@
+"""Scores of a version's items for one user: the interface `Scorer`, and `OnlineScorer` for single questions.
+
+An answer is put together from what a scorer says and does not know where the scores come from. The online
+scorer keeps what it worked out about a user until the user's history or the clock moves on.
+"""
+
+from __future__ import annotations
+
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from ..algorithms.companion import Session
+from ..events.follower import Follower
+from ..events.history import EMPTY
+from ..recipes.base import Query
+from .history import NOTHING
+from .loaded import LoadedVersion
+from .ranked import DROP, TOP_ROWS, CandidateMask, Ranked
+from .states import ContextValues, Memory, UserState, Vector, until
+from .topk import FloatArray, Rows
+
+NARROW = 16
+"""A filter that leaves fewer than one in so many of a large catalogue has those scored alone."""
+
+Answer = TypeVar("Answer")
+
+_serials = itertools.count()
+
+
+class Scorer(ABC):
+    """What an answer asks about one user of one loaded version.
+
+    Promises, which every implementation keeps: all methods speak of the same log-scores, those of
+    ``model.scores`` for the user's question at the state's moment; ``scores`` is float32[n], -inf on the rows
+    that the recipe gives none; a user of whom nothing is known gets everybody's; nothing that is returned may
+    be written into.
+    """
+
+    @abstractmethod
+    def context(self, sent: Mapping[str, str]) -> ContextValues:
+        """What the model recognises of a request's context."""
+
+    @abstractmethod
+    def state(self, user: str | None, context: ContextValues = ()) -> UserState:
+        """What is known of a user (or an anonymous session, by its id) in a context, now; None: of nobody in
+        particular."""
+
+    @abstractmethod
+    def query(self, state: UserState, seen_excluded: bool) -> Query | None:
+        """The question to the model; None of a user of whom nothing is known.
+
+        Args:
+            state: from `state`. seen_excluded: the answer leaves out the items that the user interacted with.
+        """
+
+    @abstractmethod
+    def ranked(self, state: UserState, seen_excluded: bool) -> Ranked:
+        """The order of the catalogue for a user."""
+
+    @abstractmethod
+    def scores(self, state: UserState, seen_excluded: bool) -> FloatArray:
+        """float32[n] log-scores."""
+
+    @abstractmethod
+    def scores_at(
+        self, state: UserState, seen_excluded: bool, rows: Rows, unscored: bool = False
+    ) -> FloatArray:
+        """float32[len(rows)]: `scores` of some different rows; `unscored`: those too that the recipe gives
+        none in an answer."""
+
+    @abstractmethod
+    def scores_within(self, state: UserState, seen_excluded: bool, mask: CandidateMask) -> FloatArray:
+        """`scores` on the rows that a mask leaves; on the others anything. Never from candidates alone."""
+
+    @abstractmethod
+    def resized(self, state: UserState) -> None:
+        """To be called when more is kept in a state than before."""
+
+
+class OnlineScorer(Scorer):
+    """Scores for single questions, with what `Memory` keeps of users. Belongs to one thread, the loop's."""
+
+    def __init__(
+        self,
+        loaded: LoadedVersion,
+        stream: str,
+        *,
+        follower: Follower,
+        memory: Memory,
+        now: Callable[[], float],
+        top_rows: int = TOP_ROWS,
+        narrow: int = NARROW,
+    ) -> None:
+        """Nothing is worked out yet.
+
+        Args:
+            loaded: the version. stream: the live log's stream of the group's interactions.
+            follower: knows what is streamed. memory: keeps what is worked out. now: the time.
+            top_rows: rows of a user's order that are kept. narrow: see `NARROW`.
+        """
+        self._loaded, self._stream = loaded, stream
+        self._follower, self._memory, self._now = follower, memory, now
+        self._top_rows, self._narrow = top_rows, narrow
+        self._serial = next(_serials)
+        self._position = -1
+        self._nobody = UserState(None, EMPTY, until(now()))
+
+    def at(self, position: int) -> None:
+        """Everything up to `position` of the live log is to be known from now on."""
+        self._position = position
+
+    def context(self, sent: Mapping[str, str]) -> ContextValues:
+        return tuple(sorted(self._loaded.model.recognised({}, sent)[1].items())) if sent else ()
+
+    def state(self, user: str | None, context: ContextValues = ()) -> UserState:
+        now = self._now()
+        if user is None and not context:
+            if self._nobody.until <= now:
+                self._nobody = UserState(None, EMPTY, until(now))
+            return self._nobody
+        key = (self._serial, user, context)
+        state = self._memory.states.get(key)
+        if state is not None and state.position == self._position and state.until > now:
+            return state
+        live = EMPTY if user is None else self._follower.history(self._stream, user)
+        if state is None or state.live.newest != live.newest or state.until <= now:
+            state = UserState(user, live, until(now), context=context)
+            self._memory.states.put(key, state)
+        state.position = self._position
+        return state
+
+    def query(self, state: UserState, seen_excluded: bool) -> Query | None:
+        loaded = self._loaded
+        user = state.user if loaded.recipe.features.real_time else None
+        trained = loaded.artifact.history(user) if user is not None else NOTHING
+        live = state.live if user is not None else EMPTY
+        query = loaded.recent.query(trained, live, state.until - 1, seen_excluded)
+        profile = loaded.profile(user) if user is not None else {}
+        if state.user is not None and not len(query.item) and not profile:
+            return None
+        if profile or state.context:
+            query = replace(query, profile=profile, context=dict(state.context))
+        return query
+
+    def ranked(self, state: UserState, seen_excluded: bool) -> Ranked:
+        found = state.ranked[seen_excluded]
+        if found is not None:
+            return found
+        query = self._indexed_query(state, seen_excluded)
+        if query is not None:
+            found = self._shortlisted(query, state.user)
+        else:
+            scores = self.scores(state, seen_excluded)
+            if state.no_signal:
+                return self.ranked(self.state(None, state.context), seen_excluded)
+            found = Ranked.of(scores, self._top_rows)
+        state.ranked[seen_excluded] = found
+        self.resized(state)
+        return found
+
+    def scores(self, state: UserState, seen_excluded: bool) -> FloatArray:
+        key = (self._serial, state.user, state.context, seen_excluded)
+        found = self._memory.vectors.get(key)
+        if found is not None and (found.newest, found.until) == (state.live.newest, state.until):
+            return found.scores
+        query = self.query(state, seen_excluded)
+        if query is None:
+            state.no_signal = True
+            return self.scores(self.state(None, state.context), seen_excluded)
+        unscored = self._loaded.unscored
+        scores, hidden = self._asked(query, state.user, self._loaded.model.scores), None
+        if unscored is not None:
+            hidden = scores[unscored]
+            scores[unscored] = DROP
+        self._memory.vectors.put(key, Vector(state.live.newest, state.until, scores, hidden))
+        return scores
+
+    def scores_at(
+        self, state: UserState, seen_excluded: bool, rows: Rows, unscored: bool = False
+    ) -> FloatArray:
+        query = self._indexed_query(state, seen_excluded)
+        if query is None:
+            scores = self.scores(state, seen_excluded)
+            return self._with_unscored(state, seen_excluded, scores)[rows] if unscored else scores[rows]
+        found = self._asked(query, state.user, lambda one: self._loaded.model.scores_at(one, rows))
+        if not unscored and self._loaded.unscored is not None:
+            found[~self._loaded.model.scored[rows]] = DROP
+        return found
+
+    def scores_within(self, state: UserState, seen_excluded: bool, mask: CandidateMask) -> FloatArray:
+        if mask.keep is not None and self._loaded.model.indexed:
+            rows = np.flatnonzero(mask.keep)
+            if len(rows) < len(mask.keep) // self._narrow:
+                found = np.full(len(mask.keep), DROP)
+                found[rows] = self.scores_at(state, seen_excluded, rows)
+                return found
+        return self.scores(state, seen_excluded)
+
+    def resized(self, state: UserState) -> None:
+        if state is not self._nobody:
+            self._memory.states.put((self._serial, state.user, state.context), state)
+
+    def _with_unscored(self, state: UserState, seen_excluded: bool, scores: FloatArray) -> FloatArray:
+        """float32[n]: with the scores of the rows that the recipe gives none."""
+        kept = self._memory.vectors.get((self._serial, state.user, state.context, seen_excluded))
+        if kept is None or kept.hidden is None:
+            return np.where(scores > DROP, scores, scores[scores > DROP].min(initial=0.0))
+        full = scores.copy()
+        full[self._loaded.unscored] = kept.hidden
+        return full
+
+    def _shortlisted(self, query: Query, user: str | None) -> Ranked:
+        """The beginning of the order of a catalogue too large to be scored for every user."""
+        # Room for the items that the user interacted with, which a filter is going to drop.
+        most = self._top_rows
+        wanted = most + (min(len(query.item), most) if query.seen_excluded else 0)
+        scored_only = self._loaded.unscored is not None
+        short = self._asked(query, user, lambda one: self._loaded.model.candidates(one, wanted, scored_only))
+        return Ranked.short(short.rows, short.scores, short.log_total, short.low, wanted)
+
+    def _indexed_query(self, state: UserState, seen_excluded: bool) -> Query | None:
+        """The question of a user with events to a model with an index; None: all is scored."""
+        query = self.query(state, seen_excluded) if self._loaded.model.indexed else None
+        return query if query is not None and len(query.item) else None
+
+    def _asked(self, query: Query, user: str | None, ask: Callable[[Query], Answer]) -> Answer:
+        """The model's answer, which goes on from what it kept about the user."""
+        if user is None or not len(query.item):
+            return ask(query)
+        key = (self._serial, user)
+        session = self._memory.sessions.get(key) or Session()
+        found = ask(replace(query, session=session))
+        if session.nbytes:
+            self._memory.sessions.put(key, session)
+        return found
