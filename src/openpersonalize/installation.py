@@ -11,7 +11,8 @@ from .events.recommendations import RecommendationLog, open_recommendation_log
 from .events.remembered import Remembered
 from .resources.store import MetadataStore
 from .settings import Settings
-from .storage.buckets import Buckets, open_buckets
+from .storage.bucket_service import open_buckets
+from .storage.buckets import Buckets
 from .storage.objects import ObjectStore, open_objects
 
 

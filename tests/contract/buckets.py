@@ -7,7 +7,7 @@ import io
 import pytest
 
 from openpersonalize.errors import InvalidInput
-from openpersonalize.storage.buckets import Buckets, Found
+from openpersonalize.storage.buckets import Buckets, ObjectInfo
 
 
 def put(buckets: Buckets, location: str, content: bytes = b"x") -> None:
@@ -25,7 +25,7 @@ class BucketsContract:
         content = bytes(range(256)) * 5000
         put(buckets, "s3://films/data/a b é.csv", content)
         assert buckets.list("s3://films/data/a b é.csv") == [
-            Found("s3://films/data/a b é.csv", "a b é.csv", len(content))
+            ObjectInfo("s3://films/data/a b é.csv", "a b é.csv", len(content))
         ]
         with buckets.open("s3://films/data/a b é.csv") as stream:
             assert stream.read(3) == content[:3]

@@ -19,8 +19,10 @@ from openpersonalize.jobs import import_step
 from openpersonalize.jobs.import_step import run
 from openpersonalize.jobs.task import Task
 from openpersonalize.settings import read_settings
-from openpersonalize.storage.buckets import AccessDenied, LocalBuckets, Unreachable, open_buckets
+from openpersonalize.storage.bucket_service import open_buckets
+from openpersonalize.storage.buckets import AccessDenied, Unreachable
 from openpersonalize.storage.folder import DataFolder
+from openpersonalize.storage.local_buckets import LocalBuckets
 from openpersonalize.storage.objects import open_objects
 
 INTERACTIONS = schema("Interactions", "USER_ID", "ITEM_ID", ("TIMESTAMP", "long"), "EVENT_TYPE")

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from contract.buckets import BucketsContract, locations, put
 from openpersonalize.errors import InvalidInput
 from openpersonalize.settings import read_settings
-from openpersonalize.storage.buckets import AccessDenied, Buckets, LocalBuckets, open_buckets
+from openpersonalize.storage.bucket_service import open_buckets
+from openpersonalize.storage.buckets import AccessDenied, Buckets
+from openpersonalize.storage.local_buckets import LocalBuckets
 from openpersonalize.storage.s3 import S3Buckets
 
 

@@ -24,7 +24,7 @@ def copy(source: str, target: str, **given: object) -> None:
     Without an S3 service, s3://BUCKET/KEY is a file in the data folder. A target that ends with / (or is a
     folder) takes the source's name.
     """
-    from ..storage.buckets import open_buckets
+    from ..storage.bucket_service import open_buckets
     from ..storage.locations import check_location
 
     buckets = open_buckets(read_settings(given))

@@ -22,7 +22,8 @@ from ..datasets.problems import Problems
 from ..datasets.schemas import Schema, parse_schema
 from ..datasets.snapshots import Snapshot, SnapshotWriter
 from ..errors import JobFailed
-from ..storage.buckets import AccessDenied, Buckets, Found, Unreachable, open_buckets
+from ..storage.bucket_service import open_buckets
+from ..storage.buckets import AccessDenied, Buckets, ObjectInfo, Unreachable
 from ..storage.junk import is_junk
 from ..storage.locations import parse_location
 from ..storage.objects import open_objects
@@ -96,7 +97,7 @@ def run(
     return {"snapshot": key, "rows": snapshot.appended, "total_rows": snapshot.rows, "bytes": total}
 
 
-def _found(task: Task, buckets: Buckets, location: str) -> list[Found]:
+def _found(task: Task, buckets: Buckets, location: str) -> list[ObjectInfo]:
     """The files to read, in order of their names; those of a folder are called by their path below it, and
     junk files among them are passed over.
 
@@ -121,7 +122,7 @@ def _passed_over(names: list[str]) -> str:
     return f"passed over, no data: {', '.join(name[:100] for name in names[:_NAMED])}{more}"
 
 
-def _open(buckets: Buckets, file: Found) -> BinaryIO:
+def _open(buckets: Buckets, file: ObjectInfo) -> BinaryIO:
     try:
         return buckets.open(file.location)
     except FileNotFoundError as error:
@@ -129,7 +130,7 @@ def _open(buckets: Buckets, file: Found) -> BinaryIO:
 
 
 def _check_headers(
-    task: Task, buckets: Buckets, files: list[Found], dataset_type: str, schema: Schema
+    task: Task, buckets: Buckets, files: list[ObjectInfo], dataset_type: str, schema: Schema
 ) -> None:
     """Read the header rows of all files.
 
@@ -162,7 +163,7 @@ def _check_headers(
         raise JobFailed(reasons.duplicate_column(duplicate))
 
 
-def _read(task: Task, buckets: Buckets, files: list[Found], total: int, writer: SnapshotWriter) -> None:
+def _read(task: Task, buckets: Buckets, files: list[ObjectInfo], total: int, writer: SnapshotWriter) -> None:
     """Read all rows into `writer`.
 
     Raises:

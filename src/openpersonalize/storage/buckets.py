@@ -1,31 +1,19 @@
-"""Buckets: where callers keep their files and want results. A local folder, or S3."""
+"""The contract of callers' buckets (Amazon S3): their files are read and results written there (`Buckets`).
+
+`local_buckets` keeps them in a folder, `s3` on S3; `bucket_service` opens the one that the settings ask for.
+"""
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import InvalidInput, OpenPersonalizeError
-from ..settings import Settings
-from .durable import sync_file, sync_folder
+from ..errors import OpenPersonalizeError
 from .locations import Location, check_location, parse_location
 
-__all__ = [
-    "AccessDenied",
-    "Buckets",
-    "Found",
-    "LocalBuckets",
-    "Unreachable",
-    "check_location",
-    "open_buckets",
-]
+__all__ = ["AccessDenied", "Buckets", "ObjectInfo", "Unreachable", "check_location"]
 
 
 class AccessDenied(OpenPersonalizeError):
@@ -37,7 +25,7 @@ class Unreachable(OpenPersonalizeError):
 
 
 @dataclass(frozen=True)
-class Found:
+class ObjectInfo:
     """One file: its full location, the last part of its name, and its size in bytes."""
 
     location: str
@@ -52,22 +40,21 @@ class Buckets(ABC):
     bucket's owner does not let us, and Unreachable where a service that holds the buckets fails.
     """
 
-    def list(self, location: str) -> list[Found]:
+    def list(self, location: str) -> list[ObjectInfo]:
         """The files that a location means, in order of their names' UTF-8 bytes; [] when there are none.
 
-        A location is one file if such a file exists. Otherwise, and always when it ends in "/" or names only
-        a
-        bucket, it is a folder: all files below it, sub-folders included, without empty ones.
+        A location is one file if such a file exists. Otherwise, and always when it ends in "/" or names
+        only a bucket, it is a folder: all files below it, sub-folders included, without empty ones.
         Memory is in proportion to the number of files.
         """
         wanted = parse_location(location)
         if wanted.key and not wanted.key.endswith("/"):
             size = self._size(wanted)
             if size is not None:
-                return [_found(wanted, size)]
+                return [_info(wanted, size)]
         prefix = wanted.key if not wanted.key or wanted.key.endswith("/") else f"{wanted.key}/"
         files = self._below(Location(wanted.bucket, prefix))
-        return [_found(at, size) for at, size in files if size > 0 and not at.key.endswith("/")]
+        return [_info(at, size) for at, size in files if size > 0 and not at.key.endswith("/")]
 
     @abstractmethod
     def open(self, location: str) -> BinaryIO:
@@ -90,111 +77,5 @@ class Buckets(ABC):
         """All files whose key begins with the prefix's ("" or ending in "/"), in order, with their sizes."""
 
 
-class LocalBuckets(Buckets):
-    """``s3://BUCKET/KEY`` is the file ``BUCKET/KEY`` below one folder; no key and no symbolic link leads
-    out of it."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def open(self, location: str) -> BinaryIO:
-        path = self._path(parse_location(location))
-        if path is None or not path.is_file():
-            raise FileNotFoundError(f"nothing is at {location}")
-        try:
-            return path.open("rb")
-        except PermissionError as error:
-            raise AccessDenied() from error
-
-    def write(self, location: str, stream: BinaryIO) -> None:
-        wanted = parse_location(location)
-        path = self._path(wanted)
-        if path is None or not wanted.key or wanted.key.endswith("/"):
-            raise InvalidInput("Invalid Data location.")
-        # No bucket's name begins with a dot, so nobody can see the file before it is whole.
-        partial = self._folder / f".{uuid.uuid4().hex}"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as sink:
-                shutil.copyfileobj(stream, sink, 1 << 20)
-            sync_file(partial)
-            os.replace(partial, path)
-            sync_folder(path.parent)
-        except PermissionError as error:
-            raise AccessDenied() from error
-        except (NotADirectoryError, FileExistsError, IsADirectoryError) as error:
-            raise InvalidInput("Invalid Data location.") from error
-        finally:
-            partial.unlink(missing_ok=True)
-
-    def _size(self, location: Location) -> int | None:
-        path = self._path(location)
-        if path is None:
-            return None
-        try:
-            return path.stat().st_size if path.is_file() else None
-        except PermissionError as error:
-            raise AccessDenied() from error
-
-    def _below(self, prefix: Location) -> Iterator[tuple[Location, int]]:
-        root = self._path(prefix)
-        if root is None or not root.is_dir():
-            return
-        files = []
-        for folder, _, names in os.walk(root, onerror=_refused):
-            inside = Path(folder).relative_to(root).as_posix()
-            above = prefix.key if inside == "." else f"{prefix.key}{inside}/"
-            files += [f"{above}{name}" for name in names]
-        for key in sorted(files, key=os.fsencode):
-            at = Location(prefix.bucket, key)
-            size = self._size(at)
-            if size is not None:
-                yield at, size
-
-    def _path(self, location: Location) -> Path | None:
-        """The file or folder of a location; None when no such file can exist here or it would lie outside."""
-        parts = location.key.removesuffix("/").split("/") if location.key.strip("/") else []
-        if not all(_is_file_name(part) for part in (location.bucket, *parts)):
-            return None
-        root = self._folder.resolve()
-        try:
-            path = root.joinpath(location.bucket, *parts).resolve()
-        except (OSError, RuntimeError):
-            # A name longer than the file system knows, or symbolic links that go in circles.
-            return None
-        return path if path.is_relative_to(root / location.bucket) else None
-
-
-def open_buckets(settings: Settings) -> Buckets:
-    """S3 when the settings or AWS_ENDPOINT_URL_S3 say so, else ``buckets/`` in the data folder."""
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3")
-    if settings.s3 == "aws" or (settings.s3 == "auto" and endpoint):
-        from .s3 import S3Buckets
-
-        return S3Buckets(settings.region, endpoint if settings.s3 == "auto" else None)
-    return LocalBuckets(settings.data / "buckets")
-
-
-def _found(location: Location, size: int) -> Found:
-    return Found(str(location), location.key.rsplit("/", 1)[-1], size)
-
-
-_DRIVE = re.compile(r"[A-Za-z]:")
-_WINDOWS_DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
-_WINDOWS_FORBIDDEN = frozenset('<>:"|?*')
-
-
-def _is_file_name(part: str) -> bool:
-    """Whether one part of a key names exactly one file or folder: not empty, no path, no drive, no device."""
-    if not part or len(part.encode()) > 255 or "\\" in part or _DRIVE.match(part):
-        return False
-    if os.name == "nt":
-        return not (
-            _WINDOWS_DEVICE.fullmatch(part) or _WINDOWS_FORBIDDEN.intersection(part) or part[-1] in " ."
-        )
-    return True
-
-
-def _refused(error: OSError) -> None:
-    if isinstance(error, PermissionError):
-        raise AccessDenied() from error
+def _info(location: Location, size: int) -> ObjectInfo:
+    return ObjectInfo(str(location), location.key.rsplit("/", 1)[-1], size)
