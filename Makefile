@@ -17,8 +17,11 @@ demo: $(VENV)/.run
 serve: $(VENV)/.run
 	$(BIN)/openpersonalize serve --data-dir $(DATA) --port $(PORT)
 
+# A worker per core; a file's tests stay together, so that what a file makes once is made once. One test alone, or a
+# debugger: .venv/bin/python -m pytest tests/serving/test_answer.py -k popular
+WORKERS ?= auto
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 15 --durations-min 1 $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
