@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from click.testing import CliRunner
 
@@ -12,7 +15,13 @@ def test_version() -> None:
     assert CliRunner().invoke(main, ["--version"]).output == f"openpersonalize {__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["serve", "env", "key", "cp", "jobs", "demo"])
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "openpersonalize", "-h"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Usage: openpersonalize [OPTIONS] COMMAND")
+
+
+@pytest.mark.parametrize("command", sorted(main.commands))
 def test_every_command_explains_itself(command: str) -> None:
     result = CliRunner().invoke(main, [command, "--help"])
     assert result.exit_code == 0

@@ -22,7 +22,7 @@ from live import Server, free_port
 from openpersonalize.access.keys import KeyRing
 from openpersonalize.cli.serve import is_loopback
 
-PROGRAM = [sys.executable, "-m", "openpersonalize.cli.main"]
+PROGRAM = [sys.executable, "-m", "openpersonalize"]
 
 
 def refused(*words: str, environment: dict[str, str] | None = None) -> str:

@@ -120,7 +120,7 @@ def test_a_worker_is_killed(two_workers: World, chance: random.Random, rounds: i
 def test_a_second_server_on_the_folder(world: World) -> None:
     folder = ["--port", "0", "--data-dir", str(world.server.data)]
     done = subprocess.run(
-        [sys.executable, "-m", "openpersonalize.cli.main", "serve", "--workers", "2", *folder],
+        [sys.executable, "-m", "openpersonalize", "serve", "--workers", "2", *folder],
         capture_output=True,
         text=True,
         timeout=60,

@@ -40,7 +40,3 @@ def main() -> None:
 # A command lives in a module of its own and is added here.
 for command in (serve, environment, key, copy, jobs, evaluate, demo):
     main.add_command(command)
-
-
-if __name__ == "__main__":
-    main()
