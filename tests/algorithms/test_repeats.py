@@ -8,7 +8,7 @@ import pytest
 from algorithms.worlds import Past, events_of, past, some_events
 from openpersonalize.algorithms import meetings
 from openpersonalize.algorithms.companion import Events
-from openpersonalize.algorithms.repeats import _PRIOR, AGES, TIMES, Own, Repeats, _logs
+from openpersonalize.algorithms.repeats import AGES, TIMES, Own, Repeats
 
 
 def walked(events: Events, horizon: int) -> tuple[np.ndarray, np.ndarray]:
@@ -27,13 +27,30 @@ def walked(events: Events, horizon: int) -> tuple[np.ndarray, np.ndarray]:
     return hits, trials
 
 
+def log_lifts(hits: np.ndarray, trials: np.ndarray, unseen: float) -> np.ndarray:
+    """log(P(comes back) / P(an unseen item comes)) of each cell [AGES, cells], cell by cell.
+
+    A cell counts as 20 trials more, which go as in its age altogether; an age as 20 more, which go as all.
+    """
+    overall = (hits.sum() + unseen) / (trials.sum() + 1)
+    lifts = np.empty(hits.shape)
+    for age in range(len(hits)):
+        chance_of_age = (hits[age].sum() + 20 * overall) / (trials[age].sum() + 20)
+        for cell in range(hits.shape[1]):
+            chance = (hits[age, cell] + 20 * chance_of_age) / (trials[age, cell] + 20)
+            lifts[age, cell] = np.log(chance / unseen)
+    return lifts
+
+
 @pytest.mark.parametrize("horizon", [1, 5, 50])
 def test_it_counts_what_comes_back(horizon: int) -> None:
     events = some_events(3, users=20, n=8)
     hits, trials = walked(events, horizon)
     pairs = {(int(u), int(i)) for u, i in zip(events.user, events.item, strict=True)}
-    unmet = horizon * len(pairs) / len(events.item) / 8
-    assert np.allclose(Repeats.fit(events, horizon).table, _logs(hits, trials, 2, unmet), atol=1e-5)
+    unseen = horizon * len(pairs) / len(events.item) / 8
+    found = Repeats.fit(events, horizon).table  # [types + 1, TIMES, AGES]
+    expected = log_lifts(hits, trials, unseen)  # [AGES, (types + 1) * TIMES]
+    assert np.allclose(found.reshape(2 * TIMES, AGES), expected.T, atol=1e-5)
 
 
 def test_met_items_rise_where_things_repeat_and_fall_where_they_do_not() -> None:
@@ -42,7 +59,14 @@ def test_met_items_rise_where_things_repeat_and_fall_where_they_do_not() -> None
     assert loyal.feature(past([3, 4, 3]))[3] > 0
     assert fickle.feature(past([3, 4, 5]))[3] < 0
     assert loyal.feature(past([3, 4]))[[0, 9]].tolist() == [0, 0]
-    assert _PRIOR > 0
+
+
+def test_a_rare_case_leans_on_what_is_usual_so_many_events_ago() -> None:
+    """Twice met items were asked about twice and never came back; items met once, as long ago, often do."""
+    rare, asked = [29, 29, 30, 31, 32], past([29, 29, 30, 31])
+    beside = Repeats.fit(events_of([*([k, 30, 31, k] for k in range(29)), rare], 40), 1)
+    alone = Repeats.fit(events_of([[k, 30, 31, 32] for k in range(29)] + [rare], 40), 1)
+    assert beside.feature(asked)[29] > 0 > alone.feature(asked)[29]
 
 
 def test_unknown_event_types_and_long_histories_are_no_trouble() -> None:

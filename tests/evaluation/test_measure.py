@@ -105,8 +105,8 @@ def test_rewards_and_weights_add_their_keys(world: Sequences) -> None:
 def test_without_test_users_all_is_zero() -> None:
     world = two_clusters(users=1)
     found = split(world)
-    if not len(found.user):
-        assert set(measure(Fixed(world, table(world)), world, found).values()) == {0.0}
+    assert len(found.user) == 0
+    assert set(measure(Fixed(world, table(world)), world, found).values()) == {0.0}
 
 
 def test_best_breaks_ties_by_number() -> None:

@@ -11,13 +11,18 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
 import pytest
 
 import shop
-from live import Clients, Server, Wait, fails, make_clients
+from live import PATIENCE, Clients, Server, Wait, fails, make_clients
+from openpersonalize.clock import SystemClock
+from openpersonalize.events.recommendations import open_recommendation_log
+from openpersonalize.settings import read_settings
 
 REGION = "runtime-region-1"
 RECIPE = "arn:aws:personalize:::recipe/"
@@ -237,15 +242,21 @@ def test_context_is_accepted(aisles: Shop) -> None:
     assert aisles.rank("u01", given, context=context) == aisles.rank("u01", given)
 
 
-def test_the_exploration_weight_is_accepted(aisles: Shop) -> None:
-    deploy_config = {"itemExplorationConfig": {"explorationWeight": "0.9", "explorationItemAgeCutOff": "30"}}
-    campaign = aisles.clients.personalize.create_campaign(
-        name="exploring", solutionVersionArn=aisles.versions[V1], campaignConfig=deploy_config
+def test_the_exploration_weight_of_a_campaign_decides_how_much_new_items_move(aisles: Shop) -> None:
+    config = {"itemExplorationConfig": {"explorationWeight": "0.9", "explorationItemAgeCutOff": "30"}}
+    personalize, runtime = aisles.clients.personalize, aisles.clients.runtime
+    campaign = personalize.create_campaign(
+        name="exploring", solutionVersionArn=aisles.versions[V1], campaignConfig=config
     )["campaignArn"]
-    aisles.wait.active(campaign)
-    answer = aisles.clients.runtime.get_recommendations(campaignArn=campaign, userId="u01", numResults=10)
-    assert len(answer["itemList"]) == 10
-    aisles.clients.personalize.delete_campaign(campaignArn=campaign)
+    described = aisles.wait.active(campaign)
+    assert described["campaignConfig"]["itemExplorationConfig"] == config["itemExplorationConfig"]
+    lists = [
+        tuple(ids(runtime.get_recommendations(campaignArn=campaign, userId="u01", numResults=10)["itemList"]))
+        for _ in range(12)
+    ]
+    assert len(set(lists)) > 1  # with a weight of 0, as in `aisles`, it is always the same
+    assert {item for found in lists for item in found} - set(ids(aisles.recommend(V1, "u01", 10)))
+    personalize.delete_campaign(campaignArn=campaign)
     aisles.wait.gone(campaign)
 
 
@@ -281,8 +292,9 @@ def test_popularity_waits_for_the_next_training(aisles: Shop) -> None:
     assert aisles.recommend(POPULAR, None, 63) == before
 
 
-def test_an_answer_is_remembered_by_its_id(aisles: Shop) -> None:
+def test_an_answer_is_remembered_by_its_id(aisles: Shop, server: Server) -> None:
     answer = aisles.clients.runtime.get_recommendations(campaignArn=aisles.campaigns[V1], userId="u11")
+    id = answer["recommendationId"]
     aisles.clients.events.put_events(
         trackingId=aisles.tracker,
         userId="u11",
@@ -292,10 +304,17 @@ def test_an_answer_is_remembered_by_its_id(aisles: Shop) -> None:
                 "eventType": "click",
                 "itemId": answer["itemList"][0]["itemId"],
                 "sentAt": time.time(),
-                "recommendationId": answer["recommendationId"],
+                "recommendationId": id,
             }
         ],
     )
+    settings = read_settings({"data_dir": str(server.data)}, {})
+    with closing(open_recommendation_log(settings, SystemClock())) as log:
+        end = time.monotonic() + 10 * PATIENCE
+        while not len(shown := log.shown(pl.Series([id, "RID-unknown"]))):
+            assert time.monotonic() < end, "the answer was forgotten"
+            time.sleep(0.05)
+    assert shown.rows() == [(id, ids(answer["itemList"]))]
 
 
 # -- filters
