@@ -22,11 +22,11 @@ import polars as pl
 from openpersonalize.datasets.schemas import parse_schema
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences, build_sequences
-from openpersonalize.jobs.train_step import aligned, trained_columns
 from openpersonalize.recipes.artifact import Artifact, write_artifact
 from openpersonalize.recipes.base import Model, Query, Training, TrainingData
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.registry import recipe
+from openpersonalize.training.step import aligned, trained_columns
 
 RECIPE = recipe("aws-user-personalization")
 SETS = ("movielens-latest-small",)

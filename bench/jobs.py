@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from openpersonalize.clock import SystemClock
-from openpersonalize.jobs.executor import Interruption, StepCall
-from openpersonalize.jobs.leases import Account, Leases
-from openpersonalize.jobs.runner import JobRunner
-from openpersonalize.jobs.subprocesses import SubprocessExecutor
-from openpersonalize.jobs.task import Task
-from openpersonalize.jobs.workflow import Job
+from openpersonalize.engine.executor import Interruption, StepCall
+from openpersonalize.engine.leases import Account, Leases
+from openpersonalize.engine.runner import JobRunner
+from openpersonalize.engine.subprocesses import SubprocessExecutor
+from openpersonalize.engine.task import Task
+from openpersonalize.engine.workflow import Job
 from openpersonalize.resources.jobrows import JobState
 from openpersonalize.resources.store import MetadataStore, Scope, Transaction
 from openpersonalize.settings import Settings, read_settings

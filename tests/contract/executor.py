@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
+from openpersonalize.engine.executor import Executor, Interruption, Released, StepCall
+from openpersonalize.engine.task import Report
 from openpersonalize.errors import JobFailed, JobStopped
-from openpersonalize.jobs.executor import Executor, Interruption, Released, StepCall
-from openpersonalize.jobs.task import Report
 from openpersonalize.settings import Settings, read_settings
 
 
 class ExecutorContract:
-    """The suite; its steps are in `jobs.toy`."""
+    """The suite; its steps are in `engine.toy`."""
 
     @pytest.fixture
     def settings(self, tmp_path: Path) -> Settings:
@@ -32,7 +32,7 @@ class ExecutorContract:
         interruption: Interruption | None = None,
         **arguments: Any,
     ) -> dict[str, Any]:
-        call = StepCall(f"jobs.toy:{step}", arguments, "job-1", settings)
+        call = StepCall(f"engine.toy:{step}", arguments, "job-1", settings)
         heard: list[Report] = [] if reports is None else reports
         return executor.run(call, heard.append, interruption or Interruption())
 

@@ -12,8 +12,8 @@ import polars as pl
 import shop
 from durability.world import STEP, World, children, kill, kills, rounds
 from openpersonalize.datasets.snapshots import Snapshot
+from openpersonalize.engine.report import job_list, job_report
 from openpersonalize.installation import Installation
-from openpersonalize.jobs.report import job_list, job_report
 
 ROWS = 20_000
 WITNESS = "witness"

@@ -16,7 +16,7 @@ import pytest
 import shop
 from durability.world import STEP, WORKER, Crowd, World, call, children, insist, kill, processes, rounds
 from live import PATIENCE
-from openpersonalize.jobs.report import job_report
+from openpersonalize.engine.report import job_report
 
 CLIENTS = 4
 

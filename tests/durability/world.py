@@ -214,7 +214,7 @@ def children(server: Server, holding: str) -> list[int]:
     return sorted(pid for pid in family - {server.process.pid} if holding in all_of_them[pid][1])
 
 
-STEP = "openpersonalize.jobs.child"
+STEP = "openpersonalize.engine.child"
 WORKER = "spawn_main"
 
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from openpersonalize.jobs.schedule import begin_schedule
+from openpersonalize.workflows.schedule import begin_schedule
 
 from .wire import Wire, wire
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from openpersonalize.serving import novelty
-from openpersonalize.serving.tally import TallyStore, tally_key
+from openpersonalize.serving.tally import TallyStore
+from openpersonalize.storage.keys import tally_key
 from openpersonalize.storage.objects import open_objects
 
 from .making import CATALOGUE, COLD, NOW, STREAM, Made

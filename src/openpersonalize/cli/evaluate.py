@@ -234,7 +234,7 @@ class _Progress:
     """What is going on, on standard error: one line that renews itself on a terminal, else a line a step."""
 
     def __init__(self) -> None:
-        from ..jobs.progress import Pace
+        from ..engine.progress import Pace
 
         self._pace = Pace()
         self._terminal = sys.stderr.isatty()

@@ -22,16 +22,16 @@ from ..datasets.inference import infer_schema
 from ..datasets.problems import Problems
 from ..datasets.schemas import Schema, check_schema_for, dataset_type_named, parse_schema, spelled
 from ..datasets.snapshots import SnapshotWriter
+from ..engine.task import Report, Task
 from ..errors import InvalidInput, ResourceNotFound
 from ..events.livelog import open_live_log
-from ..jobs.pinned import Pinned
-from ..jobs.task import Report, Task
-from ..jobs.train_step import read
-from ..jobs.trainings import remembered_schemas
 from ..recipes.base import TrainingData
 from ..resources.store import MetadataStore
 from ..settings import Settings
 from ..storage.objects import ObjectStore, open_objects
+from ..training.pinned import Pinned
+from ..training.step import read
+from ..workflows.trainings import remembered_schemas
 
 GROUP = "arn:aws:personalize:us-east-1:000000000000:dataset-group/evaluate"
 Schemas: TypeAlias = Mapping[str, Schema]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import InvalidInput, ResourceInUse
-from ..jobs.deployments import request_update, update_in_progress
 from ..recipes.configuration import check_campaign
 from ..resources.quotas import check_campaigns
 from ..resources.store import Resource, Transaction
 from ..resources.versions import newest_full_version
+from ..workflows.deployments import request_update, update_in_progress
 from .context import Answer, Context, Request, given
 from .listing import listed
 from .recipes import named_recipe

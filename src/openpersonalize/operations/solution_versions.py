@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ..errors import InvalidInput, ResourceInUse
-from ..jobs.trainings import free_suffix, release_data, start_training
 from ..resources.jobrows import JobState
 from ..resources.quotas import check_solution_versions
 from ..resources.store import Resource, Transaction
 from ..resources.versions import newest_full_version
+from ..workflows.trainings import free_suffix, release_data, start_training
 from .context import Answer, Context, Request
 from .filters import group_schemas
 from .listing import listed

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from ..datasets.schemas import Schema
 from ..errors import InvalidInput, ResourceInUse
-from ..jobs.schedule import begin_schedule
-from ..jobs.trainings import remembered_schemas
 from ..recipes.automl import read_automl
 from ..recipes.base import Recipe
 from ..recipes.configuration import check_solution
 from ..recipes.hyperparameters import described_config
 from ..resources.quotas import check_solutions
 from ..resources.store import Resource, Transaction
+from ..workflows.schedule import begin_schedule
+from ..workflows.trainings import remembered_schemas
 from .context import Answer, Context, Request, given
 from .filters import BATCH_KINDS, group_schemas
 from .listing import listed

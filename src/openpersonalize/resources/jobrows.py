@@ -1,4 +1,4 @@
-"""Jobs as rows: long work that outlives the process that began it. What claims and runs them is `jobs/`."""
+"""Jobs as rows: long work that outlives the process that began it. What claims and runs them is `engine/`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class JobRow:
         errors: how often it ended in an error that nobody had foreseen.
         owner: the runner at work on it.
         holds_slot: whether it counts as heavy.
-        progress: the newest report of the step at work, see `jobs.progress`.
+        progress: the newest report of the step at work, see `engine.progress`.
         reason: why it failed, or what went wrong before it was put back.
         problem_count: problems found in the input, also those beyond what is stored.
     """

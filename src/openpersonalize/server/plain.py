@@ -18,10 +18,10 @@ from urllib.parse import parse_qs, unquote
 
 import msgspec
 
+from ..engine.report import job_list, job_problems, job_report
 from ..errors import InvalidInput, ResourceNotFound, ServiceError
-from ..jobs.report import job_list, job_problems, job_report
-from ..jobs.schedule import scheduled_trainings
 from ..resources.store import Scope
+from ..workflows.schedule import scheduled_trainings
 from .exchange import Exchange
 from .services import Services
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..clock import SystemClock
+from ..engine.runner import JobRunner
 from ..installation import Installation
-from ..jobs.runner import JobRunner
-from ..jobs.schedule import Schedule
 from ..resources.store import Scope
 from ..serving.deployments import Deployments
 from ..settings import Settings
+from ..workflows.registry import WORKFLOWS
+from ..workflows.schedule import Schedule
 
 _MOST_SCOPES = 256
 
@@ -86,7 +87,7 @@ def open_services(settings: Settings) -> Services:
         StartError: the data folder cannot be used; the sentence says why.
     """
     installation = Installation.open(settings, SystemClock())
-    runner = JobRunner(installation)
+    runner = JobRunner(installation, WORKFLOWS)
     runner.start()
     schedule = Schedule(installation)
     schedule.start()

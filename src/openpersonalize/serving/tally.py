@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from ..storage.keys import tally_key
 from ..storage.objects import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -30,11 +31,6 @@ class Tally:
     position: int
     since: npt.NDArray[np.int64]
     strangers: pl.DataFrame
-
-
-def tally_key(artifact: str) -> str:
-    """Where the tally of the artifact with this key is kept."""
-    return f"tallies/{artifact.rpartition('/')[2]}"
 
 
 class TallyStore:

@@ -1,0 +1,18 @@
+"""Keys of the object store: the name under which each kind of published folder lies."""
+
+from __future__ import annotations
+
+
+def snapshot_key(job: str) -> str:
+    """The snapshot that an import job writes."""
+    return f"snapshots/{job}"
+
+
+def artifact_key(job: str) -> str:
+    """The artifact that a training job writes."""
+    return f"artifacts/{job}"
+
+
+def tally_key(artifact: str) -> str:
+    """What was counted for the model under the key `artifact`."""
+    return f"tallies/{artifact.rpartition('/')[2]}"

@@ -1,0 +1,105 @@
+"""Deleting resources: what belongs to them goes first, the row last, so that an interrupted deletion goes on.
+
+A deletion that meets an error (a full or read-only disk) is tried again a minute later; the resource stays
+in DELETE IN_PROGRESS until it is gone.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from ..engine.workflow import Job
+from ..resources.store import Resource, Transaction
+from ..storage.keys import tally_key
+
+log = logging.getLogger(__name__)
+RETRY_SECONDS = 60.0
+
+
+class Deletion:
+    """DELETE PENDING > DELETE IN_PROGRESS > gone. Nothing but the row belongs to the resource."""
+
+    heavy = False
+
+    def __init__(self, resource_kind: str) -> None:
+        self.resource_kind = resource_kind
+        self.kind = f"delete-{resource_kind}"
+
+    def run(self, job: Job) -> None:
+        with job.scope.write() as tx:
+            resource = self._begun(tx, job.resource_arn)
+        if resource is not None:
+            self.clean(job, resource)
+        with job.commit() as tx:
+            if resource is not None:
+                self.remove(tx, resource)
+
+    def _begun(self, tx: Transaction, arn: str) -> Resource | None:
+        """The resource, now DELETE IN_PROGRESS. None when it went with its dataset group meanwhile; what has
+        its name now is another."""
+        resource = tx.get(arn)
+        if resource is None or not (resource.status or "").startswith("DELETE"):
+            return None
+        return tx.update(resource, status="DELETE IN_PROGRESS")
+
+    def clean(self, job: Job, resource: Resource) -> None:
+        """Removes data outside the metadata store; may run more than once."""
+
+    def remove(self, tx: Transaction, resource: Resource) -> None:
+        """Removes the resource's row, and rows that go with it."""
+        tx.remove(resource.arn)
+
+    def failed(self, job: Job, tx: Transaction, reason: str) -> None:
+        log.error("Deleting %s failed and is tried again in a minute: %s", job.resource_arn, reason)
+        again = job.installation.clock.now() + RETRY_SECONDS
+        tx.enqueue(self.kind, job.resource_arn, job.payload, not_before=again)
+
+    def stopped(self, job: Job, tx: Transaction) -> None:
+        self.failed(job, tx, "stopped")
+
+
+class DatasetDeletion(Deletion):
+    """With the dataset goes its data: the imported snapshot and what was streamed into it."""
+
+    def __init__(self) -> None:
+        super().__init__("dataset")
+
+    def clean(self, job: Job, resource: Resource) -> None:
+        key = resource.internal.get("snapshot")
+        if key is not None:
+            job.installation.objects.remove(key)
+        job.installation.log.forget(resource.arn)
+
+
+class SolutionDeletion(Deletion):
+    """With the solution go all its versions and their models."""
+
+    def __init__(self) -> None:
+        super().__init__("solution")
+
+    def clean(self, job: Job, resource: Resource) -> None:
+        with job.scope.read() as tx:
+            versions = tx.find("solution-version", parent_arn=resource.arn)
+        for version in versions:
+            if "artifact" in version.internal:
+                job.installation.objects.remove(version.internal["artifact"])
+                job.installation.objects.remove(tally_key(version.internal["artifact"]))
+
+    def remove(self, tx: Transaction, resource: Resource) -> None:
+        for version in tx.find("solution-version", parent_arn=resource.arn):
+            tx.remove(version.arn)
+        tx.remove(resource.arn)
+
+
+class DatasetGroupDeletion(Deletion):
+    """With the group go its filters and its metric attribution. A group has no DELETE IN_PROGRESS."""
+
+    def __init__(self) -> None:
+        super().__init__("dataset-group")
+
+    def run(self, job: Job) -> None:
+        with job.commit() as tx:
+            for kind in ("filter", "metric-attribution"):
+                for resource in tx.find(kind, group_arn=job.resource_arn):
+                    tx.remove(resource.arn)
+            tx.remove(job.resource_arn)

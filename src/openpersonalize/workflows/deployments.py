@@ -1,0 +1,164 @@
+"""Deploying and updating campaigns: the artifact is verified first, then everything switches in one commit.
+
+Until that commit a campaign serves what it served before, so an update never costs a call.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..engine.workflow import Job
+from ..errors import JobFailed
+from ..recipes.artifact import Artifact
+from ..resources.store import Resource, Transaction
+from ..resources.versions import newest_full_version
+
+UPDATE = "latestCampaignUpdate"
+
+
+def update_in_progress(campaign: Resource) -> bool:
+    """Whether an update of the campaign was asked for and is not done."""
+    return campaign.attributes.get(UPDATE, {}).get("status") in ("CREATE PENDING", "CREATE IN_PROGRESS")
+
+
+def request_update(
+    tx: Transaction,
+    campaign: Resource,
+    now: float,
+    *,
+    version_arn: str,
+    tps: int,
+    config: dict[str, Any],
+    latest: bool,
+) -> None:
+    """Records the wanted state of `campaign` and the job that brings it about.
+
+    Args:
+        tx: a write transaction.
+        campaign: a campaign without an update in progress.
+        now: seconds since the epoch.
+        version_arn: the version to deploy.
+        tps: minProvisionedTPS from then on.
+        config: the whole campaignConfig from then on.
+        latest: whether the version was asked for as ``$LATEST``, which lets the campaign follow newer ones.
+    """
+    update = {
+        "solutionVersionArn": version_arn,
+        "minProvisionedTPS": tps,
+        "campaignConfig": config,
+        "status": "CREATE PENDING",
+        "creationDateTime": now,
+        "lastUpdatedDateTime": now,
+    }
+    tx.update(campaign, set={UPDATE: update}, internal={"latest_asked": latest})
+    tx.enqueue("update-campaign", campaign.arn, {})
+
+
+def follow_latest(tx: Transaction, solution_arn: str, now: float) -> None:
+    """Updates the campaigns that follow the solution to its newest full version, if they serve an older one.
+
+    A campaign that is being created or updated is looked at again when that is done.
+    """
+    newest = newest_full_version(tx, solution_arn)
+    if newest is None:
+        return
+    for campaign in tx.find("campaign", parent_arn=solution_arn, statuses=("ACTIVE",)):
+        if update_in_progress(campaign) or not _follows(campaign):
+            continue
+        serving = tx.require(campaign.attributes["solutionVersionArn"], "solution-version")
+        if (newest.created_at, newest.arn) > (serving.created_at, serving.arn):
+            request_update(
+                tx,
+                campaign,
+                now,
+                version_arn=newest.arn,
+                tps=campaign.attributes["minProvisionedTPS"],
+                config=campaign.attributes["campaignConfig"],
+                latest=True,
+            )
+
+
+class Deploy:
+    """A new campaign: CREATE PENDING > CREATE IN_PROGRESS > ACTIVE or CREATE FAILED."""
+
+    kind = "deploy"
+    heavy = False
+
+    def run(self, job: Job) -> None:
+        with job.scope.write() as tx:
+            campaign = tx.update(job.resource_arn, status="CREATE IN_PROGRESS")
+            version = tx.require(campaign.attributes["solutionVersionArn"], "solution-version")
+        _verify(job, version)
+        with job.commit() as tx:
+            tx.update(campaign.arn, status="ACTIVE")
+            follow_latest(tx, version.attributes["solutionArn"], job.installation.clock.now())
+
+    def failed(self, job: Job, tx: Transaction, reason: str) -> None:
+        tx.update(job.resource_arn, status="CREATE FAILED", set={"failureReason": reason})
+
+    def stopped(self, job: Job, tx: Transaction) -> None:
+        self.failed(job, tx, "The deployment was stopped.")
+
+
+class UpdateCampaign:
+    """An update of a campaign; its progress shows in `latestCampaignUpdate`, the campaign's status stays."""
+
+    kind = "update-campaign"
+    heavy = False
+
+    def run(self, job: Job) -> None:
+        with job.scope.write() as tx:
+            campaign = _mark(tx, job, "CREATE IN_PROGRESS")
+            wanted = campaign.attributes[UPDATE]
+            version = tx.require(wanted["solutionVersionArn"], "solution-version")
+        _verify(job, version)
+        with job.commit() as tx:
+            campaign = _mark(tx, job, "ACTIVE")
+            tx.update(
+                campaign,
+                status="ACTIVE",
+                parent_arn=version.attributes["solutionArn"],
+                set={
+                    member: wanted[member]
+                    for member in ("solutionVersionArn", "minProvisionedTPS", "campaignConfig")
+                },
+                unset=("failureReason",),
+                internal={"latest": campaign.internal["latest_asked"]},
+            )
+            follow_latest(tx, version.attributes["solutionArn"], job.installation.clock.now())
+
+    def failed(self, job: Job, tx: Transaction, reason: str) -> None:
+        _mark(tx, job, "CREATE FAILED", failureReason=reason)
+
+    def stopped(self, job: Job, tx: Transaction) -> None:
+        self.failed(job, tx, "The update was stopped.")
+
+
+def _follows(campaign: Resource) -> bool:
+    config = campaign.attributes["campaignConfig"]
+    return bool(campaign.internal["latest"] and config.get("syncWithLatestSolutionVersion"))
+
+
+def _mark(tx: Transaction, job: Job, status: str, **members: str) -> Resource:
+    """The campaign with the status of its latest update moved on."""
+    campaign = tx.require(job.resource_arn, "campaign")
+    update = {
+        **campaign.attributes[UPDATE],
+        "status": status,
+        "lastUpdatedDateTime": job.installation.clock.now(),
+        **members,
+    }
+    return tx.update(campaign, set={UPDATE: update})
+
+
+def _verify(job: Job, version: Resource) -> None:
+    """The version's model is there, whole, and of a recipe that this installation has."""
+    mend = "train a new solution version"
+    try:
+        artifact = Artifact.open(job.installation.objects.fetch(version.internal["artifact"]))
+        damaged = artifact.verify()
+    except (OSError, ValueError, KeyError) as error:
+        raise JobFailed(f"The model of {version.arn} is missing or unreadable; {mend}.") from error
+    if damaged:
+        raise JobFailed(f"The model of {version.arn} is damaged ({', '.join(damaged[:5])}); {mend}.")
+    job.line(f"{version.arn}: a model of recipe {artifact.recipe.name}, whole")

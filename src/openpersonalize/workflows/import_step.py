@@ -1,0 +1,199 @@
+"""The heavy step of an import: files in a bucket -> checked rows -> a published snapshot, or a reason why
+not.
+
+The order of checks is that of Amazon Personalize's failures as far as known: location, access, header rows,
+size, rows, number of rows. All header rows are looked at before the first row is read, and all rows of all
+files before the job fails, so that the owner sees every problem at once.
+
+Memory: about ten blocks of 16 MB while reading, then for Interactions about 60 bytes a row of the whole
+dataset. The step may run again after a crash: its snapshot is published under the job's own key, once.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from typing import Any, BinaryIO
+
+from ..datasets import problems as reasons
+from ..datasets.csv_reader import CsvReader, match_header, of_form
+from ..datasets.csv_text import CsvText
+from ..datasets.problems import Problems
+from ..datasets.schemas import Schema, parse_schema
+from ..datasets.snapshots import Snapshot, SnapshotWriter
+from ..engine.task import Task
+from ..errors import JobFailed
+from ..storage.bucket_service import open_buckets
+from ..storage.buckets import AccessDenied, Buckets, ObjectInfo, Unreachable
+from ..storage.junk import is_junk
+from ..storage.keys import snapshot_key
+from ..storage.locations import parse_location
+from ..storage.objects import open_objects
+
+LEAST_INTERACTIONS = 1000
+GIGABYTE = 1024**3
+LIMITS = {"FULL": (100 * GIGABYTE, "100 GB"), "INCREMENTAL": (GIGABYTE, "1 GB")}
+
+_HEADER_BYTES = 64 * 1024
+_NAMED = 10
+"""Junk files that a job's log names."""
+
+
+def run(
+    task: Task,
+    *,
+    dataset_type: str,
+    schema: str,
+    location: str,
+    mode: str,
+    previous: str | None,
+    position: int,
+    minimum_data: bool,
+) -> dict[str, Any]:
+    """Import the files at `location`.
+
+    Args:
+        dataset_type: upper case. schema: its schema's text.
+        mode: FULL (all bulk rows are replaced) or INCREMENTAL (rows are added to those of `previous`).
+        previous: key of the dataset's present snapshot.
+        position: place in the live log that the rows count as written at.
+        minimum_data: whether an import of interactions must have 1,000 rows.
+
+    Returns:
+        snapshot: key of the new snapshot. rows: data rows read. total_rows: bulk rows of the dataset now.
+        bytes: bytes read.
+
+    Raises:
+        JobFailed: with the sentence for `failureReason`.
+        JobStopped: on request.
+    """
+    objects, buckets = open_objects(task.settings), open_buckets(task.settings)
+    key = snapshot_key(task.job_id)
+    try:
+        files = _found(task, buckets, location)
+        _check_headers(task, buckets, files, dataset_type, parse_schema(schema))
+        total = sum(file.size for file in files)
+        limit, limit_text = LIMITS[mode]
+        if total > limit:
+            raise JobFailed(reasons.too_large(limit_text, mode))
+        if not objects.exists(key):
+            base = Snapshot.open(objects, previous) if previous and mode == "INCREMENTAL" else None
+            staged = objects.stage()
+            try:
+                writer = SnapshotWriter(staged, dataset_type, schema, base, position=position)
+                _read(task, buckets, files, total, writer)
+                _check_rows(writer, minimum_data)
+                task.progress("index", 0, writer.appended, "rows")
+                writer.finish()
+                task.progress("index", writer.appended, writer.appended, "rows")
+                objects.publish(staged, key)
+            except BaseException:
+                shutil.rmtree(staged, ignore_errors=True)
+                raise
+    except AccessDenied as error:
+        raise JobFailed(reasons.no_access(dataset_type)) from error
+    except Unreachable as error:
+        raise JobFailed(reasons.unreachable(str(error))) from error
+    snapshot = Snapshot.open(objects, key)
+    return {"snapshot": key, "rows": snapshot.appended, "total_rows": snapshot.rows, "bytes": total}
+
+
+def _found(task: Task, buckets: Buckets, location: str) -> list[ObjectInfo]:
+    """The files to read, in order of their names; those of a folder are called by their path below it, and
+    junk files among them are passed over.
+
+    Raises:
+        JobFailed: there are none.
+    """
+    files = buckets.list(location)
+    wanted = str(parse_location(location))
+    if not files or files[0].location != wanted:
+        folder = wanted.rstrip("/") + "/"
+        found = [replace(file, name=file.location.removeprefix(folder)) for file in files]
+        files = [file for file in found if not is_junk(file.name)]
+        if len(files) < len(found):
+            task.line(_passed_over([file.name for file in found if is_junk(file.name)]))
+    if not files:
+        raise JobFailed(reasons.nothing_found(location))
+    return files
+
+
+def _passed_over(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"passed over, no data: {', '.join(name[:100] for name in names[:_NAMED])}{more}"
+
+
+def _open(buckets: Buckets, file: ObjectInfo) -> BinaryIO:
+    try:
+        return buckets.open(file.location)
+    except FileNotFoundError as error:
+        raise JobFailed(reasons.nothing_found(file.location)) from error
+
+
+def _check_headers(
+    task: Task, buckets: Buckets, files: list[ObjectInfo], dataset_type: str, schema: Schema
+) -> None:
+    """Read the header rows of all files.
+
+    Raises:
+        JobFailed: some cannot be read, lack a column or name one twice.
+    """
+    problems = Problems(task.problem)
+    missing: set[str] = set()
+    duplicate: str | None = None
+    for file in files:
+        task.check()
+        with _open(buckets, file) as stream:
+            text = CsvText(stream, _HEADER_BYTES)
+        problems.add(of_form(fault, file.name, ()) for fault in text.faults)
+        if not text.faults:
+            match = match_header(text.header, schema)
+            for name in match.missing:
+                task.problem(file.name, 1, name, "the column is missing")
+            if match.duplicate is not None:
+                task.problem(file.name, 1, match.duplicate, "the column stands twice")
+            missing.update(match.missing)
+            duplicate = duplicate or match.duplicate
+    if problems.count:
+        raise JobFailed(problems.reason())
+    if missing:
+        raise JobFailed(
+            reasons.missing_columns(dataset_type, [name for name in schema.names if name in missing])
+        )
+    if duplicate is not None:
+        raise JobFailed(reasons.duplicate_column(duplicate))
+
+
+def _read(task: Task, buckets: Buckets, files: list[ObjectInfo], total: int, writer: SnapshotWriter) -> None:
+    """Read all rows into `writer`.
+
+    Raises:
+        JobFailed: some row has a problem; all of them have been reported.
+    """
+    problems = Problems(task.problem)
+    reader = CsvReader(writer.schema, writer.dataset_type, problems)
+    done = 0
+    for file in files:
+        with _open(buckets, file) as stream:
+            for frame, read in reader.frames(stream, file.name):
+                task.check()
+                done += read
+                task.progress("read", min(done, total), total, "bytes")
+                if not problems.count:
+                    writer.append(frame)
+    if problems.count:
+        raise JobFailed(problems.reason())
+    task.line(f"{writer.appended} rows read from {len(files)} files, {total} bytes")
+    for column, count in reader.empty_texts.items():
+        if count:
+            task.line(f"column {column}: {count} empty values kept as empty text")
+    if reader.cut_texts:
+        task.line(f"{reader.cut_texts} textual values were longer than is used and have been cut")
+
+
+def _check_rows(writer: SnapshotWriter, minimum_data: bool) -> None:
+    rows = writer.appended
+    if not rows:
+        raise JobFailed(reasons.NO_RECORDS)
+    if writer.dataset_type == "INTERACTIONS" and minimum_data and rows < LEAST_INTERACTIONS:
+        raise JobFailed(reasons.too_few_interactions(LEAST_INTERACTIONS, rows))

@@ -1,0 +1,30 @@
+"""All workflows by the kind of job they do: a new kind of long work is one more line here."""
+
+from __future__ import annotations
+
+from ..engine.workflow import Workflow
+from .deletions import DatasetDeletion, DatasetGroupDeletion, Deletion, SolutionDeletion
+from .deployments import Deploy, UpdateCampaign
+from .groups import CreateDatasetGroup
+from .imports import Import
+from .retention import RemoveSnapshot
+from .trainings import Train
+from .updates import UpdateDataset, UpdateSolution
+
+ALL: tuple[Workflow, ...] = (
+    CreateDatasetGroup(),
+    Import(),
+    UpdateDataset(),
+    UpdateSolution(),
+    Train(),
+    Deploy(),
+    UpdateCampaign(),
+    Deletion("event-tracker"),
+    Deletion("filter"),
+    Deletion("campaign"),
+    SolutionDeletion(),
+    DatasetDeletion(),
+    DatasetGroupDeletion(),
+    RemoveSnapshot(),
+)
+WORKFLOWS: dict[str, Workflow] = {workflow.kind: workflow for workflow in ALL}

@@ -1,0 +1,251 @@
+"""Training a solution version: pins its data, fits in a process of its own, publishes in one commit.
+
+A version trains on the snapshots and the live-log position of the moment its training began. They are
+recorded before anything is read, so that a training that is resumed after a crash trains on the same data
+and a version can always say what it was trained on.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from ..engine.workflow import Job
+from ..errors import JobStopped
+from ..resources.store import Resource, Transaction
+from ..resources.versions import age_key, newest_full_version
+from ..storage.keys import artifact_key
+from .automl import train_best
+from .deployments import follow_latest
+from .retention import retire_snapshot
+
+COPIED = (
+    "performHPO",
+    "performAutoML",
+    "performIncrementalUpdate",
+    "recipeArn",
+    "eventType",
+    "datasetGroupArn",
+    "solutionConfig",
+)
+
+
+def free_suffix(tx: Transaction, solution: Resource) -> str:
+    """Eight hexadecimal digits that no version of `solution` has yet."""
+    while True:
+        suffix = secrets.token_hex(4)
+        if tx.get(f"{solution.arn}/{suffix}") is None:
+            return suffix
+
+
+def start_training(
+    tx: Transaction,
+    solution: Resource,
+    suffix: str,
+    *,
+    training_mode: str,
+    training_type: str,
+    tags: list[dict[str, str]] | None = None,
+) -> Resource:
+    """A new version of `solution` with its training job, both in the caller's transaction.
+
+    Args:
+        tx: a write transaction.
+        solution: an ACTIVE solution; its configuration of this moment is copied.
+        suffix: last part of the version's ARN, and its name: Amazon prints ``<solution>/<suffix>`` as the
+            name, which the pattern of its own published model forbids.
+        training_mode: FULL or UPDATE.
+        training_type: MANUAL or AUTOMATIC.
+        tags: tags of the version.
+    """
+    arn = f"{solution.arn}/{suffix}"
+    version = tx.add(
+        "solution-version",
+        arn,
+        suffix,
+        group_arn=solution.group_arn,
+        parent_arn=solution.arn,
+        status="CREATE PENDING",
+        attributes={
+            **{member: solution.attributes[member] for member in COPIED if member in solution.attributes},
+            "solutionArn": solution.arn,
+            "trainingMode": training_mode,
+            "trainingType": training_type,
+        },
+        internal={"seed": secrets.randbits(31)},
+        tags=tags,
+    )
+    tx.enqueue("train", arn, {})
+    return version
+
+
+def remembered_schemas(tx: Transaction, group_arn: str) -> dict[str, dict[str, Any]]:
+    """What a solution keeps of its group's schemas, by dataset type.
+
+    A solution trains on the columns that existed when it was created: columns that UpdateDataset adds later
+    are for solutions that come later.
+    """
+    kept = {}
+    for dataset in tx.find("dataset", group_arn=group_arn):
+        schema = tx.require(dataset.attributes["schemaArn"], "schema")
+        kept[dataset.attributes["datasetType"]] = {
+            "created": dataset.created_at,
+            "schema": schema.attributes["schema"],
+        }
+    return kept
+
+
+def training_schemas(tx: Transaction, solution: Resource) -> dict[str, str]:
+    """The schema texts that a training of `solution` goes by: remembered ones, today's for newer datasets."""
+    remembered = solution.internal["schemas"]
+    texts = {}
+    for kind, now in remembered_schemas(tx, solution.attributes["datasetGroupArn"]).items():
+        then = remembered.get(kind)
+        texts[kind] = (then if then is not None and then["created"] == now["created"] else now)["schema"]
+    return texts
+
+
+def release_data(tx: Transaction, version: Resource, now: float) -> None:
+    """Lets go of the snapshots that a finished training had pinned and an import has replaced meanwhile."""
+    pinned = {key for key in version.internal.get("pinned", {}).values() if key is not None}
+    current = {d.internal.get("snapshot") for d in tx.find("dataset", group_arn=version.group_arn)}
+    for key in sorted(pinned - current):
+        retire_snapshot(tx, key, now)
+
+
+class Train:
+    """CREATE PENDING > CREATE IN_PROGRESS > ACTIVE or CREATE FAILED; CREATE STOPPING > CREATE STOPPED."""
+
+    kind = "train"
+    heavy = True
+
+    def run(self, job: Job) -> None:
+        with job.scope.write() as tx:
+            version = _begin(tx, job)
+            schemas = training_schemas(tx, tx.require(version.attributes["solutionArn"], "solution"))
+        recipe, made = _train(job, version, schemas)
+        with job.commit() as tx:
+            _publish(tx, job, recipe, made)
+
+    def failed(self, job: Job, tx: Transaction, reason: str) -> None:
+        version = tx.update(job.resource_arn, status="CREATE FAILED", set={"failureReason": reason})
+        _discard(tx, job, version)
+
+    def stopped(self, job: Job, tx: Transaction) -> None:
+        version = tx.update(job.resource_arn, status="CREATE STOPPED")
+        _discard(tx, job, version)
+
+
+def _begin(tx: Transaction, job: Job) -> Resource:
+    """The version, in progress and with its data pinned; pins of an interrupted attempt stay in force."""
+    version = tx.require(job.resource_arn, "solution-version")
+    if version.status in ("CREATE STOPPING", "CREATE STOPPED"):
+        raise JobStopped
+    if "pinned" in version.internal:
+        if "moment" not in version.internal:  # pinned by a release that did not write it down
+            version = tx.update(version, internal={"moment": int(version.created_at)})
+        return version
+    datasets = tx.find("dataset", group_arn=version.group_arn)
+    pinned = {d.attributes["datasetType"]: d.internal.get("snapshot") for d in datasets}
+    return tx.update(
+        version,
+        status="CREATE IN_PROGRESS",
+        internal={
+            "pinned": pinned,
+            "position": job.installation.log.position(),
+            "moment": int(job.installation.clock.now()),
+            **_foundation(tx, version),
+        },
+    )
+
+
+def _foundation(tx: Transaction, version: Resource) -> dict[str, Any]:
+    """Of mode UPDATE: ``full``, the newest version trained in full, and ``upon``, the artifact to bring up to
+    date: of that version, or of the newest update upon it."""
+    solution = version.attributes["solutionArn"]
+    full = newest_full_version(tx, solution) if version.attributes["trainingMode"] == "UPDATE" else None
+    if full is None:
+        return {}
+    active = tx.find("solution-version", parent_arn=solution, statuses=("ACTIVE",))
+    updates = [one for one in active if one.internal.get("full") == full.arn]
+    return {"full": full.arn, "upon": max([full, *updates], key=age_key).internal["artifact"]}
+
+
+def _discard(tx: Transaction, job: Job, version: Resource) -> None:
+    """Nobody will ask for what the training pinned, nor for an artifact it published before a crash."""
+    job.installation.objects.remove(artifact_key(job.id))
+    release_data(tx, version, job.installation.clock.now())
+
+
+def _train(job: Job, version: Resource, schemas: dict[str, str]) -> tuple[str, dict[str, Any]]:
+    """ARN of the recipe (the solution's, or AutoML's best), and what the training step returned."""
+    pinned = version.internal["pinned"]
+
+    def train(
+        recipe_arn: str, settings: dict[str, Any], tuned: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        return job.heavy(
+            "openpersonalize.training.step:run",
+            recipe=recipe_arn,
+            solution=settings,
+            schemas=schemas,
+            interactions=pinned.get("INTERACTIONS"),
+            items=pinned.get("ITEMS"),
+            users=pinned.get("USERS"),
+            group=version.group_arn,
+            position=version.internal["position"],
+            moment=version.internal["moment"],
+            seed=version.internal["seed"],
+            upon=version.internal.get("upon"),
+            tuned=tuned,
+        )
+
+    own = version.attributes.get("recipeArn")
+    if own is not None:
+        settings = {m: version.attributes[m] for m in COPIED if m in version.attributes}
+        return own, train(own, settings)
+    best, made = train_best(
+        job,
+        version.attributes["solutionConfig"],
+        lambda recipe, tuned: train(
+            recipe.arn,
+            {
+                "performHPO": recipe.features.hpo,
+                "eventType": version.attributes.get("eventType"),
+                "solutionConfig": {},
+            },
+            tuned,
+        ),
+    )
+    return best.arn, made
+
+
+def _publish(tx: Transaction, job: Job, recipe_arn: str, made: dict[str, Any]) -> None:
+    """Everything that makes the trained version known, for one commit."""
+    version = tx.require(job.resource_arn, "solution-version")
+    attributes: dict[str, Any] = {"trainingHours": round(made["training_hours"], 3)}
+    if made.get("tuned"):
+        attributes["tunedHPOParams"] = {"algorithmHyperParameters": made["tuned"]}
+    if "recipeArn" not in version.attributes:
+        attributes["recipeArn"] = recipe_arn
+        tx.update(version.attributes["solutionArn"], set={"autoMLResult": {"bestRecipeArn": recipe_arn}})
+    version = tx.update(
+        version,
+        status="ACTIVE",
+        set=attributes,
+        internal={"artifact": made["artifact"], "metrics": _metrics(tx, version, made)},
+    )
+    now = job.installation.clock.now()
+    release_data(tx, version, now)
+    follow_latest(tx, version.attributes["solutionArn"], now)
+
+
+def _metrics(tx: Transaction, version: Resource, made: dict[str, Any]) -> dict[str, float]:
+    """With four decimals. A version of mode UPDATE shows those of the full version it brings up to date."""
+    if version.attributes["trainingMode"] == "UPDATE":
+        pinned = version.internal.get("full")
+        full = newest_full_version(tx, version.parent_arn or "") if pinned is None else tx.get(pinned)
+        if full is not None:
+            return dict(full.internal["metrics"])
+    return {name: round(value, 4) for name, value in made["metrics"].items()}

@@ -1,0 +1,581 @@
+"""A training from snapshots and streamed data to a published artifact."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import openpersonalize
+from openpersonalize.clock import SystemClock
+from openpersonalize.datasets.schemas import parse_schema
+from openpersonalize.datasets.snapshots import SnapshotWriter
+from openpersonalize.engine.task import Report, Task
+from openpersonalize.errors import JobFailed, JobStopped
+from openpersonalize.events.entries import Event, Record
+from openpersonalize.events.livelog import open_live_log, stream_of
+from openpersonalize.events.recommendations import open_recommendation_log
+from openpersonalize.recipes.artifact import Artifact
+from openpersonalize.recipes.base import Query, Training, TrainingData
+from openpersonalize.recipes.user_personalization import UserPersonalization
+from openpersonalize.settings import Settings, read_settings
+from openpersonalize.storage.objects import open_objects
+from openpersonalize.training.pinned import Pinned
+from openpersonalize.training.step import aligned, run, trained_columns
+from recipes.worlds import DAY
+
+GROUP = "arn:aws:personalize:us-east-1:000000000000:dataset-group/shop"
+V1, V2 = "aws-user-personalization", "aws-user-personalization-v2"
+
+
+def schema(name: str, *fields: tuple[str, Any]) -> str:
+    members = [{"name": field, "type": kind} for field, kind in fields]
+    return json.dumps({"type": "record", "name": name, "namespace": "n", "fields": members, "version": "1.0"})
+
+
+INTERACTIONS = schema(
+    "Interactions",
+    ("USER_ID", "string"),
+    ("ITEM_ID", "string"),
+    ("TIMESTAMP", "long"),
+    ("EVENT_TYPE", "string"),
+    ("EVENT_VALUE", ["float", "null"]),
+)
+ITEMS = schema("Items", ("ITEM_ID", "string"), ("PRICE", "float"))
+
+
+def rows(users: int = 200, each: int = 8, kinds: tuple[str, ...] = ("view", "buy")) -> pl.DataFrame:
+    """Two clusters of items; every user meets one of them."""
+    rng = np.random.default_rng(4)
+    listed = [
+        (
+            f"u{user:03}",
+            f"{'ab'[user % 2]}{item}",
+            user * 977 + 60 * place,
+            kinds[place % len(kinds)],
+            float(place),
+        )
+        for user in range(users)
+        for place, item in enumerate(rng.permutation(10)[:each].tolist())
+    ]
+    names = ["USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE"]
+    return pl.DataFrame(listed, schema=names, orient="row")
+
+
+class House:
+    """A data folder with the snapshots and streamed events that a test puts there."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.settings: Settings = read_settings({"data_dir": str(folder), **settings}, {})
+        self.objects = open_objects(self.settings)
+        self.reports: list[Report] = []
+        self.stopping: Callable[[], bool] = lambda: False
+
+    def snapshot(self, kind: str, text: str, frame: pl.DataFrame, position: int = 0) -> str:
+        staged = self.objects.stage()
+        writer = SnapshotWriter(staged, kind, text, position=position)
+        writer.append(frame)
+        writer.finish()
+        key = f"snapshots/{kind.lower()}"
+        self.objects.publish(staged, key)
+        return key
+
+    def stream(self, stream: str, entries: list[Any]) -> int:
+        log = open_live_log(self.settings, SystemClock())
+        try:
+            return log.append(stream, entries).result()
+        finally:
+            log.close()
+
+    def train(self, recipe: str = V2, job: str = "job", **arguments: Any) -> tuple[dict[str, Any], Artifact]:
+        task = Task(self.settings, job, self.reports.append, lambda: self.stopping())
+        given = {
+            "solution": {},
+            "schemas": {"INTERACTIONS": INTERACTIONS},
+            "interactions": None,
+            "items": None,
+            "users": None,
+            "group": GROUP,
+            "position": 0,
+            "moment": 400 * DAY,
+            "seed": 11,
+        }
+        made = run(task, recipe=recipe, **{**given, **arguments})
+        return made, Artifact.open(self.objects.fetch(made["artifact"]))
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path / "data")
+
+
+@pytest.fixture
+def stocked(house: House) -> tuple[House, str]:
+    return house, house.snapshot("INTERACTIONS", INTERACTIONS, rows())
+
+
+@pytest.mark.parametrize("recipe", [V2, V1, "aws-personalized-ranking-v2", "aws-popularity-count"])
+def test_from_a_snapshot_to_an_artifact(stocked: tuple[House, str], recipe: str) -> None:
+    house, key = stocked
+    made, artifact = house.train(f"arn:aws:personalize:::recipe/{recipe}", interactions=key)
+    assert artifact.verify() == []
+    assert artifact.recipe.name == recipe
+    assert len(artifact.users) == 200
+    assert made["training_hours"] >= 0
+    assert made["tuned"] == {}
+    assert len(made["metrics"]) == 8
+    assert all(0 <= value <= 1 and value == round(value, 4) for value in made["metrics"].values())
+    assert artifact.manifest["metrics"] == made["metrics"]
+    if recipe != "aws-popularity-count":
+        assert made["metrics"]["normalized_discounted_cumulative_gain_at_10"] > 0.3
+    steps = [report["progress"] for report in house.reports if "progress" in report]
+    assert {"read", "measure", "publish"} <= {step["step"] for step in steps}
+
+
+def test_the_same_seed_makes_the_same_files(stocked: tuple[House, str]) -> None:
+    house, key = stocked
+    _, first = house.train(interactions=key, job="one")
+    _, second = house.train(interactions=key, job="two")
+    assert first.manifest["files"] == second.manifest["files"]
+
+
+def test_run_again_it_publishes_under_the_same_key(stocked: tuple[House, str]) -> None:
+    house, key = stocked
+    first, _ = house.train("aws-popularity-count", interactions=key)
+    assert house.train("aws-popularity-count", interactions=key)[0]["artifact"] == first["artifact"]
+
+
+def test_streamed_events_up_to_the_position_train(stocked: tuple[House, str]) -> None:
+    house, key = stocked
+    stream = stream_of(GROUP)
+    house.stream(stream, [Event(None, "s1", "a1", 5 * DAY, "view")])
+    position = house.stream(
+        stream,
+        [
+            Event("new", "s1", "a2", 5 * DAY + 9, "view", event_id="e"),
+            Event("new", "s1", "a3", 5 * DAY + 10, "view", event_id="e"),
+        ],
+    )
+    house.stream(stream, [Event("late", "s2", "a3", 6 * DAY, "view")])
+    _, artifact = house.train(interactions=key, position=position)
+    assert [artifact.items[item] for item in artifact.history("new")[0]] == ["a1", "a2"]
+    assert len(artifact.history("late")[0]) == 0
+    assert artifact.position == position
+    assert artifact.linked is not None
+    assert [artifact.linked.items[number] for number in artifact.linked.of("new")[0]] == ["a1"]
+    assert artifact.verify() == []
+
+
+def test_streamed_events_alone_are_enough(house: House) -> None:
+    position = house.stream(
+        stream_of(GROUP),
+        [Event(user, "s", item, time, kind, value) for user, item, time, kind, value in rows().iter_rows()],
+    )
+    _, artifact = house.train("aws-popularity-count", position=position)
+    assert artifact.manifest["counts"] == {"users": 200, "items": 20, "interactions": 1600}
+
+
+def test_items_of_the_items_dataset_and_put_ones_are_in_the_catalogue(stocked: tuple[House, str]) -> None:
+    house, key = stocked
+    items = house.snapshot("ITEMS", ITEMS, pl.DataFrame({"ITEM_ID": ["a1", "x"], "PRICE": [1.0, 2.0]}))
+    stream = GROUP.replace("dataset-group", "dataset") + "/ITEMS"
+    position = house.stream(stream, [Record("y", '{"PRICE": 3.0}')])
+    both = {"INTERACTIONS": INTERACTIONS, "ITEMS": ITEMS}
+    _, artifact = house.train(interactions=key, items=items, schemas=both, position=position)
+    assert {"x", "y"} <= set(artifact.items.strings())
+    assert not artifact.model.scored[artifact.items.find("y")]
+
+
+def test_of_too_many_items_the_newest_train_and_the_log_says_so(tmp_path: Path) -> None:
+    house = House(tmp_path, quota_training_items=12)
+    frame = rows(users=300)
+    old = frame.filter(pl.col("ITEM_ID").str.starts_with("b")).with_columns(TIMESTAMP=pl.lit(5, pl.Int64))
+    new = frame.filter(pl.col("ITEM_ID").str.starts_with("a"))
+    key = house.snapshot("INTERACTIONS", INTERACTIONS, pl.concat([old, new]))
+    text = schema("Items", ("ITEM_ID", "string"), ("CREATION_TIMESTAMP", "long"))
+    born = pl.DataFrame({"ITEM_ID": ["fresh", "fresher", "stale"], "CREATION_TIMESTAMP": [400, 500, 3]})
+    house.snapshot("ITEMS", text, born)
+    _, artifact = house.train(
+        interactions=key, items="snapshots/items", schemas={"INTERACTIONS": INTERACTIONS, "ITEMS": text}
+    )
+    assert list(artifact.items) == [*(f"a{k}" for k in range(10)), "fresh", "fresher"]
+    assert artifact.manifest["counts"] == {"users": 150, "items": 12, "interactions": 1200}
+    lines = [report["line"] for report in house.reports if "line" in report]
+    assert lines[0].startswith("11 of 23 items are left out with 1,200 interactions")
+    assert lines[0].endswith("aws-user-personalization-v2 considers 12.")
+    assert "1,200 interactions of 150 users with 12 items" in lines
+    assert len(artifact.model.scores(Query(*artifact.history("u000"), now=400 * DAY))) == 12
+
+
+@pytest.mark.parametrize(("settings", "expected"), [({}, None), ({"training_seconds": 90}, 90)])
+def test_a_fit_may_be_given_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], expected: int | None
+) -> None:
+    given = []
+    fit = UserPersonalization.fit
+
+    def watched(self: UserPersonalization, data: Any, configuration: Any, training: Training) -> Any:
+        given.append(training.budget_seconds)
+        return fit(self, data, configuration, training)
+
+    monkeypatch.setattr(UserPersonalization, "fit", watched)
+    house = House(tmp_path, **settings)
+    house.train(interactions=house.snapshot("INTERACTIONS", INTERACTIONS, rows()))
+    assert set(given) == {expected}
+
+
+def test_of_too_many_interactions_the_newest_train_and_the_log_says_so(tmp_path: Path) -> None:
+    house = House(tmp_path, quota_training_interactions=1100)
+    key = house.snapshot("INTERACTIONS", INTERACTIONS, rows())
+    _, artifact = house.train(interactions=key)
+    assert artifact.manifest["counts"]["interactions"] == 1100
+    told = "500 interactions are left out, the oldest: aws-user-personalization-v2 considers 1,100."
+    assert {"line": told} in house.reports
+    assert len(artifact.history("u199")[0]) == 8
+    assert len(artifact.history("u000")[0]) == 0
+
+
+def test_of_one_id_the_newer_of_import_and_put_record_trains(house: House) -> None:
+    stream = GROUP.replace("dataset-group", "dataset") + "/ITEMS"
+    log = open_live_log(house.settings, SystemClock())
+    try:
+        before = log.append(stream, [Record(item, '{"PRICE": 2.0}') for item in "abc"]).result()
+        frame = pl.DataFrame({"ITEM_ID": ["a", "b"], "PRICE": [3.0, 3.0]})
+        key = house.snapshot("ITEMS", ITEMS, frame, position=before)
+        position = log.append(stream, [Record("b", '{"PRICE": 4.0}')]).result()
+        log.append(stream, [Record("a", '{"PRICE": 5.0}')]).result()
+        pinned = Pinned(house.objects, log, {"ITEMS": parse_schema(ITEMS)}, GROUP, position)
+        read = pinned.records("ITEMS", key)
+        assert read is not None
+        assert sorted(read.rows()) == [("a", 3.0), ("b", 4.0), ("c", 2.0)]
+        assert pinned.records("USERS", None) is None
+    finally:
+        log.close()
+
+
+def test_an_event_type_chooses_the_rows(stocked: tuple[House, str]) -> None:
+    house, key = stocked
+    with pytest.raises(JobFailed) as failed:
+        house.train(interactions=key, solution={"eventType": "buy"})
+    assert (
+        failed.value.message == "Dataset has fewer than 1000 interactions after filtering by event type: buy"
+    )
+
+
+def test_weights_of_events_add_their_metric(stocked: tuple[House, str]) -> None:
+    house, key = stocked
+    listed = [{"eventType": "view", "weight": 0.1}, {"eventType": "buy", "weight": 0.3}]
+    solution = {"solutionConfig": {"eventsConfig": {"eventParametersList": listed}}}
+    made, artifact = house.train(interactions=key, solution=solution)
+    assert "normalized_discounted_cumulative_gain_with_event_weights_at_25" in made["metrics"]
+    assert set(artifact.history("u000")[3].tolist()) == {0.5, 1.5}
+
+
+def test_an_objective_adds_its_metric_and_raises_rewards(stocked: tuple[House, str]) -> None:
+    house, key = stocked
+    names = sorted({f"{side}{k}" for side in "ab" for k in range(10)})
+    frame = pl.DataFrame({"ITEM_ID": names, "PRICE": [float(k) for k in range(20)]})
+    items = house.snapshot("ITEMS", ITEMS, frame)
+    worth = {}
+    for sensitivity in ("OFF", "HIGH"):
+        chosen = {"optimizationObjective": {"itemAttribute": "PRICE", "objectiveSensitivity": sensitivity}}
+        made, artifact = house.train(
+            V1,
+            sensitivity,
+            interactions=key,
+            items=items,
+            schemas={"INTERACTIONS": INTERACTIONS, "ITEMS": ITEMS},
+            solution={"solutionConfig": chosen},
+        )
+        assert 0 < made["metrics"]["average_rewards_at_k"] <= 1
+        query = Query(*artifact.history("u000"), now=400 * DAY)
+        best = np.argsort(-artifact.model.scores(query))[:5]
+        worth[sensitivity] = sum(names.index(artifact.items[item]) for item in best)
+    assert worth["HIGH"] > worth["OFF"]
+
+
+def test_a_search_tries_most_settings_on_few_users(
+    stocked: tuple[House, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("openpersonalize.training.search.LEAST_SAMPLE", 400)
+    sizes = []
+    fit = UserPersonalization.fit
+
+    def counted(self: Any, data: TrainingData, *more: Any) -> Any:
+        sizes.append(len(data.sequences.item))
+        return fit(self, data, *more)
+
+    monkeypatch.setattr(UserPersonalization, "fit", counted)
+    house, key = stocked
+    some = {"hpoConfig": {"hpoResourceConfig": {"maxNumberOfTrainingJobs": "8"}}}
+    made, artifact = house.train(V1, interactions=key, solution={"performHPO": True, "solutionConfig": some})
+    lines = [report["line"] for report in house.reports if "NDCG at 25" in report.get("line", "")]
+    told = [
+        re.fullmatch(r"Model (\d of \d)( of one user in 3)? \((.*)\): NDCG .* is (.*)\.", one)
+        for one in lines
+    ]
+    few = [(float(one[4]), one[3]) for one in told if one and one[2]]
+    whole = [(float(one[4]), one[3]) for one in told if one and not one[2]]
+    assert (len(few), len(whole)) == (8, 3)
+    assert {settings for _, settings in whole} == {
+        settings for _, settings in sorted(few, key=lambda one: -one[0])[:3]
+    }
+    best = max(whole, key=lambda one: one[0])
+    assert best[1] == ", ".join(f"{name} {value}" for name, value in made["tuned"].items())
+    assert made["metrics"]["normalized_discounted_cumulative_gain_at_25"] == best[0]
+    again, same = house.train(
+        V1,
+        "again",
+        interactions=key,
+        tuned=made["tuned"],
+        solution={"performHPO": True, "solutionConfig": some},
+    )
+    assert (again["metrics"], again["tuned"]) == (made["metrics"], made["tuned"])
+    assert (
+        same.manifest["files"] == artifact.manifest["files"]
+    )  # the same model, bit for bit, without a search
+    assert len(sizes) == 8 + 3 + 1 + 2
+    assert max(sizes[:8]) < 0.5 * min(sizes[8:11]) < sizes[11] == artifact.manifest["counts"]["interactions"]
+
+
+def test_a_search_reports_what_it_tuned(stocked: tuple[House, str]) -> None:
+    house, key = stocked
+    few = {"hpoConfig": {"hpoResourceConfig": {"maxNumberOfTrainingJobs": "3"}}}
+    made, artifact = house.train(V1, interactions=key, solution={"performHPO": True, "solutionConfig": few})
+    assert made["tuned"].keys() == {"hidden_dimension", "bptt", "recency_mask"}
+    assert made["tuned"]["recency_mask"] in ("true", "false")
+    assert artifact.manifest["tuned"] == made["tuned"]
+    assert sum("NDCG at 25" in report.get("line", "") for report in house.reports) == 3
+
+
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        (rows(users=124), "Dataset has fewer than 1000 interactions"),
+        (
+            pl.concat(
+                [
+                    rows(users=24),
+                    rows(users=1200, each=1).with_columns(USER_ID=pl.lit("x") + pl.col("USER_ID")),
+                ]
+            ),
+            "Create failed. Dataset has fewer than 25 users with at least 2 interactions each.",
+        ),
+        (
+            pl.concat(
+                [
+                    rows(users=26),
+                    rows(users=3000, each=1).with_columns(USER_ID=pl.lit("x") + pl.col("USER_ID")),
+                ]
+            ),
+            "Create failed. Less than 1 percent of users have at least 2 interactions each.",
+        ),
+        (
+            rows(kinds=tuple(f"kind{k}" for k in range(8))).with_columns(
+                EVENT_TYPE=pl.format("kind{}", pl.int_range(pl.len()) % 9)
+            ),
+            "Dataset has more than 10 distinct event types and metadata columns.",
+        ),
+    ],
+)
+def test_too_little_and_too_many_kinds(house: House, frame: pl.DataFrame, reason: str) -> None:
+    key = house.snapshot("INTERACTIONS", INTERACTIONS, frame)
+    with pytest.raises(JobFailed) as failed:
+        house.train(interactions=key)
+    assert failed.value.message == reason
+
+
+def test_repeated_rows_count_once(house: House) -> None:
+    frame = rows(users=125)
+    assert len(frame) == 1000
+    once = frame.slice(1)
+    key = house.snapshot(
+        "INTERACTIONS", INTERACTIONS, pl.concat([once, once.head(1).with_columns(EVENT_VALUE=9.0)])
+    )
+    with pytest.raises(JobFailed, match="fewer than 1000"):
+        house.train(interactions=key)
+
+
+def test_without_minimums_little_is_enough_but_nothing_is_not(tmp_path: Path) -> None:
+    house = House(tmp_path / "data", minimum_data=False)
+    key = house.snapshot("INTERACTIONS", INTERACTIONS, rows(users=3))
+    made, artifact = house.train(interactions=key)
+    assert len(made["metrics"]) == 8
+    assert np.isfinite(artifact.model.popularity).all()
+    with pytest.raises(JobFailed, match="fewer than 1000"):
+        house.train(interactions=key, solution={"eventType": "none"})
+
+
+def test_it_stops_when_asked_and_leaves_nothing(stocked: tuple[House, str]) -> None:
+    house, key = stocked
+    house.stopping = lambda: any(
+        "progress" in report and report["progress"]["step"] == "weigh" for report in house.reports
+    )
+    with pytest.raises(JobStopped):
+        house.train(interactions=key)
+    assert not house.objects.exists("artifacts/job")
+
+
+def test_a_recipe_that_cannot_be_trained_says_so(stocked: tuple[House, str]) -> None:
+    house, key = stocked
+    for name in ("aws-hrnn", "acme"):
+        with pytest.raises(JobFailed, match=name):
+            house.train(name, interactions=key)
+
+
+def test_real_purchases_are_recommended_well(house: House) -> None:
+    """Online Retail, one series of a hundred products: 18,965 purchases of 2,761 customers."""
+    shipped = Path(openpersonalize.__file__).parent / "demo_data" / "interactions.csv.gz"
+    frame = pl.read_csv(gzip.decompress(shipped.read_bytes()), infer_schema=False).select(
+        "USER_ID",
+        "ITEM_ID",
+        pl.col("TIMESTAMP").cast(pl.Int64),
+        "EVENT_TYPE",
+        pl.col("EVENT_VALUE").cast(pl.Float64),
+    )
+    frame = frame.filter(pl.col("ITEM_ID").str.starts_with("227"))
+    key = house.snapshot("INTERACTIONS", INTERACTIONS, frame)
+    solution = {"eventType": "purchase"}
+    personal, _ = house.train(interactions=key, solution=solution, job="personal")
+    popular, _ = house.train("aws-popularity-count", interactions=key, solution=solution, job="popular")
+    name = "normalized_discounted_cumulative_gain_at_25"
+    assert 0.3 < personal["metrics"][name] < 0.5
+    assert personal["metrics"][name] > 1.5 * popular["metrics"][name]
+    assert personal["metrics"]["coverage"] > popular["metrics"]["coverage"]
+
+
+def test_only_columns_that_may_train_are_aligned() -> None:
+    fields = [
+        {"name": "ITEM_ID", "type": "string"},
+        {"name": "NOTE", "type": "string"},
+        {"name": "GENRE", "type": "string", "categorical": True},
+        {"name": "PLOT", "type": "string", "textual": True},
+        {"name": "ADULT", "type": "boolean"},
+        {"name": "PRICE", "type": "float"},
+        {"name": "YEAR", "type": "int"},
+    ]
+    parsed = parse_schema(json.dumps({"type": "record", "name": "Items", "fields": fields}))
+    row = ("a", "plain", "x|y", "long", True, 1.0, 1999)
+    table = pl.DataFrame([row], schema=list(parsed.names), orient="row")
+    config = {"trainingDataConfig": {"excludedDatasetColumns": {"ITEMS": ["YEAR"]}}}
+    found = aligned(table, trained_columns(parsed, "ITEMS", config), pl.Series(["b", "a"]))
+    assert found.columns == ["ITEM_ID", "GENRE", "PLOT", "PRICE"]
+    assert found.rows() == [("b", None, None, None), ("a", "x|y", "long", 1.0)]
+
+
+# -- what exploration goes by
+
+SHOWN = schema(
+    "Interactions",
+    ("USER_ID", "string"),
+    ("ITEM_ID", "string"),
+    ("TIMESTAMP", "long"),
+    ("EVENT_TYPE", "string"),
+    ("EVENT_VALUE", ["float", "null"]),
+    ("IMPRESSION", ["string", "null"]),
+)
+DATED = schema("Items", ("ITEM_ID", "string"), ("CREATION_TIMESTAMP", ["long", "null"]))
+
+
+def test_ages_and_what_was_passed_over_stay_with_the_model(house: House) -> None:
+    bulk = rows().with_columns(IMPRESSION=pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("a0|a1|zz")))
+    chosen = bulk["ITEM_ID"][0]
+    dates = pl.DataFrame({"ITEM_ID": ["a0", "new"], "CREATION_TIMESTAMP": [77, None]})
+    house.stream(
+        f"{GROUP.replace('dataset-group', 'dataset')}/ITEMS", [Record("put", '{"CREATION_TIMESTAMP": 88}')]
+    )
+    recommendations = open_recommendation_log(house.settings, SystemClock())
+    recommendations.add("RID-1", "arn", ["b0", "b1", "new"], "u001")
+    recommendations.close()
+    events = [
+        Event("u001", "s", "b1", 5, "view", recommendation_id="RID-1"),
+        Event("u001", "s", "b2", 6, "view", recommendation_id="RID-1", impression="b3|b2"),
+        Event("u001", "s", "b2", 7, "view", impression="b4", event_id="once"),
+        Event("u001", "s", "b2", 8, "view", impression="b4", event_id="once"),
+    ]
+    position = house.stream(stream_of(GROUP), events)
+    _, artifact = house.train(
+        V1,
+        schemas={"INTERACTIONS": SHOWN, "ITEMS": DATED},
+        interactions=house.snapshot("INTERACTIONS", SHOWN, bulk),
+        items=house.snapshot("ITEMS", DATED, dates),
+        position=position,
+    )
+    names, exposure = artifact.items.strings(), artifact.exposure
+    created = dict(zip(names, exposure.created.tolist(), strict=True))
+    latest = int(bulk["TIMESTAMP"].max())  # type: ignore[arg-type]
+    assert exposure.latest == latest
+    assert (created["a0"], created["put"], created["new"]) == (77, 88, latest)
+    assert created["b1"] == min(5, bulk.filter(pl.col("ITEM_ID") == "b1")["TIMESTAMP"].min())  # type: ignore[type-var]
+    over = {name: times for name, times in zip(names, exposure.passed_over.tolist(), strict=True) if times}
+    assert over == {name: 1 for name in ("a0", "a1", "b0", "new", "b3", "b4") if name != chosen}
+    met = bulk["ITEM_ID"].value_counts()
+    assert exposure.interactions[names.index("a5")] == dict(met.iter_rows())["a5"]
+
+
+def test_the_second_version_counts_no_impressions(house: House) -> None:
+    bulk = rows().with_columns(IMPRESSION=pl.lit("a0|a1"))
+    key = house.snapshot("INTERACTIONS", SHOWN, bulk)
+    _, artifact = house.train(V2, schemas={"INTERACTIONS": SHOWN}, interactions=key)
+    assert not artifact.exposure.passed_over.any()
+
+
+def news() -> list[Event]:
+    """Half of the first cluster meets an item that nobody knew."""
+    return [Event(f"u{user:03}", "s", "a-new", 200 * 977 + user, "buy") for user in range(0, 200, 4)]
+
+
+def test_an_update_learns_what_came_since(stocked: tuple[House, str]) -> None:
+    house, key = stocked
+    full, before = house.train(V1, "full", interactions=key)
+    position = house.stream(stream_of(GROUP), news())
+    made, artifact = house.train(V1, "update", interactions=key, position=position, upon=full["artifact"])
+    assert artifact.verify() == []
+    assert made["metrics"] == full["metrics"] == artifact.manifest["metrics"]
+    assert artifact.manifest["upon"] == full["artifact"]
+    assert artifact.manifest["settled"] == before.manifest["settled"]
+    assert len(artifact.items) == len(before.items) + 1
+    new = artifact.items.find("a-new")
+    assert artifact.model.scored[new]
+    shares = []
+    for user in ("u002", "u001"):
+        scores = artifact.model.scores(Query(*artifact.history(user), now=400 * DAY, seen_excluded=True))
+        shares.append(float(np.exp(scores[new] - scores.max()) / np.exp(scores - scores.max()).sum()))
+    assert shares[0] > 2 * shares[1], "the first cluster meets it, the other does not"
+    steps = [report["progress"]["step"] for report in house.reports if "progress" in report]
+    assert not {"weigh", "measure"} & set(steps[len(steps) - steps[::-1].index("read") - 1 :])
+    again, _ = house.train(V1, "again", interactions=key, position=position, upon=made["artifact"])
+    assert again["metrics"] == full["metrics"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        ({"upon": "artifacts/none"}, "its model is gone"),
+        ({"solution": {"eventType": "view"}, "minimum": False}, "selects events otherwise"),
+        ({"recipe": V2}, f"it was trained with {V1}"),
+        (
+            {"recipe": "aws-popularity-count", "first": "aws-popularity-count"},
+            "always learns everything anew",
+        ),
+    ],
+)
+def test_what_cannot_be_updated_is_learned_anew(tmp_path: Path, spoil: dict[str, Any], why: str) -> None:
+    given = dict(spoil)
+    house = House(tmp_path / "data", minimum_data=given.pop("minimum", True))
+    key = house.snapshot("INTERACTIONS", INTERACTIONS, rows())
+    full, _ = house.train(given.pop("first", V1), "full", interactions=key)
+    arguments = {"recipe": V1, "interactions": key, "upon": full["artifact"], **given}
+    made, artifact = house.train(job="update", **arguments)
+    assert artifact.recipe.name == arguments["recipe"]
+    assert artifact.verify() == []
+    assert made["artifact"] == "artifacts/update"
+    lines = [report["line"] for report in house.reports if "line" in report]
+    assert any(why in line and "learned anew" in line for line in lines), lines
