@@ -20,14 +20,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import polars as pl
 
-from openpersonalize.algorithms.companion import Companion, Float32, Int64
+from openpersonalize.algorithms.arrays import Float32, Int64
 from openpersonalize.algorithms.encoder import GAPS, Encoder, Shape
-from openpersonalize.algorithms.popularity import by_users
+from openpersonalize.algorithms.popularity import item_popularity
+from openpersonalize.algorithms.ranker import BaseRanker
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.recipes import indexing
 from openpersonalize.recipes.base import Query, Training
 from openpersonalize.recipes.fused import FusedModel, Weights
-from openpersonalize.recipes.user_personalization import companions
+from openpersonalize.recipes.user_personalization import base_rankers
 from openpersonalize.storage.idtable import IdTable
 
 from .results import Row, row, show, write
@@ -99,11 +100,11 @@ def encoder_of(n: int, seed: int = 0) -> Encoder:
 
 def model_of(sequences: Sequences) -> FusedModel:
     """The fused model of a world, not indexed."""
-    members: list[Companion] = [encoder_of(len(sequences.items))]
-    members += companions(sequences, sequences, "next", True, Training(), only=set(WEIGHTS))
-    users, order = by_users(sequences.ptr, sequences.item, len(sequences.items))
+    rankers: list[BaseRanker] = [encoder_of(len(sequences.items))]
+    rankers += base_rankers(sequences, sequences, "next", True, Training(), only=set(WEIGHTS))
+    users, order = item_popularity(sequences.ptr, sequences.item, len(sequences.items))
     excluded = {**WEIGHTS, "repeats": 0.0, "own": 0.0}
-    return FusedModel(sequences.items, users, order, members, Weights(WEIGHTS, excluded))
+    return FusedModel(sequences.items, users, order, rankers, Weights(WEIGHTS, excluded))
 
 
 def measured(n: int, questions: int) -> list[Row]:
@@ -124,7 +125,7 @@ def measured(n: int, questions: int) -> list[Row]:
         for query in queries[:50]
     ]
     encoder = model.encoder
-    index = encoder.cells.nbytes if encoder is not None and encoder.cells is not None else 0
+    index = encoder.ivf.nbytes if encoder is not None and encoder.ivf is not None else 0
     title = f"{n:,} items"
     return [
         row(f"{title}: everything scored, one question", whole, "ms"),

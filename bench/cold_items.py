@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from openpersonalize.algorithms.popularity import by_users
+from openpersonalize.algorithms.popularity import item_popularity
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.recipes.base import Query, Training
 from openpersonalize.recipes.fused import FusedModel
@@ -65,7 +65,7 @@ def fit(world: World, vocabulary: ItemFeatures, seed: int = 0) -> FusedModel:
     training = Training(seed=seed, line=lambda text: print(text, file=sys.stderr))
     weights, start = weigh(world.learnt, True, training, vocabulary.features, "next")
     members = final_members(world.learnt, world.learnt, True, training, vocabulary.features, weights, start)
-    users, order = by_users(world.learnt.ptr, world.learnt.item, len(world.learnt.items))
+    users, order = item_popularity(world.learnt.ptr, world.learnt.item, len(world.learnt.items))
     return FusedModel(world.learnt.items, users, order, members, weights, vocabulary=vocabulary)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from openpersonalize.algorithms.popularity import by_users
+from openpersonalize.algorithms.popularity import item_popularity
 from openpersonalize.datasets.profiles import Profiles
 from openpersonalize.datasets.schemas import Schema, metadata_fields, parse_schema
 from openpersonalize.datasets.selection import EventSelection
@@ -63,7 +63,7 @@ def measure(sequences: Sequences, seed: int) -> dict[str, tuple[float, float]]:
     weights = weigh_cold_users(learnt, moving_members(learnt, training, None), training, rng)
     sides = [one for side in SIDES if (one := groups(learnt, side)) is not None]
     print("  weights", weights, "columns", {one.name: [c.name for c in one.columns] for one in sides})
-    popularity, order = by_users(learnt.ptr, learnt.item, len(learnt.items))
+    popularity, order = item_popularity(learnt.ptr, learnt.item, len(learnt.items))
     members = [*sides, *moving_members(sequences, training, None)]
     model = FusedModel(learnt.items, popularity, order, members, Weights({}, {}, cold=weights))
     places = sequences.ptr[asked][:, None] + np.arange(FIRST)

@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from openpersonalize.algorithms.companion import Events
 from openpersonalize.algorithms.encoder_plan import Feature, plan_for
 from openpersonalize.algorithms.encoder_training import fit_encoder
+from openpersonalize.algorithms.events import Events
 from openpersonalize.algorithms.text_encoder import TextEncoder
 from openpersonalize.datasets.schemas import parse_schema
 from openpersonalize.datasets.selection import EventSelection

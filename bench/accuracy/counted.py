@@ -12,8 +12,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from openpersonalize.algorithms.companion import Companion, Events
-from openpersonalize.algorithms.recent import Recent
+from openpersonalize.algorithms.events import Events
+from openpersonalize.algorithms.ranker import BaseRanker
+from openpersonalize.algorithms.recent_popularity import RecentPopularity
 from openpersonalize.algorithms.timeline import Timeline
 from openpersonalize.algorithms.transitions import Transitions
 from openpersonalize.datasets.sequences import Sequences
@@ -60,8 +61,10 @@ def live(problem: Problem) -> tuple[Lists, str]:
 
     def lists(part: Problem, half_life: int) -> Lists:
         known = part.known
-        member = Recent(half_life, len(known.items), Timeline.of(known.item, known.time, known.weight))
-        return _asked(part, member)
+        ranker = RecentPopularity(
+            half_life, len(known.items), Timeline.of(known.item, known.time, known.weight)
+        )
+        return _asked(part, ranker)
 
     return _chosen(problem, HALF_LIVES, lists, lambda one: f"half-life {one / HOUR:g} h")
 
@@ -165,10 +168,10 @@ def _events(learnt: Sequences) -> Events:
     return Events(learnt.ptr, learnt.item, learnt.time, learnt.event, learnt.weight, len(learnt.items))
 
 
-def _asked(problem: Problem, member: Companion) -> Lists:
+def _asked(problem: Problem, ranker: BaseRanker) -> Lists:
     def scores(k: int) -> Float32:
         query, _, _ = question(problem.sequences, problem.test, k, HISTORY)
-        return np.array(member.feature(replace(query, seen_excluded=False)))
+        return np.array(ranker.feature(replace(query, seen_excluded=False)))
 
     return _answer(problem, scores)
 

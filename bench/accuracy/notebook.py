@@ -28,8 +28,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from openpersonalize.algorithms.companion import Events
-from openpersonalize.algorithms.popularity import by_users
+from openpersonalize.algorithms.events import Events
+from openpersonalize.algorithms.popularity import item_popularity
 from openpersonalize.algorithms.transitions import Transitions
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences, build_sequences
@@ -163,7 +163,7 @@ def fitted(model: str, notebook: Notebook, learnt: Sequences) -> Scores:
     """Train a model on nine tenths of the users."""
     n = len(learnt.items)
     if model in ("popularity", "repeat"):
-        counts = by_users(learnt.ptr, learnt.item, n)[0]
+        counts = item_popularity(learnt.ptr, learnt.item, n)[0]
         return repeat_scores(counts) if model == "repeat" else lambda query: counts
     if model == "transitions":
         table = Transitions.fit(Events(learnt.ptr, learnt.item, learnt.time, learnt.event, learnt.weight, n))

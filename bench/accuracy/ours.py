@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from openpersonalize.algorithms.popularity import by_users
+from openpersonalize.algorithms.popularity import item_popularity
 from openpersonalize.recipes.base import Training
 from openpersonalize.recipes.fused import FusedModel
 from openpersonalize.recipes.item_features import ItemFeatures
-from openpersonalize.recipes.user_personalization import HISTORY, final_members, weigh
+from openpersonalize.recipes.user_personalization import HISTORY, final_rankers, weigh
 from openpersonalize.recipes.validation import Aim, question
 
 from .lists import Lists, met_before
@@ -38,9 +38,9 @@ def ours(
     )
     features = ItemFeatures.fit(problem.items, problem.textual).features
     weights, start = weigh(learnt, True, training, features, aim)
-    members = final_members(learnt, problem.known, True, training, features, weights, start)
-    users, order = by_users(learnt.ptr, learnt.item, len(learnt.items))
-    model = FusedModel(learnt.items, users, order, members, weights)
+    rankers = final_rankers(learnt, problem.known, True, training, features, weights, start)
+    users, order = item_popularity(learnt.ptr, learnt.item, len(learnt.items))
+    model = FusedModel(learnt.items, users, order, rankers, weights)
     told()
     return asked(problem, model), model
 

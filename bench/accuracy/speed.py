@@ -23,8 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
-from openpersonalize.algorithms.companion import Events
 from openpersonalize.algorithms.encoder import Encoder
+from openpersonalize.algorithms.events import Events
 from openpersonalize.recipes.item_features import ItemFeatures
 from openpersonalize.recipes.validation import question
 

@@ -16,11 +16,12 @@ from safetensors.numpy import save_file
 
 from algorithms.worlds import events_of, past
 from openpersonalize.algorithms import encoder_training
-from openpersonalize.algorithms.companion import Events, Session
 from openpersonalize.algorithms.encoder import Block, Encoder, Shape, gap_bucket
 from openpersonalize.algorithms.encoder_network import Network
 from openpersonalize.algorithms.encoder_plan import Feature, Plan, memory_needed, plan_for
 from openpersonalize.algorithms.encoder_training import fit_encoder
+from openpersonalize.algorithms.events import Events
+from openpersonalize.algorithms.ranker import RankerStates
 from openpersonalize.errors import JobStopped
 
 BLOCKS: tuple[Block, ...] = ("gated", "recurrent")
@@ -124,7 +125,7 @@ def test_a_session_keeps_what_saves_work_and_answers_alike() -> None:
     history = past([1, 2, 3, 4])
     for shape, remembers in ((QUICK.shape, False), (replace(QUICK.shape, blocks=2), True)):
         encoder = fit_encoder(chain(), [], replace(QUICK, passes=2, shape=shape)).encoder
-        session = Session()
+        session = RankerStates()
         encoder.feature(replace(past([1, 2, 3]), session=session))
         assert (session.nbytes > 0) == remembers
         found = encoder.feature(replace(history, session=session))
@@ -294,7 +295,7 @@ def test_a_training_does_not_load_the_compiler_of_torch() -> None:
 def test_of_a_large_table_only_the_touched_rows_move(
     monkeypatch: pytest.MonkeyPatch, colours: list[Feature]
 ) -> None:
-    monkeypatch.setattr(encoder_training, "DENSE", 10)
+    monkeypatch.setattr(encoder_training, "DENSE_UPDATE_ITEMS", 10)
     plan = replace(QUICK, candidates=5, passes=60, id_dropout=0.0)
     one, two = (fit_encoder(chain(n=30), colours, plan, threads=2).encoder for _ in range(2))
     assert all(np.array_equal(one.weights[name], two.weights[name]) for name in one.weights)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from algorithms.worlds import past
-from openpersonalize.algorithms.freshness import SPANS, Freshness, Meetings
-from openpersonalize.algorithms.recent import HOUR
+from openpersonalize.algorithms.freshness import AGE_SCALES, FirstSeen, Freshness
+from openpersonalize.algorithms.recent_popularity import HOUR
 from openpersonalize.algorithms.timeline import Timeline
 
 ITEMS = 6
@@ -27,7 +27,7 @@ def columns(events: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray, np.n
 
 def fresh(events: list[tuple[int, int]], span: int = HOUR) -> Freshness:
     """Of any age: so few events would tell none."""
-    return Freshness(span, replace(Meetings.of(Timeline.of(*columns(events)), ITEMS), youngest=0))
+    return Freshness(span, replace(FirstSeen.of(Timeline.of(*columns(events)), ITEMS), youngest=0))
 
 
 def plainly(events: list[tuple[int, int]], now: int, span: int = HOUR) -> np.ndarray:
@@ -42,47 +42,47 @@ def plainly(events: list[tuple[int, int]], now: int, span: int = HOUR) -> np.nda
 def test_while_training_only_what_came_before_the_moment_is_met(
     events: list[tuple[int, int]], moments: list[int]
 ) -> None:
-    member = fresh(events)
+    ranker = fresh(events)
     for now in moments:
-        assert np.allclose(member.feature(past([0], now)), plainly(events, now), atol=1e-5)
+        assert np.allclose(ranker.feature(past([0], now)), plainly(events, now), atol=1e-5)
 
 
 @given(EVENTS, st.integers(START, START + 40 * HOUR), st.integers(1, ITEMS))
 def test_a_part_of_it_is_the_same_as_the_whole(events: list[tuple[int, int]], now: int, k: int) -> None:
-    member = fresh(events)
-    whole, part = member.feature(past([0], now)), member.partial(past([0], now))
+    ranker = fresh(events)
+    whole, part = ranker.feature(past([0], now)), ranker.lazy(past([0], now))
     rows = np.arange(ITEMS)[::2]
     assert np.array_equal(part.at(rows), whole[rows])
     met = sorted({item for item, time in events if time < now}, key=lambda item: whole[item])
-    assert sorted(whole[part.best(k)].tolist()) == sorted(whole[met[-k:]].tolist())
+    assert sorted(whole[part.top(k)].tolist()) == sorted(whole[met[-k:]].tolist())
 
 
 def test_settled_and_saved_the_clock_stands_until_it_follows(tmp_path: Path) -> None:
     events = [(0, START), (1, START + HOUR), (2, START + 2 * HOUR)]
-    member = fresh(events)
-    member.settle()
-    member.save(tmp_path)
-    opened = Freshness.load(tmp_path, member.name)
+    ranker = fresh(events)
+    ranker.freeze()
+    ranker.save(tmp_path)
+    opened = Freshness.load(tmp_path, ranker.name)
     standing = opened.feature(past([0], START + 10**7))
     assert np.allclose(standing, -np.log1p([2, 1, 0, 0, 0, 0]), atol=1e-5)
     pause = 10**6
-    opened.follow(pause)
-    opened.observe(*columns([(4, START + 3 * HOUR + pause), (0, START + 3 * HOUR + pause)]))
+    opened.start_clock(pause)
+    opened.partial_fit(*columns([(4, START + 3 * HOUR + pause), (0, START + 3 * HOUR + pause)]))
     now = START + 4 * HOUR + pause
     # A step of the clock is a quarter of an hour; here one began 100 seconds earlier.
     ages = np.array([4, 3, 2, 0, 1, 0])
     assert np.allclose(opened.feature(past([0], now)), -np.log1p(ages), atol=0.02)
-    assert opened.unmet(past([0], now)) == 0.0  # what nobody met is new
+    assert opened.unseen_value(past([0], now)) == 0.0  # what nobody met is new
 
 
 def test_within_a_step_it_is_the_same_array() -> None:
-    member = fresh([(0, START), (1, START + HOUR)])
-    member.settle()
-    member.follow()
+    ranker = fresh([(0, START), (1, START + HOUR)])
+    ranker.freeze()
+    ranker.start_clock()
     step = HOUR // 4
     now = (START // step + 12) * step
-    assert member.feature(past([0], now)) is member.feature(past([1], now + step - 1))
-    assert member.feature(past([0], now)) is not member.feature(past([0], now + step))
+    assert ranker.feature(past([0], now)) is ranker.feature(past([1], now + step - 1))
+    assert ranker.feature(past([0], now)) is not ranker.feature(past([0], now + step))
 
 
 def test_without_any_event_all_are_alike() -> None:
@@ -90,20 +90,20 @@ def test_without_any_event_all_are_alike() -> None:
 
 
 def test_a_name_tells_the_span() -> None:
-    assert [fresh([], span).name for span in SPANS] == ["freshness-15m", "freshness-24h"]
+    assert [fresh([], span).name for span in AGE_SCALES] == ["freshness-15m", "freshness-24h"]
 
 
 def test_what_is_younger_than_anything_asked_for_is_as_old_as_the_youngest(tmp_path: Path) -> None:
     """Five items met once in hours, so that no question is about a young one; then a new one comes."""
     events = [(k % 5, START + k * HOUR) for k in range(100)]
-    member = Freshness(HOUR, Meetings.of(Timeline.of(*columns(events)), ITEMS))
-    assert 84 * HOUR < member.youngest < 92 * HOUR
-    member.settle()
-    member.save(tmp_path)
-    opened = Freshness.load(tmp_path, member.name)
+    ranker = Freshness(HOUR, FirstSeen.of(Timeline.of(*columns(events)), ITEMS))
+    assert 84 * HOUR < ranker.youngest < 92 * HOUR
+    ranker.freeze()
+    ranker.save(tmp_path)
+    opened = Freshness.load(tmp_path, ranker.name)
     feature = opened.feature(past([0], START + 10**7))
-    assert opened.youngest == member.youngest
-    assert np.allclose(feature[5], -np.log1p(member.youngest / HOUR), atol=1e-5)
+    assert opened.youngest == ranker.youngest
+    assert np.allclose(feature[5], -np.log1p(ranker.youngest / HOUR), atol=1e-5)
     assert np.ptp(feature) < 0.15
 
 
@@ -111,11 +111,11 @@ def test_where_new_items_are_asked_for_ages_are_told_from_minutes_on() -> None:
     events = [(k, START + k * 10**5) for k in range(1000)]
     again = [(item, time + 120) for item, time in events]
     timeline = Timeline.of(*columns(sorted(events + again, key=lambda one: one[1])))
-    assert Meetings.of(timeline, 1000).youngest == 120
+    assert FirstSeen.of(timeline, 1000).youngest == 120
 
 
 def test_where_new_items_are_there_ages_are_told_whatever_was_asked_for() -> None:
     """A new item comes every quarter of an hour, and everybody goes on with the first."""
     new = [(k, START + k * HOUR // 4) for k in range(1, 1000)]
     events = [(0, START)] + [event for one in new for event in (one, (0, one[1] + 60))]
-    assert 0 < Meetings.of(Timeline.of(*columns(events)), 1000).youngest <= HOUR // 4
+    assert 0 < FirstSeen.of(Timeline.of(*columns(events)), 1000).youngest <= HOUR // 4

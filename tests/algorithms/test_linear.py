@@ -7,9 +7,9 @@ import pytest
 
 from algorithms.worlds import events_of, past, some_events
 from openpersonalize.algorithms import linear
-from openpersonalize.algorithms.companion import Events
+from openpersonalize.algorithms.events import Events
+from openpersonalize.algorithms.item_counts import distinct_items
 from openpersonalize.algorithms.linear import Linear, co_occurrences, invert
-from openpersonalize.algorithms.meetings import distinct
 
 
 def incidence(events: Events) -> np.ndarray:
@@ -25,7 +25,7 @@ def test_co_occurrences_whichever_way_they_are_counted(
     monkeypatch.setattr(linear, "_PAIRS", 500)
     events = some_events(3, users=50, n=n, longest=longest)
     x = incidence(events)
-    assert np.array_equal(co_occurrences(*distinct(events.ptr, events.item, events.n), n), x.T @ x)
+    assert np.array_equal(co_occurrences(*distinct_items(events.ptr, events.item, events.n), n), x.T @ x)
 
 
 def test_it_is_the_closed_form() -> None:

@@ -9,13 +9,13 @@ import pytest
 
 from algorithms.worlds import events_of, past, some_events
 from openpersonalize.algorithms import neighbours
-from openpersonalize.algorithms.meetings import distinct
+from openpersonalize.algorithms.item_counts import distinct_items
 from openpersonalize.algorithms.neighbours import Neighbours
 
 
 def test_pairs_are_exactly_the_items_with_common_users() -> None:
     events = some_events(2, users=25, n=40, longest=6)
-    ptr, item = distinct(events.ptr, events.item, events.n)
+    ptr, item = distinct_items(events.ptr, events.item, events.n)
     wanted = set()
     for begin, end in itertools.pairwise(ptr):
         mine = item[begin:end].tolist()
@@ -50,6 +50,6 @@ def test_pieces_make_the_same_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_only_the_newest_items_of_long_histories_are_paired(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neighbours, "LONGEST", 2)
+    monkeypatch.setattr(neighbours, "MOST_PAIRED", 2)
     rows = Neighbours.fit(events_of([[0, 1, 2, 3]], 4)).rows
     assert np.diff(rows.ptr).tolist() == [0, 0, 1, 1]

@@ -6,14 +6,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openpersonalize.algorithms.popularity import by_users, decreasing
+from openpersonalize.algorithms.popularity import item_popularity, log_popularity
 
 
 @given(st.lists(st.lists(st.integers(0, 6), max_size=8), max_size=8))
 def test_users_events_numbers(histories: list[list[int]]) -> None:
     ptr = np.concatenate(([0], np.cumsum([len(one) for one in histories]))).astype(np.int64)
     item = np.array([item for one in histories for item in one], dtype=np.int32)
-    users, order = by_users(ptr, item, 7)
+    users, order = item_popularity(ptr, item, 7)
     wanted = [sum(k in one for one in histories) for k in range(7)]
     assert users.tolist() == wanted
     events = [sum(one.count(k) for one in histories) for k in range(7)]
@@ -24,7 +24,7 @@ def test_users_events_numbers(histories: list[list[int]]) -> None:
 def test_ties_are_parted_by_next_to_nothing(counts: list[int]) -> None:
     users = np.array(counts, dtype=np.float32)
     order = np.lexsort((np.arange(len(users)), -users)).astype(np.int32)
-    scores = decreasing(users, order)
+    scores = log_popularity(users, order)
     assert (np.diff(scores[order]) < 0).all()
     met = users > 0
     assert np.allclose(scores[met], np.log(users[met]), atol=1e-3)

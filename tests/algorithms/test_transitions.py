@@ -7,7 +7,7 @@ import pytest
 
 from algorithms.worlds import events_of, past, some_events
 from openpersonalize.algorithms import transitions
-from openpersonalize.algorithms.companion import Events
+from openpersonalize.algorithms.events import Events
 from openpersonalize.algorithms.transitions import Transitions
 
 

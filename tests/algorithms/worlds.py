@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from openpersonalize.algorithms.companion import Events, Session
+from openpersonalize.algorithms.events import Events
+from openpersonalize.algorithms.ranker import RankerStates
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Past:
     now: int
     profile: Mapping[str, str | float] = field(default_factory=dict)
     context: Mapping[str, str | float] = field(default_factory=dict)
-    session: Session | None = None
+    session: RankerStates | None = None
 
 
 def events_of(

@@ -188,7 +188,7 @@ def test_where_popularity_lasts_or_recency_is_off_it_counts_alone() -> None:
 def test_a_model_of_an_earlier_release_answers_by_popularity(model: FusedModel, world: Sequences) -> None:
     cold = {"profile": {"profile": 1.0}}
     weights = replace(model.weights, cold=cold)
-    old = FusedModel(model.items, model.popularity, model.popular, model.members, weights)
+    old = FusedModel(model.items, model.popularity, model.popular, model.rankers, weights)
     assert np.argsort(-old.scores(nobody(world)), kind="stable").tolist() == model.popular.tolist()
     oslo = old.scores(replace(nobody(world), profile={"TOWN": "Oslo"}))
     assert not np.array_equal(oslo, old.scores(nobody(world)))

@@ -10,16 +10,17 @@ import polars as pl
 import pytest
 
 from contract.recipe import nobody, question
-from openpersonalize.algorithms.companion import Companion, Events, Moving
 from openpersonalize.algorithms.encoder import Shape
 from openpersonalize.algorithms.encoder_plan import Plan
 from openpersonalize.algorithms.encoder_training import fit_encoder
-from openpersonalize.algorithms.popularity import by_users
+from openpersonalize.algorithms.events import Events
+from openpersonalize.algorithms.popularity import item_popularity
+from openpersonalize.algorithms.ranker import BaseRanker, OnlineRanker
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.recipes.base import Training
 from openpersonalize.recipes.fused import LIVE_EVENTS, FusedModel, Weights
 from openpersonalize.recipes.item_features import ItemFeatures
-from openpersonalize.recipes.user_personalization import companions
+from openpersonalize.recipes.user_personalization import base_rankers
 from recipes.worlds import DAY, two_clusters
 
 PLAN = Plan(Shape(d=16, longest=12), passes=20, tokens=256, rate=1e-2, candidates=0, dropout=0.0)
@@ -36,14 +37,14 @@ def model_of(sequences: Sequences, *, encoder: bool = True) -> FusedModel:
     n = len(sequences.items)
     events = Events(sequences.ptr, sequences.item, sequences.time, sequences.event, sequences.weight, n)
     vocabulary = ItemFeatures.fit(sides(sequences))
-    members: list[Companion] = companions(sequences, sequences, "next", True, Training())
+    rankers: list[BaseRanker] = base_rankers(sequences, sequences, "next", True, Training())
     if encoder:
-        members.insert(0, fit_encoder(events, vocabulary.features, PLAN).encoder)
-    weights = {member.name: 0.3 for member in members} | {"encoder": 1.0}
-    users, order = by_users(sequences.ptr, sequences.item, n)
+        rankers.insert(0, fit_encoder(events, vocabulary.features, PLAN).encoder)
+    weights = {ranker.name: 0.3 for ranker in rankers} | {"encoder": 1.0}
+    users, order = item_popularity(sequences.ptr, sequences.item, n)
     excluded = {**weights, "popularity": -0.2}
     return FusedModel(
-        sequences.items, users, order, members, Weights(weights, excluded), vocabulary=vocabulary
+        sequences.items, users, order, rankers, Weights(weights, excluded), vocabulary=vocabulary
     )
 
 
@@ -138,9 +139,11 @@ def test_newcomers_gain_what_many_meetings_are_worth(world: Sequences, tmp_path:
             one.observe(items, times.astype(np.int64), np.ones(len(items), np.float32))
     for query in (question(learnt, 0), question(learnt, 1, seen_excluded=True)):
         asked = replace(query, now=now)
-        plan = {one.name: (one, weight) for one, weight in model._plan(asked) if isinstance(one, Moving)}
+        plan = {
+            one.name: (one, weight) for one, weight in model._plan(asked) if isinstance(one, OnlineRanker)
+        }
         parts = model.explain(asked, cold)
-        worth = sum(parts[name] - weight * one.unmet(asked) for name, (one, weight) in plan.items())
+        worth = sum(parts[name] - weight * one.unseen_value(asked) for name, (one, weight) in plan.items())
         assert worth > 0.1
         gained = other.gained(asked, np.array([3, -1, 0, 2, 99]))
         assert gained[0] == pytest.approx(worth, abs=1e-4)
@@ -153,9 +156,9 @@ def test_newcomers_gain_what_many_meetings_are_worth(world: Sequences, tmp_path:
 def test_newcomers_wait_for_nobody_and_move_nobody(world: Sequences) -> None:
     """However many events are about them: what was there at training follows its own."""
     model, n = model_of(world), len(world.items)
-    for member in model.members:
-        if isinstance(member, Moving):
-            member.settle()
+    for ranker in model.rankers:
+        if isinstance(ranker, OnlineRanker):
+            ranker.freeze()
     asked = replace(question(world, 0), now=int(world.time.max()) + 3 * DAY)
     before = model.scores(asked)
     for begin in range(0, 5 * LIVE_EVENTS, LIVE_EVENTS):
@@ -170,7 +173,7 @@ def test_an_objective_leaves_newcomers_on_the_scale(world: Sequences) -> None:
     plain = model_of(learnt)
     reward = np.zeros(len(world.items), np.float32)
     model = FusedModel(
-        plain.items, plain.popularity, plain.popular, plain.members, plain.weights,
+        plain.items, plain.popularity, plain.popular, plain.rankers, plain.weights,
         reward, 0.5, vocabulary=plain.vocabulary,
     )  # fmt: skip
     query = question(learnt, 0)

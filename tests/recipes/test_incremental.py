@@ -195,13 +195,13 @@ def test_it_works_on_what_is_new(earlier: Artifact, monkeypatch: pytest.MonkeyPa
     seen: list[int] = []
     fit = lead._fit
 
-    def watched(events, features, plan, training, share, start, validate, windows=None, unmet=None):  # type: ignore[no-untyped-def]
+    def watched(events, features, plan, training, share, start, validate, windows=None, unseen=None):  # type: ignore[no-untyped-def]
         assert windows is not None
         assert plan.passes <= NEWS_PASSES
         names = NEW.items.strings()
-        assert {names[item] for item in np.flatnonzero(unmet).tolist()} == {"aa", "c10x"}
+        assert {names[item] for item in np.flatnonzero(unseen).tolist()} == {"aa", "c10x"}
         seen.append(len(windows))
-        return fit(events, features, plan, training, share, start, validate, windows, unmet)
+        return fit(events, features, plan, training, share, start, validate, windows, unseen)
 
     monkeypatch.setattr(lead, "_fit", watched)
     V1.update(TrainingData(NEW), PLAIN, Training(seed=1), earlier.earlier)

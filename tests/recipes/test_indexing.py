@@ -11,7 +11,7 @@ import pytest
 
 from contract.recipe import RecipeContract
 from openpersonalize.algorithms.encoder import Encoder, Shape
-from openpersonalize.algorithms.popularity import by_users
+from openpersonalize.algorithms.popularity import item_popularity
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.recipes import indexing
 from openpersonalize.recipes.base import Model, Training, TrainingData
@@ -19,7 +19,7 @@ from openpersonalize.recipes.fused import FusedModel, Weights
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.indexing import BEST, asked, best, index, recall
 from openpersonalize.recipes.registry import recipe
-from openpersonalize.recipes.user_personalization import companions
+from openpersonalize.recipes.user_personalization import base_rankers
 from recipes.worlds import DAY, sequences_of, topics, two_clusters
 
 V2 = recipe("aws-user-personalization-v2")
@@ -50,15 +50,15 @@ def world() -> Sequences:
 def model_of(world: Sequences, *, encoder: bool = True, **weights: float) -> FusedModel:
     """Counted members, and an encoder whose vectors lie by topic."""
     n, d, rng = len(world.items), 16, np.random.default_rng(0)
-    members = companions(world, world, "next", True, Training())
+    rankers = base_rankers(world, world, "next", True, Training())
     if encoder:
         topic = np.array([int(name[1:4]) for name in world.items.strings()])
         items = rng.standard_normal((topic.max() + 1, d), dtype=np.float32)[topic]
         items += 0.6 * rng.standard_normal((n, d), dtype=np.float32)
-        members.insert(0, Encoder(Shape("recurrent", d), passing(items, rng)))
+        rankers.insert(0, Encoder(Shape("recurrent", d), passing(items, rng)))
     chosen = {"encoder": 1.0, "transitions": 0.3, "popularity": -0.1, "repeats": 0.5, **weights}
-    users, order = by_users(world.ptr, world.item, n)
-    return FusedModel(world.items, users, order, members, Weights(chosen, {**chosen, "repeats": 0.1}))
+    users, order = item_popularity(world.ptr, world.item, n)
+    return FusedModel(world.items, users, order, rankers, Weights(chosen, {**chosen, "repeats": 0.1}))
 
 
 def passing(items: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -152,7 +152,7 @@ def test_no_index_for_a_small_catalogue_and_for_an_objective(
     index(small, world, Training())
     assert not small.indexed
     assert small.encoder is not None
-    assert small.encoder.cells is None
+    assert small.encoder.ivf is None
 
 
 def test_items_of_which_nothing_is_known_are_no_candidates() -> None:

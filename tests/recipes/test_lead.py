@@ -128,11 +128,11 @@ def test_a_configuration_shapes_it(world: Sequences) -> None:
     assert isinstance(v1, UserPersonalization)
     asked = read_configuration(v1, {"algorithmHyperParameters": {"hidden_dimension": "41", "bptt": "3"}})
     made = v1.fit(TrainingData(world), asked, Training(seed=1, budget_seconds=2.0))
-    encoder = next(one for one in made.members if one.name == "encoder")
+    encoder = next(one for one in made.rankers if one.name == "encoder")
     assert isinstance(encoder, Encoder)
     assert (encoder.shape.d, encoder.shape.longest) == (40, 3)
     again = v1.fit(TrainingData(world), asked, Training(seed=1, budget_seconds=2.0, prior=made.settled()))
-    assert any(isinstance(one, Encoder) and one.shape.d == 40 for one in again.members)
+    assert any(isinstance(one, Encoder) and one.shape.d == 40 for one in again.rankers)
     assert form_of(v1, read_configuration(v1, {}).parameters) == Form()
     assert form_of(V2, PLAIN.parameters) == Form()
 
@@ -157,7 +157,7 @@ from openpersonalize.recipes.artifact import Artifact
 from openpersonalize.recipes.base import Query
 artifact = Artifact.open(Path(sys.argv[1]))
 scores = artifact.model.scores(Query(*artifact.history("u000"), now=2_000_000))
-assert any(one.name == "encoder" for one in artifact.model.members)
+assert any(one.name == "encoder" for one in artifact.model.rankers)
 assert np.isfinite(scores).all()
 assert "torch" not in sys.modules
 """

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from openpersonalize.algorithms import cells
+from openpersonalize.algorithms import ivf_index
 from openpersonalize.algorithms.encoder_plan import memory_needed, plan_for
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.recipes import lead, memory
@@ -83,6 +83,6 @@ def test_the_index_of_a_large_catalogue_counts(monkeypatch: pytest.MonkeyPatch) 
     plan = plan_for(lead._events(world), False)
     large = replace(world, items=IdTable(np.zeros(n, np.uint8), np.arange(n + 1)))
     indexed = training_memory(large, plan, [], 100)
-    assert indexed > 4 * n * plan.shape.d + cells.memory_needed(n, plan.shape.d)
+    assert indexed > 4 * n * plan.shape.d + ivf_index.memory_needed(n, plan.shape.d)
     monkeypatch.setattr(memory, "LARGE", n)
     assert indexed > training_memory(large, plan, [], 100)

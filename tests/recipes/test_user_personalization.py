@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from contract.recipe import RecipeContract, nobody, question
-from openpersonalize.algorithms.companion import Companion
-from openpersonalize.algorithms.popularity import Popularity, by_users
-from openpersonalize.algorithms.recent import Recent
+from openpersonalize.algorithms.popularity import Popularity, item_popularity
+from openpersonalize.algorithms.ranker import BaseRanker
+from openpersonalize.algorithms.recent_popularity import RecentPopularity
 from openpersonalize.algorithms.timeline import Timeline
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.recipes.base import Configuration, Objective, Training, TrainingData
@@ -21,7 +21,7 @@ from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.user_personalization import (
     UserPersonalization,
     ask,
-    companions,
+    base_rankers,
     without_extremes,
 )
 from openpersonalize.recipes.validation import Cut
@@ -62,12 +62,12 @@ def test_an_event_from_the_future_leaves_recent_popularity_alone() -> None:
     )
     orders = []
     for sequences in (world, late):
-        members = companions(sequences, sequences, "next", True, Training(seed=1, moment=moment))
-        recents = [one for one in members if isinstance(one, Recent)]
+        rankers = base_rankers(sequences, sequences, "next", True, Training(seed=1, moment=moment))
+        recents = [one for one in rankers if isinstance(one, RecentPopularity)]
         assert recents
         faded = []
         for one in recents:
-            one.settle()
+            one.freeze()
             faded.append(one.feature(question(world, 3)))
         orders.append(np.array(faded))
     assert np.all(orders[1].max(axis=1) > 0.1)
@@ -255,8 +255,11 @@ def test_what_came_since_the_cut_is_asked_about_from_then_on() -> None:
     found = Cut(sequences.time < 100, users, start, start + 1, now)
     learnt = sequences.where(found.kept)
     timeline = Timeline.of(sequences.item, sequences.time, sequences.weight)
-    members: list[Companion] = [Popularity(by_users(learnt.ptr, learnt.item, 6)[0]), Recent(8, 6, timeline)]
-    asked = ask(sequences, found, learnt, members, Training(), np.random.default_rng(0))
+    rankers: list[BaseRanker] = [
+        Popularity(item_popularity(learnt.ptr, learnt.item, 6)[0]),
+        RecentPopularity(8, 6, timeline),
+    ]
+    asked = ask(sequences, found, learnt, rankers, Training(), np.random.default_rng(0))
     assert len(asked) == 38
     found_weights = asked.fit(seen_excluded=False)
     assert found_weights.weights[1] > 0

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openpersonalize.algorithms.recent import Recent
+from openpersonalize.algorithms.recent_popularity import RecentPopularity
 from openpersonalize.recipes.configuration import MANAGED_SHARE, Exploration
 from openpersonalize.recipes.fused import FusedModel, Weights
 from openpersonalize.recipes.item_features import ItemFeatures
@@ -270,9 +270,9 @@ def test_v1_gives_no_reasons(v1):
 def test_a_newcomer_that_everybody_meets_takes_the_room_there_is(tmp_path_factory):
     with made(tmp_path_factory) as one:
         old = one.loaded.model
-        recent = Recent(3600, len(old.items))
+        recent = RecentPopularity(3600, len(old.items))
         weights = {"transitions": 0.2, "recent-1h": 1.0}
-        members = [recent, *(member for member in old.members if member.name == "transitions")]
+        members = [recent, *(member for member in old.rankers if member.name == "transitions")]
         model = FusedModel(
             old.items,
             old.popularity,

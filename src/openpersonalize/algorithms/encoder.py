@@ -1,4 +1,5 @@
-"""The causal sequence encoder as a member of a fusion, scoring only: NumPy, so that serving needs no torch.
+"""The causal sequence encoder (SASRec's family) as a base ranker, inference only, in NumPy: `Encoder`.
+Serving needs no torch.
 
 Events become vectors (item + kind of event + time since the event before), blocks mix them, and the vector
 after the newest event is multiplied with the vectors of all items (the input table again).
@@ -23,10 +24,13 @@ import numpy.typing as npt
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from .cells import Cells
-from .companion import Companion, Float32, History, Int16, Int32, Int64, Partial, largest
+from .arrays import Float32, Int16, Int32, Int64
 from .encoder_blocks import Gated, Layer, Recurrent, Remembered, normed
+from .ivf_index import IVFIndex
+from .lazy_scores import LazyScores
 from .mapped import mapped
+from .ranker import BaseRanker, RankerQuery
+from .topk import top_k
 
 if TYPE_CHECKING:
     from .encoder_plan import Feature
@@ -86,8 +90,8 @@ class State:
         return own + sum(array.nbytes for block in self.blocks for array in block)
 
 
-class Encoder(Companion):
-    """Feature: log-softmax over the catalogue of the dot products with the history's vector; with `cells`
+class Encoder(BaseRanker):
+    """Feature: log-softmax over the catalogue of the dot products with the history's vector; with `ivf`
     normalised by what they tell of the whole, so that a few items can be asked about."""
 
     kind: ClassVar[str] = "encoder"
@@ -97,7 +101,7 @@ class Encoder(Companion):
         shape: Shape,
         weights: Mapping[str, Float32],
         trained: Mapping[str, npt.NDArray[Any]] | Path | None = None,
-        cells: Cells | None = None,
+        ivf: IVFIndex | None = None,
     ) -> None:
         """Put together.
 
@@ -108,9 +112,9 @@ class Encoder(Companion):
             trained: what training goes on from, or the file that has it: the parameters under the names of
                 the network, ``ids`` float32[n, d] those of the items without their features, ``values.k`` the
                 vectors of the values of the k-th feature.
-            cells: an index of the items' vectors, see `index`.
+            ivf: an index of the items' vectors, see `index`.
         """
-        self.shape, self.weights, self._trained, self.cells = shape, dict(weights), trained, cells
+        self.shape, self.weights, self._trained, self.ivf = shape, dict(weights), trained, ivf
         self.items = self.weights["items"]
         self._layers = tuple(self._layer(number) for number in range(shape.blocks))
         happened = self.weights["event"][:, None] + self.weights["gap"]
@@ -162,48 +166,48 @@ class Encoder(Companion):
                 total[some] += sums / count[some, None].astype(np.float32)
         return total
 
-    def feature(self, history: History) -> Float32:
+    def feature(self, query: RankerQuery) -> Float32:
         """See the class. About a fifth of a millisecond for 50 events and 10,000 items."""
-        if not len(history.item):
+        if not len(query.item):
             return np.zeros(len(self.items), dtype=np.float32)
-        vector = self.vector(history)
+        vector = self.vector(query)
         scores = self.items @ vector
-        scores -= self._level(vector) if self.cells is not None else log_sum_exp(scores)
+        scores -= self._level(vector) if self.ivf is not None else log_sum_exp(scores)
         return scores
 
-    def partial(self, history: History) -> Products:
-        """See `Companion.partial`; of a history of one event or more."""
-        vector = self.vector(history)
-        return Products(self.items, vector, self._level(vector), self.cells)
+    def lazy(self, query: RankerQuery) -> DotProductScores:
+        """See `BaseRanker.lazy`; of a query with one event or more."""
+        vector = self.vector(query)
+        return DotProductScores(self.items, vector, self._level(vector), self.ivf)
 
     def _level(self, vector: Float32) -> np.float32:
         """What is taken off all products."""
-        return log_sum_exp(self.items @ vector) if self.cells is None else self.cells.log_total(vector)
+        return log_sum_exp(self.items @ vector) if self.ivf is None else self.ivf.log_partition(vector)
 
-    def index(self, check: Callable[[], None] = lambda: None) -> Cells:
+    def index(self, check: Callable[[], None] = lambda: None) -> IVFIndex:
         """Part the items' vectors, those that are not 0, into cells. From then on the feature is normalised
         by them."""
         blocks = (self.items[start : start + _BLOCK] for start in range(0, len(self.items), _BLOCK))
         known = np.flatnonzero(np.concatenate([block.any(axis=1) for block in blocks]))
-        self.cells = Cells.fit(self.items, known, check=check)
-        return self.cells
+        self.ivf = IVFIndex.fit(self.items, known, check=check)
+        return self.ivf
 
-    def feature_of(self, history: History, vectors: Float32) -> Float32:
+    def feature_of(self, query: RankerQuery, vectors: Float32) -> Float32:
         """float32[m], the feature of items with these vectors, after a history of one event or more: on the
         scale of the catalogue's, of which they are no part."""
-        state = self.vector(history)
+        state = self.vector(query)
         scores: Float32 = vectors @ state
         scores -= self._level(state)
         return scores
 
-    def vector(self, history: History) -> Float32:
+    def vector(self, query: RankerQuery) -> Float32:
         """float32[d] after the newest event of a history that has one; on from what is kept in its session
         of an earlier question."""
-        session = history.session
+        session = query.session
         if session is None or not self.remembers:
-            return self.encode(history.item, history.time, history.event)
+            return self.encode(query.item, query.time, query.event)
         earlier = session.kept.get(self.name)
-        state = self.state(history.item, history.time, history.event, earlier)
+        state = self.state(query.item, query.time, query.event, earlier)
         session.kept[self.name] = state
         return state.vector
 
@@ -260,8 +264,8 @@ class Encoder(Companion):
             if not self.values:
                 del kept["ids"]
             save_file(kept, folder / f"{self.name}.training.safetensors")
-        if self.cells is not None:
-            self.cells.save(folder, f"{self.name}.cells")
+        if self.ivf is not None:
+            self.ivf.save(folder, f"{self.name}.cells")
 
     @classmethod
     def load(cls, folder: Path, name: str) -> Encoder:
@@ -272,26 +276,26 @@ class Encoder(Companion):
         if "items" not in weights:  # as in models of the first format
             weights["items"] = mapped(folder / f"{name}.items.npy")
         training = folder / f"{name}.training.safetensors"
-        cells = Cells.load(folder, f"{name}.cells")
-        return cls(shape, weights, training if training.exists() else None, cells)
+        ivf = IVFIndex.load(folder, f"{name}.cells")
+        return cls(shape, weights, training if training.exists() else None, ivf)
 
 
 @dataclass(frozen=True)
-class Products(Partial):
-    """The feature after one history, not written out: products with `vector`, less `level`."""
+class DotProductScores(LazyScores):
+    """The feature of one query, not written out: products with `vector`, less `level`."""
 
     items: Float32
     vector: Float32
     level: np.float32
-    cells: Cells | None
+    ivf: IVFIndex | None
 
     def at(self, rows: Int64) -> Float32:
-        """See `Partial`."""
+        """See `LazyScores`."""
         return self.items.take(rows, axis=0) @ self.vector - self.level
 
-    def best(self, k: int) -> Int64:
-        """See `Partial`: by all products. `Cells.best` finds them without."""
-        return largest(self.items @ self.vector, k)
+    def top(self, k: int) -> Int64:
+        """See `LazyScores`: by all products. `IVFIndex.search` finds them without."""
+        return top_k(self.items @ self.vector, k)
 
 
 def log_sum_exp(scores: Float32) -> np.float32:

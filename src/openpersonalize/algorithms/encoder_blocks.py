@@ -1,4 +1,5 @@
-"""The blocks of `encoder`, scoring in NumPy: new events in, and what is remembered of the earlier ones.
+"""Inference of the encoder's attention and recurrent blocks in NumPy, with their incremental state (keys and
+values, hidden state): `Gated` and `Recurrent`.
 
 Weights that follow one another without anything between are multiplied together once. With z the rows of a
 layer norm before its weight and bias, and u the newest of them, the logits of attention over the last block
@@ -15,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .companion import Float32
+from .arrays import Float32
 
 EPSILON = 1e-5
 

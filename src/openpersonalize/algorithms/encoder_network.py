@@ -1,4 +1,5 @@
-"""The network that `encoder` scores with, in torch: for training."""
+"""The sequence encoder as a torch module, for training; `encoder` runs the same weights in NumPy:
+`Network`."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .companion import Float32, Int64
+from .arrays import Float32, Int64
 from .encoder import GAPS, Encoder
 from .encoder_plan import Feature, Plan
 

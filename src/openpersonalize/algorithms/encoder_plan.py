@@ -1,4 +1,5 @@
-"""How an encoder is trained, by the size of the data, and the memory that takes. No torch.
+"""Training schedule of a sequence encoder (passes, learning rate, negatives), by the size of the data, and
+the memory it takes: `Plan`. No torch.
 
 Small steps under one cosine cycle with a high peak reach in 6 to 12 passes what published settings of
 padded batches take 50 to 200 for.
@@ -11,29 +12,30 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from .companion import Events, Float32, Int32, Int64
+from .arrays import Float32, Int32, Int64
 from .encoder import Block, Shape
-from .meetings import counts
+from .events import Events
+from .item_counts import item_counts
 
-FULL = 2_000
+FULL_SOFTMAX_ITEMS = 2_000
 """Most items with events for a softmax over all of them; above, a sample is as good and several times
 faster."""
-DENSE = 50_000
+DENSE_UPDATE_ITEMS = 50_000
 """Most items whose vectors are all moved at every step; of more, only those that a step touches."""
 HORIZON = 30.0
 """Mean distance of the target for baskets."""
-TOKENS = 2_048
+STEP_TOKENS = 2_048
 """Inputs of a step, most. A larger step costs more per input, as all its targets are candidates for each, and
 more steps learn more in as many passes."""
-STEPS = 300
+LEAST_STEPS = 300
 """Least steps of a training; little data is passed over more often."""
-WIDTHS = 8
+WIDTH_MULTIPLE = 8
 """A width is a multiple of it, so that it can be parted among heads and read in whole vectors."""
 REFIT = 1 / 3
 """Share of the passes, and of the rate, with which training goes on from weights of nearly the same data."""
-ONWARD = 1 / 10
+FINE_TUNE_RATE = 1 / 10
 """Share of the rate with which new events are taken in."""
-UNMET = 30.0
+UNSEEN_RATE = 30.0
 """How many times as far the id vectors of items move that only new events are about: they have all the way to
 go, in few steps."""
 LIBRARY = 170_000_000
@@ -81,7 +83,7 @@ class Plan:
         dropout: of inputs and branches. id_dropout: share of items known by their features alone, anew at
             every step.
         checks: validations in a training.
-        unmet: how many times as far the id vectors of items move that the start has not met.
+        unseen_rate: how many times as far the id vectors of items move that the start has not met.
     """
 
     shape: Shape
@@ -93,7 +95,7 @@ class Plan:
     dropout: float = 0.2
     id_dropout: float = 0.25
     checks: int = 5
-    unmet: float = 1.0
+    unseen_rate: float = 1.0
 
     def again(self, passes: float) -> Plan:
         """The plan for going on from weights that took `passes` on nearly the same data."""
@@ -103,7 +105,7 @@ class Plan:
         """The plan for going on with so many inputs, half of them new, from the weights of a finished
         training: one careful pass, some more where that were few steps."""
         passes = min(max(1.0, NEWS_STEPS * self.tokens / max(inputs, 1)), NEWS_PASSES)
-        return replace(self, passes=passes, rate=self.rate * ONWARD, unmet=UNMET)
+        return replace(self, passes=passes, rate=self.rate * FINE_TUNE_RATE, unseen_rate=UNSEEN_RATE)
 
 
 def plan_for(
@@ -120,11 +122,11 @@ def plan_for(
         horizon: for what will be taken later rather than next.
         block: on films, an intranet feed and a shop the recurrent one was within noise of the gated one, at
             1.3 to 1.7 times the CPU time.
-        width: d, rounded to a multiple of `WIDTHS`; None: 64.
+        width: d, rounded to a multiple of `WIDTH_MULTIPLE`; None: 64.
         span: the events that a window and a history look back over; None: by the size of the data.
     """
     total = len(events.item)
-    items = int((counts(events.item, events.n) > 0).sum())
+    items = int((item_counts(events.item, events.n) > 0).sum())
     users = int((np.diff(events.ptr) > 0).sum())
     longest = 50 if total < 20 * max(users, 1) else 200
     passes, rate = 12.0, 3e-3
@@ -138,12 +140,12 @@ def plan_for(
     if horizon:
         shape = replace(shape, longest=min(longest, 100))
     if width is not None:
-        shape = replace(shape, d=max(1, round(width / WIDTHS)) * WIDTHS)
+        shape = replace(shape, d=max(1, round(width / WIDTH_MULTIPLE)) * WIDTH_MULTIPLE)
     if span is not None:
         shape = replace(shape, longest=span)
-    tokens = min(TOKENS, max(256, total // 40))
-    passes = max(passes, STEPS * tokens / max(total, 1))
-    candidates = 0 if items <= FULL else 1_024 if items <= 200_000 else 8_192
+    tokens = min(STEP_TOKENS, max(256, total // 40))
+    passes = max(passes, LEAST_STEPS * tokens / max(total, 1))
+    candidates = 0 if items <= FULL_SOFTMAX_ITEMS else 1_024 if items <= 200_000 else 8_192
     return Plan(shape, passes, tokens, rate, candidates, HORIZON if horizon else 0.0)
 
 
@@ -170,7 +172,7 @@ def memory_needed(plan: Plan, n: int, values: int, codes: int) -> int:
     features = values > 0
     kept = vectors_kept(plan, n, values, features)
     table = (n + values) * d * 4
-    dense = not plan.candidates or n <= DENSE
+    dense = not plan.candidates or n <= DENSE_UPDATE_ITEMS
     table *= 5 if dense else 1
     shown = plan.candidates + plan.tokens if plan.candidates else n
     step = plan.tokens * d * 4 * 40 * (1 + blocks) + plan.tokens * longest * plan.shape.heads * 4 * 5 * blocks

@@ -1,4 +1,5 @@
-"""Trains the causal sequence encoder, in torch. What comes out scores without it (`encoder`).
+"""Training of the causal sequence encoder, in torch: `fit_encoder`. What comes out scores without torch
+(`encoder`).
 
 Every event of a window predicts the one that follows it, or one further on; a step holds a number of events,
 not of windows. Loss: softmax over all items, or over a sample that all events of a step share. Adam, one
@@ -21,11 +22,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .companion import Bools, Events, Int64
+from .arrays import Bools, Int64
 from .encoder import Encoder, gap_bucket
 from .encoder_network import Network, kept
-from .encoder_plan import DENSE, Feature, Plan
-from .meetings import counts
+from .encoder_plan import DENSE_UPDATE_ITEMS, Feature, Plan
+from .events import Events
+from .item_counts import item_counts
 from .optimisers import Adam, RowWise
 from .softmax import CHUNK, softmax_loss
 from .windows import Windows, batches, cut_windows
@@ -38,7 +40,7 @@ TRIES = 16
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedEncoder:
     """The encoder, the passes it took to get there, and its value on validation (0 without)."""
 
     encoder: Encoder
@@ -55,13 +57,13 @@ def fit_encoder(
     threads: int = 1,
     start: Encoder | None = None,
     windows: Windows | None = None,
-    unmet: Bools | None = None,
+    unseen: Bools | None = None,
     validate: Callable[[Encoder], float] | None = None,
     budget_seconds: float = math.inf,
     progress: Callable[[float, float], None] = lambda done, total: None,
     line: Callable[[str], None] = lambda text: None,
     check: Callable[[], None] = lambda: None,
-) -> Trained:
+) -> TrainedEncoder:
     """Fit.
 
     Args:
@@ -71,7 +73,7 @@ def fit_encoder(
         seed, threads: see the module. Sets the threads of the process.
         start: go on from the weights of this encoder, of the same shape and features.
         windows: what a pass goes over, `plan.shape.longest` inputs at most each; None: all there are.
-        unmet: bool[n], the items that `start` has not met, for `plan.unmet`; None: none.
+        unseen: bool[n], the items that `start` has not seen, for `plan.unseen_rate`; None: none.
         validate: higher is better; asked a few times. The best weights are returned, and training ends when
             two answers in a row bring nothing.
         budget_seconds: the cycle is shortened so that it ends about then. Where that happens, the weights
@@ -88,7 +90,7 @@ def fit_encoder(
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            run = _Run(events, features, plan, np.random.default_rng(seed), start, windows, unmet)
+            run = _Run(events, features, plan, np.random.default_rng(seed), start, windows, unseen)
             return run.train(validate, budget_seconds, progress, line, check)
     finally:
         torch.set_deterministic_debug_mode(strict)
@@ -106,10 +108,10 @@ class _Run:
         rng: np.random.Generator,
         start: Encoder | None,
         windows: Windows | None,
-        unmet: Bools | None,
+        unseen: Bools | None,
     ) -> None:
         self.plan, self.rng, self.events = plan, rng, events
-        count = counts(events.item, events.n)
+        count = item_counts(events.item, events.n)
         self.known = np.flatnonzero(count)
         number = np.zeros(events.n, dtype=np.int32)
         number[self.known] = np.arange(len(self.known), dtype=np.int32)
@@ -123,13 +125,13 @@ class _Run:
         if start is not None:
             self.network.go_on_from(start)
         stride: Tensor | None = None
-        if unmet is not None and plan.unmet != 1.0:
-            stride = torch.from_numpy(np.where(unmet[self.known], plan.unmet, 1.0).astype(np.float32))[
+        if unseen is not None and plan.unseen_rate != 1.0:
+            stride = torch.from_numpy(np.where(unseen[self.known], plan.unseen_rate, 1.0).astype(np.float32))[
                 :, None
             ]
         self.rows: RowWise | None = None
         self.dense = list(self.network.parameters())
-        if self.sampler is not None and len(self.known) > DENSE:
+        if self.sampler is not None and len(self.known) > DENSE_UPDATE_ITEMS:
             self.rows = RowWise(self.network.ids, BETAS[1], stride)
             self.dense = [value for value in self.dense if value is not self.network.ids]
         strides = [stride if value is self.network.ids else None for value in self.dense]
@@ -142,14 +144,14 @@ class _Run:
         progress: Callable[[float, float], None],
         line: Callable[[str], None],
         check: Callable[[], None],
-    ) -> Trained:
+    ) -> TrainedEncoder:
         per_pass = len(batches(self.windows, self.plan.tokens, np.random.default_rng(0)))
         if not per_pass:
-            return Trained(self.network.export(), 0.0, 0.0)
+            return TrainedEncoder(self.network.export(), 0.0, 0.0)
         total = planned = max(1, math.ceil(per_pass * self.plan.passes))
         every = math.ceil(total / self.plan.checks)
         step, misses, told_at, losses, began = 0, 0, 0, 0.0, time.monotonic()
-        best: Trained | None = None
+        best: TrainedEncoder | None = None
         while step < total:
             for batch in batches(self.windows, self.plan.tokens, self.rng):
                 check()
@@ -173,7 +175,7 @@ class _Run:
                     line(f"{told}, NDCG at 10 and half of that at 100 of held-out questions {value:.4f}")
                     misses = misses + 1 if best is not None and value <= best.value else 0
                     if best is None or value > best.value:
-                        best = Trained(kept(found, best.encoder if best else None), passes, value)
+                        best = TrainedEncoder(kept(found, best.encoder if best else None), passes, value)
                 if step >= total or misses >= PATIENCE:
                     progress(step, step)
                     if step < planned and misses < PATIENCE:
@@ -181,7 +183,7 @@ class _Run:
                             f"Encoder: cut short at {budget_seconds:,.0f} s, its part of training_seconds, "
                             f"after pass {passes:.1f} of {planned / per_pass:.1f}."
                         )
-                    return best or Trained(self.network.export(), passes, 0.0)
+                    return best or TrainedEncoder(self.network.export(), passes, 0.0)
         raise AssertionError("a training ends inside its loop")
 
     def step(self, batch: Int64, rate: float) -> float:

@@ -1,15 +1,17 @@
-"""Weighs the members of a fusion by rank quality on held-out questions, over the whole catalogue.
+"""Linear score fusion (a weighted sum of base rankers), weighted by rank quality on held-out questions over
+the whole catalogue: `Questions` and `Fitted`.
 
-The objective is NDCG@10 + NDCG@100 / 2. Coordinate ascent from two starts (the lead member alone; nothing,
-ties parted by popularity), the better one kept. A weight of 0 leaves a member out.
+The objective is NDCG@10 + NDCG@100 / 2. Coordinate ascent (Metzler and Croft, "Linear feature-based models
+for information retrieval", 2007) from two starts (the lead ranker alone; nothing, ties parted by popularity),
+the better one kept. A weight of 0 leaves a ranker out.
 
 The weights are the mean of ascents on `BAGS` random halves of the questions: what holds for one half by
 chance fades (bagging; Caruana et al., "Ensemble Selection from Libraries of Models", 2004). A half is made
 of runs of questions that follow one another in time: those have much in common.
 
-In catalogues above `EXACT` items a question keeps the items that lead by any member, and a random sample of
-the others that stands for all of them: an unbiased estimate of each rank. (Leading candidates alone would
-over-represent popular items, and the weights would learn a false penalty on popularity.)
+In catalogues above `EXACT_ITEMS` items a question keeps the items that lead by any ranker, and a random
+sample of the others that stands for all of them: an unbiased estimate of each rank. (Leading candidates alone
+would over-represent popular items, and the weights would learn a false penalty on popularity.)
 """
 
 from __future__ import annotations
@@ -22,30 +24,35 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .companion import Dense, Float32, Float64, Int32, Int64, Partial
-from .steps import Steps
+from .arrays import Float32, Float64, Int32, Int64
+from .lazy_scores import DenseScores, LazyScores
+from .quantised_rows import QuantisedRows
 
-EXACT = 2048
-WHOLE = 65_536
+EXACT_ITEMS = 2048
+"""Most items that a question keeps the scores of."""
+SHUFFLED_ITEMS = 65_536
 """Most items that are shuffled for a sample; of more, the sample alone is drawn."""
-STEPS = (0.4, 0.2, 0.1)
-GAIN = 1.002
-SCALES = tuple(np.geomspace(0.02, 50.0, 32).tolist())
-PASSES = 4
+STEP_SIZES = (0.4, 0.2, 0.1)
+"""By which one weight is moved at a time."""
+LEAST_GAIN = 1.002
+"""How many times the objective must be what it was for a step to count."""
+TEMPERATURES = tuple(np.geomspace(0.02, 50.0, 32).tolist())
+ASCENT_PASSES = 4
 MOST_TARGETS = 8
-LARGEST = 12.0
+MOST_WEIGHT = 12.0
+"""Largest weight before scaling, either way where it may be negative."""
 BAGS = 5
 _ROWS = 64
 _RUNS = 16
 _TIE = 1e-3
-_GONE = np.float32(-1e9)
+_LEFT_OUT = np.float32(-1e9)
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """Weights of the members in order, the NDCG@10 they reach on the questions, and that of each member
+    """Weights of the rankers in order, the NDCG@10 they reach on the questions, and that of each ranker
     alone."""
 
     weights: tuple[float, ...]
@@ -53,41 +60,48 @@ class Fitted:
     alone: tuple[float, ...]
 
 
-def questions_memory(members: int, count: int, n: int) -> int:
-    """Bytes of so many questions about n items, `Questions.fit` included: two for each member, two for the
+def questions_memory(rankers: int, count: int, n: int) -> int:
+    """Bytes of so many questions about n items, `Questions.fit` included: two for each ranker, two for the
     tie, three for what is no candidate, four for scores."""
-    return (2 * members + 9) * count * min(n, EXACT)
+    return (2 * rankers + 9) * count * min(n, EXACT_ITEMS)
 
 
 class Questions:
     """Held-out questions, packed as they are asked. Memory: `questions_memory`."""
 
     def __init__(
-        self, free: Sequence[bool], capacity: int, popularity: Float32, rng: np.random.Generator
+        self,
+        signed_weight: Sequence[bool],
+        capacity: int,
+        popularity: Float32,
+        rng: np.random.Generator,
+        exact_items: int = EXACT_ITEMS,
+        shuffled_items: int = SHUFFLED_ITEMS,
     ) -> None:
         """Room for `capacity` questions.
 
         Args:
-            free: of each member, whether its weight may be negative: those that are the same for every
-                user; the first member leads.
+            signed_weight: of each ranker, whether its weight may be negative; the first ranker leads.
             capacity: most questions that will be added.
-            popularity: float32[n], parts items that no member tells apart.
+            popularity: float32[n], parts items that no ranker tells apart.
             rng: draws samples.
+            exact_items: see `EXACT_ITEMS`. shuffled_items: see `SHUFFLED_ITEMS`.
         """
         n = len(popularity)
-        self.n, self.free, self._rng = n, tuple(free), rng
-        self.size = min(n, EXACT)
-        self._leaders = n if n <= EXACT else EXACT // 2
+        self.n, self.signed_weight, self._rng = n, tuple(signed_weight), rng
+        self._shuffled_items = shuffled_items
+        self.size = min(n, exact_items)
+        self._leaders = n if n <= exact_items else exact_items // 2
         self._share = (n - self._leaders) / max(self.size - self._leaders, 1)
         self._count = 0
-        self._features = Steps(len(free), capacity, self.size)
-        self._base = Steps(1, capacity, self.size)
-        self._met = np.zeros((capacity, self.size), dtype=np.bool_)
+        self._features = QuantisedRows(len(signed_weight), capacity, self.size)
+        self._base = QuantisedRows(1, capacity, self.size)
+        self._interacted = np.zeros((capacity, self.size), dtype=np.bool_)
         self._place = np.full((capacity, MOST_TARGETS), -1, dtype=np.int32)
         self._gain = np.zeros((capacity, MOST_TARGETS), dtype=np.float32)
         self._tie = np.empty(n, dtype=np.float32)
         self._tie[np.argsort(popularity, kind="stable")] = np.linspace(0.0, _TIE, n, dtype=np.float32)
-        self._led: list[tuple[Float32, int, Int64] | None] = [None] * len(free)
+        self._leading_items: list[tuple[Float32, int, Int64] | None] = [None] * len(signed_weight)
         self._known = popularity > 0
         self._unknown = np.zeros((capacity, self.size), dtype=np.bool_)
 
@@ -96,25 +110,25 @@ class Questions:
 
     @property
     def large(self) -> bool:
-        """Whether members had better give a part of their features, where that costs less."""
-        return self.n > WHOLE
+        """Whether rankers had better give a part of their features, where that costs less."""
+        return self.n > self._shuffled_items
 
     def add(
         self,
-        features: Sequence[Float32 | Partial],
+        features: Sequence[Float32 | LazyScores],
         target: Int32,
         gain: Float32,
-        met: Int32,
+        interacted: Int32,
         known: Bools | None = None,
     ) -> None:
         """One question.
 
         Args:
-            features: each member's float32[n] or a part of it.
+            features: each ranker's float32[n] or a part of it.
             target: the relevant items. gain: of each.
-            met: the items met before.
-            known: bool[n], the items that anybody has met by then: others are neither candidates nor
-                relevant, as in an answer. None: those with popularity.
+            interacted: the user's own items by then.
+            known: bool[n], the items with which anybody has interacted by then: others are neither candidates
+                nor relevant. None: those with popularity.
         """
         known = self._known if known is None else known
         asked = known[target]
@@ -125,64 +139,68 @@ class Questions:
             some = np.sort(self._rng.choice(len(target), MOST_TARGETS, replace=False))
             target, gain = target[some], gain[some]
         row = self._count
-        parts = [Dense(one) if isinstance(one, np.ndarray) else one for one in features]
+        parts = [DenseScores(one) if isinstance(one, np.ndarray) else one for one in features]
         items = self._items(parts, target)
         place = np.full(self.n, -1, dtype=np.int32)
         place[items] = np.arange(self.size, dtype=np.int32)
-        for member, part in enumerate(parts):
-            self._features.put(member, row, part.at(items))
+        for ranker, part in enumerate(parts):
+            self._features.put(ranker, row, part.at(items))
         self._base.put(0, row, self._tie[items])
         self._unknown[row] = ~known[items]
-        self._met[row, place[met][place[met] >= 0]] = True
+        self._interacted[row, place[interacted][place[interacted] >= 0]] = True
         self._place[row, : len(target)] = place[target]
         self._gain[row, : len(target)] = gain
         self._count += 1
 
-    def _items(self, parts: Sequence[Partial], target: Int32) -> Int64:
+    def _items(self, parts: Sequence[LazyScores], target: Int32) -> Int64:
         """int64[size] item numbers: those that count for themselves, then those that stand for all the
         others."""
-        if self.n <= EXACT:
+        if self.n <= self.size:
             return np.arange(self.n)
         leads = np.zeros(self.n, dtype=np.bool_)
         leads[target] = True
         most = (self._leaders - len(target)) // len(parts)
-        for member, part in enumerate(parts):
-            leads[self._leading(member, part, most)] = True
+        for ranker, part in enumerate(parts):
+            leads[self._leading(ranker, part, most)] = True
         if self.large:
             drawn = self._rng.choice(self.n, self.size, replace=False)
         else:
             drawn = self._rng.permutation(self.n)
         return np.concatenate((np.flatnonzero(leads), drawn[~leads[drawn]]))[: self.size]
 
-    def _leading(self, member: int, part: Partial, most: int) -> Int64:
-        """Items that lead by a feature; found once where a member gives one array to many questions."""
-        if not isinstance(part, Dense):
-            return part.best(most)
-        last = self._led[member]
+    def _leading(self, ranker: int, part: LazyScores, most: int) -> Int64:
+        """Items that lead by a feature; found once where a ranker gives one array to many questions."""
+        if not isinstance(part, DenseScores):
+            return part.top(most)
+        last = self._leading_items[ranker]
         if last is None or last[0] is not part.values or last[1] != most:
-            last = self._led[member] = part.values, most, part.best(most).copy()
+            last = self._leading_items[ranker] = part.values, most, part.top(most).copy()
         return last[2]
 
     def fit(self, seen_excluded: bool, check: Callable[[], None] = lambda: None) -> Fitted:
-        """Weights that rank well. With `seen_excluded`, items met before are neither candidates nor relevant.
+        """Weights that rank well. With `seen_excluded`, the user's own items are neither candidates nor
+        relevant.
 
-        Without a single question to judge by, the lead member alone.
+        Without a single question to judge by, the lead ranker alone.
         """
         ascent = _Ascent(self, seen_excluded, check)
-        members = len(self.free)
-        lead = np.eye(members)[0]
+        rankers = len(self.signed_weight)
+        lead = np.eye(rankers)[0]
         if not ascent.rows:
-            return Fitted(tuple(lead.tolist()), 0.0, (0.0,) * members)
-        alone = [ascent.judge(np.eye(members)[k])[1] for k in range(members)]
-        weights = np.zeros(members)
-        rng = np.random.default_rng(members)
+            return Fitted(tuple(lead.tolist()), 0.0, (0.0,) * rankers)
+        alone = [ascent.judge(np.eye(rankers)[k])[1] for k in range(rankers)]
+        weights = np.zeros(rankers)
+        rng = np.random.default_rng(rankers)
         for bag in ascent.bags(rng):
-            best = max((bag.climb(lead), bag.climb(np.zeros(members))), key=lambda found: found[0])[1]
+            best = max((bag.climb(lead), bag.climb(np.zeros(rankers))), key=lambda found: found[0])[1]
             weights += best / max(float(np.abs(best).sum()), 1e-9)  # ranks have no scale
-        if all(free or not weight for free, weight in zip(self.free, weights, strict=True)):
+        if all(
+            signed_weight or not weight
+            for signed_weight, weight in zip(self.signed_weight, weights, strict=True)
+        ):
             # Few questions can make it look best to answer everybody alike; an event must still change its
-            # user's next answer, so the lead member parts what popularity leaves close together.
-            weights[0] = STEPS[-1] * max(float(np.abs(weights).sum()), 1.0)
+            # user's next answer, so the lead ranker parts what popularity leaves close together.
+            weights[0] = STEP_SIZES[-1] * max(float(np.abs(weights).sum()), 1.0)
         scaled = weights * ascent.temper(weights)
         return Fitted(tuple(np.round(scaled, 4).tolist()), ascent.judge(scaled)[1], tuple(alone))
 
@@ -221,14 +239,14 @@ class _Ascent:
         self._features, self._base = questions._features, questions._base
         self._count = count
         left_out = questions._unknown[:count]
-        self._left_out = left_out | questions._met[:count] if seen_excluded else left_out
+        self._left_out = left_out | questions._interacted[:count] if seen_excluded else left_out
         place, gain = questions._place[:count], questions._gain[:count].copy()
         gain[place < 0] = 0.0
         if seen_excluded:
-            gain[np.take_along_axis(questions._met[:count], np.maximum(place, 0), axis=1)] = 0.0
+            gain[np.take_along_axis(questions._interacted[:count], np.maximum(place, 0), axis=1)] = 0.0
         self._place, self._gain = np.maximum(place, 0), gain
         self._leaders, self._share = questions._leaders, questions._share
-        self._free, self._check = questions.free, check
+        self._signed_weight, self._check = questions.signed_weight, check
         discounts = 1.0 / np.log2(np.arange(2, 2 + MOST_TARGETS))
         ideal = (np.sort(gain, axis=1)[:, ::-1] * discounts).sum(axis=1)
         self.rows = int((ideal > 0).sum())
@@ -252,19 +270,19 @@ class _Ascent:
 
     def _scores(self, weights: Float64) -> Float32:
         scores = self._base.times(0, slice(0, self._count), 1.0)
-        scores[self._left_out] = _GONE
-        for member, weight in enumerate(weights):
+        scores[self._left_out] = _LEFT_OUT
+        for ranker, weight in enumerate(weights):
             if weight:
-                self._move(scores, member, weight)
+                self._move(scores, ranker, weight)
         return scores
 
-    def _move(self, scores: Float32, member: int, by: float) -> None:
-        """Change the weight of one member in `scores` by so much."""
+    def _move(self, scores: Float32, ranker: int, by: float) -> None:
+        """Change the weight of one ranker in `scores` by so much."""
         for run in self._runs:
-            scores[run.rows] += self._features.times(member, run.rows, by)
+            scores[run.rows] += self._features.times(ranker, run.rows, by)
 
     def _objective(self, scores: Float32, moved: int | None, by: float) -> tuple[float, float]:
-        """Of `scores` with the weight of member `moved` changed `by` so much; block by block inside the
+        """Of `scores` with the weight of ranker `moved` changed `by` so much; block by block inside the
         cache."""
         at_10 = at_100 = 0.0
         for run in self._runs:
@@ -296,30 +314,30 @@ class _Ascent:
         weights = weights.copy()
         scores = self._scores(weights)
         best = self._objective(scores, None, 0.0)[0]
-        for step in STEPS:
+        for step in STEP_SIZES:
             settled = 0
-            for member in PASSES * list(range(len(weights))):
+            for ranker in ASCENT_PASSES * list(range(len(weights))):
                 self._check()
-                found = self._along(scores, weights, member, step, best)
+                found = self._along(scores, weights, ranker, step, best)
                 if found == best:
-                    found = self._along(scores, weights, member, -step, best)
+                    found = self._along(scores, weights, ranker, -step, best)
                 settled = settled + 1 if found == best else 0
                 best = found
                 if settled == len(weights):
                     break
         return best, weights
 
-    def _along(self, scores: Float32, weights: Float64, member: int, step: float, best: float) -> float:
+    def _along(self, scores: Float32, weights: Float64, ranker: int, step: float, best: float) -> float:
         """Move one weight by `step` while it pays, in `weights` and in `scores`; the objective then."""
         while True:
-            tried = self._bounded(member, weights[member] + step)
-            if tried == weights[member]:
+            tried = self._bounded(ranker, weights[ranker] + step)
+            if tried == weights[ranker]:
                 return best
-            value = self._objective(scores, member, tried - weights[member])[0]
-            if value <= best * GAIN + 1e-12:
+            value = self._objective(scores, ranker, tried - weights[ranker])[0]
+            if value <= best * LEAST_GAIN + 1e-12:
                 return best
-            self._move(scores, member, tried - weights[member])
-            weights[member], best = tried, value
+            self._move(scores, ranker, tried - weights[ranker])
+            weights[ranker], best = tried, value
 
     def temper(self, weights: Float64) -> float:
         """The factor by which to multiply the weights so that the softmax of the scores fits the questions
@@ -329,7 +347,7 @@ class _Ascent:
         (temperature scaling; Guo et al., "On Calibration of Modern Neural Networks", 2017).
         """
         scores = self._scores(weights)
-        return float(max(SCALES, key=lambda scale: self._likelihood(scores, scale)))
+        return float(max(TEMPERATURES, key=lambda scale: self._likelihood(scores, scale)))
 
     def _likelihood(self, scores: Float32, scale: float) -> float:
         """Mean logarithm of the softmax of the relevant items, the sampled others counted as often as they
@@ -345,8 +363,8 @@ class _Ascent:
             total += float(((reached - np.log(whole)[:, None]) * self._gain[rows]).sum())
         return total
 
-    def _bounded(self, member: int, weight: float) -> float:
-        return float(np.clip(weight, -LARGEST if self._free[member] else 0.0, LARGEST))
+    def _bounded(self, ranker: int, weight: float) -> float:
+        return float(np.clip(weight, -MOST_WEIGHT if self._signed_weight[ranker] else 0.0, MOST_WEIGHT))
 
 
 def _marked(bits: Bools) -> Int64:

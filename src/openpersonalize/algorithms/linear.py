@@ -1,5 +1,5 @@
 """EASE, the linear item-to-item model in closed form (Steck, "Embarrassingly Shallow Autoencoders", WWW
-2019).
+2019), as a base ranker, `Linear`.
 
 With X the users' distinct items: P = (X'X + lambda I)^-1, B = P / -diag(P), zero diagonal. One inversion of
 a dense matrix, so for small catalogues only: 8 bytes * items^2 at the peak.
@@ -13,29 +13,23 @@ from typing import ClassVar
 
 import numpy as np
 
-from .companion import (
-    Companion,
-    Events,
-    Float32,
-    History,
-    Int32,
-    Int64,
-    different,
-    standardised,
-    zero_standardised,
-)
-from .meetings import distinct
-from .sparse import Sparse, SparseRows, spans, sparsely_standardised
+from .arrays import Float32, Int32, Int64, sorted_unique
+from .events import Events
+from .item_counts import distinct_items
+from .lazy_scores import SparseScores
+from .ranker import BaseRanker, RankerQuery
+from .sparse import SparseRows, spans
+from .standardisation import sparsely_standardised, standardised, zero_standardised
 
 REGULARISATION = 300.0
 MOST_ITEMS = 4_000
 TOP = 500
-RECENT = 100
+QUERY_ITEMS = 100
 _PAIRS = 2_000_000
 _SMALL = 512
 
 
-class Linear(Companion):
+class Linear(BaseRanker):
     """Feature: the sum of the rows of the history's distinct items, standardised over the catalogue."""
 
     kind: ClassVar[str] = "linear"
@@ -53,7 +47,7 @@ class Linear(Companion):
         check: Callable[[], None] = lambda: None,
     ) -> Linear:
         """Solve. Items beyond the `MOST_ITEMS` met by most users, or met by one user only, get empty rows."""
-        ptr, item = distinct(events.ptr, events.item, events.n)
+        ptr, item = distinct_items(events.ptr, events.item, events.n)
         users = np.bincount(item, minlength=events.n)
         chosen = np.argsort(-users, kind="stable")[:MOST_ITEMS]
         chosen = np.sort(chosen[users[chosen] >= 2])
@@ -69,18 +63,18 @@ class Linear(Companion):
         np.fill_diagonal(gram, 0.0)
         return cls(_strongest_rows(gram, chosen, events.n, top))
 
-    def feature(self, history: History) -> Float32:
+    def feature(self, query: RankerQuery) -> Float32:
         """See the class."""
-        return standardised(self.rows.scatter(different(history.item[-RECENT:])))
+        return standardised(self.rows.scatter(sorted_unique(query.item[-QUERY_ITEMS:])))
 
-    def partial(self, history: History) -> Sparse:
-        """See `Companion.partial`."""
-        columns, sums = self.rows.gather(different(history.item[-RECENT:]))
+    def lazy(self, query: RankerQuery) -> SparseScores:
+        """See `BaseRanker.lazy`."""
+        columns, sums = self.rows.gather(sorted_unique(query.item[-QUERY_ITEMS:]))
         return sparsely_standardised(columns, sums, self.rows.n)
 
-    def unmet(self, history: History) -> float:
-        """See `Companion.unmet`."""
-        return zero_standardised(self.rows.scatter(different(history.item[-RECENT:])))
+    def unseen_value(self, query: RankerQuery) -> float:
+        """See `BaseRanker.unseen_value`."""
+        return zero_standardised(self.rows.scatter(sorted_unique(query.item[-QUERY_ITEMS:])))
 
     def save(self, folder: Path) -> None:
         """The table."""

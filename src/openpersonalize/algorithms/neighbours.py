@@ -1,5 +1,5 @@
-"""Item neighbours: which items the same users met, weighted as in BM25, for catalogues too large for
-`linear`.
+"""Item-based nearest neighbours (item kNN) with BM25 weights, as a base ranker, `Neighbours`: for catalogues
+too large for `linear`.
 
 An item is a document and its users are the words: a pair of items scores the sum over their common users of
 idf(user)^2, each item's share divided by ``1 + K1 * (1 - B + B * users / mean users)``. The strongest `TOP`
@@ -14,28 +14,22 @@ from typing import ClassVar
 
 import numpy as np
 
-from .companion import (
-    Companion,
-    Events,
-    Float32,
-    History,
-    Int32,
-    Int64,
-    different,
-    standardised,
-    zero_standardised,
-)
-from .linear import RECENT, ranges
-from .meetings import distinct, user_blocks
-from .sparse import PAIRS, Sparse, SparseRows, join, spans, sparsely_standardised, strongest, summed
+from .arrays import Float32, Int32, Int64, sorted_unique
+from .events import Events
+from .item_counts import distinct_items, user_blocks
+from .lazy_scores import SparseScores
+from .linear import QUERY_ITEMS, ranges
+from .ranker import BaseRanker, RankerQuery
+from .sparse import PAIRS, SparseRows, join, spans, strongest, summed
+from .standardisation import sparsely_standardised, standardised, zero_standardised
 
 K1, B = 100.0, 0.8
 TOP = 100
-LONGEST = 100
+MOST_PAIRED = 100
 _LEVEL_BITS = 5
 
 
-class Neighbours(Companion):
+class Neighbours(BaseRanker):
     """Feature: the sum of the rows of the history's distinct items, standardised over the catalogue."""
 
     kind: ClassVar[str] = "neighbours"
@@ -46,23 +40,23 @@ class Neighbours(Companion):
 
     @classmethod
     def fit(cls, events: Events, top: int = TOP, check: Callable[[], None] = lambda: None) -> Neighbours:
-        """Count pairs; of longer histories a fixed `LONGEST` items. Memory: 12 bytes per event, 8 bytes for
-        `PAIRS` pairs at a time a few times over, and the table."""
-        ptr, item = distinct(*_newest(events, LONGEST), events.n)
+        """Count pairs; of longer histories a fixed `MOST_PAIRED` items. Memory: 12 bytes per event, 8 bytes
+        for `PAIRS` pairs at a time a few times over, and the table."""
+        ptr, item = distinct_items(*_newest(events, MOST_PAIRED), events.n)
         return cls(join(_pairs(ptr, item, events.n, top, check), events.n))
 
-    def feature(self, history: History) -> Float32:
+    def feature(self, query: RankerQuery) -> Float32:
         """See the class."""
-        return standardised(self.rows.scatter(different(history.item[-RECENT:])))
+        return standardised(self.rows.scatter(sorted_unique(query.item[-QUERY_ITEMS:])))
 
-    def partial(self, history: History) -> Sparse:
-        """See `Companion.partial`."""
-        columns, sums = self.rows.gather(different(history.item[-RECENT:]))
+    def lazy(self, query: RankerQuery) -> SparseScores:
+        """See `BaseRanker.lazy`."""
+        columns, sums = self.rows.gather(sorted_unique(query.item[-QUERY_ITEMS:]))
         return sparsely_standardised(columns, sums, self.rows.n)
 
-    def unmet(self, history: History) -> float:
-        """See `Companion.unmet`."""
-        return zero_standardised(self.rows.scatter(different(history.item[-RECENT:])))
+    def unseen_value(self, query: RankerQuery) -> float:
+        """See `BaseRanker.unseen_value`."""
+        return zero_standardised(self.rows.scatter(sorted_unique(query.item[-QUERY_ITEMS:])))
 
     def save(self, folder: Path) -> None:
         """The table."""

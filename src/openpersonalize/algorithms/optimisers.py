@@ -1,5 +1,5 @@
-"""What moves the weights of a training, in torch: Adam, and a form of it for tables of which a step touches
-few rows.
+"""Optimisers in torch: `Adam`, and a row-wise form of it for tables of which a step touches few rows,
+`RowWise`.
 
 torch's own optimisers load a compiler when they are made: a second and 75 MB for nothing.
 """

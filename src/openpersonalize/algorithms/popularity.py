@@ -1,4 +1,5 @@
-"""Popularity: how many users ever met an item. See `recent.py` for how often it was met lately."""
+"""Popularity: how many users ever interacted with an item, as a base ranker, `Popularity`.
+`recent_popularity` counts what happened lately."""
 
 from __future__ import annotations
 
@@ -7,12 +8,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from .companion import Companion, Float32, History, Int32, Int64
+from .arrays import Float32, Int32, Int64
+from .item_counts import distinct_items
 from .mapped import mapped
-from .meetings import distinct
+from .ranker import BaseRanker, RankerQuery
 
 
-def by_users(ptr: Int64, item: Int32, n: int) -> tuple[Float32, Int32]:
+def item_popularity(ptr: Int64, item: Int32, n: int) -> tuple[Float32, Int32]:
     """Distinct users per item, and all items in the order of popularity.
 
     Args:
@@ -22,16 +24,16 @@ def by_users(ptr: Int64, item: Int32, n: int) -> tuple[Float32, Int32]:
     Returns:
         float32[n] distinct users; int32[n] items, most users first, ties by events, then by number.
     """
-    users = np.bincount(distinct(ptr, item, n)[1], minlength=n)
+    users = np.bincount(distinct_items(ptr, item, n)[1], minlength=n)
     events = np.bincount(item, minlength=n)
     order = np.lexsort((np.arange(n), -events, -users)).astype(np.int32)
     return users.astype(np.float32), order
 
 
-def decreasing(users: Float32, order: Int32) -> Float32:
+def log_popularity(users: Float32, order: Int32) -> Float32:
     """log(users) as float32[n] that falls strictly along `order`: ties are parted by the smallest steps.
 
-    Items that nobody met come last, below log(1/2).
+    Items with which nobody interacted come last, below log(1/2).
     """
     values = np.log(np.maximum(users[order], 0.5)).astype(np.float32)
     steps = _ordinal(values)
@@ -53,13 +55,13 @@ def _from_ordinal(ordinals: Int64) -> Float32:
     return bits.astype(np.uint32).view(np.float32)
 
 
-class Popularity(Companion):
-    """Feature: log(1 + distinct users), the same for every history. May weigh against popular items: so an
-    item that nobody met counts as one that was met least, or it would lead for want of a count."""
+class Popularity(BaseRanker):
+    """Feature: log(1 + distinct users), the same for every query. May weigh against popular items: so an item
+    with which nobody interacted counts as one that was met least, or it would lead for want of a count."""
 
     kind: ClassVar[str] = "popularity"
-    free: ClassVar[bool] = True
-    same: ClassVar[bool] = True
+    signed_weight: ClassVar[bool] = True
+    user_independent: ClassVar[bool] = True
 
     def __init__(self, users: Float32) -> None:
         """`users`: float32[n]."""
@@ -67,12 +69,12 @@ class Popularity(Companion):
         least = users.min(initial=np.inf, where=users > 0)
         self._feature = np.log1p(np.maximum(users, least if np.isfinite(least) else 0), dtype=np.float32)
 
-    def feature(self, history: History) -> Float32:
+    def feature(self, query: RankerQuery) -> Float32:
         """See the class."""
         return self._feature
 
-    def unmet(self, history: History) -> float:
-        """See `Companion.unmet`."""
+    def unseen_value(self, query: RankerQuery) -> float:
+        """See `BaseRanker.unseen_value`."""
         return float(self._feature.min(initial=np.inf)) if len(self._feature) else 0.0
 
     def save(self, folder: Path) -> None:

@@ -1,5 +1,5 @@
-"""Softmax cross-entropy over a catalogue in one operation: the logits of a few rows fit into the cache, and
-none survive.
+"""Softmax cross-entropy over a catalogue, fused with its gradients: `softmax_loss`. The logits of a few rows
+fit into the cache, and none survive.
 
 Only the gradients of both factors are kept for the backward pass, so memory is (rows + items) * d, and
 `CHUNK` * items for the logits. With candidates drawn by chance, the logarithm of the chance that an item is

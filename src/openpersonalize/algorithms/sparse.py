@@ -1,5 +1,4 @@
-"""Sparse rows of item-to-item weights: counted from pairs in bounded memory, kept in order, scattered
-fast."""
+"""Sparse item-to-item matrices in compressed rows, counted from pairs in bounded memory: `SparseRows`."""
 
 from __future__ import annotations
 
@@ -9,45 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from .companion import Float32, Float64, Int32, Int64, Partial, largest
+from .arrays import Float32, Float64, Int32, Int64
 from .mapped import mapped
 
 PAIRS = 1_000_000
 """Pairs counted at a time: 8 bytes each, sorted in place."""
 
 _PLACE_BITS = 31
-
-
-@dataclass(frozen=True)
-class Sparse(Partial):
-    """A feature that is alike for nearly all items: `values` float32[m] at `columns` int[m], ascending, and
-    `rest` elsewhere."""
-
-    columns: Int32 | Int64
-    values: Float32
-    rest: float = 0.0
-
-    def at(self, rows: Int64) -> Float32:
-        """See `Partial`."""
-        if not len(self.columns):
-            return np.full(len(rows), self.rest, dtype=np.float32)
-        place = self.columns.searchsorted(rows)
-        place[place == len(self.columns)] = 0
-        return np.where(self.columns[place] == rows, self.values[place], self.rest)
-
-    def best(self, k: int) -> Int64:
-        """See `Partial`."""
-        return self.columns[largest(self.values, k)].astype(np.int64)
-
-
-def sparsely_standardised(columns: Int64, sums: Float64, n: int) -> Sparse:
-    """`standardised` of n values of which all but these are 0."""
-    mean = sums.sum() / n
-    deviation = np.sqrt(max(sums @ sums / n - mean * mean, 0.0))
-    if deviation <= 1e-12:
-        return Sparse(columns[:0], np.empty(0, dtype=np.float32))
-    values = (sums - mean) / deviation
-    return Sparse(columns, values.astype(np.float32), float(-mean / deviation))
 
 
 @dataclass(frozen=True)

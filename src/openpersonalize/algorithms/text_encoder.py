@@ -1,4 +1,4 @@
-"""Texts as vectors, learned from the texts of one catalogue: nothing is downloaded.
+"""Latent semantic analysis of the texts of one catalogue: `TextEncoder`. Nothing is downloaded.
 
 Latent semantic analysis (Deerwester et al. 1990): counts of words, damped and weighed by how few texts have
 them, as a matrix of texts by words; its leading singular vectors, found by random projection with power
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from .companion import Float32, Int64
+from .arrays import Float32, Int64
 from .mapped import mapped
 from .sparse import SparseRows, spans
 from .words import words

@@ -1,4 +1,4 @@
-"""What happened, in order of time."""
+"""The events of all users in order of time: `Timeline`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .companion import Float32, Int32, Int64
+from .arrays import Float32, Int32, Int64
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""A time-ordered transition table: what follows what, over several steps.
+"""Item-to-item transitions (a Markov chain over several distances), as a base ranker, `Transitions`.
 
-For distances k = 1..reach inside a user, ``fade ** (k - 1)`` is added to cell (i_t, i_{t+k}); a cell is
-divided by ``count_i ** 0.8 * (count_j + 5) ** 0.2``. A history scores with its last events, the newest most.
+For distances k = 1..`MAX_DISTANCE` inside a user, ``DISTANCE_DECAY ** (k - 1)`` is added to cell (i_t,
+i_{t+k}); a cell is divided by ``count_i ** 0.8 * (count_j + 5) ** 0.2``. A history scores with its last
+events, the newest most.
 """
 
 from __future__ import annotations
@@ -13,16 +14,19 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .companion import Companion, Events, Float32, Float64, History, Int32, Int64
-from .meetings import counts
-from .sparse import PAIRS, Sparse, SparseRows, join, spans, strongest, summed
+from .arrays import Float32, Float64, Int32, Int64
+from .events import Events
+from .item_counts import item_counts
+from .lazy_scores import SparseScores
+from .ranker import BaseRanker, RankerQuery
+from .sparse import PAIRS, SparseRows, join, spans, strongest, summed
 
-REACH = 20
-FADE = 0.85
-RECENT = 30
-AGE_FADE = np.float32(0.8)
+MAX_DISTANCE = 20
+DISTANCE_DECAY = 0.85
+QUERY_EVENTS = 30
+AGE_DECAY = np.float32(0.8)
 TOP = 500
-OFFSET = np.float32(0.1)
+SMOOTHING = np.float32(0.1)
 
 Places: TypeAlias = npt.NDArray[np.signedinteger[Any]]
 
@@ -30,7 +34,7 @@ _DISTANCE_BITS = 5
 _WEIGHT_BITS = 4
 
 
-class Transitions(Companion):
+class Transitions(BaseRanker):
     """Feature: log(n * share of the item in the scattered rows + 0.1)."""
 
     kind: ClassVar[str] = "transitions"
@@ -54,25 +58,25 @@ class Transitions(Companion):
             raise ValueError("more items than a table of transitions can number")
         return cls(join(_Counting(events).parts(top, check), n))
 
-    def feature(self, history: History) -> Float32:
+    def feature(self, query: RankerQuery) -> Float32:
         """See the class."""
-        mass = self.rows.scatter(*_newest(history))
+        mass = self.rows.scatter(*_newest(query))
         total = float(mass.sum())
         if total > 0:
             mass *= np.float32(len(mass) / total)
-        mass += OFFSET
+        mass += SMOOTHING
         return np.log(mass, out=mass)
 
-    def partial(self, history: History) -> Sparse:
-        """See `Companion.partial`."""
-        columns, mass = self.rows.gather(*_newest(history))
+    def lazy(self, query: RankerQuery) -> SparseScores:
+        """See `BaseRanker.lazy`."""
+        columns, mass = self.rows.gather(*_newest(query))
         total = mass.sum()
         share = mass * (self.rows.n / total) if total > 0 else mass
-        return Sparse(columns, np.log(share + OFFSET).astype(np.float32), float(np.log(OFFSET)))
+        return SparseScores(columns, np.log(share + SMOOTHING).astype(np.float32), float(np.log(SMOOTHING)))
 
-    def unmet(self, history: History) -> float:
-        """See `Companion.unmet`."""
-        return float(np.log(OFFSET))
+    def unseen_value(self, query: RankerQuery) -> float:
+        """See `BaseRanker.unseen_value`."""
+        return float(np.log(SMOOTHING))
 
     def save(self, folder: Path) -> None:
         """The table."""
@@ -84,10 +88,10 @@ class Transitions(Companion):
         return cls(SparseRows.load(folder, name))
 
 
-def _newest(history: History) -> tuple[Int32, Float32]:
+def _newest(query: RankerQuery) -> tuple[Int32, Float32]:
     """The items that count, and how much each does."""
-    items = history.item[-RECENT:]
-    return items, AGE_FADE ** np.arange(len(items) - 1, -1, -1, dtype=np.float32)
+    items = query.item[-QUERY_EVENTS:]
+    return items, AGE_DECAY ** np.arange(len(items) - 1, -1, -1, dtype=np.float32)
 
 
 class _Counting:
@@ -100,10 +104,10 @@ class _Counting:
         if len(strengths) > 1 << _WEIGHT_BITS:
             raise ValueError(f"at most {1 << _WEIGHT_BITS} distinct weights of events, not {len(strengths)}")
         self.strengths = strengths
-        fades = FADE ** np.arange(1 << _DISTANCE_BITS)
+        fades = DISTANCE_DECAY ** np.arange(1 << _DISTANCE_BITS)
         padded = np.pad(strengths, (0, (1 << _WEIGHT_BITS) - len(strengths)))
         self.levels = np.multiply.outer(padded, fades).ravel()
-        self.count = counts(events.item, self.n)
+        self.count = item_counts(events.item, self.n)
         self.to_norm = (self.count + 5.0) ** -0.2
         self.from_norm = np.maximum(self.count, 1.0) ** -0.8
         narrow: type[np.signedinteger[Any]] = np.int32 if len(events.item) < 1 << 31 else np.int64
@@ -113,10 +117,10 @@ class _Counting:
     def parts(self, top: int, check: Callable[[], None]) -> Iterator[tuple[Int64, Int32, Float32]]:
         """See `sparse.join`. A row of more than `PAIRS` pairs is counted alone, in an array of all items."""
         starts = np.concatenate(([0], np.cumsum(self.count)))
-        for first, end in spans(self.count * REACH, PAIRS):
+        for first, end in spans(self.count * MAX_DISTANCE, PAIRS):
             check()
             source = self.by_item[starts[first] : starts[end]]
-            if len(source) * REACH > PAIRS:
+            if len(source) * MAX_DISTANCE > PAIRS:
                 mass = self._dense(source)
                 col = np.flatnonzero(mass).astype(np.int32)
                 row, sums = np.full(len(col), first), mass[col]
@@ -144,7 +148,7 @@ class _Counting:
 
     def _pairs(self, source: Places) -> Iterator[tuple[Places, Places, Places]]:
         """By distance: from which events, to which, and the places of their weights in `levels`."""
-        for distance in range(1, REACH + 1):
+        for distance in range(1, MAX_DISTANCE + 1):
             here = source[source + distance < self.last[source]]
             target = here + distance
             strength = np.searchsorted(self.strengths, self.events.weight[target])

@@ -1,4 +1,4 @@
-"""Training windows over packed histories, and batches of them under a budget of events.
+"""Training windows over packed histories, and batches of them under a token budget: `Windows` and `batches`.
 
 A window is up to L + 1 consecutive events of one user, cut from the newest end backwards, so that no event
 is lost. Neighbours share one event: the last target of the older one is the first input of the newer one.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .companion import Bools, Int64
+from .arrays import Bools, Int64
 
 
 @dataclass(frozen=True)

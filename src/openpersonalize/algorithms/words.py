@@ -1,4 +1,4 @@
-"""Texts as words: cleaned of markup, in lower case, in any script.
+"""Tokenisation of texts in any script, cleaned of markup and in lower case: `words`.
 
 Chinese and Japanese are written without spaces; of a run of their characters every two neighbours are a word
 ("character bigrams", Nie et al., "On the use of words and n-grams for Chinese information retrieval", 2000).

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from ..algorithms.coded import Coded, Columns, Value, known_at, load_columns, save_columns
+from ..algorithms.dict_column import Columns, DictColumn, Value, known_at, load_columns, save_columns
 from ..storage.idtable import IdTable
 
 _NAME = "profiles"
@@ -39,7 +39,7 @@ class Profiles:
             return None
         ids = IdTable.from_series(records[key])
         order = np.argsort(ids.find_all(records[key]))
-        return cls(ids, {name: Coded.of(records[name]).take(order) for name in columns})
+        return cls(ids, {name: DictColumn.of(records[name]).take(order) for name in columns})
 
     def find(self, key: str) -> dict[str, Value]:
         """What is known about one id, by column."""

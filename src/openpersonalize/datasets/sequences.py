@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ..algorithms.coded import Coded, Value, known_at
+from ..algorithms.dict_column import DictColumn, Value, known_at
 from ..storage.idtable import IdTable
 from .profiles import Profiles
 from .selection import EventSelection
@@ -57,7 +57,7 @@ class Sequences:
     value: Float32
     weight: Float32
     event_types: tuple[str, ...]
-    context: Mapping[str, Coded] = field(default_factory=dict)
+    context: Mapping[str, DictColumn] = field(default_factory=dict)
     profiles: Profiles | None = None
 
     @property
@@ -142,7 +142,7 @@ def build_sequences(
         met if item_ids is None else pl.concat([met, item_ids.cast(pl.String).alias(met.name)])
     )
     kinds = _distinct(rows, "EVENT_TYPE").drop_nulls().sort().to_list()
-    situations = {name: Coded.of(rows.select(f"#{name}").collect()[f"#{name}"]) for name in context}
+    situations = {name: DictColumn.of(rows.select(f"#{name}").collect()[f"#{name}"]) for name in context}
     user, item, time, event, value, weight = _columns(rows, users, items, kinds)
     order = np.lexsort((time, user))
     user, item, time = user[order], item[order], time[order]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..algorithms.popularity import by_users
+from ..algorithms.popularity import item_popularity
 from ..datasets.sequences import Float32, Int32, Int64, Sequences
 from .metrics import Float64
 
@@ -38,7 +38,7 @@ class Fame:
     @classmethod
     def of(cls, training: Sequences) -> Fame:
         """From the events that train."""
-        users, _ = by_users(training.ptr, training.item, len(training.items))
+        users, _ = item_popularity(training.ptr, training.item, len(training.items))
         _, place, size = np.unique(users, return_inverse=True, return_counts=True)
         below = np.cumsum(size) - size
         percentile = (below + size / 2)[place] / max(len(users), 1)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..algorithms.companion import Session
+from ..algorithms.ranker import RankerStates
 from ..datasets.schemas import MAX_TIMESTAMP
 from ..errors import CannotUpdate
 
@@ -202,7 +202,7 @@ class Query:
     seen_excluded: bool = False
     profile: Mapping[str, str | float] = field(default_factory=dict)
     context: Mapping[str, str | float] = field(default_factory=dict)
-    session: Session | None = None
+    session: RankerStates | None = None
 
 
 class Shortlist(NamedTuple):

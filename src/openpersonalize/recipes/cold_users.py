@@ -1,8 +1,8 @@
 """What people get who did nothing yet: what is popular, at all and at the moment, shifted by what is known of
 them.
 
-What is popular is weighed on those who came last: what they did first is asked as of then. The members that
-look at what is known are weighed twice: among all members, for users with events (`user_personalization`),
+What is popular is weighed on those who came last: what they did first is asked as of then. The rankers that
+look at what is known are weighed twice: among all rankers, for users with events (`user_personalization`),
 and here beside what is popular: on the same questions, or, where log(users) alone is, by leaving some users
 out and asking what they did first.
 """
@@ -14,10 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..algorithms.companion import Dense, Events, Mixture, Moving, Partial
+from ..algorithms.events import Events
 from ..algorithms.fusion import Questions
-from ..algorithms.groups import Groups, Side
-from ..algorithms.popularity import Popularity, by_users
+from ..algorithms.lazy_scores import DenseScores, LazyScores, WeightedScores
+from ..algorithms.naive_bayes import NaiveBayes, Side
+from ..algorithms.popularity import Popularity, item_popularity
+from ..algorithms.ranker import OnlineRanker
 from ..datasets.sequences import Sequences
 from .base import Float32, Int64, Query, Training
 from .validation import LEARNED, first_met, moment_of
@@ -40,22 +42,22 @@ GAIN = 1.05
 """How much better than log(users) alone a mixture must rank, on the questions that it was fitted to."""
 
 
-def groups(sequences: Sequences, side: Side, check: Callable[[], None] = lambda: None) -> Groups | None:
-    """The member that looks at `side`; None when the data has no such column, or none that says anything."""
+def groups(sequences: Sequences, side: Side, check: Callable[[], None] = lambda: None) -> NaiveBayes | None:
+    """The ranker that looks at `side`; None when the data has no such column, or none that says anything."""
     n = len(sequences.items)
     events = Events(sequences.ptr, sequences.item, sequences.time, sequences.event, sequences.weight, n)
     if side == "context":
-        return Groups.fit(events, side, sequences.context, check=check) if sequences.context else None
+        return NaiveBayes.fit(events, side, sequences.context, check=check) if sequences.context else None
     if sequences.profiles is None:
         return None
     rows = sequences.profile_rows[sequences.user]
-    return Groups.fit(events, side, sequences.profiles.columns, rows, check)
+    return NaiveBayes.fit(events, side, sequences.profiles.columns, rows, check)
 
 
 def weigh_cold_users(
-    sequences: Sequences, moving: Sequence[Moving], training: Training, rng: np.random.Generator
+    sequences: Sequences, moving: Sequence[OnlineRanker], training: Training, rng: np.random.Generator
 ) -> dict[str, dict[str, float]]:
-    """The weights of the members, by name: a set for those of whom nothing is known, one for those of whom
+    """The weights of the rankers, by name: a set for those of whom nothing is known, one for those of whom
     only the profile is, one for a known context alone, and one for both (`known_sides`).
 
     Args:
@@ -107,24 +109,24 @@ def _arrivals(sequences: Sequences, rng: np.random.Generator) -> _Arrivals | Non
     asked = rng.choice(asked, min(QUESTIONS, len(asked)), replace=False)
     event = _first_events(begin, end, asked, rng)
     event = event[np.argsort(sequences.time[event], kind="stable")]
-    users = by_users(learnt.ptr, learnt.item, len(learnt.items))[0]
+    users = item_popularity(learnt.ptr, learnt.item, len(learnt.items))[0]
     return _Arrivals(event, moment, users, _log(users), first_met(sequences))
 
 
 def _weigh_popular(
     sequences: Sequences,
     late: _Arrivals,
-    moving: Sequence[Moving],
+    moving: Sequence[OnlineRanker],
     training: Training,
     rng: np.random.Generator,
 ) -> dict[str, float]:
-    """What log(users) (`POPULAR`) and the `moving` members weigh for those of whom nothing is known, each
+    """What log(users) (`POPULAR`) and the `moving` rankers weigh for those of whom nothing is known, each
     asked as of when the question was; log(users) alone where it is hardly worse."""
     questions = Questions([False, *(True for _ in moving)], len(late.event), late.users, rng)
     for event in late.event.tolist():
         training.check()
         query = cold_question(sequences, event)
-        features: list[Partial] = [Dense(late.known), *(one.partial(query) for one in moving)]
+        features: list[LazyScores] = [DenseScores(late.known), *(one.lazy(query) for one in moving)]
         target = sequences.item[event : event + 1]
         questions.add(features, target, GAINED, query.item, late.met < query.now)
     found = questions.fit(False, training.check)
@@ -137,7 +139,7 @@ def _beside(
     sequences: Sequences,
     late: _Arrivals,
     popular: Mapping[str, float],
-    moving: Sequence[Moving],
+    moving: Sequence[OnlineRanker],
     training: Training,
     rng: np.random.Generator,
 ) -> dict[str, dict[str, float]]:
@@ -153,15 +155,15 @@ def _beside(
     for event in late.event.tolist():
         training.check()
         query = cold_question(sequences, event)
-        mixture = Mixture(
+        mixture = WeightedScores(
             [
-                (Dense(late.known), popular.get(POPULAR, 0.0)),
-                *((one.partial(query), weight) for one, weight in parts),
+                (DenseScores(late.known), popular.get(POPULAR, 0.0)),
+                *((one.lazy(query), weight) for one, weight in parts),
             ]
         )
         target = sequences.item[event : event + 1]
         for known, some in sets.items():
-            features: list[Float32 | Partial] = [mixture, *(one.feature(query) for one in some)]
+            features: list[Float32 | LazyScores] = [mixture, *(one.feature(query) for one in some)]
             asking[known].add(features, target, GAINED, query.item, late.met < query.now)
     found = {}
     for known, some in sets.items():
@@ -174,7 +176,7 @@ def _beside(
 def _shifts(
     sequences: Sequences, training: Training, rng: np.random.Generator
 ) -> dict[str, dict[str, float]]:
-    """What the members that look at what is known weigh, by name, when they are added to log(users), for each
+    """What the rankers that look at what is known weigh, by name, when they are added to log(users), for each
     combination of what may be known."""
     users = np.flatnonzero(sequences.counts)
     asked = rng.choice(users, min(QUESTIONS, int(SHARE * len(users))), replace=False)
@@ -183,8 +185,8 @@ def _shifts(
     rest = sequences.where(~np.repeat(left_out, sequences.counts))
     sets = _sets([one for side in SIDES if (one := groups(rest, side, training.check)) is not None])
     if len(asked) < LEAST:
-        return {known: {member.name: 1.0 for member in some} for known, some in sets.items()}
-    popularity = by_users(rest.ptr, rest.item, len(rest.items))[0]
+        return {known: {ranker.name: 1.0 for ranker in some} for known, some in sets.items()}
+    popularity = item_popularity(rest.ptr, rest.item, len(rest.items))[0]
     popular = _log(popularity)
     chosen = _first_events(sequences.ptr[:-1], sequences.ptr[1:], asked, rng)
     asking = {
@@ -194,7 +196,7 @@ def _shifts(
     for event in chosen.tolist():
         query = cold_question(sequences, event)
         for known, some in sets.items():
-            features = [popular, *(member.feature(query) for member in some)]
+            features = [popular, *(ranker.feature(query) for ranker in some)]
             asking[known].add(features, sequences.item[event : event + 1], GAINED, query.item)
     return {known: _ratios(some, asking[known], training) for known, some in sets.items()}
 
@@ -216,16 +218,16 @@ def _mixed(names: Sequence[str], weights: Sequence[float]) -> dict[str, float]:
     return {POPULAR: 0.0, **found}
 
 
-def _ratios(members: list[Groups], questions: Questions, training: Training) -> dict[str, float]:
+def _ratios(rankers: list[NaiveBayes], questions: Questions, training: Training) -> dict[str, float]:
     popular, *others = questions.fit(False, training.check).weights
     found = [float(np.clip(weight / popular, 0.0, LARGEST)) if popular else LARGEST for weight in others]
-    return {member.name: round(weight, 4) for member, weight in zip(members, found, strict=True)}
+    return {ranker.name: round(weight, 4) for ranker, weight in zip(rankers, found, strict=True)}
 
 
-def _sets(members: list[Groups]) -> dict[str, list[Groups]]:
-    """The members that count, by what is known."""
-    some = [members] if len(members) == 1 else [members[:1], members[1:], members] if members else []
-    return {" ".join(member.name for member in one): one for one in some}
+def _sets(rankers: list[NaiveBayes]) -> dict[str, list[NaiveBayes]]:
+    """The rankers that count, by what is known."""
+    some = [rankers] if len(rankers) == 1 else [rankers[:1], rankers[1:], rankers] if rankers else []
+    return {" ".join(ranker.name for ranker in one): one for one in some}
 
 
 def known_sides(query: Query) -> str:

@@ -1,4 +1,4 @@
-"""The model behind the personal recipes: companions whose features are added up with validated weights.
+"""The model behind the personal recipes: rankers whose features are added up with validated weights.
 
 Two sets of weights: for answers that may repeat what the user met, and for answers that leave it out. A user
 without events gets the popular items, shifted by what is known of the user and the situation. Scores are the
@@ -17,16 +17,18 @@ from typing import Any, TypeAlias
 import numpy as np
 import polars as pl
 
-from ..algorithms.companion import Companion, Moving, Partial, different
-from ..algorithms.encoder import Encoder, Products
+from ..algorithms.arrays import sorted_unique
+from ..algorithms.encoder import DotProductScores, Encoder
 from ..algorithms.freshness import Freshness
-from ..algorithms.groups import Groups
+from ..algorithms.lazy_scores import LazyScores
 from ..algorithms.linear import Linear
 from ..algorithms.mapped import mapped
+from ..algorithms.naive_bayes import NaiveBayes
 from ..algorithms.neighbours import Neighbours
-from ..algorithms.popularity import Popularity, decreasing
-from ..algorithms.recent import Recent
-from ..algorithms.repeats import Own, Repeats
+from ..algorithms.popularity import Popularity, log_popularity
+from ..algorithms.ranker import BaseRanker, OnlineRanker
+from ..algorithms.recent_popularity import RecentPopularity
+from ..algorithms.repeat_consumption import PersonalFrequency, RepeatConsumption
 from ..algorithms.transitions import Transitions
 from ..storage.idtable import IdTable
 from .base import Bools, Float32, Int32, Int64, Model, Query, Shortlist
@@ -34,19 +36,30 @@ from .cold_users import POPULAR, known_sides
 from .item_features import ItemFeatures
 from .pool import Pool
 
-Plan: TypeAlias = tuple[tuple[Companion, np.float32], ...]
-"""Members and what they weigh."""
+Plan: TypeAlias = tuple[tuple[BaseRanker, np.float32], ...]
+"""Rankers and what they weigh."""
 
 KINDS = {
     one.kind: one
-    for one in (Encoder, Transitions, Linear, Neighbours, Popularity, Recent, Freshness, Repeats, Own, Groups)
+    for one in (
+        Encoder,
+        Transitions,
+        Linear,
+        Neighbours,
+        Popularity,
+        RecentPopularity,
+        Freshness,
+        RepeatConsumption,
+        PersonalFrequency,
+        NaiveBayes,
+    )
 }
-"""Companions by kind, for opening a saved model."""
+"""Rankers by kind, for opening a saved model."""
 
 _BLOCK = 65_536
 
 REACH, LEAST = 2, 512
-"""Candidates that each member names for each item wanted, and at least."""
+"""Candidates that each ranker names for each item wanted, and at least."""
 
 LIVE_EVENTS = 100
 """Live events that must have come before popularity follows them: until then its clock stands where training
@@ -55,9 +68,9 @@ ended, so that a few stray events do not make all it knows fade away."""
 
 @dataclass(frozen=True)
 class Weights:
-    """What validation settled: a member's weight by name, in answers as served (`kept`) and without met items
-    (`excluded`); the NDCG@10 of both, and of each member alone; how the encoder was fitted (``passes``); what
-    members weigh for those who did nothing yet (`cold`, by what is known of them: see `cold_users`)."""
+    """What validation settled: a ranker's weight by name, in answers as served (`kept`) and without met items
+    (`excluded`); the NDCG@10 of both, and of each ranker alone; how the encoder was fitted (``passes``); what
+    rankers weigh for those who did nothing yet (`cold`, by what is known of them: see `cold_users`)."""
 
     kept: Mapping[str, float]
     excluded: Mapping[str, float]
@@ -71,21 +84,21 @@ class Weights:
     cold: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def used(self) -> set[str]:
-        """Names of the members that count in any set."""
+        """Names of the rankers that count in any set."""
         cold = ({**weights, POPULAR: 0.0} for weights in self.cold.values())
         sets = (self.kept, self.excluded, *cold)
         return {name for weights in sets for name, weight in weights.items() if weight}
 
 
 class FusedModel(Model):
-    """A weighted sum of companions."""
+    """A weighted sum of rankers."""
 
     def __init__(
         self,
         items: IdTable,
         popularity: Float32,
         popular: Int32,
-        members: Sequence[Companion],
+        rankers: Sequence[BaseRanker],
         weights: Weights,
         reward: Float32 | None = None,
         reward_weight: float = 0.0,
@@ -98,8 +111,8 @@ class FusedModel(Model):
         Args:
             items: the catalogue.
             popularity: float32[n] distinct users; `popular`: int32[n] the order.
-            members: the companions, in any order.
-            weights: by member name; members without a weight are left out.
+            rankers: the rankers, in any order.
+            weights: by ranker name; rankers without a weight are left out.
             reward: float32[n] in 0..1, the optimisation objective of each item, and its share in the final
             score.
             pause: seconds between the last event and the end of training: recent popularity goes on from
@@ -111,11 +124,11 @@ class FusedModel(Model):
         self.popularity = popularity
         self.popular = popular
         self.scored = popularity > 0
-        self.members = tuple(members)
+        self.rankers = tuple(rankers)
         self.weights = weights
         self.reward = reward
         self.reward_weight = reward_weight
-        self._cold = decreasing(popularity, popular)
+        self._cold = log_popularity(popularity, popular)
         self._unscored = np.flatnonzero(~self.scored)
         self._unknown = self._unscored
         encoder = self.encoder
@@ -137,12 +150,12 @@ class FusedModel(Model):
         }
         self.pause = pause
         self.vocabulary = vocabulary
-        self._beside: dict[str, Moving] = {}
+        self._beside: dict[str, OnlineRanker] = {}
         self._waiting: list[tuple[Int32, Int64, Float32]] = []
         self._following = False
 
     def _with_weights(self, chosen: Mapping[str, float]) -> Plan:
-        return tuple((one, np.float32(chosen[one.name])) for one in self.members if chosen.get(one.name))
+        return tuple((one, np.float32(chosen[one.name])) for one in self.rankers if chosen.get(one.name))
 
     def scores(self, query: Query) -> Float32:
         """See `Model.scores`; about 0.5 ms for 10,000 items and 50 events."""
@@ -175,9 +188,9 @@ class FusedModel(Model):
                 return total
         else:
             total = self._everybody(query).copy()
-            plan = tuple(pair for pair in plan if not pair[0].same)
-        for member, weight in plan:
-            total += weight * member.feature(query)
+            plan = tuple(pair for pair in plan if not pair[0].user_independent)
+        for ranker, weight in plan:
+            total += weight * ranker.feature(query)
         last = self._last(query)
         if 0 < len(last) < len(total):
             total[last] = np.inf  # behind the last of the others, whatever their own features say
@@ -186,8 +199,8 @@ class FusedModel(Model):
 
     def _everybody(self, query: Query) -> Float32:
         """The part of the sum that is the same for everybody at a moment."""
-        pairs = [pair for pair in self._plans[query.seen_excluded] if pair[0].same]
-        features = [member.feature(query) for member, _ in pairs]
+        pairs = [pair for pair in self._plans[query.seen_excluded] if pair[0].user_independent]
+        features = [ranker.feature(query) for ranker, _ in pairs]
         kept = self._begun.get(query.seen_excluded)
         if kept is None or any(old is not new for old, new in zip(kept[0], features, strict=True)):
             total = self._tie.copy()
@@ -202,7 +215,7 @@ class FusedModel(Model):
         return self.look > 0
 
     def candidates(self, query: Query, n: int, scored_only: bool = False) -> Shortlist:
-        """See `Model.candidates`: those that the encoder's index finds, that other members name, and that
+        """See `Model.candidates`: those that the encoder's index finds, that other rankers name, and that
         lead for everybody now; all of them scored in full. Users without events, and answers with an
         objective, have the whole catalogue scored."""
         if not self.indexed or not len(query.item):
@@ -214,11 +227,11 @@ class FusedModel(Model):
         reach = max(REACH * n, LEAST)
         found = [leaders[:reach]]
         for part, weight in parts:
-            if isinstance(part, Products) and part.cells is not None:
-                found.append(part.cells.best(part.vector * weight, reach, self.look, prior))
+            if isinstance(part, DotProductScores) and part.ivf is not None:
+                found.append(part.ivf.search(part.vector * weight, reach, self.look, prior))
             else:
-                found.append(part.best(reach))
-        rows = different(np.concatenate(found))
+                found.append(part.top(reach))
+        rows = sorted_unique(np.concatenate(found))
         rows = rows[pool.allowed[rows]]
         scores = _summed(everybody, parts, np.concatenate((rows, pool.sample)))
         return pool.shortlist(rows, scores[: len(rows)], scores[len(rows) :], n)
@@ -233,9 +246,9 @@ class FusedModel(Model):
             total[~allowed] = total.min() - 1
         return total
 
-    def _parts(self, query: Query) -> list[tuple[Partial, np.float32]]:
+    def _parts(self, query: Query) -> list[tuple[LazyScores, np.float32]]:
         """The features that are not everybody's, and their weights."""
-        return [(one.partial(query), weight) for one, weight in self._plan(query) if not one.same]
+        return [(one.lazy(query), weight) for one, weight in self._plan(query) if not one.user_independent]
 
     def _pool(self, query: Query, scored_only: bool) -> Pool:
         key = query.seen_excluded, scored_only
@@ -244,8 +257,8 @@ class FusedModel(Model):
             others = self._unscored if scored_only else self._last(query)
             allowed = np.ones(len(self.scored), dtype=np.bool_)
             allowed[others] = False
-            cells = None if self.encoder is None else self.encoder.cells
-            found = self._pools[key] = Pool(allowed, cells, 0 if scored_only else len(others))
+            ivf = None if self.encoder is None else self.encoder.ivf
+            found = self._pools[key] = Pool(allowed, ivf, 0 if scored_only else len(others))
         return found
 
     def scores_of(self, query: Query, vectors: Float32) -> Float32:
@@ -256,7 +269,7 @@ class FusedModel(Model):
         known: Bools = np.zeros(len(vectors), dtype=np.bool_)
         if encoder is not None and weight is not None and len(query.item):
             known = np.asarray(vectors.any(axis=1))
-            level = sum(float(weight) * one.unmet(query) for one, weight in plan if one is not encoder)
+            level = sum(float(weight) * one.unseen_value(query) for one, weight in plan if one is not encoder)
             total[known] = weight * encoder.feature_of(query, vectors[known]) + np.float32(level)
         rewarded = self.reward is not None and self.reward_weight and self.scored.any()
         if rewarded or not known.all():
@@ -287,7 +300,7 @@ class FusedModel(Model):
         self, profile: Mapping[str, str | float], context: Mapping[str, str | float]
     ) -> tuple[dict[str, str | float], dict[str, str | float]]:
         """See `Model.recognised`: what its groups know."""
-        sides = {one.side: one for one in self.members if isinstance(one, Groups)}
+        sides = {one.side: one for one in self.rankers if isinstance(one, NaiveBayes)}
         return (
             sides["profile"].recognised(profile) if profile and "profile" in sides else {},
             sides["context"].recognised(context) if context and "context" in sides else {},
@@ -302,14 +315,14 @@ class FusedModel(Model):
 
     @property
     def encoder(self) -> Encoder | None:
-        """The member that has vectors of items, if there is one."""
-        return next((one for one in self.members if isinstance(one, Encoder)), None)
+        """The ranker that has vectors of items, if there is one."""
+        return next((one for one in self.rankers if isinstance(one, Encoder)), None)
 
     def explain(self, query: Query, item: int) -> dict[str, float]:
-        """What each member adds to the score of one item, by name."""
+        """What each ranker adds to the score of one item, by name."""
         parts = {} if len(query.item) else {POPULAR: float(self._popular(query)[item])}
         found = {
-            member.name: float(weight * member.feature(query)[item]) for member, weight in self._plan(query)
+            ranker.name: float(weight * ranker.feature(query)[item]) for ranker, weight in self._plan(query)
         }
         return parts | found
 
@@ -321,7 +334,7 @@ class FusedModel(Model):
     def follows(self) -> bool:
         """See `Model.follows`: where recent popularity or freshness counts."""
         used = self.weights.used()
-        return any(isinstance(member, Moving) and member.name in used for member in self.members)
+        return any(isinstance(ranker, OnlineRanker) and ranker.name in used for ranker in self.rankers)
 
     def observe(self, item: Int32, time: Int64, weight: Float32) -> None:
         """Lets what moves with the clock follow live events, once enough of them have come about items that
@@ -339,51 +352,51 @@ class FusedModel(Model):
         waiting, self._waiting = self._waiting, []
         items, times, weights = (np.concatenate(parts) for parts in zip(*waiting, strict=True))
         order = np.argsort(times, kind="stable")
-        for member in self.members:
-            if isinstance(member, Moving):
+        for ranker in self.rankers:
+            if isinstance(ranker, OnlineRanker):
                 if not self._following:
-                    member.follow(self.pause)
-                member.observe(items[order], times[order], weights[order])
+                    ranker.start_clock(self.pause)
+                ranker.partial_fit(items[order], times[order], weights[order])
         self._following = True
 
     def _observe_newcomers(self, item: Int32, time: Int64, weight: Float32) -> None:
         """They wait for nothing: what they gain makes nothing else fade."""
         order = np.argsort(time, kind="stable")
-        for member in self.members:
-            if isinstance(member, Moving):
-                beside = self._beside.get(member.name)
+        for ranker in self.rankers:
+            if isinstance(ranker, OnlineRanker):
+                beside = self._beside.get(ranker.name)
                 if beside is None:
-                    beside = member.beside()
-                    beside.follow(self.pause)
+                    beside = ranker.for_new_items()
+                    beside.start_clock(self.pause)
                 beside.grow(int(item.max()) + 1)
-                beside.observe(item[order], time[order], weight[order])
-                self._beside[member.name] = beside
+                beside.partial_fit(item[order], time[order], weight[order])
+                self._beside[ranker.name] = beside
 
     def gained(self, query: Query, newcomers: Int64) -> Float32:
         """See `Model.gained`: by popularity at the moment and freshness."""
         total = np.zeros(len(newcomers), dtype=np.float32)
-        for member, weight in self._plan(query):
-            beside = self._beside.get(member.name)
+        for ranker, weight in self._plan(query):
+            beside = self._beside.get(ranker.name)
             if beside is not None:
                 feature = beside.feature(query)
                 met = np.flatnonzero((newcomers >= 0) & (newcomers < len(feature)))
-                total[met] += weight * (feature[newcomers[met]] - np.float32(member.unmet(query)))
+                total[met] += weight * (feature[newcomers[met]] - np.float32(ranker.unseen_value(query)))
         if self.reward is not None and self.reward_weight:
             total *= np.float32(1 - self.reward_weight)
         return total
 
     def save(self, folder: Path) -> None:
-        """Members under their names, one JSON file for the rest."""
-        for member in self.members:
-            if isinstance(member, Moving):
-                member.settle()
-            member.save(folder)
+        """Rankers under their names, one JSON file for the rest."""
+        for ranker in self.rankers:
+            if isinstance(ranker, OnlineRanker):
+                ranker.freeze()
+            ranker.save(folder)
         np.save(folder / "popularity.npy", self.popularity)
         np.save(folder / "popular.npy", self.popular)
         if self.reward is not None:
             np.save(folder / "reward.npy", self.reward)
         state = {
-            "members": [[member.kind, member.name] for member in self.members],
+            "members": [[ranker.kind, ranker.name] for ranker in self.rankers],
             "weights": asdict(self.weights),
             "reward_weight": self.reward_weight if self.reward is not None else None,
             "pause": self.pause,
@@ -413,7 +426,7 @@ class FusedModel(Model):
         )
 
 
-def _summed(everybody: Float32, parts: list[tuple[Partial, np.float32]], rows: Int64) -> Float32:
+def _summed(everybody: Float32, parts: list[tuple[LazyScores, np.float32]], rows: Int64) -> Float32:
     """The full sum of these items."""
     total: Float32 = everybody[rows]
     for part, weight in parts:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..algorithms.companion import largest
+from ..algorithms.topk import top_k
 from ..datasets.sequences import Sequences
 from .base import Int64, Query, Training
 from .fused import FusedModel
@@ -34,8 +34,8 @@ def index(model: FusedModel, sequences: Sequences, training: Training) -> None:
     """Index a model with more than `LARGE` items that have interactions, in its place; without an objective,
     which needs the scores of all.
 
-    Time: that of `Cells.fit`, and `2 * ASKED` passes over the catalogue. Memory: the index, and one array of
-    scores.
+    Time: that of `IVFIndex.fit`, and `2 * ASKED` passes over the catalogue. Memory: the index, and one array
+    of scores.
     """
     scored = int(model.scored.sum())
     if scored <= LARGE or model.reward is not None:
@@ -60,7 +60,7 @@ def index(model: FusedModel, sequences: Sequences, training: Training) -> None:
     if found < LEAST:
         model.look = 0
         if encoder is not None:
-            encoder.cells = None
+            encoder.ivf = None
         training.line(f"An index would find {share}: all are scored instead.")
         return
     took = f"made in {time.monotonic() - begun:.0f} s"
@@ -88,7 +88,7 @@ def best(model: FusedModel, query: Query) -> Int64:
     scores = np.where(model.scored, model.scores(query), np.float32(-np.inf))
     if query.seen_excluded:
         scores[query.item] = -np.inf
-    rows = largest(scores, BEST)
+    rows = top_k(scores, BEST)
     return rows[scores[rows] > -np.inf]
 
 

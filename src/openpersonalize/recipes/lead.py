@@ -1,4 +1,4 @@
-"""The lead member of the personal recipes: when, how and how long the sequence encoder is fitted.
+"""The lead ranker of the personal recipes: when, how and how long the sequence encoder is fitted.
 
 Weighing fits it from nothing on the data before the cut, and stops when held-out questions bring nothing
 more. Every later fit (on all of that data, and on that of everybody) goes on from those weights: with a third
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..algorithms.companion import Events
 from ..algorithms.encoder import Encoder
 from ..algorithms.encoder_plan import Feature, Plan, codes_of, memory_needed, plan_for
-from ..algorithms.meetings import counts
+from ..algorithms.events import Events
+from ..algorithms.item_counts import item_counts
 from ..algorithms.windows import Windows, cut_windows, windows_of_news
 from ..datasets.sequences import Sequences
 from ..errors import JobFailed
@@ -27,7 +27,7 @@ from .memory import free_memory, training_memory
 from .validation import Aim, Cut, question
 
 if TYPE_CHECKING:
-    from ..algorithms.encoder_training import Trained
+    from ..algorithms.encoder_training import TrainedEncoder
 
 LEAST_EVENTS = 10_000
 """Events below which it is not fitted: on less, its noise weighs more than the order it finds."""
@@ -74,7 +74,7 @@ def form_of(recipe: Recipe, parameters: Mapping[str, Value]) -> Form:
     return Form(set_.get("hidden_dimension"), set_.get("bptt"))
 
 
-def settled(trained: Trained) -> dict[str, float]:
+def settled(trained: TrainedEncoder) -> dict[str, float]:
     """What the fit from nothing settled for the later ones."""
     shape = trained.encoder.shape
     return {"passes": round(trained.passes, 3), "d": shape.d, "longest": shape.longest}
@@ -88,13 +88,15 @@ def learn(
     features: Sequence[Feature],
     training: Training,
     form: Form = Form(),
-) -> Trained:
+) -> TrainedEncoder:
     """Fit from nothing on `learnt`, the part of `sequences` before the cut, watched by the questions."""
     events = _events(learnt)
     chosen = np.arange(len(found.user))
     if len(chosen) > QUESTIONS:
         chosen = np.sort(np.random.default_rng(training.seed).choice(chosen, QUESTIONS, replace=False))
-    exam = _Exam([question(sequences, found, int(k), HISTORY) for k in chosen], counts(learnt.item, events.n))
+    exam = _Exam(
+        [question(sequences, found, int(k), HISTORY) for k in chosen], item_counts(learnt.item, events.n)
+    )
     plan = plan_for(events, aim == "horizon", width=form.width, span=form.span)
     return _fit(events, features, plan, training, WEIGHING, None, exam.value if exam.asked else None)
 
@@ -146,20 +148,20 @@ def go_on(
     plan = replace(plan, passes=float(settled["passes"]))
     if start is not None and start.trained is not None:
         plan = replace(plan, shape=start.shape)
-        if _unmet(events, start) < MOVED_ON:
+        if _unseen_share(events, start) < MOVED_ON:
             plan = plan.again(plan.passes)
     else:
         start = None
     return _fit(events, features, plan, training, 1 - WEIGHING, start, None).encoder
 
 
-def _unmet(events: Events, start: Encoder) -> float:
+def _unseen_share(events: Events, start: Encoder) -> float:
     """The share of the events that are about items of which `start` met none."""
     assert start.trained is not None
     ids = start.trained["ids"]
     blocks = range(0, len(ids), _BLOCK)
     met = np.concatenate([ids[begin : begin + _BLOCK].any(axis=1) for begin in blocks])
-    return 1 - float(counts(events.item, events.n)[met].sum()) / max(len(events.item), 1)
+    return 1 - float(item_counts(events.item, events.n)[met].sum()) / max(len(events.item), 1)
 
 
 def take_in(
@@ -176,8 +178,8 @@ def take_in(
     rng = np.random.default_rng(training.seed)
     windows = windows_of_news(cut_windows(events.ptr, start.shape.longest), fresh, rng)
     plan = replace(plan_for(events, aim == "horizon"), shape=start.shape).onward(int(windows.length.sum()))
-    unmet = counts(events.item, events.n) == counts(events.item[fresh], events.n)
-    return _fit(events, features, plan, training, 1.0, start, None, windows, unmet).encoder
+    unseen = item_counts(events.item, events.n) == item_counts(events.item[fresh], events.n)
+    return _fit(events, features, plan, training, 1.0, start, None, windows, unseen).encoder
 
 
 def _fit(
@@ -189,8 +191,8 @@ def _fit(
     start: Encoder | None,
     validate: Any,
     windows: Windows | None = None,
-    unmet: Bools | None = None,
-) -> Trained:
+    unseen: Bools | None = None,
+) -> TrainedEncoder:
     check_memory(plan, events.n, features, training)
     # Torch is loaded where something is trained, and nowhere else.
     from ..algorithms.encoder_training import fit_encoder
@@ -204,7 +206,7 @@ def _fit(
         threads=training.threads,
         start=start,
         windows=windows,
-        unmet=unmet,
+        unseen=unseen,
         validate=validate,
         budget_seconds=budget,
         progress=lambda done, total: training.progress("encoder", done, total, "steps"),
@@ -221,7 +223,7 @@ def check_weighing(
     form: Form,
     questions: int,
 ) -> None:
-    """Refuse at once to weigh members on what does not fit into memory.
+    """Refuse at once to weigh rankers on what does not fit into memory.
 
     Raises:
         JobFailed: it needs more memory than there is.

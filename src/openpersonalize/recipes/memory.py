@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..algorithms import cells, freshness, neighbours, recent, transitions
+from ..algorithms import freshness, ivf_index, neighbours, recent_popularity, transitions
 from ..algorithms.encoder_plan import LIBRARY, Feature, Plan, codes_of, memory_needed, vectors_kept
 from ..algorithms.fusion import questions_memory
 from ..algorithms.sparse import PAIRS
@@ -17,8 +17,8 @@ _LIMITS = (
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 )
 
-MEMBERS = 7 + recent.MOST + len(freshness.SPANS)
-"""Most members of a fusion."""
+MOST_RANKERS = 7 + recent_popularity.MOST_HALF_LIVES + len(freshness.AGE_SCALES)
+"""Most rankers of a fusion."""
 CELL = 8
 """Bytes of a cell of a table."""
 COUNTING = 60 * PAIRS
@@ -39,18 +39,18 @@ def training_memory(
     columns = (sequences.item, sequences.time, sequences.event, sequences.value, sequences.weight)
     learnt = events * (1 + sum(column.itemsize for column in columns if column.strides != (0,)))
     learnt += 4 * events * len(sequences.context)
-    table = CELL * min(transitions.TOP * n, transitions.REACH * events)
-    near = CELL * min(neighbours.TOP * n, neighbours.LONGEST * events)
+    table = CELL * min(transitions.TOP * n, transitions.MAX_DISTANCE * events)
+    near = CELL * min(neighbours.TOP * n, neighbours.MOST_PAIRED * events)
     counting = max(table // 2 + 16 * events, table + near // 2 + 24 * events) + COUNTING
-    timeline = 12 * events + (20 * recent.MOST + 24) * n
+    timeline = 12 * events + (20 * recent_popularity.MOST_HALF_LIVES + 24) * n
     rest = learnt + table + near + timeline
     encoder, kept = 0, 0
     if plan is not None:
         values, codes = sum(one.size for one in features), sum(map(codes_of, features))
         encoder = memory_needed(plan, n, values, codes)
         kept = LIBRARY + vectors_kept(plan, n, values, bool(features))
-    asking = questions_memory(MEMBERS, questions, n) + 4 * n * MEMBERS
-    looking = 0 if plan is None or n <= LARGE else cells.memory_needed(n, plan.shape.d)
+    asking = questions_memory(MOST_RANKERS, questions, n) + 4 * n * MOST_RANKERS
+    looking = 0 if plan is None or n <= LARGE else ivf_index.memory_needed(n, plan.shape.d)
     return max(learnt + counting, rest + encoder, rest + kept + asking, rest - learnt + kept + looking)
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..algorithms.cells import Cells, Prior
-from ..algorithms.companion import largest
+from ..algorithms.ivf_index import ItemBias, IVFIndex
+from ..algorithms.topk import top_k
 from .base import Bools, Float32, Int64, Shortlist
 
 SAMPLE = 1_024
@@ -27,24 +27,24 @@ class Pool:
         allowed: bool[n]. sample: int64[s] of them, ascending.
     """
 
-    def __init__(self, allowed: Bools, cells: Cells | None = None, behind: int = 0) -> None:
-        """`cells`: an index of the catalogue, which a prior is made for. `behind`: how many others stand one
+    def __init__(self, allowed: Bools, ivf: IVFIndex | None = None, behind: int = 0) -> None:
+        """`ivf`: an index of the catalogue, which a prior is made for. `behind`: how many others stand one
         behind the last of them."""
         rows = np.flatnonzero(allowed)
-        self.allowed, self._size, self._cells, self._behind = allowed, len(rows), cells, behind
+        self.allowed, self._size, self._cells, self._behind = allowed, len(rows), ivf, behind
         some = np.random.default_rng(0).choice(rows, min(SAMPLE, len(rows)), replace=False)
         self.sample: Int64 = np.sort(some)
-        self._moment: tuple[Float32, Int64, Prior | None] | None = None
+        self._moment: tuple[Float32, Int64, ItemBias | None] | None = None
 
-    def moment(self, everybody: Float32) -> tuple[Int64, Prior | None]:
+    def moment(self, everybody: Float32) -> tuple[Int64, ItemBias | None]:
         """The rows that lead by `everybody`, float32[n], best first, and it as the prior of the index. Worked
         out once for each array."""
         kept = self._moment
         if kept is None or kept[0] is not everybody:
-            rows = largest(np.where(self.allowed, everybody, np.float32(-np.inf)), LEADERS)
+            rows = top_k(np.where(self.allowed, everybody, np.float32(-np.inf)), LEADERS)
             rows = rows[self.allowed[rows]]
             rows = rows[np.argsort(-everybody[rows], kind="stable")]
-            prior = None if self._cells is None else self._cells.prior(everybody)
+            prior = None if self._cells is None else self._cells.item_bias(everybody)
             kept = self._moment = everybody, rows, prior
         return kept[1], kept[2]
 

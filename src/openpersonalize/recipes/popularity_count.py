@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..algorithms.popularity import by_users, decreasing
+from ..algorithms.popularity import item_popularity, log_popularity
 from ..storage.idtable import IdTable
 from .base import Configuration, Float32, Int32, Model, Query, Recipe, Training, TrainingData
 
@@ -20,7 +20,7 @@ class PopularityModel(Model):
         self.popularity = popularity
         self.popular = popular
         self.scored = popularity > 0
-        self._scores = decreasing(popularity, popular)
+        self._scores = log_popularity(popularity, popular)
 
     def scores(self, query: Query) -> Float32:
         """The same for every query."""
@@ -38,7 +38,7 @@ class PopularityCount(Recipe):
     def fit(self, data: TrainingData, configuration: Configuration, training: Training) -> PopularityModel:
         """Count distinct users per item."""
         sequences = data.sequences
-        users, order = by_users(sequences.ptr, sequences.item, len(sequences.items))
+        users, order = item_popularity(sequences.ptr, sequences.item, len(sequences.items))
         training.progress("count", len(sequences.item), len(sequences.item), "events")
         return PopularityModel(sequences.items, users, order)
 

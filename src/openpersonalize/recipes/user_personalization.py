@@ -1,6 +1,6 @@
 """aws-user-personalization and aws-user-personalization-v2: what one user will want next.
 
-A sequence encoder leads cheap members (transitions, item-item model, popularity at the moment, the user's own
+A sequence encoder leads cheap rankers (transitions, item-item model, popularity at the moment, the user's own
 repeats); all are weighed on held-out events of users, then fitted again on everything.
 """
 
@@ -12,16 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ..algorithms.companion import Companion, Events, Moving
 from ..algorithms.encoder import Encoder
 from ..algorithms.encoder_plan import Feature
-from ..algorithms.freshness import SPANS, Freshness, Meetings
+from ..algorithms.events import Events
+from ..algorithms.freshness import AGE_SCALES, FirstSeen, Freshness
 from ..algorithms.fusion import Questions
 from ..algorithms.linear import Linear
 from ..algorithms.neighbours import Neighbours
-from ..algorithms.popularity import Popularity, by_users
-from ..algorithms.recent import LADDER, Recent, half_lives
-from ..algorithms.repeats import Own, Repeats
+from ..algorithms.popularity import Popularity, item_popularity
+from ..algorithms.ranker import BaseRanker, OnlineRanker
+from ..algorithms.recent_popularity import HALF_LIVES, RecentPopularity, half_lives
+from ..algorithms.repeat_consumption import PersonalFrequency, RepeatConsumption
 from ..algorithms.timeline import Timeline
 from ..algorithms.transitions import Transitions
 from ..datasets.schemas import MAX_TIMESTAMP
@@ -44,14 +45,14 @@ OWN_HALF_LIFE = 30 * 86_400
 
 
 class UserPersonalization(Recipe):
-    """Members weighed on validation."""
+    """Rankers weighed on validation."""
 
     def fit(self, data: TrainingData, configuration: Configuration, training: Training) -> FusedModel:
-        """Weigh the members on a cut of the data, unless `training.prior` has the weights; then fit on all
+        """Weigh the rankers on a cut of the data, unless `training.prior` has the weights; then fit on all
         of it.
 
-        Memory beyond the data: the questions (members * 2,000 * 2,048 * 4 bytes at most), and what the
-        largest member needs while it is fitted.
+        Memory beyond the data: the questions (rankers * 2,000 * 2,048 * 4 bytes at most), and what the
+        largest ranker needs while it is fitted.
         """
         sequences = without_extremes(data.sequences, configuration)
         recency = bool(
@@ -67,11 +68,11 @@ class UserPersonalization(Recipe):
         else:
             form = lead.form_of(self, configuration.parameters)
             weights, start = weigh(sequences, recency, training, features, form=form)
-        members = final_members(sequences, sequences, recency, training, features, weights, start)
-        users, order = by_users(sequences.ptr, sequences.item, len(sequences.items))
+        rankers = final_rankers(sequences, sequences, recency, training, features, weights, start)
+        users, order = item_popularity(sequences.ptr, sequences.item, len(sequences.items))
         reward, share = rewards(data, configuration.objective)
         pause = since_the_last(sequences, training.moment)
-        model = FusedModel(sequences.items, users, order, members, weights, reward, share, pause, vocabulary)
+        model = FusedModel(sequences.items, users, order, rankers, weights, reward, share, pause, vocabulary)
         index(model, sequences, training)
         return model
 
@@ -89,26 +90,26 @@ class UserPersonalization(Recipe):
         aim: Aim = "horizon" if weights.objective == "horizon" else "next"
         before = earlier.numbers(sequences.items)
         counted = used - {Linear.kind, Neighbours.kind, Encoder.kind}
-        members = companions(sequences, sequences, aim, False, training, only=counted)
-        lasting = [one for one in model.members if one.name in used]
-        members += [
+        rankers = base_rankers(sequences, sequences, aim, False, training, only=counted)
+        lasting = [one for one in model.rankers if one.name in used]
+        rankers += [
             type(one)(one.rows.renumbered(before)) for one in lasting if isinstance(one, Linear | Neighbours)
         ]
         # The weights hold for the ages that they were fitted with.
         youngest = next((one.youngest for one in lasting if isinstance(one, Freshness)), None)
-        moving = moving_members(sequences, training, LADDER, youngest)
-        members += [one for one in moving if one.name in used]
+        moving = online_rankers(sequences, training, HALF_LIVES, youngest)
+        rankers += [one for one in moving if one.name in used]
         vocabulary = model.vocabulary
         if Encoder.kind in used:
             features = features_of(model, data)
             start = carried_over(model.encoder, before, features, earlier.event_types, sequences)
             fresh = earlier.fresh(sequences)
             training.line(f"{int(fresh.sum()):,} interactions are new.")
-            members.insert(0, lead.take_in(sequences, fresh, aim, features, training, start))
-        users, order = by_users(sequences.ptr, sequences.item, len(sequences.items))
+            rankers.insert(0, lead.take_in(sequences, fresh, aim, features, training, start))
+        users, order = item_popularity(sequences.ptr, sequences.item, len(sequences.items))
         reward, share = rewards(data, configuration.objective)
         pause = since_the_last(sequences, training.moment)
-        model = FusedModel(sequences.items, users, order, members, weights, reward, share, pause, vocabulary)
+        model = FusedModel(sequences.items, users, order, rankers, weights, reward, share, pause, vocabulary)
         index(model, sequences, training)
         return model
 
@@ -161,7 +162,7 @@ def weigh(
     aim: Aim | None = None,
     form: lead.Form = lead.Form(),
 ) -> tuple[Weights, Encoder | None]:
-    """Fit the members before a cut and find the weights that rank best what came after it.
+    """Fit the rankers before a cut and find the weights that rank best what came after it.
 
     Returns:
         The weights, and the encoder to go on from where one was fitted.
@@ -171,16 +172,16 @@ def weigh(
     found = cut(sequences, aim, rng)
     lead.check_weighing(sequences, aim, features, training, form, len(found.user))
     learnt = sequences.where(found.kept)
-    members = companions(learnt, sequences, aim, recency, training)
+    rankers = base_rankers(learnt, sequences, aim, recency, training)
     start, settled = None, {}
     if lead.offered(learnt, found):
         trained = lead.learn(sequences, found, learnt, aim, features, training, form)
         start, settled = trained.encoder, lead.settled(trained)
-        members.insert(0, start)
-    asked = ask(sequences, found, learnt, members, training, rng)
-    names = [member.name for member in members]
+        rankers.insert(0, start)
+    asked = ask(sequences, found, learnt, rankers, training, rng)
+    names = [ranker.name for ranker in rankers]
     # What was fitted on a part of the data is not needed any more; the questions are the most there is now.
-    del members, learnt
+    del rankers, learnt
     training.progress("weigh", 0, 2, "weight sets")
     kept = asked.fit(False, training.check)
     training.progress("weigh", 1, 2, "weight sets")
@@ -188,7 +189,7 @@ def weigh(
     training.progress("weigh", 2, 2, "weight sets")
     count = len(asked)
     del asked
-    moving = moving_members(sequences, training, None) if recency else []
+    moving = online_rankers(sequences, training, None) if recency else []
     cold = weigh_cold_users(sequences, moving, training, rng)
     weights = Weights(
         dict(zip(names, kept.weights, strict=True)),
@@ -205,7 +206,7 @@ def weigh(
     return weights, start
 
 
-def final_members(
+def final_rankers(
     learnt: Sequences,
     everything: Sequences,
     recency: bool,
@@ -213,31 +214,31 @@ def final_members(
     features: Sequence[Feature],
     weights: Weights,
     start: Encoder | None,
-) -> list[Companion]:
-    """The members that count, fitted on all of `learnt`; see `companions`."""
+) -> list[BaseRanker]:
+    """The rankers that count, fitted on all of `learnt`; see `base_rankers`."""
     aim: Aim = "horizon" if weights.objective == "horizon" else "next"
     used = weights.used()
-    members = companions(learnt, everything, aim, recency, training, only=used)
+    rankers = base_rankers(learnt, everything, aim, recency, training, only=used)
     if Encoder.kind in used:
-        members.insert(0, lead.go_on(learnt, aim, features, training, weights.encoder, start))
-    return members
+        rankers.insert(0, lead.go_on(learnt, aim, features, training, weights.encoder, start))
+    return rankers
 
 
 def ask(
     sequences: Sequences,
     found: Cut,
     learnt: Sequences,
-    members: list[Companion],
+    rankers: list[BaseRanker],
     training: Training,
     rng: np.random.Generator,
 ) -> Questions:
-    """Ask every member, fitted on `learnt`, every question, in order of time.
+    """Ask every ranker, fitted on `learnt`, every question, in order of time.
 
     An item that came since is known at the question's moment, as it will be to a model that is trained then:
     without it, popularity at the moment would be weighed where its strongest answers are missing.
     """
-    users, _ = by_users(learnt.ptr, learnt.item, len(learnt.items))
-    questions = Questions([member.free for member in members], len(found.user), users, rng)
+    users, _ = item_popularity(learnt.ptr, learnt.item, len(learnt.items))
+    questions = Questions([ranker.signed_weight for ranker in rankers], len(found.user), users, rng)
     first, learned = first_met(sequences), users > 0
     now, known = None, learned
     for place, k in enumerate(np.argsort(found.now, kind="stable").tolist()):
@@ -247,8 +248,8 @@ def ask(
         query, target, gain = question(sequences, found, k, HISTORY)
         # The encoder needs all products in any case, for what they sum up to.
         features = [
-            one.partial(query) if questions.large and not isinstance(one, Encoder) else one.feature(query)
-            for one in members
+            one.lazy(query) if questions.large and not isinstance(one, Encoder) else one.feature(query)
+            for one in rankers
         ]
         if query.now != now:
             now, known = query.now, learned | (first < query.now)
@@ -256,15 +257,15 @@ def ask(
     return questions
 
 
-def companions(
+def base_rankers(
     learnt: Sequences,
     everything: Sequences,
     aim: Aim,
     recency: bool,
     training: Training,
     only: set[str] | None = None,
-) -> list[Companion]:
-    """Fit the members that are counted or solved, the most useful one first.
+) -> list[BaseRanker]:
+    """Fit the rankers that are counted or solved, the most useful one first.
 
     Args:
         learnt: what they learn from.
@@ -272,38 +273,38 @@ def companions(
         aim: what repeats are counted for.
         recency: whether recent popularity and freshness are on offer.
         training: its moment; progress and stop.
-        only: fit only members of these names.
+        only: fit only rankers of these names.
     """
     n = len(learnt.items)
     events = Events(learnt.ptr, learnt.item, learnt.time, learnt.event, learnt.weight, n)
-    steps: list[tuple[str, Callable[[], Companion | None]]] = [
+    steps: list[tuple[str, Callable[[], BaseRanker | None]]] = [
         (Transitions.kind, lambda: Transitions.fit(events, check=training.check)),
         (Linear.kind, lambda: Linear.fit(events, check=training.check))
         if n <= LINEAR_ITEMS
         else (Neighbours.kind, lambda: Neighbours.fit(events, check=training.check)),
-        (Popularity.kind, lambda: Popularity(by_users(learnt.ptr, learnt.item, n)[0])),
-        (Repeats.kind, lambda: Repeats.fit(events, HORIZONS[aim])),
-        (Own.kind, lambda: Own(OWN_HALF_LIFE, n)),
+        (Popularity.kind, lambda: Popularity(item_popularity(learnt.ptr, learnt.item, n)[0])),
+        (RepeatConsumption.kind, lambda: RepeatConsumption.fit(events, HORIZONS[aim])),
+        (PersonalFrequency.kind, lambda: PersonalFrequency(OWN_HALF_LIFE, n)),
         *((side, lambda side=side: groups(learnt, side, training.check)) for side in SIDES),
     ]
     if recency:
-        moving = moving_members(everything, training, None if only is None else LADDER)
+        moving = online_rankers(everything, training, None if only is None else HALF_LIVES)
         steps += [(one.name, lambda one=one: one) for one in moving]  # type: ignore[misc]
     chosen = [step for step in steps if only is None or step[0] in only]
-    members = []
+    rankers = []
     for done, (_, fit) in enumerate(chosen):
         training.check()
-        training.progress("fit", done, len(chosen), "members")
-        member = fit()
-        if member is not None:
-            members.append(member)
-    training.progress("fit", len(chosen), len(chosen), "members")
-    return members
+        training.progress("fit", done, len(chosen), "rankers")
+        ranker = fit()
+        if ranker is not None:
+            rankers.append(ranker)
+    training.progress("fit", len(chosen), len(chosen), "rankers")
+    return rankers
 
 
-def moving_members(
+def online_rankers(
     sequences: Sequences, training: Training, offered: Sequence[int] | None, youngest: int | None = None
-) -> list[Moving]:
+) -> list[OnlineRanker]:
     """Freshness from an age on, and popularity at a moment with these half-lives (None: what suits the
     events). Their clock ends with the last event: one from the future would fade all the others away."""
     times, n = sequences.time, len(sequences.items)
@@ -311,8 +312,8 @@ def moving_members(
         late = times > training.moment
         times = np.where(late, times[~late].max(initial=0), times)
     timeline = Timeline.of(sequences.item, times, sequences.weight)
-    meetings = Meetings.of(timeline, n)
+    meetings = FirstSeen.of(timeline, n)
     meetings = meetings if youngest is None else replace(meetings, youngest=youngest)
     offered = half_lives(timeline.time) if offered is None else offered
-    recents = [Recent(half_life, n, timeline) for half_life in offered]
-    return [*recents, *(Freshness(span, meetings) for span in SPANS)]
+    recents = [RecentPopularity(half_life, n, timeline) for half_life in offered]
+    return [*recents, *(Freshness(span, meetings) for span in AGE_SCALES)]

@@ -1,4 +1,4 @@
-"""Held-out questions for weighing members: cut by time, never inside a group of equal timestamps.
+"""Held-out questions for weighing rankers: cut by time, never inside a group of equal timestamps.
 
 Events of one second (an order, an import batch) have no order among themselves. A cut inside such a group
 would reward a model for repeating the order of rows.

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
+from ..algorithms.topk import Rows
 from ..filters.compiler import BoundFilter
 from ..recipes.configuration import Exploration
 from .deployment import Deployment
@@ -17,7 +18,6 @@ from .novelty import Members
 from .promotions import merge, promoted_count
 from .ranked import BoolArray, CandidateMask, Chosen, among, choose, softmax_at
 from .states import UserState
-from .topk import Rows
 
 POPULAR, PROMOTED, EXPLORED = "Popular item", "Promoted item", "Exploration"
 """Reasons in answers of recipes that give them, in Amazon's words."""

@@ -33,10 +33,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..algorithms.topk import FloatArray, Rows
 from ..recipes.configuration import Exploration
 from .novelty import Candidates, Members
 from .ranked import BoolArray, Chosen, Ranked, softmax_at
-from .topk import FloatArray, Rows
 
 Doubles = npt.NDArray[np.float64]
 

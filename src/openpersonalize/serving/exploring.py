@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..algorithms.companion import largest
+from ..algorithms.topk import FloatArray, Rows, top_k
 from .exploration import (
     MOST_CANDIDATES,
     ExplorationCandidates,
@@ -16,7 +16,6 @@ from .loaded import LoadedVersion
 from .novelty import Candidates, Members
 from .scoring import Scorer
 from .states import ContextValues, UserState
-from .topk import FloatArray, Rows
 
 LEADERS, CONTEXTS = 64, 64
 """Newcomers that draw in every answer because many meet them, kept for so many contexts."""
@@ -85,7 +84,7 @@ class UserExploration:
         found = self._leading.get(key)
         if found is None or found[0] is not members or found[1] != state.until:
             gained = self._loaded.model.gained(query, members.numbers(self._loaded.newcomers))
-            best = largest(gained, LEADERS)
+            best = top_k(gained, LEADERS)
             if len(self._leading) >= CONTEXTS:
                 self._leading.clear()
             found = members, state.until, members.known + np.sort(best[gained[best] > 0])

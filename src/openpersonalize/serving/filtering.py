@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ..algorithms.topk import FloatArray, Rows
 from ..caching import ByteLRU
 from ..filters.compiler import BoundFilter
 from .catalogue import Catalogue, Value
@@ -14,7 +15,6 @@ from .novelty import Members
 from .ranked import EVERYTHING, BoolArray, CandidateMask, bias_of
 from .scoring import Scorer
 from .states import UserState
-from .topk import FloatArray, Rows
 
 STATIC_BYTES = 64 * 1024 * 1024
 """Memory for the static parts of filters, per deployment."""

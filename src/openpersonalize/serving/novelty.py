@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from ..algorithms.topk import FloatArray, Rows
 from ..datasets.columns import ColumnSet
 from ..datasets.impressions import EVENTS, passed_over, shown, times_by_row
 from ..datasets.tables import id_column
@@ -29,7 +30,6 @@ from .catalogue import Catalogue
 from .newcomers import Newcomers
 from .ranked import BoolArray
 from .tally import Tally, TallyStore
-from .topk import FloatArray, Rows
 
 MOST_ITEMS = 750_000
 """Items of the catalogue and newcomers together, as Amazon has it: newcomers are considered up to there."""

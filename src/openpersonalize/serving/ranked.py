@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .topk import FloatArray, Rows, top_k
+from ..algorithms.topk import FloatArray, Rows, top_k
 
 BoolArray = npt.NDArray[np.bool_]
 

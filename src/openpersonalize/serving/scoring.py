@@ -14,7 +14,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..algorithms.companion import Session
+from ..algorithms.ranker import RankerStates
+from ..algorithms.topk import FloatArray, Rows
 from ..events.follower import Follower
 from ..events.history import EMPTY
 from ..recipes.base import Query
@@ -22,7 +23,6 @@ from .history import NOTHING
 from .loaded import LoadedVersion
 from .ranked import DROP, TOP_ROWS, CandidateMask, Ranked
 from .states import ContextValues, Memory, UserState, Vector, until
-from .topk import FloatArray, Rows
 
 NARROW = 16
 """A filter that leaves fewer than one in so many of a large catalogue has those scored alone."""
@@ -233,7 +233,7 @@ class OnlineScorer(Scorer):
         if user is None or not len(query.item):
             return ask(query)
         key = (self._serial, user)
-        session = self._memory.sessions.get(key) or Session()
+        session = self._memory.sessions.get(key) or RankerStates()
         found = ask(replace(query, session=session))
         if session.nbytes:
             self._memory.sessions.put(key, session)

@@ -9,14 +9,14 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from ..algorithms.companion import Session
+from ..algorithms.ranker import RankerStates
+from ..algorithms.topk import FloatArray
 from ..caching import ByteLRU
 from ..events.history import History
 from .exploration import ExplorationCandidates
 from .history import InteractedItems
 from .novelty import Members
 from .ranked import Ranked
-from .topk import FloatArray
 
 FRESH_SECONDS = 300
 """Models may weigh how long ago things happened, so scores are worked out anew in every such span of the
@@ -91,7 +91,7 @@ class Memory:
     def __init__(self, budget: int) -> None:
         self.states: ByteLRU[UserState] = ByteLRU(budget // 2, lambda state: state.size)
         self.vectors: ByteLRU[Vector] = ByteLRU(budget // 4, _vector_size)
-        self.sessions: ByteLRU[Session] = ByteLRU(budget // 4, lambda session: session.nbytes)
+        self.sessions: ByteLRU[RankerStates] = ByteLRU(budget // 4, lambda session: session.nbytes)
 
 
 def _vector_size(vector: Vector) -> int:

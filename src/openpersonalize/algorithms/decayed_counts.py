@@ -1,5 +1,7 @@
-"""Fading counts asked for at one moment after the other, of which only a part is wanted: the largest, and
-those of some items. All counts fade alike, so none overtakes another but by events of its own.
+"""Exponentially decayed counts at moments that only move on, evaluated lazily: `DecayedCounts`.
+
+All counts decay alike, so none overtakes another but by events of its own: the largest are kept, and the
+others are never looked at.
 """
 
 from __future__ import annotations
@@ -8,14 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .companion import Float32, Float64, Int64, Partial, different, largest
+from .arrays import Float32, Float64, Int64, sorted_unique
+from .lazy_scores import LazyScores
 from .timeline import Timeline
+from .topk import top_k
 
 AHEAD = 200
 """Half-lives after which the counts are scaled anew: they are kept as of one moment, and grow without end."""
 
 
-class Rising:
+class DecayedCounts:
     """Counts of the events of a timeline before a moment that only moves on.
 
     A question costs the events since the one before, not the catalogue; 8 bytes an item.
@@ -31,7 +35,7 @@ class Rising:
         self._leads: Int64 = np.zeros(0, dtype=np.int64)
         self._room = 0
 
-    def moved(self, boundary: int) -> Partial:
+    def moved(self, boundary: int) -> LazyScores:
         """Count the events before moment `boundary`, in steps; answers as of then."""
         self.boundary = boundary
         now = boundary * self.step
@@ -48,18 +52,18 @@ class Rising:
             else:
                 self._counts += np.bincount(item, weights=grown, minlength=len(self._counts))
             self._fed = end
-            self._lead(different(item.astype(np.int64)))
-        return _Moment(self, np.exp2((self._since - now) / self.half_life))
+            self._lead(sorted_unique(item.astype(np.int64)))
+        return _DecayedScores(self, np.exp2((self._since - now) / self.half_life))
 
     def _lead(self, touched: Int64) -> None:
         """Those that may lead now: the ones that did, and the ones that events came for."""
         if self._room:
-            self._leads = self._largest(different(np.concatenate((self._leads, touched))), self._room)
+            self._leads = self._largest(sorted_unique(np.concatenate((self._leads, touched))), self._room)
 
     def _largest(self, items: Int64, k: int) -> Int64:
-        return items[largest(self._counts[items], k)]
+        return items[top_k(self._counts[items], k)]
 
-    def best(self, k: int) -> Int64:
+    def top(self, k: int) -> Int64:
         """At most `k` items of the largest counts."""
         if k > self._room:
             self._room = 2 * k
@@ -72,14 +76,14 @@ class Rising:
 
 
 @dataclass(frozen=True)
-class _Moment(Partial):
-    rising: Rising
+class _DecayedScores(LazyScores):
+    rising: DecayedCounts
     fade: float
 
     def at(self, rows: Int64) -> Float32:
-        """See `Partial`."""
+        """See `LazyScores`."""
         return np.log1p(self.rising.counts(rows) * self.fade).astype(np.float32)
 
-    def best(self, k: int) -> Int64:
-        """See `Partial`."""
-        return self.rising.best(k)
+    def top(self, k: int) -> Int64:
+        """See `LazyScores`."""
+        return self.rising.top(k)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from algorithms.worlds import past
-from openpersonalize.algorithms.recent import HOUR, LADDER, Recent, half_lives
+from openpersonalize.algorithms.recent_popularity import HALF_LIVES, HOUR, RecentPopularity, half_lives
 from openpersonalize.algorithms.timeline import Timeline
 
 HALF_LIFE = 4 * HOUR
@@ -40,7 +40,7 @@ def columns(events: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray, np.n
 
 @given(EVENTS, st.lists(st.integers(10**9, 10**9 + 40 * HOUR), min_size=1, max_size=6))
 def test_a_timeline_can_be_asked_at_any_moment(events: list[tuple[int, int]], moments: list[int]) -> None:
-    recent = Recent(HALF_LIFE, 5, Timeline.of(*columns(events)))
+    recent = RecentPopularity(HALF_LIFE, 5, Timeline.of(*columns(events)))
     for now in moments:
         assert np.allclose(recent.feature(past([0], now)), plainly(events, now), atol=1e-5)
 
@@ -50,46 +50,46 @@ def test_live_events_in_pieces_are_as_good_as_all_at_once(
     events: list[tuple[int, int]], cuts: list[int]
 ) -> None:
     events = sorted(events, key=lambda event: event[1])
-    recent = Recent(HALF_LIFE, 5)
+    recent = RecentPopularity(HALF_LIFE, 5)
     edges = [0, *sorted(cuts), len(events)]
     for begin, end in itertools.pairwise(edges):
-        recent.observe(*columns(events[begin:end]))
+        recent.partial_fit(*columns(events[begin:end]))
     now = 10**9 + 31 * HOUR
     assert np.allclose(recent.feature(past([0], now)), plainly(events, now), atol=1e-5)
 
 
 def test_settled_and_saved_it_goes_on(tmp_path: Path) -> None:
     events = [(k % 5, 10**9 + k * 700) for k in range(60)]
-    recent = Recent(HALF_LIFE, 5, Timeline.of(*columns(events[:40])))
+    recent = RecentPopularity(HALF_LIFE, 5, Timeline.of(*columns(events[:40])))
     recent.feature(past([0], 10**9 + 3 * HOUR))
-    recent.settle()
+    recent.freeze()
     recent.save(tmp_path)
-    opened = Recent.load(tmp_path, recent.name)
+    opened = RecentPopularity.load(tmp_path, recent.name)
     standing = opened.feature(past([0], 10**9 + 10**7))
     assert np.array_equal(standing, opened.feature(past([0], 10**9 + 10**8)))
     assert np.allclose(standing, plainly(events[:40], (events[39][1] // HOUR + 1) * HOUR), atol=1e-5)
-    opened.follow()
-    opened.observe(*columns(events[40:]))
+    opened.start_clock()
+    opened.partial_fit(*columns(events[40:]))
     now = 10**9 + 20 * HOUR
     assert np.allclose(opened.feature(past([0], now)), plainly(events, now), atol=1e-5)
 
 
 def test_a_pause_between_the_data_and_live_events_does_not_fade() -> None:
     events = [(k % 5, 10**9 + k * 700) for k in range(60)]
-    recent = Recent(HALF_LIFE, 5, Timeline.of(*columns(events[:40])))
-    recent.settle()
+    recent = RecentPopularity(HALF_LIFE, 5, Timeline.of(*columns(events[:40])))
+    recent.freeze()
     pause = 10**7
-    recent.follow(pause)
-    recent.observe(*columns([(item, time + pause) for item, time in events[40:]]))
+    recent.start_clock(pause)
+    recent.partial_fit(*columns([(item, time + pause) for item, time in events[40:]]))
     now = 10**9 + 20 * HOUR
     assert np.allclose(recent.feature(past([0], now + pause)), plainly(events, now), atol=1e-5)
 
 
 def test_within_a_step_nothing_moves() -> None:
-    recent = Recent(HALF_LIFE, 5)
-    recent.observe(*columns([(1, 10 * HOUR)]))
+    recent = RecentPopularity(HALF_LIFE, 5)
+    recent.partial_fit(*columns([(1, 10 * HOUR)]))
     before = recent.feature(past([0], 12 * HOUR + 1)).copy()
-    recent.observe(*columns([(2, 12 * HOUR + 2)]))
+    recent.partial_fit(*columns([(2, 12 * HOUR + 2)]))
     assert np.array_equal(recent.feature(past([0], 12 * HOUR + 3)), before)
     assert recent.feature(past([0], 13 * HOUR))[2] > 0
 
@@ -102,6 +102,6 @@ def test_half_lives_suit_the_density(per_hour: int, shortest: int) -> None:
 
 
 def test_a_name_tells_the_half_life() -> None:
-    names = [Recent(half_life, 5).name for half_life in LADDER]
+    names = [RecentPopularity(half_life, 5).name for half_life in HALF_LIVES]
     assert names[:3] == ["recent-15m", "recent-1h", "recent-6h"]
-    assert len(set(names)) == len(LADDER)
+    assert len(set(names)) == len(HALF_LIVES)

@@ -1,4 +1,5 @@
-"""Which items each user met, each once: a few users at a time, so that no copy of all events is sorted."""
+"""Counts of items over packed events, and each user's distinct items (`distinct_items`), a few users at a
+time, so that no copy of all events is sorted."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .companion import Int32, Int64
+from .arrays import Int32, Int64
 from .sparse import spans
 
 BLOCK = 500_000
@@ -18,7 +19,7 @@ def user_blocks(ptr: Int64) -> Iterator[tuple[int, int]]:
     return spans(np.diff(ptr), BLOCK)
 
 
-def counts(item: Int32, n: int) -> Int64:
+def item_counts(item: Int32, n: int) -> Int64:
     """int64[n], events of each item, without a copy of all of them."""
     total = np.zeros(n, dtype=np.int64)
     for start in range(0, len(item), BLOCK):
@@ -26,7 +27,7 @@ def counts(item: Int32, n: int) -> Int64:
     return total
 
 
-def distinct(ptr: Int64, item: Int32, n: int) -> tuple[Int64, Int32]:
+def distinct_items(ptr: Int64, item: Int32, n: int) -> tuple[Int64, Int32]:
     """The distinct items of each user: ptr int64[U+1] and the items, in order within a user.
 
     Memory: 4 bytes per event, and `BLOCK` * 24.

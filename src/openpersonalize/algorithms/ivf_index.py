@@ -1,4 +1,5 @@
-"""Finds the largest dot products of a vector with many others without looking at all of them.
+"""Maximum inner product search with an inverted file (IVF, as in FAISS), which looks at a part of the vectors
+only: `IVFIndex`.
 
 An inverted file (Sivic and Zisserman, "Video Google", 2003; Jegou, Douze and Schmid, "Product quantization
 for nearest neighbor search", 2011): k-means parts the vectors into cells, and a question looks into those
@@ -18,25 +19,27 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .companion import Float32, Int32, Int64, largest
+from .arrays import Float32, Int32, Int64
 from .mapped import mapped
+from .topk import top_k
 
-PASSES = 8
-SAMPLE = 64
+KMEANS_PASSES = 8
+SAMPLE_PER_CELL = 64
 """Vectors per cell that the centres are found with."""
 _BLOCK = 16_384
 _PARTS = ("centre", "spread", "ptr", "row", "vectors")
 
 
-class Prior(NamedTuple):
-    """What is added to every product: float32[m] in the order of the cells, float32[C] its mean in each."""
+class ItemBias(NamedTuple):
+    """A bias per item that is added to every product: `row` float32[m] in the order of the cells, `cell`
+    float32[C] its mean in each."""
 
     row: Float32
     cell: Float32
 
 
 @dataclass(frozen=True)
-class Cells:
+class IVFIndex:
     """C cells of m vectors: centre float32[C, d], spread float32[C] the standard deviation of the vectors
     around it, in each dimension; cell c has the rows ``row[ptr[c]:ptr[c + 1]]`` (int32[m]),
     ascending, and their vectors at the same places of `vectors` (float32[m, d]). No cell is empty."""
@@ -50,7 +53,7 @@ class Cells:
     @classmethod
     def fit(
         cls, vectors: Float32, rows: Int64, seed: int = 0, check: Callable[[], None] = lambda: None
-    ) -> Cells:
+    ) -> IVFIndex:
         """Part some rows of float32[n, d]: k-means of a sample, about the square root of their number of
         cells, then everybody to the nearest centre.
 
@@ -58,9 +61,9 @@ class Cells:
         """
         count = _count(len(rows))
         rng = np.random.default_rng(seed)
-        sample = vectors[np.sort(rng.choice(rows, min(len(rows), SAMPLE * count), replace=False))]
+        sample = vectors[np.sort(rng.choice(rows, min(len(rows), SAMPLE_PER_CELL * count), replace=False))]
         centre = sample[rng.choice(len(sample), min(count, len(sample)), replace=False)]
-        for _ in range(PASSES):
+        for _ in range(KMEANS_PASSES):
             nearest = _nearest(sample, np.arange(len(sample)), centre, check)
             size = np.bincount(nearest, minlength=len(centre))
             order = np.argsort(nearest, kind="stable")
@@ -87,31 +90,31 @@ class Cells:
         spread = np.sqrt(away[some] / (size[some] * vectors.shape[1])).astype(np.float32)
         return cls(centre[some], spread, ptr, row, kept)
 
-    def prior(self, values: Float32) -> Prior:
-        """`values`, one for each row of the catalogue, as `best` wants them."""
+    def item_bias(self, values: Float32) -> ItemBias:
+        """`values`, one for each row of the catalogue, as `search` wants them."""
         own = values[self.row]
         mean = np.add.reduceat(own, self.ptr[:-1]) / np.diff(self.ptr)
-        return Prior(own, mean.astype(np.float32))
+        return ItemBias(own, mean.astype(np.float32))
 
-    def best(self, vector: Float32, k: int, look: int, prior: Prior | None = None) -> Int64:
+    def search(self, vector: Float32, k: int, probe_rows: int, item_bias: ItemBias | None = None) -> Int64:
         """The `k` rows of the largest products (and prior) among at least `look`, all of them where there are
         fewer: those of the best cells. In no order."""
         reach = self.centre @ vector
         reach += self.spread * np.linalg.norm(vector)
-        if prior is not None:
-            reach += prior.cell
+        if item_bias is not None:
+            reach += item_bias.cell
         order = np.argsort(-reach)
         sizes = np.cumsum(np.diff(self.ptr)[order])
-        chosen = np.sort(order[: int(np.searchsorted(sizes, look)) + 1])
+        chosen = np.sort(order[: int(np.searchsorted(sizes, probe_rows)) + 1])
         ends = zip(self.ptr[chosen].tolist(), self.ptr[chosen + 1].tolist(), strict=True)
         spans = [slice(start, end) for start, end in ends]
         products = np.concatenate([self.vectors[span] @ vector for span in spans])
-        if prior is not None:
-            products += np.concatenate([prior.row[span] for span in spans])
+        if item_bias is not None:
+            products += np.concatenate([item_bias.row[span] for span in spans])
         rows = np.concatenate([self.row[span] for span in spans])
-        return rows[largest(products, k)].astype(np.int64)
+        return rows[top_k(products, k)].astype(np.int64)
 
-    def log_total(self, vector: Float32) -> np.float32:
+    def log_partition(self, vector: Float32) -> np.float32:
         """About the log of the sum of exp of all products: as if those of a cell were normally distributed
         around that with its centre."""
         deviation = self.spread * np.linalg.norm(vector)
@@ -131,7 +134,7 @@ class Cells:
             np.save(folder / f"{name}.{part}.npy", getattr(self, part))
 
     @classmethod
-    def load(cls, folder: Path, name: str) -> Cells | None:
+    def load(cls, folder: Path, name: str) -> IVFIndex | None:
         """Map what `save` wrote; None where nothing was saved."""
         if not (folder / f"{name}.row.npy").exists():
             return None

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from algorithms.worlds import past
-from openpersonalize.algorithms.recent import HOUR, Recent
+from openpersonalize.algorithms.recent_popularity import HOUR, RecentPopularity
 from openpersonalize.algorithms.timeline import Timeline
 
 N = 50
@@ -24,12 +24,12 @@ def timeline(seed: int, hours: int) -> Timeline:
 
 @given(st.integers(0, 10**6), st.lists(st.floats(0, 1.2), min_size=1, max_size=8), st.integers(1, 20))
 def test_a_part_is_the_same_as_the_whole(seed: int, moments: list[float], k: int) -> None:
-    member, whole = (Recent(4 * HOUR, N, timeline(seed, 60)) for _ in range(2))
+    ranker, whole = (RecentPopularity(4 * HOUR, N, timeline(seed, 60)) for _ in range(2))
     for share in moments:
         history = past([0], 10**9 + int(share * 60 * HOUR))
-        part, feature = member.partial(history), whole.feature(history)
+        part, feature = ranker.lazy(history), whole.feature(history)
         assert np.allclose(part.at(np.arange(N)), feature, atol=1e-5)
-        found = part.best(k)
+        found = part.top(k)
         assert len(set(found.tolist())) == len(found) == min(k, np.count_nonzero(feature))
         best = np.sort(feature)[::-1][: len(found)]
         assert np.allclose(np.sort(feature[found])[::-1], best, atol=1e-5)
@@ -37,15 +37,15 @@ def test_a_part_is_the_same_as_the_whole(seed: int, moments: list[float], k: int
 
 @pytest.mark.parametrize("half_life", [HOUR // 4, HOUR])
 def test_thousands_of_half_lives_lose_nothing(half_life: int) -> None:
-    member, whole = (Recent(half_life, N, timeline(7, 24 * 300)) for _ in range(2))
+    ranker, whole = (RecentPopularity(half_life, N, timeline(7, 24 * 300)) for _ in range(2))
     for day in (3, 100, 101, 299, 300):
         history = past([0], 10**9 + day * 24 * HOUR)
-        assert np.allclose(member.partial(history).at(np.arange(N)), whole.feature(history), atol=1e-5)
+        assert np.allclose(ranker.lazy(history).at(np.arange(N)), whole.feature(history), atol=1e-5)
 
 
 def test_settled_there_is_only_the_whole() -> None:
-    member = Recent(4 * HOUR, N, timeline(3, 60))
+    ranker = RecentPopularity(4 * HOUR, N, timeline(3, 60))
     history = past([0], 10**9 + 30 * HOUR)
-    member.partial(history)
-    member.settle()
-    assert np.array_equal(member.partial(history).at(np.arange(N)), member.feature(history))
+    ranker.lazy(history)
+    ranker.freeze()
+    assert np.array_equal(ranker.lazy(history).at(np.arange(N)), ranker.feature(history))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from algorithms.worlds import Past, events_of, past, some_events
-from openpersonalize.algorithms import meetings
-from openpersonalize.algorithms.companion import Events
-from openpersonalize.algorithms.repeats import AGES, TIMES, Own, Repeats
+from openpersonalize.algorithms import item_counts as counting
+from openpersonalize.algorithms.events import Events
+from openpersonalize.algorithms.repeat_consumption import AGES, TIMES, PersonalFrequency, RepeatConsumption
 
 
 def walked(events: Events, horizon: int) -> tuple[np.ndarray, np.ndarray]:
@@ -48,14 +48,14 @@ def test_it_counts_what_comes_back(horizon: int) -> None:
     hits, trials = walked(events, horizon)
     pairs = {(int(u), int(i)) for u, i in zip(events.user, events.item, strict=True)}
     unseen = horizon * len(pairs) / len(events.item) / 8
-    found = Repeats.fit(events, horizon).table  # [types + 1, TIMES, AGES]
+    found = RepeatConsumption.fit(events, horizon).table  # [types + 1, TIMES, AGES]
     expected = log_lifts(hits, trials, unseen)  # [AGES, (types + 1) * TIMES]
     assert np.allclose(found.reshape(2 * TIMES, AGES), expected.T, atol=1e-5)
 
 
 def test_met_items_rise_where_things_repeat_and_fall_where_they_do_not() -> None:
-    loyal = Repeats.fit(events_of([[k, k + 1, k, k + 1] * 4 for k in range(30)], 40), 5)
-    fickle = Repeats.fit(events_of([list(range(k, k + 10)) for k in range(30)], 40), 5)
+    loyal = RepeatConsumption.fit(events_of([[k, k + 1, k, k + 1] * 4 for k in range(30)], 40), 5)
+    fickle = RepeatConsumption.fit(events_of([list(range(k, k + 10)) for k in range(30)], 40), 5)
     assert loyal.feature(past([3, 4, 3]))[3] > 0
     assert fickle.feature(past([3, 4, 5]))[3] < 0
     assert loyal.feature(past([3, 4]))[[0, 9]].tolist() == [0, 0]
@@ -64,13 +64,13 @@ def test_met_items_rise_where_things_repeat_and_fall_where_they_do_not() -> None
 def test_a_rare_case_leans_on_what_is_usual_so_many_events_ago() -> None:
     """Twice met items were asked about twice and never came back; items met once, as long ago, often do."""
     rare, asked = [29, 29, 30, 31, 32], past([29, 29, 30, 31])
-    beside = Repeats.fit(events_of([*([k, 30, 31, k] for k in range(29)), rare], 40), 1)
-    alone = Repeats.fit(events_of([[k, 30, 31, 32] for k in range(29)] + [rare], 40), 1)
+    beside = RepeatConsumption.fit(events_of([*([k, 30, 31, k] for k in range(29)), rare], 40), 1)
+    alone = RepeatConsumption.fit(events_of([[k, 30, 31, 32] for k in range(29)] + [rare], 40), 1)
     assert beside.feature(asked)[29] > 0 > alone.feature(asked)[29]
 
 
 def test_unknown_event_types_and_long_histories_are_no_trouble() -> None:
-    table = Repeats.fit(some_events(1), 5)
+    table = RepeatConsumption.fit(some_events(1), 5)
     history = past([1] * 500)
     strange = Past(history.item, history.time, np.full(500, 7, np.int16), history.now)
     assert np.isfinite(table.feature(strange)).all()
@@ -79,7 +79,7 @@ def test_unknown_event_types_and_long_histories_are_no_trouble() -> None:
 
 
 def test_own_counts_fade() -> None:
-    own = Own(half_life=600, n=5)
+    own = PersonalFrequency(half_life=600, n=5)
     feature = own.feature(past([1, 2, 2], now=10**6, step=300))
     assert feature[2] == pytest.approx(np.log1p(20 * (1 + 2.0**-0.5)))
     assert feature[1] == pytest.approx(np.log1p(20 * 2.0**-1))
@@ -88,6 +88,6 @@ def test_own_counts_fade() -> None:
 
 def test_pieces_make_the_same_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     events = some_events(3)
-    whole = Repeats.fit(events, 5).table
-    monkeypatch.setattr(meetings, "BLOCK", 50)
-    assert np.allclose(Repeats.fit(events, 5).table, whole)
+    whole = RepeatConsumption.fit(events, 5).table
+    monkeypatch.setattr(counting, "BLOCK", 50)
+    assert np.allclose(RepeatConsumption.fit(events, 5).table, whole)

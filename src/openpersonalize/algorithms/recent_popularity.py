@@ -1,4 +1,5 @@
-"""Popularity at a moment: counts that fade with a half-life, moved on in complete steps of a quarter of it.
+"""Popularity at a moment, as an online base ranker, `RecentPopularity`: exponentially decayed counts, moved
+on in complete steps of a quarter of the half-life.
 
 What everybody does now is the strongest single hint where items live short (news, intranet feeds). The state
 is two arrays, whatever the number of events: it can follow live events for ever.
@@ -13,33 +14,36 @@ from typing import ClassVar
 
 import numpy as np
 
-from .companion import Float32, Float64, History, Int32, Int64, Moving, Partial
+from .arrays import Float32, Float64, Int32, Int64
+from .decayed_counts import DecayedCounts
+from .lazy_scores import LazyScores
 from .mapped import mapped
-from .rising import Rising
+from .ranker import OnlineRanker, RankerQuery
 from .timeline import Timeline
 
 HOUR = 3600
-LADDER = (HOUR // 4, HOUR, 6 * HOUR, 24 * HOUR, 168 * HOUR, 720 * HOUR, 2160 * HOUR, 8760 * HOUR)
+HALF_LIVES = (HOUR // 4, HOUR, 6 * HOUR, 24 * HOUR, 168 * HOUR, 720 * HOUR, 2160 * HOUR, 8760 * HOUR)
 """Half-lives on offer, seconds."""
 
-ENOUGH = 4
+EVENTS_PER_HALF_LIFE = 4
 """Events that a half-life must see on average to tell what comes next."""
 
-MOST = 6
+MOST_HALF_LIVES = 6
 
-SAMPLE = 1_000_000
+DENSITY_SAMPLE = 1_000_000
 """About as many events, evenly spread, tell how dense they are."""
 
 
 def half_lives(time: Int64) -> tuple[int, ...]:
-    """Those of `LADDER` that see `ENOUGH` events on average, shortest first, at most `MOST`."""
+    """Those of `HALF_LIVES` that see `EVENTS_PER_HALF_LIFE` events on average, shortest first, at most
+    `MOST_HALF_LIVES`."""
     if not len(time):
         return ()
-    some = time[:: max(1, len(time) // SAMPLE)]
+    some = time[:: max(1, len(time) // DENSITY_SAMPLE)]
     span = max(int(np.quantile(some, 0.99)) - int(np.quantile(some, 0.01)), 1)
     rate = 0.98 * len(time) / span
-    fitting = [one for one in LADDER if one * rate >= ENOUGH and one <= span]
-    return tuple(fitting[:MOST])
+    fitting = [one for one in HALF_LIVES if one * rate >= EVENTS_PER_HALF_LIFE and one <= span]
+    return tuple(fitting[:MOST_HALF_LIVES])
 
 
 def span_name(seconds: int) -> str:
@@ -47,17 +51,17 @@ def span_name(seconds: int) -> str:
     return f"{seconds // HOUR}h" if seconds >= HOUR else f"{seconds // 60}m"
 
 
-class Recent(Moving):
+class RecentPopularity(OnlineRanker):
     """Feature: log(1 + faded count) at the last complete step before the moment of the history.
 
     While training, `timeline` holds all events, and the state is moved to the moment that is asked for:
-    cheap when histories come in order of time. Afterwards (`settle`) the clock
-    stands where the events ended, all of them counted, until `follow` lets it run.
+    cheap when histories come in order of time. Afterwards (`freeze`) the clock
+    stands where the events ended, all of them counted, until `start_clock` lets it run.
     """
 
     kind: ClassVar[str] = "recent"
-    free: ClassVar[bool] = True
-    same: ClassVar[bool] = True
+    signed_weight: ClassVar[bool] = True
+    user_independent: ClassVar[bool] = True
 
     def __init__(self, half_life: int, n: int, timeline: Timeline | None = None) -> None:
         """Nothing counted yet."""
@@ -67,7 +71,7 @@ class Recent(Moving):
         self._lock = Lock()
         self._standing = False
         self._pause = 0
-        self._rising: Rising | None = None
+        self._decayed: DecayedCounts | None = None
         self._start(n)
 
     def _start(self, n: int) -> None:
@@ -82,8 +86,8 @@ class Recent(Moving):
         """``recent-<hours>h``, or ``recent-<minutes>m`` below an hour."""
         return f"{self.kind}-{span_name(self.half_life)}"
 
-    def observe(self, item: Int32, time: Int64, weight: Float32) -> None:
-        """See `Moving.observe`."""
+    def partial_fit(self, item: Int32, time: Int64, weight: Float32) -> None:
+        """See `OnlineRanker.partial_fit`."""
         if not len(item):
             return
         with self._lock:
@@ -112,13 +116,13 @@ class Recent(Moving):
         fades = np.exp2(np.array([-ahead / 4, (1 - ahead) / 4]))
         return np.asarray(self._complete * fades[0] + self._pending * fades[1])
 
-    def feature(self, history: History) -> Float32:
+    def feature(self, query: RankerQuery) -> Float32:
         """See the class."""
         if self._timeline is not None:
-            self._move(history.now)
+            self._move(query.now)
         boundary = (self._boundary or 0) + 1
         if not self._standing:
-            boundary = max((history.now - self._pause) // self.step, self._boundary or 0)
+            boundary = max((query.now - self._pause) // self.step, self._boundary or 0)
         cached = self._cached
         if cached is None or cached[0] != boundary:
             with self._lock:
@@ -126,14 +130,14 @@ class Recent(Moving):
                 self._cached = cached
         return cached[1]
 
-    def partial(self, history: History) -> Partial:
-        """See `Companion.partial`: while training nothing is written out for the whole catalogue."""
+    def lazy(self, query: RankerQuery) -> LazyScores:
+        """See `BaseRanker.lazy`: while training nothing is written out for the whole catalogue."""
         if self._timeline is None:
-            return super().partial(history)
-        boundary = history.now // self.step
-        if self._rising is None or self._rising.boundary > boundary:
-            self._rising = Rising(self.half_life, self.step, len(self._complete), self._timeline)
-        return self._rising.moved(boundary)
+            return super().lazy(query)
+        boundary = query.now // self.step
+        if self._decayed is None or self._decayed.boundary > boundary:
+            self._decayed = DecayedCounts(self.half_life, self.step, len(self._complete), self._timeline)
+        return self._decayed.moved(boundary)
 
     def _move(self, now: int) -> None:
         """Count the events of the timeline before `now`, all anew when they were counted beyond it."""
@@ -143,31 +147,33 @@ class Recent(Moving):
         end = int(np.searchsorted(self._timeline.time, now // self.step * self.step))
         if end > self._fed:
             some = slice(self._fed, end)
-            self.observe(self._timeline.item[some], self._timeline.time[some], self._timeline.weight[some])
+            self.partial_fit(
+                self._timeline.item[some], self._timeline.time[some], self._timeline.weight[some]
+            )
             self._fed = end
 
-    def beside(self) -> Recent:
-        """See `Moving.beside`."""
-        return Recent(self.half_life, 0)
+    def for_new_items(self) -> RecentPopularity:
+        """See `OnlineRanker.for_new_items`."""
+        return RecentPopularity(self.half_life, 0)
 
     def grow(self, n: int) -> None:
-        """See `Moving.grow`."""
+        """See `OnlineRanker.grow`."""
         with self._lock:
             more = np.zeros(max(0, n - len(self._complete)))
             self._complete = np.concatenate((self._complete, more))
             self._pending = np.concatenate((self._pending, more))
             self._cached = None
 
-    def settle(self) -> None:
-        """Count the timeline to its end and let go of it; see `Moving.settle`."""
+    def freeze(self) -> None:
+        """Count the timeline to its end and let go of it; see `OnlineRanker.freeze`."""
         if self._timeline is not None:
             self._start(len(self._complete))
-            self.observe(self._timeline.item, self._timeline.time, self._timeline.weight)
-            self._timeline = self._rising = None
+            self.partial_fit(self._timeline.item, self._timeline.time, self._timeline.weight)
+            self._timeline = self._decayed = None
             self._standing = True
 
-    def follow(self, pause: int = 0) -> None:
-        """See `Moving.follow`."""
+    def start_clock(self, pause: int = 0) -> None:
+        """See `OnlineRanker.start_clock`."""
         self._pause = pause
         self._standing = False
 
@@ -178,7 +184,7 @@ class Recent(Moving):
         (folder / f"{self.name}.json").write_text(json.dumps(state))
 
     @classmethod
-    def load(cls, folder: Path, name: str) -> Recent:
+    def load(cls, folder: Path, name: str) -> RecentPopularity:
         """Map what `save` wrote."""
         state = json.loads((folder / f"{name}.json").read_text())
         complete, pending = mapped(folder / f"{name}.npy")

@@ -1,10 +1,11 @@
 """top_k against a plain sort."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openpersonalize.serving.topk import top_k
+from openpersonalize.algorithms.topk import top_k
 
 
 def plainly(scores, k):
@@ -43,3 +44,20 @@ def test_sorted_scores_are_no_worst_case():
 
 def test_everything_filtered_out_gives_nothing():
     assert top_k(np.full(10_000, -np.inf, dtype=np.float32), 25).tolist() == []
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", ["spread", "tied", "rising", "mostly gone", "in step"])
+@pytest.mark.parametrize("n", [30, 1000, 5003])
+def test_the_order_of_the_scores_is_no_matter(kind, shape, n):
+    scores = np.random.default_rng(n).normal(size=n).astype(kind)
+    if shape == "tied":
+        scores = np.round(scores)
+    elif shape == "rising":
+        scores = np.sort(scores)
+    elif shape == "mostly gone":
+        scores[n // 50 :] = -np.inf
+    elif shape == "in step":
+        scores[:: 8 * 20] += 50  # all in one block
+    for k in (1, 20, 25):
+        assert top_k(scores, k).tolist() == plainly(scores.tolist(), k)

@@ -1,8 +1,10 @@
-"""What a user's own past says about meeting an item again.
+"""Repeat consumption, two base rankers that look at the user's own items: `RepeatConsumption` and
+`PersonalFrequency`.
 
-`Repeats` learns how likely a met item is to come back within the next `horizon` events, from the kind of its
-last event, how often it came so far and how many events ago. Where nothing repeats it learns that too, and
-sends met items to the bottom. `Own` is the plain, fading count of the user's own events.
+`RepeatConsumption` (Anderson et al., "The dynamics of repeat consumption", 2014) learns how likely an item is
+to come back within the user's next `horizon` events, from the kind of its last event, how often it came so
+far and how many events ago. Where nothing repeats it learns that too, and sends the user's items to the
+bottom. `PersonalFrequency` is the plain, decayed count of the user's own events.
 """
 
 from __future__ import annotations
@@ -13,9 +15,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from .companion import Companion, Events, Float32, Float64, History, Int16, Int32, Int64
-from .meetings import user_blocks
-from .sparse import Sparse
+from .arrays import Float32, Float64, Int16, Int32, Int64
+from .events import Events
+from .item_counts import user_blocks
+from .lazy_scores import SparseScores
+from .ranker import BaseRanker, RankerQuery
 
 AGES = 14
 """Buckets of the number of events since: 0, 1-2, 3-6, 7-14 and so on."""
@@ -28,7 +32,7 @@ _PRIOR = 20.0
 _FLOOR = 1e-7
 
 
-class Repeats(Companion):
+class RepeatConsumption(BaseRanker):
     """Feature: log of P(comes back) over the chance of an item never met; 0 for items never met."""
 
     kind: ClassVar[str] = "repeats"
@@ -39,7 +43,7 @@ class Repeats(Companion):
         self.n = n
 
     @classmethod
-    def fit(cls, events: Events, horizon: int) -> Repeats:
+    def fit(cls, events: Events, horizon: int) -> RepeatConsumption:
         """Count over all positions of all histories in `AGES` vector operations, a few users at a time."""
         kinds = int(events.event.max(initial=-1)) + 2
         hits, trials = np.zeros((2, AGES, kinds * TIMES))
@@ -49,20 +53,20 @@ class Repeats(Companion):
             ptr = events.ptr[first : end + 1] - events.ptr[first]
             fresh += _count(ptr, events.item[some], events.event[some] % kinds, horizon, hits, trials)
         new = fresh / max(len(events.item), 1)
-        unmet = max(horizon * new / max(events.n, 1), _FLOOR)
-        return cls(_logs(hits, trials, kinds, unmet), events.n)
+        unseen = max(horizon * new / max(events.n, 1), _FLOOR)
+        return cls(_logs(hits, trials, kinds, unseen), events.n)
 
-    def feature(self, history: History) -> Float32:
+    def feature(self, query: RankerQuery) -> Float32:
         """See the class."""
-        return _written_out(self.partial(history), self.n)
+        return _written_out(self.lazy(query), self.n)
 
-    def partial(self, history: History) -> Sparse:
-        """See `Companion.partial`."""
-        items, last, times = _last_met(history.item)
-        age = np.log2(len(history.item) - last).astype(np.int64)
-        kind = np.minimum(history.event[last].astype(np.int64), len(self.table) - 2)
+    def lazy(self, query: RankerQuery) -> SparseScores:
+        """See `BaseRanker.lazy`."""
+        items, last, times = _last_met(query.item)
+        age = np.log2(len(query.item) - last).astype(np.int64)
+        kind = np.minimum(query.event[last].astype(np.int64), len(self.table) - 2)
         often = np.searchsorted(_TIMES_EDGES, times, side="right")
-        return Sparse(items, self.table[kind, often, np.minimum(age, AGES - 1)])
+        return SparseScores(items, self.table[kind, often, np.minimum(age, AGES - 1)])
 
     def save(self, folder: Path) -> None:
         """One array and the number of items."""
@@ -70,14 +74,14 @@ class Repeats(Companion):
         (folder / f"{self.name}.json").write_text(json.dumps({"items": self.n}))
 
     @classmethod
-    def load(cls, folder: Path, name: str) -> Repeats:
+    def load(cls, folder: Path, name: str) -> RepeatConsumption:
         """Read what `save` wrote."""
         return cls(
             np.load(folder / f"{name}.npy"), json.loads((folder / f"{name}.json").read_text())["items"]
         )
 
 
-class Own(Companion):
+class PersonalFrequency(BaseRanker):
     """Feature: log(1 + 20 * the user's own events on the item, each faded by how long before the newest it
     was); 0 for items never met."""
 
@@ -88,29 +92,29 @@ class Own(Companion):
         self.half_life = half_life
         self.n = n
 
-    def feature(self, history: History) -> Float32:
+    def feature(self, query: RankerQuery) -> Float32:
         """See the class."""
-        return _written_out(self.partial(history), self.n)
+        return _written_out(self.lazy(query), self.n)
 
-    def partial(self, history: History) -> Sparse:
-        """See `Companion.partial`."""
-        fade = np.exp2((history.time - history.time[-1:]) / self.half_life)
-        items, place = np.unique(history.item, return_inverse=True)
+    def lazy(self, query: RankerQuery) -> SparseScores:
+        """See `BaseRanker.lazy`."""
+        fade = np.exp2((query.time - query.time[-1:]) / self.half_life)
+        items, place = np.unique(query.item, return_inverse=True)
         often = np.bincount(place, weights=fade, minlength=len(items))
-        return Sparse(items, np.log1p(20.0 * often).astype(np.float32))
+        return SparseScores(items, np.log1p(20.0 * often).astype(np.float32))
 
     def save(self, folder: Path) -> None:
         """Two numbers."""
         (folder / f"{self.name}.json").write_text(json.dumps({"half_life": self.half_life, "items": self.n}))
 
     @classmethod
-    def load(cls, folder: Path, name: str) -> Own:
+    def load(cls, folder: Path, name: str) -> PersonalFrequency:
         """Read what `save` wrote."""
         state = json.loads((folder / f"{name}.json").read_text())
         return cls(state["half_life"], state["items"])
 
 
-def _written_out(feature: Sparse, n: int) -> Float32:
+def _written_out(feature: SparseScores, n: int) -> Float32:
     values = np.zeros(n, dtype=np.float32)
     values[feature.columns] = feature.values
     return values
@@ -153,10 +157,10 @@ def _added(cell: Int64, amount: Int64, cells: int) -> Float64:
     return np.bincount(cell, weights=amount, minlength=cells).astype(np.float64)
 
 
-def _logs(hits: Float64, trials: Float64, kinds: int, unmet: float) -> Float32:
+def _logs(hits: Float64, trials: Float64, kinds: int, unseen: float) -> Float32:
     """The feature per cell; a cell with few trials leans on its age's average, that on the average of all."""
-    overall = (hits.sum() + unmet) / (trials.sum() + 1.0)
+    overall = (hits.sum() + unseen) / (trials.sum() + 1.0)
     by_age = (hits.sum(axis=1) + _PRIOR * overall) / (trials.sum(axis=1) + _PRIOR)
     chance = (hits + _PRIOR * by_age[:, None]) / (trials + _PRIOR)
-    logs = np.log(np.maximum(chance, _FLOOR) / unmet)
+    logs = np.log(np.maximum(chance, _FLOOR) / unseen)
     return np.ascontiguousarray(logs.reshape(AGES, kinds, TIMES).transpose(1, 2, 0), dtype=np.float32)

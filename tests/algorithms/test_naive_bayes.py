@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 
 from algorithms.worlds import events_of, past
-from openpersonalize.algorithms.coded import Coded, known_at
-from openpersonalize.algorithms.companion import Events
-from openpersonalize.algorithms.groups import Column, Groups, _log_gamma
+from openpersonalize.algorithms.dict_column import DictColumn, known_at
+from openpersonalize.algorithms.events import Events
+from openpersonalize.algorithms.naive_bayes import Column, NaiveBayes, _log_gamma
 
 USERS = 200
 
@@ -33,16 +33,16 @@ AGE = [20.0 + user % 2 * 30 + user % 7 for user in range(USERS)]
 NOISE = [f"n{user // 2 % 4}" for user in range(USERS)]
 
 
-def profiles(**columns: list[str] | list[float]) -> dict[str, Coded]:
-    return {name: Coded.of(pl.Series(name, values)) for name, values in columns.items()}
+def profiles(**columns: list[str] | list[float]) -> dict[str, DictColumn]:
+    return {name: DictColumn.of(pl.Series(name, values)) for name, values in columns.items()}
 
 
-def fitted(**columns: list[str] | list[float]) -> Groups | None:
+def fitted(**columns: list[str] | list[float]) -> NaiveBayes | None:
     all_events = events()
-    return Groups.fit(all_events, "profile", profiles(**columns), all_events.user)
+    return NaiveBayes.fit(all_events, "profile", profiles(**columns), all_events.user)
 
 
-def order(groups: Groups, **profile: str | float) -> list[int]:
+def order(groups: NaiveBayes, **profile: str | float) -> list[int]:
     asked = replace(past([]), profile=profile)
     return np.argsort(-groups.feature(asked), kind="stable").tolist()
 
@@ -73,7 +73,7 @@ def test_a_column_of_noise_is_left_out() -> None:
 
 def test_the_logarithm_is_that_of_the_counts() -> None:
     all_events = events_of([[0, 0, 1], [0], [1], [1]] * 50, 3)
-    groups = Groups.fit(all_events, "profile", profiles(G=["a", "a", "b", "b"] * 50), all_events.user)
+    groups = NaiveBayes.fit(all_events, "profile", profiles(G=["a", "a", "b", "b"] * 50), all_events.user)
     assert groups is not None
     feature = groups.feature(replace(past([]), profile={"G": "a"}))
     # Pairs: item 0 with a 100 times; item 1 with a 50, with b 100 times.
@@ -83,7 +83,7 @@ def test_the_logarithm_is_that_of_the_counts() -> None:
     assert feature[2] == 0.0
 
 
-def feature_base(groups: Groups, item: int) -> float:
+def feature_base(groups: NaiveBayes, item: int) -> float:
     return float(groups.base[0][item])
 
 
@@ -96,8 +96,10 @@ def test_several_values_in_one_field() -> None:
 
 def test_context_is_counted_by_event() -> None:
     all_events = events()
-    situation = Coded.of(pl.Series(["day" if item < 5 else "night" for item in all_events.item.tolist()]))
-    groups = Groups.fit(all_events, "context", {"WHEN": situation})
+    situation = DictColumn.of(
+        pl.Series(["day" if item < 5 else "night" for item in all_events.item.tolist()])
+    )
+    groups = NaiveBayes.fit(all_events, "context", {"WHEN": situation})
     assert groups is not None
     night = groups.feature(replace(past([]), context={"WHEN": "night"}))
     assert night[5:].min() > night[:5].max()
@@ -127,7 +129,7 @@ def test_saved_and_opened_it_says_the_same(tmp_path: Path) -> None:
     groups = fitted(TOWN=TOWN, AGE=AGE)
     assert groups is not None
     groups.save(tmp_path)
-    opened = Groups.load(tmp_path, "profile")
+    opened = NaiveBayes.load(tmp_path, "profile")
     asked = replace(past([]), profile={"TOWN": "Oslo", "AGE": 55})
     assert np.array_equal(opened.feature(asked), groups.feature(asked))
 
@@ -139,8 +141,8 @@ def test_log_gamma() -> None:
 
 def test_coded_columns() -> None:
     columns = {
-        "A": Coded.of(pl.Series(["x", None, "", "w"])),
-        "B": Coded.of(pl.Series([1, None, 3, 1])),
+        "A": DictColumn.of(pl.Series(["x", None, "", "w"])),
+        "B": DictColumn.of(pl.Series([1, None, 3, 1])),
     }
     assert [known_at(columns, row) for row in range(4)] == [
         {"A": "x", "B": 1.0},

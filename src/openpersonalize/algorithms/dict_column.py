@@ -1,6 +1,6 @@
-"""A column of metadata with a row per user or event: numbers of its different values.
+"""Dictionary-encoded columns of metadata, a row per user or event: `DictColumn`.
 
-Memory: 4 bytes a row, and the different values once.
+Memory: 4 bytes a row, and the distinct values once.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from .companion import Int32
+from .arrays import Int32
 from .mapped import mapped
 
 Value: TypeAlias = str | float
 
 
 @dataclass(frozen=True)
-class Coded:
+class DictColumn:
     """Row r has the value ``values[code[r]]``, none where the code is -1.
 
     code int32[rows]; values: String or Float64, different and in order.
@@ -31,7 +31,7 @@ class Coded:
     values: pl.Series
 
     @classmethod
-    def of(cls, column: pl.Series) -> Coded:
+    def of(cls, column: pl.Series) -> DictColumn:
         """A column of strings or numbers; null, NaN and "" are no value."""
         plain = column.alias("value")
         if plain.dtype == pl.String:
@@ -44,9 +44,9 @@ class Coded:
         codes = plain.to_frame().join(numbers, on="value", how="left", maintain_order="left")["code"]
         return cls(codes.fill_null(-1).to_numpy().astype(np.int32), values)
 
-    def take(self, rows: npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> Coded:
+    def take(self, rows: npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> DictColumn:
         """Some rows, by number or by mask."""
-        return Coded(self.code[rows], self.values)
+        return DictColumn(self.code[rows], self.values)
 
     def at(self, row: int) -> Value | None:
         """The value of one row."""
@@ -55,7 +55,7 @@ class Coded:
         return value
 
 
-Columns: TypeAlias = Mapping[str, Coded]
+Columns: TypeAlias = Mapping[str, DictColumn]
 """By name, with the same rows."""
 
 
@@ -72,11 +72,11 @@ def save_columns(columns: Columns, folder: Path, name: str) -> None:
         coded.values.alias(column).to_frame().write_parquet(folder / f"{name}.{number}.parquet")
 
 
-def load_columns(folder: Path, name: str) -> dict[str, Coded]:
+def load_columns(folder: Path, name: str) -> dict[str, DictColumn]:
     """Map what `save_columns` wrote."""
-    found: dict[str, Coded] = {}
+    found: dict[str, DictColumn] = {}
     while (path := folder / f"{name}.{len(found)}.parquet").exists():
         values = pl.read_parquet(path).to_series()
         code = mapped(folder / f"{name}.{len(found)}.npy")
-        found[values.name] = Coded(code, values.alias("value"))
+        found[values.name] = DictColumn(code, values.alias("value"))
     return found

@@ -1,6 +1,7 @@
-"""What the group of a user, or the situation of a request, says about items: for those who did nothing yet.
+"""Naive Bayes over categorical attributes of the user or of the request, as a base ranker, `NaiveBayes`: for
+users without events.
 
-Naive Bayes: an item's share among the events of a group, in relation to its share among all events, as a
+An item's share among the events of a group, in relation to its share among all events, as a
 logarithm, summed over columns. With c events of item i, c_v of them with value v, and q_v the share of v
 among all events, the posterior mean of the share of v under a Dirichlet prior of strength k around q (Minka,
 "Estimating a Dirichlet distribution", 2000) gives
@@ -26,10 +27,12 @@ from typing import ClassVar, Literal, TypeAlias
 import numpy as np
 import polars as pl
 
-from .coded import Columns, Value
-from .companion import Companion, Events, Float32, Float64, History, Int32, Int64, Partial, different
+from .arrays import Float32, Float64, Int32, Int64, sorted_unique
+from .dict_column import Columns, Value
+from .events import Events
+from .lazy_scores import LazyScores, SparseScores
 from .mapped import mapped
-from .sparse import Sparse
+from .ranker import BaseRanker, RankerQuery
 
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 MOST_PAIRS = 5_000_000
@@ -69,11 +72,11 @@ class Column:
         return [int(np.searchsorted(self.edges, number, side="right"))] if np.isfinite(number) else []
 
 
-class Groups(Companion):
+class NaiveBayes(BaseRanker):
     """Feature: the sum over columns of the logarithms above, for what is known of the user or the request."""
 
     kind: ClassVar[str] = "groups"
-    free: ClassVar[bool] = True
+    signed_weight: ClassVar[bool] = True
 
     def __init__(
         self, side: Side, columns: Sequence[Column], base: Float32, ptr: Int64, item: Int32, gain: Float32
@@ -106,7 +109,7 @@ class Groups(Companion):
         columns: Columns,
         rows: Int32 | None = None,
         check: Callable[[], None] = lambda: None,
-    ) -> Groups | None:
+    ) -> NaiveBayes | None:
         """Count.
 
         Args:
@@ -163,29 +166,31 @@ class Groups(Companion):
     def _column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
 
-    def feature(self, history: History) -> Float32:
+    def feature(self, query: RankerQuery) -> Float32:
         """See the class; 0 everywhere when nothing is known."""
         total = np.zeros(self.base.shape[1], dtype=np.float32)
-        for base, values in self._said(history):
+        for base, values in self._said(query):
             total += base
             for values_of in values:
                 total[values_of.columns] += values_of.values
         return total
 
-    def partial(self, history: History) -> Partial:
-        """See `Companion.partial`."""
-        return _Said(self._said(history))
+    def lazy(self, query: RankerQuery) -> LazyScores:
+        """See `BaseRanker.lazy`."""
+        return _NaiveBayesScores(self._said(query))
 
-    def _said(self, history: History) -> list[tuple[Float32, list[Sparse]]]:
+    def _said(self, query: RankerQuery) -> list[tuple[Float32, list[SparseScores]]]:
         """Of each column of which something is known: its base, and what its values add to it."""
-        known = history.profile if self.side == "profile" else history.context
+        known = query.profile if self.side == "profile" else query.context
         found = []
         for column, base, first in zip(self.columns, self.base, self._first[:-1], strict=True):
             numbers = column.numbers(known[column.name]) if column.name in known else []
             spans = [slice(int(self.ptr[first + one]), int(self.ptr[first + one + 1])) for one in numbers]
             if spans:
                 share = np.float32(len(spans))
-                found.append((base, [Sparse(self.item[span], self.gain[span] / share) for span in spans]))
+                found.append(
+                    (base, [SparseScores(self.item[span], self.gain[span] / share) for span in spans])
+                )
         return found
 
     def save(self, folder: Path) -> None:
@@ -196,7 +201,7 @@ class Groups(Companion):
         (folder / f"{self.name}.json").write_text(json.dumps(columns))
 
     @classmethod
-    def load(cls, folder: Path, name: Side) -> Groups:
+    def load(cls, folder: Path, name: Side) -> NaiveBayes:
         """Map what `save` wrote."""
         described = json.loads((folder / f"{name}.json").read_text())
         columns = [
@@ -212,13 +217,13 @@ class Groups(Companion):
 
 
 @dataclass(frozen=True)
-class _Said(Partial):
-    """See `Groups._said`."""
+class _NaiveBayesScores(LazyScores):
+    """See `NaiveBayes._said`."""
 
-    columns: list[tuple[Float32, list[Sparse]]]
+    columns: list[tuple[Float32, list[SparseScores]]]
 
     def at(self, rows: Int64) -> Float32:
-        """See `Partial`."""
+        """See `LazyScores`."""
         total = np.zeros(len(rows), dtype=np.float32)
         for base, values in self.columns:
             total += base[rows]
@@ -226,13 +231,13 @@ class _Said(Partial):
                 total += one.at(rows)
         return total
 
-    def best(self, k: int) -> Int64:
-        """See `Partial`: of what values add."""
+    def top(self, k: int) -> Int64:
+        """See `LazyScores`: of what values add."""
         values = [one for _, some in self.columns for one in some]
         if not values:
             return np.empty(0, dtype=np.int64)
         each = max(1, k // len(values))
-        return different(np.concatenate([one.best(each) for one in values]))
+        return sorted_unique(np.concatenate([one.top(each) for one in values]))
 
 
 def _parts(values: pl.Series) -> pl.DataFrame:

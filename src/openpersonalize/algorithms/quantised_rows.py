@@ -1,19 +1,21 @@
-"""Rows of numbers in 65,535 equal steps between the least and the largest of the row: half the memory of
-single precision, and as fast to read (half precision is coarser, and slow without AVX-512).
+"""Uniform 16-bit quantisation of rows, between the least and the largest number of each: `QuantisedRows`.
+
+Half the memory of single precision, and as fast to read (half precision is coarser, and slow without
+AVX-512).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from .companion import Float32
+from .arrays import Float32
 
-STEPS = 65_535
-LEAST = 1e-30
+LEVELS = 65_535
+LEAST_STEP = 1e-30
 """A smaller step is none."""
 
 
-class Steps:
+class QuantisedRows:
     """float32[layers, rows, size] in two bytes a number, up to a constant of each row: what all numbers of a
     row have in common is not kept, for no rank and no softmax depends on it.
 
@@ -28,8 +30,8 @@ class Steps:
     def put(self, layer: int, row: int, values: Float32) -> None:
         """Keep float32[size], all finite."""
         low, high = float(values.min()), float(values.max())
-        step = (high - low) / STEPS
-        step = step if step > LEAST else 0.0
+        step = (high - low) / LEVELS
+        step = step if step > LEAST_STEP else 0.0
         self._step[layer, row] = step
         # Rounded by cutting: everything is 0 or more. A row of equal numbers is all 0.
         self._code[layer, row] = (values - np.float32(low)) * np.float32(1 / step if step else 0.0) + 0.5

@@ -1,0 +1,120 @@
+"""Base rankers, the components of the linear ensemble in `fusion`: `BaseRanker`, and `OnlineRanker` for those
+that go on learning after training.
+
+A ranker is fitted on `Events` by its own constructor function, gives every item one number, its *feature* (in
+the sense of learning to rank), for a query, and writes itself to a folder under its name. The neural encoder
+is one more ranker.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+from .arrays import Float32, Int16, Int32, Int64
+from .lazy_scores import DenseScores, LazyScores
+
+
+class RankerStates:
+    """What rankers keep of one user between queries, by name of the ranker (the state of a recurrent block,
+    keys and values of attention). Belongs to one thread."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.kept: dict[str, Any] = {}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what is kept."""
+        return sum(one.nbytes for one in self.kept.values())
+
+
+class RankerQuery(Protocol):
+    """What a ranker is asked about: the events of one user up to the moment `now` (seconds), oldest first;
+    what is known of the user and of the request; and what rankers keep of the user, None where nothing is
+    kept."""
+
+    @property
+    def item(self) -> Int32: ...
+    @property
+    def time(self) -> Int64: ...
+    @property
+    def event(self) -> Int16: ...
+    @property
+    def now(self) -> int: ...
+    @property
+    def profile(self) -> Mapping[str, str | float]: ...
+    @property
+    def context(self) -> Mapping[str, str | float]: ...
+    @property
+    def session(self) -> RankerStates | None: ...
+
+
+class BaseRanker(ABC):
+    """One component of the ensemble."""
+
+    kind: ClassVar[str]
+    """Names the class in a saved folder."""
+
+    signed_weight: ClassVar[bool] = False
+    """Whether its weight may be negative: of rankers that do not look at the user's events."""
+
+    user_independent: ClassVar[bool] = False
+    """Whether its feature is the same for all queries of a moment; then it is the same array, too."""
+
+    @property
+    def name(self) -> str:
+        """Names the ranker among the weights and in the folder; distinct within an ensemble."""
+        return self.kind
+
+    @abstractmethod
+    def feature(self, query: RankerQuery) -> Float32:
+        """float32[n], higher for what should come next. The array may be shared: never write into it."""
+
+    def lazy(self, query: RankerQuery) -> LazyScores:
+        """The feature for catalogues too large to write it out: override where a part of it costs less."""
+        return DenseScores(self.feature(query))
+
+    def unseen_value(self, query: RankerQuery) -> float:
+        """The feature of an item with which nobody ever interacted."""
+        return 0.0
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write into `folder` files whose names begin with `name`."""
+
+
+class OnlineRanker(BaseRanker):
+    """A ranker that moves with the clock, and learns online from the events after training.
+
+    While training it answers for the moment of each query. `freeze` lets its clock stand where the events
+    ended; after `start_clock` the clock runs with the queries, and live events come through `partial_fit`.
+    """
+
+    @abstractmethod
+    def partial_fit(self, item: Int32, time: Int64, weight: Float32) -> None:
+        """Learn from events that came after all earlier ones, in order of time; those that come late count as
+        just come."""
+
+    @abstractmethod
+    def for_new_items(self) -> Self:
+        """A ranker like this one for items that come after training: it knows none yet. `start_clock` starts
+        its clock."""
+
+    @abstractmethod
+    def grow(self, n: int) -> None:
+        """Make room for `n` items in all, if there is less; nobody has interacted with those that join."""
+
+    @abstractmethod
+    def freeze(self) -> None:
+        """End the training: let go of what only it needs."""
+
+    @abstractmethod
+    def start_clock(self, pause: int = 0) -> None:
+        """Let the clock run with the queries: from now on live events come through `partial_fit`.
+
+        `pause` seconds between the last event counted and the beginning of the live ones do not count: what
+        was new and popular when the data ended is so when life goes on.
+        """
