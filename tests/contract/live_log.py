@@ -95,6 +95,31 @@ class LiveLogContract:
         assert other.interactions_frame(GROUP, SCHEMA).height == 1
         tail.close()
 
+    def test_every_commit_of_any_process_changes_the_version(self, open_log: Callable[[], LiveLog]) -> None:
+        one, other = open_log(), open_log()
+        seen = [other.version()]
+        one.append(GROUP, [CLICK]).result()
+        seen.append(other.version())
+        one.append(ITEMS, [Record("alien")]).result()
+        seen.append(other.version())
+        assert other.version() == seen[-1] == one.version()
+        one.forget_subjects(GROUP, ["ann"])
+        seen.append(other.version())
+        assert len(set(seen)) == 4
+
+    def test_of_a_long_history_the_newest_events_are_read(self, log: LiveLog) -> None:
+        times = [5, 1, 4, 2, 3, 5]
+        events = [CLICK._replace(time=time, item=f"i{place}") for place, time in enumerate(times)]
+        log.append(GROUP, events).result()
+        assert list(log.tail().history(GROUP, "ann", 3).item) == ["i2", "i0", "i5"]
+
+    def test_the_newest_record_of_each_dataset_is_told(self, log: LiveLog) -> None:
+        log.append(ITEMS, [Record(f"i{k}") for k in range(3000)]).result()
+        log.append(USERS, [Record("u")]).result()
+        log.append(ITEMS, [Record("i0")]).result()
+        assert log.tail().news(0, 10).records == {ITEMS: 3002, USERS: 3001}
+        assert log.tail().news(3001, 10).records == {ITEMS: 3002}
+
     def test_it_is_all_there_after_reopening(self, open_log: Callable[[], LiveLog]) -> None:
         log = open_log()
         position = log.append(GROUP, [CLICK]).result()

@@ -18,6 +18,10 @@ Row: TypeAlias = tuple[int, str, int, str, float | None]
 _ARRAYS = 600
 """Bytes of an empty history: the object, its lists and its array headers."""
 
+LIVE_LENGTH = 10_000
+"""Streamed events of one user that are known: the newest by time. Scoring asks for far fewer; filters on
+interactions see these and all imported ones."""
+
 EVENT_BYTES = 8 + 8 + 4 + 8 + 8 + 49
 """Bytes of one event besides its item's characters: array cells, two references, a string's header."""
 

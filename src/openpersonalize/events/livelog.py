@@ -12,7 +12,7 @@ from ..clock import Clock
 from ..datasets.schemas import Schema
 from ..settings import Settings
 from .entries import Event, News, Record
-from .history import History
+from .history import LIVE_LENGTH, History
 
 
 class Tail(ABC):
@@ -37,8 +37,9 @@ class Tail(ABC):
         """
 
     @abstractmethod
-    def history(self, stream: str, subject: str) -> History:
-        """The events of one user or anonymous session that count, oldest first, from one indexed read."""
+    def history(self, stream: str, subject: str, most: int = LIVE_LENGTH) -> History:
+        """The events of one user or anonymous session that count, the newest `most` by time, from one indexed
+        read of so many."""
 
     @abstractmethod
     def close(self) -> None:
@@ -83,6 +84,11 @@ class LiveLog(ABC):
     @abstractmethod
     async def appended(self, stream: str, entries: Sequence[Event] | Sequence[Record]) -> int:
         """`append` for a coroutine: returns the position of the last entry once all are durable."""
+
+    @abstractmethod
+    def version(self) -> int:
+        """A number that differs after every commit of any process. No I/O: a read of memory, safe on an event
+        loop. It sees every acknowledged write, of this machine's processes at once."""
 
     @abstractmethod
     def position(self) -> int:

@@ -44,11 +44,11 @@ FROM (VALUES /*rows*/)
 -- insert_records: many at once; /*rows*/ stands for the tuples of parameters
 INSERT INTO record (position, stream, id, properties, written) VALUES /*rows*/
 
--- history: one user's events that count, oldest first
+-- history: one user's events that count, newest first
 SELECT e.position, e.item, e.time, e.type, e.value
 FROM stream AS s JOIN event AS e ON e.stream = s.id
 WHERE s.arn = ? AND e.subject = ? AND e.mark = 0
-ORDER BY e.time, e.position
+ORDER BY e.time DESC, e.position DESC LIMIT ?
 
 -- count_events: whether a step along the tail stays short; counts no further than the limit
 SELECT count(*) FROM (SELECT 1 FROM event WHERE position > ? AND position <= ? LIMIT ?)
@@ -59,11 +59,14 @@ FROM event AS e JOIN stream AS s ON s.id = e.stream
 WHERE e.position > ? AND e.position <= ? AND s.arn IS NOT NULL
 ORDER BY e.position
 
--- new_records: the newest position in each dataset that records were written to
-SELECT s.arn, max(r.position)
-FROM record AS r JOIN stream AS s ON s.id = r.stream
-WHERE r.position > ? AND r.position <= ? AND s.arn IS NOT NULL
-GROUP BY s.arn
+-- new_records: the newest position in each dataset that records were written to: one step down an index for each
+-- stream, however many records came
+SELECT arn, newest
+FROM (SELECT s.arn AS arn, (SELECT r.position FROM record AS r
+                            WHERE r.stream = s.id AND r.position > ?1 AND r.position <= ?2
+                            ORDER BY r.position DESC LIMIT 1) AS newest
+      FROM stream AS s WHERE s.arn IS NOT NULL)
+WHERE newest IS NOT NULL
 
 -- told: removals up to there are no longer listed
 SELECT told FROM head

@@ -17,10 +17,11 @@ import polars as pl
 from ..clock import Clock
 from ..datasets.schemas import Schema
 from ..errors import Unavailable
+from ..storage.counters import Counters
 from .entries import Event, Forgotten, LoggedEvent, News, Record
 from .frames import events_to_frame, records_to_frame
 from .groupcommit import GroupCommit
-from .history import History
+from .history import LIVE_LENGTH, History
 from .livelog import LiveLog, Tail, stream_of
 from .sqlitefile import SqliteFile
 from .statements import read_statements, rows_of
@@ -67,6 +68,7 @@ class SqliteLiveLog(LiveLog):
                 program.
         """
         self._file = SqliteFile(path, FORMATS, durable=True, shared=shared)
+        self._counters = Counters.open(path.parent)
         self._clock = clock
         self._writer = self._file.connect(write=True)
         self._reader = self._file.connect()
@@ -78,6 +80,9 @@ class SqliteLiveLog(LiveLog):
 
     async def appended(self, stream: str, entries: Sequence[Event] | Sequence[Record]) -> int:
         return await self._commits.submitted(_Write(stream_of(stream), entries))
+
+    def version(self) -> int:
+        return self._counters.value("events")
 
     def position(self) -> int:
         with self._reading:
@@ -127,6 +132,7 @@ class SqliteLiveLog(LiveLog):
         self._writer.close()
         with self._reading:
             self._reader.close()
+        self._counters.close()
 
     def _do(self, action: Callable[[sqlite3.Connection], int]) -> int:
         return self._commits.submit(_Write("", (), action)).result()
@@ -188,7 +194,9 @@ class SqliteLiveLog(LiveLog):
     def _commit(self, writes: list[_Write]) -> list[int]:
         try:
             with self._file.writing(self._writer):
-                return _store(self._writer, writes, self._clock.now())
+                results = _store(self._writer, writes, self._clock.now())
+            self._counters.bump("events")  # before anybody is told, so that whoever knows of it sees it
+            return results
         except (sqlite3.Error, OSError) as error:
             raise Unavailable(
                 f"What was sent cannot be stored now ({error}); see the server's disk, then send it again."
@@ -230,8 +238,9 @@ class SqliteTail(Tail):
             skipped,
         )
 
-    def history(self, stream: str, subject: str) -> History:
-        return History.of(self._connection.execute(SQL["history"], (stream_of(stream), subject)).fetchall())
+    def history(self, stream: str, subject: str, most: int = LIVE_LENGTH) -> History:
+        rows = self._connection.execute(SQL["history"], (stream_of(stream), subject, most)).fetchall()
+        return History.of(rows[::-1])
 
     def close(self) -> None:
         self._connection.close()
