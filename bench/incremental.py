@@ -26,7 +26,7 @@ from openpersonalize.recipes.artifact import Artifact, write_artifact
 from openpersonalize.recipes.base import Model, Query, Training, TrainingData
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.registry import recipe
-from openpersonalize.training.step import aligned, trained_columns
+from openpersonalize.training.data import aligned, trained_columns
 
 RECIPE = recipe("aws-user-personalization")
 SETS = ("movielens-latest-small",)

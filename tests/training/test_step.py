@@ -27,8 +27,9 @@ from openpersonalize.recipes.base import Query, Training, TrainingData
 from openpersonalize.recipes.user_personalization import UserPersonalization
 from openpersonalize.settings import Settings, read_settings
 from openpersonalize.storage.objects import open_objects
-from openpersonalize.training.pinned import Pinned
-from openpersonalize.training.step import aligned, run, trained_columns
+from openpersonalize.training.data import aligned, trained_columns
+from openpersonalize.training.inputs import TrainingInputs
+from openpersonalize.training.step import run
 from recipes.worlds import DAY
 
 GROUP = "arn:aws:personalize:us-east-1:000000000000:dataset-group/shop"
@@ -95,13 +96,13 @@ class House:
             log.close()
 
     def train(self, recipe: str = V2, job: str = "job", **arguments: Any) -> tuple[dict[str, Any], Artifact]:
+        """One run of the step; `interactions`, `items` and `users` are keys of snapshots."""
+        snapshots = {kind: arguments.pop(kind.lower(), None) for kind in ("INTERACTIONS", "ITEMS", "USERS")}
         task = Task(self.settings, job, self.reports.append, lambda: self.stopping())
         given = {
             "solution": {},
             "schemas": {"INTERACTIONS": INTERACTIONS},
-            "interactions": None,
-            "items": None,
-            "users": None,
+            "snapshots": snapshots,
             "group": GROUP,
             "position": 0,
             "moment": 400 * DAY,
@@ -251,11 +252,12 @@ def test_of_one_id_the_newer_of_import_and_put_record_trains(house: House) -> No
         key = house.snapshot("ITEMS", ITEMS, frame, position=before)
         position = log.append(stream, [Record("b", '{"PRICE": 4.0}')]).result()
         log.append(stream, [Record("a", '{"PRICE": 5.0}')]).result()
-        pinned = Pinned(house.objects, log, {"ITEMS": parse_schema(ITEMS)}, GROUP, position)
-        read = pinned.records("ITEMS", key)
+        schemas = {"ITEMS": parse_schema(ITEMS)}
+        inputs = TrainingInputs(house.objects, log, schemas, {"ITEMS": key}, GROUP, position)
+        read = inputs.records("ITEMS")
         assert read is not None
         assert sorted(read.rows()) == [("a", 3.0), ("b", 4.0), ("c", 2.0)]
-        assert pinned.records("USERS", None) is None
+        assert inputs.records("USERS") is None
     finally:
         log.close()
 

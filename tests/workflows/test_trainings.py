@@ -120,9 +120,7 @@ def test_the_step_is_told_everything(workshops: Callable[[], Workshop]) -> None:
     position = workshop.installation.log.append(stream, [event]).result(10)
     Train().run(workshop.rehearse())
     [told] = workshop.told
-    assert told["interactions"] == workshop.snapshots["INTERACTIONS"]
-    assert told["items"] == workshop.snapshots["ITEMS"]
-    assert told["users"] is None
+    assert told["snapshots"] == {kind: workshop.snapshots[kind] for kind in ("INTERACTIONS", "ITEMS")}
     assert told["group"] == workshop.group
     assert told["position"] == position
     assert told["schemas"] == {kind: shop.SCHEMAS[kind.capitalize()] for kind in ("INTERACTIONS", "ITEMS")}
@@ -155,7 +153,7 @@ def test_a_training_that_crashed_goes_on_with_the_same_data(workshops: Callable[
         version = workshop.read()
         assert version.status == "ACTIVE"
         assert workshop.installation.objects.exists(version.internal["artifact"])
-        assert {told["items"] for told in workshop.told} == {workshop.snapshots["ITEMS"]}
+        assert {told["snapshots"]["ITEMS"] for told in workshop.told} == {workshop.snapshots["ITEMS"]}
         assert len({told["seed"] for told in workshop.told}) == 1
     assert len(made) > 5
 

@@ -29,8 +29,8 @@ from ..recipes.base import TrainingData
 from ..resources.store import MetadataStore
 from ..settings import Settings
 from ..storage.objects import ObjectStore, open_objects
-from ..training.pinned import Pinned
-from ..training.step import read
+from ..training.data import read
+from ..training.inputs import TrainingInputs
 from ..workflows.trainings import remembered_schemas
 
 GROUP = "arn:aws:personalize:us-east-1:000000000000:dataset-group/evaluate"
@@ -147,9 +147,8 @@ def _read(
 ) -> TrainingData:
     log = open_live_log(task.settings, SystemClock())
     try:
-        pinned = Pinned(objects, log, schemas, group, log.position())
-        wanted = {kind: keys.get(kind) for kind in ("INTERACTIONS", "ITEMS", "USERS")}
-        return read(task, pinned, wanted, solution)[0]
+        inputs = TrainingInputs(objects, log, schemas, keys, group, log.position())
+        return read(task, inputs, solution)[0]
     finally:
         log.close()
 

@@ -1,4 +1,5 @@
-"""The data of one solution version: snapshots, and the live log up to the position recorded for it."""
+"""Training inputs: the data of one solution version, snapshots and a position of the live log, neither of
+which ever changes: `TrainingInputs`."""
 
 from __future__ import annotations
 
@@ -18,22 +19,30 @@ _LINKED = ("USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE")
 
 
 @dataclass(frozen=True)
-class Pinned:
-    """Where the data of one version is: snapshots, and the live log up to `position`."""
+class TrainingInputs:
+    """Where the data of one version is; by dataset type where several are.
+
+    Attributes:
+        objects, log: the stores.
+        schemas: of each dataset of the group.
+        snapshots: keys of the bulk layers; None, or no entry, before the first import.
+        group: ARN of the dataset group.
+        position: place in the live log up to which streamed data counts.
+    """
 
     objects: ObjectStore
     log: LiveLog
     schemas: Mapping[str, Schema]
+    snapshots: Mapping[str, str | None]
     group: str
     position: int
 
-    def interactions(self, key: str | None) -> pl.LazyFrame:
+    def interactions(self) -> pl.LazyFrame:
         """All interactions in order of arrival; streamed ones under the user of their session."""
         schema = self.schemas["INTERACTIONS"]
         linked = link_sessions(self._streamed(schema)).select(schema.names)
-        if key is None:
-            return linked
-        return pl.concat([Snapshot.open(self.objects, key).scan(schema), linked])
+        bulk = self.snapshot("INTERACTIONS")
+        return linked if bulk is None else pl.concat([bulk.scan(schema), linked])
 
     def linked(self) -> pl.DataFrame:
         """What was done in anonymous sessions that belong to a user by now, of any type: USER_ID, ITEM_ID,
@@ -49,17 +58,18 @@ class Pinned:
         streamed = self.log.interactions_frame(stream_of(self.group), schema, up_to=self.position).lazy()
         return streamed.filter(~pl.col("#DUPLICATE"))
 
-    def records(self, kind: str, key: str | None) -> pl.DataFrame | None:
+    def records(self, kind: str) -> pl.DataFrame | None:
         """One row per id of an Items or Users dataset; None when the group has none."""
         schema = self.schemas.get(kind)
         if schema is None:
             return None
-        return current_records(self.log, self.stream(kind), schema, self.snapshot(key), self.position)
+        return current_records(self.log, self.stream(kind), schema, self.snapshot(kind), self.position)
 
     def stream(self, kind: str) -> str:
         """ARN of the group's dataset of a type."""
         return f"{self.group.replace(':dataset-group/', ':dataset/')}/{kind}"
 
-    def snapshot(self, key: str | None) -> Snapshot | None:
-        """The bulk layer under a key."""
+    def snapshot(self, kind: str) -> Snapshot | None:
+        """The bulk layer of a dataset type."""
+        key = self.snapshots.get(kind)
         return None if key is None else Snapshot.open(self.objects, key)

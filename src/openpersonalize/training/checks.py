@@ -1,0 +1,51 @@
+"""Minimums and limits of a training's data, in Amazon Personalize's words; a violation is a failureReason."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from ..datasets.schemas import Schema, metadata_fields
+from ..datasets.selection import EventSelection
+from ..datasets.sequences import Sequences
+from ..errors import JobFailed
+
+LEAST_INTERACTIONS = 1000
+LEAST_USERS = 25
+LEAST_SHARE = 0.01
+MOST_KINDS = 10
+
+
+def check_kinds(rows: pl.LazyFrame, schema: Schema) -> None:
+    """Event types in the data, EVENT_TYPE, EVENT_VALUE and metadata columns are at most ten together.
+
+    Raises:
+        JobFailed: they are more.
+    """
+    reserved = [name for name in ("EVENT_TYPE", "EVENT_VALUE") if schema.field(name) is not None]
+    own = [field for field in metadata_fields(schema, "INTERACTIONS", None) if field.name not in reserved]
+    types = 0
+    if "EVENT_TYPE" in reserved:
+        types = rows.select(pl.col("EVENT_TYPE").drop_nulls().n_unique()).collect().item()
+    if types + len(reserved) + len(own) > MOST_KINDS:
+        raise JobFailed("Dataset has more than 10 distinct event types and metadata columns.")
+
+
+def check_amount(sequences: Sequences, selection: EventSelection, minimum_data: bool) -> None:
+    """Amazon's minimums: 1000 interactions, 25 users with two or more, 1 percent of the users.
+
+    Without `minimum_data` one interaction is enough.
+
+    Raises:
+        JobFailed: there are fewer; in Amazon's words.
+    """
+    if len(sequences.item) < (LEAST_INTERACTIONS if minimum_data else 1):
+        chosen = ", ".join(selection.named)
+        tail = f" after filtering by event type: {chosen}" if chosen else ""
+        raise JobFailed(f"Dataset has fewer than {LEAST_INTERACTIONS} interactions{tail}")
+    if not minimum_data:
+        return
+    repeated = int((sequences.counts >= 2).sum())
+    if repeated < LEAST_USERS:
+        raise JobFailed("Create failed. Dataset has fewer than 25 users with at least 2 interactions each.")
+    if repeated < LEAST_SHARE * len(sequences.users):
+        raise JobFailed("Create failed. Less than 1 percent of users have at least 2 interactions each.")

@@ -1,0 +1,112 @@
+"""Training data: what a solution version is trained on, read from its inputs, `read`.
+
+Memory: the selected interactions (about 120 bytes each while they are sorted, 30 afterwards), and the records
+of the items; bulk tables are scanned, never held whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from ..datasets.considered import considered_items, newest_interactions
+from ..datasets.profiles import Profiles
+from ..datasets.schemas import Schema, metadata_fields
+from ..datasets.selection import EventSelection
+from ..datasets.sequences import Sequences, build_sequences
+from ..engine.task import Task
+from ..recipes.base import Recipe, TrainingData
+from ..recipes.configuration import training_columns
+from .checks import check_amount, check_kinds
+from .exposures import CREATED
+from .inputs import TrainingInputs
+
+
+def read(
+    task: Task, inputs: TrainingInputs, solution: Mapping[str, Any], recipe: Recipe | None = None
+) -> tuple[TrainingData, EventSelection]:
+    """The training data of a version, checked against the minimums. Of more than `recipe` considers the
+    oldest is left out, which the job's log tells; None: all is considered.
+
+    Raises:
+        JobFailed: there is too little of it, or too many kinds of it.
+    """
+    config = solution.get("solutionConfig") or {}
+    selection = EventSelection.from_solution(solution.get("eventType"), config)
+    task.progress("read", 0, 3, "datasets")
+    rows = inputs.interactions()
+    check_kinds(rows, inputs.schemas["INTERACTIONS"])
+    if recipe is not None:
+        rows = considered_rows(task, rows, recipe)
+    task.check()
+    items, users = (inputs.records(kind) for kind in ("ITEMS", "USERS"))
+    task.progress("read", 1, 3, "datasets")
+    named = {kind: trained_columns(schema, kind, config) for kind, schema in inputs.schemas.items()}
+    sequences = build_sequences(
+        rows,
+        None if items is None else items["ITEM_ID"],
+        selection,
+        named["INTERACTIONS"],
+        None if users is None else Profiles.of(users, "USER_ID", named["USERS"]),
+    )
+    if recipe is not None:
+        sequences = considered(task, sequences, items, recipe)
+    size = (len(sequences.item), len(sequences.users), len(sequences.items))
+    task.line("{:,} interactions of {:,} users with {:,} items".format(*size))
+    check_amount(sequences, selection, task.settings.minimum_data)
+    task.progress("read", 3, 3, "datasets")
+    data = TrainingData(
+        sequences,
+        None if items is None else aligned(items, named["ITEMS"], sequences.items.series()),
+        frozenset(field.name for kind in inputs.schemas.values() for field in kind.fields if field.textual),
+    )
+    return data, selection
+
+
+def considered_rows(task: Task, rows: pl.LazyFrame, recipe: Recipe) -> pl.LazyFrame:
+    """The interactions that a training of `recipe` considers; Amazon counts them before events are chosen."""
+    most = task.settings.quota_training_interactions or recipe.most_interactions
+    if most is None:
+        return rows
+    rows, left_out = newest_interactions(rows, most)
+    if left_out:
+        task.line(f"{left_out:,} interactions are left out, the oldest: {recipe.name} considers {most:,}.")
+    return rows
+
+
+def considered(task: Task, sequences: Sequences, items: pl.DataFrame | None, recipe: Recipe) -> Sequences:
+    """The events of the items that a training of `recipe` considers."""
+    most = task.settings.quota_training_items or recipe.most_items
+    if most is None or len(sequences.items) <= most:
+        return sequences
+    created = None
+    if items is not None and CREATED in items.columns:
+        stated = aligned(items, [CREATED], sequences.items.series())[CREATED]
+        created = stated.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    found = sequences.of_items(considered_items(sequences, created, most))
+    task.line(
+        f"{len(sequences.items) - most:,} of {len(sequences.items):,} items are left out with"
+        f" {len(sequences.item) - len(found.item):,} interactions, those that were met and"
+        f" created longest ago: {recipe.name} considers {most:,}."
+    )
+    return found
+
+
+def trained_columns(schema: Schema, kind: str, config: Mapping[str, Any]) -> list[str]:
+    """The metadata columns of a dataset that train: by the schema's flags, and by ``trainingDataConfig``.
+
+    Of interactions the context; event types, values and impressions have uses of their own.
+    """
+    fields = metadata_fields(schema, kind, None) if kind == "INTERACTIONS" else schema.fields
+    useful = [field.name for field in fields if field.trains]
+    return training_columns(config, kind, useful)
+
+
+def aligned(items: pl.DataFrame, columns: Sequence[str], ids: pl.Series) -> pl.DataFrame:
+    """The rows of `ids` in order, nulls where there is none, reduced to `columns`."""
+    key = "ITEM_ID"
+    return (
+        ids.alias(key).to_frame().join(items.select(key, *columns), on=key, how="left", maintain_order="left")
+    )

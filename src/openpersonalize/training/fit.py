@@ -1,0 +1,112 @@
+"""Fitting and offline evaluation of a solution version, with its hyperparameter search: `train`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ..datasets.selection import EventSelection
+from ..datasets.sequences import Bools
+from ..engine.task import Task
+from ..evaluation.measure import measure
+from ..evaluation.metrics import rounded
+from ..evaluation.splits import split
+from ..recipes.base import Configuration, Float32, Model, Recipe, Training, TrainingData
+from ..recipes.hyperparameters import read_configuration
+from .search import best_third, parts_tried, settings_to_try
+
+OBJECTIVE = "normalized_discounted_cumulative_gain_at_25"
+"""What a hyperparameter search maximises on the held-out part."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished training: the model, its metrics, and what a search settled."""
+
+    model: Model
+    metrics: dict[str, float]
+    tuned: dict[str, str]
+
+
+def train(
+    task: Task,
+    recipe: Recipe,
+    data: TrainingData,
+    selection: EventSelection,
+    solution: Mapping[str, Any],
+    training: Training,
+    tuned: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Fit on nine tenths of the users, measure on the others, fit again on all with what was settled.
+
+    With ``performHPO`` the first two steps are done for each setting to try, many of them on a part of the
+    users only (see `search`), and the best one is fitted again; with `tuned`, those settings alone.
+    """
+    config = solution.get("solutionConfig") or {}
+    tries = [dict(tuned or {})]
+    if solution.get("performHPO") and tuned is None:
+        tries = settings_to_try(recipe, config, training.seed)
+    best: Outcome | None = None
+    for part in parts_tried(len(tries), len(data.sequences.item)):
+        found = []
+        for number, settings in enumerate(tries, start=1):
+            configuration = read_configuration(recipe, config, settings)
+            model, metrics = measured(recipe, data, selection, configuration, training, part)
+            value = metrics[OBJECTIVE]
+            shown = ", ".join(f"{name} {text}" for name, text in settings.items()) or recipe.name
+            of = "" if part == 1 else f" of one user in {part}"
+            task.line(f"Model {number} of {len(tries)}{of} ({shown}): NDCG at 25 is {value}.")
+            found.append((value, settings))
+            if part == 1 and (best is None or value > best.metrics[OBJECTIVE]):
+                best = Outcome(model, metrics, settings)
+        tries = best_third(found)
+    assert best is not None
+    final = replace(training, prior=best.model.settled(), earlier=best.model)
+    return replace(best, model=recipe.fit(data, read_configuration(recipe, config, best.tuned), final))
+
+
+def measured(
+    recipe: Recipe,
+    data: TrainingData,
+    selection: EventSelection,
+    configuration: Configuration,
+    training: Training,
+    part: int = 1,
+) -> tuple[Model, dict[str, float]]:
+    """A model of nine tenths of the users, or of one in `part` of these, and how well it does for the
+    others."""
+    parts = split(data.sequences)
+    shown = replace(data, sequences=data.sequences.where(parts.training & sample(data, part, training.seed)))
+    model = recipe.fit(shown, configuration, training)
+    metrics = measure(
+        model,
+        data.sequences,
+        parts,
+        weighted=selection.weighted,
+        reward=reward_of(data, configuration.objective.attribute if configuration.objective else None),
+        progress=training.progress,
+        check=training.check,
+    )
+    return model, rounded(metrics)
+
+
+def sample(data: TrainingData, part: int, seed: int) -> Bools:
+    """bool[N], the events of about one user in `part`; a user in nine is a user in three, too."""
+    sequences = data.sequences
+    drawn = np.random.default_rng(seed).random(len(sequences.users)) < 1 / part
+    return np.repeat(drawn, sequences.counts)
+
+
+def reward_of(data: TrainingData, attribute: str | None) -> Float32 | None:
+    """float32[n], the objective's column, shifted to begin at 0, 0 where unknown; None without an
+    objective."""
+    if attribute is None or data.items is None:
+        return None
+    values = data.items[attribute].cast(pl.Float64)
+    least = values.min()
+    shift = least if isinstance(least, float) and least < 0 else 0.0
+    return (values - shift).fill_null(0.0).cast(pl.Float32).to_numpy()

@@ -1,0 +1,60 @@
+"""Incremental training (trainingMode UPDATE): an earlier model learns what came since, `bring_up_to_date`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..datasets.selection import EventSelection
+from ..engine.task import Task
+from ..errors import CannotUpdate, JobFailed
+from ..recipes.artifact import Artifact
+from ..recipes.base import Recipe, Training, TrainingData
+from ..recipes.hyperparameters import read_configuration
+from ..storage.objects import ObjectStore
+from .fit import Outcome
+
+
+def bring_up_to_date(
+    task: Task,
+    objects: ObjectStore,
+    upon: str,
+    recipe: Recipe,
+    data: TrainingData,
+    selection: EventSelection,
+    solution: Mapping[str, Any],
+    training: Training,
+) -> Outcome:
+    """Learn what came after an earlier training in addition to it. Nothing is measured: an update has the
+    metrics of the version it is upon. Where that model does not fit any more everything is learned anew."""
+    config = solution.get("solutionConfig") or {}
+    metrics: dict[str, float] = {}
+    tuned: dict[str, str] = {}
+    try:
+        artifact = earlier_artifact(objects, upon, recipe, selection)
+        metrics, tuned = artifact.manifest["metrics"], artifact.manifest["tuned"]
+        configuration = read_configuration(recipe, config, tuned)
+        model = recipe.update(data, configuration, training, artifact.earlier)
+    except CannotUpdate as error:
+        task.line(f"The earlier version cannot be brought up to date: {error.message}. All is learned anew.")
+        model = recipe.fit(data, read_configuration(recipe, config, tuned), training)
+    return Outcome(model, metrics, tuned)
+
+
+def earlier_artifact(objects: ObjectStore, key: str, recipe: Recipe, selection: EventSelection) -> Artifact:
+    """The artifact that an update is upon.
+
+    Raises:
+        CannotUpdate: it is gone, or of another recipe, release or selection of events.
+    """
+    try:
+        artifact = Artifact.open(objects.fetch(key))
+    except FileNotFoundError:
+        raise CannotUpdate("its model is gone") from None
+    except JobFailed as error:
+        raise CannotUpdate(error.message.rstrip(".")) from None
+    if artifact.manifest["recipe"] != recipe.name:
+        raise CannotUpdate(f"it was trained with {artifact.manifest['recipe']}")
+    if artifact.selection != selection:
+        raise CannotUpdate("the solution now selects events otherwise")
+    return artifact
