@@ -103,6 +103,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "shed_after", 512, "requests in flight in one process above which new ones are throttled", _whole
     ),
+    Setting(
+        "max_connections",
+        4096,
+        "open connections of one process, as far as the limit of files allows",
+        _whole,
+    ),
+    Setting("connections_per_address", 2048, "of them from one address, at most half", _whole),
     Setting("recommendation_log_days", 14, "days an issued recommendationId is remembered", _whole),
     Setting("recommendation_log_mb", 1024, "size of the memory of issued recommendationIds", _whole),
     Setting("quota_dataset_groups", 5, "active dataset groups per region", _whole),
@@ -155,6 +162,8 @@ class Settings:
     training_seconds: int
     history_cache_mb: int
     shed_after: int
+    max_connections: int
+    connections_per_address: int
     recommendation_log_days: int
     recommendation_log_mb: int
     quota_dataset_groups: int
@@ -218,7 +227,17 @@ def read_settings(
     return Settings(**values)
 
 
-_POSITIVE = frozenset({"workers", "job_slots", "job_attempts", "max_body_bytes", "shed_after"})
+_POSITIVE = frozenset(
+    {
+        "workers",
+        "job_slots",
+        "job_attempts",
+        "max_body_bytes",
+        "shed_after",
+        "max_connections",
+        "connections_per_address",
+    }
+)
 """Settings of which zero makes no sense; no number may be negative."""
 
 

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from openpersonalize.access import admission
-from openpersonalize.access.admission import MAX_BUFFERED, SMALL_BODY, Admission
+from openpersonalize.access.admission import MAX_BUFFERED, SMALL_BODY, Admission, BodyRoom
 from openpersonalize.errors import Throttled
 from openpersonalize.settings import read_settings
 
@@ -23,18 +22,28 @@ class Clock:
 class Gate:
     """An admission under a clock of its own."""
 
-    def __init__(self, profile: str = "aws", provisioned: int = 1) -> None:
+    def __init__(self, profile: str = "aws", provisioned: int = 1, **more: int) -> None:
         self.clock = Clock()
         self.provisioned = provisioned
-        settings = read_settings({"quota_profile": profile, "shed_after": 2}, {})
-        self.admission = Admission(settings, lambda arn: self.provisioned, self.clock)
+        settings = read_settings({"quota_profile": profile, "shed_after": 4}, {})
+
+        async def read(arn: str) -> int:
+            return self.provisioned
+
+        self.admission = Admission(settings, read, self.clock, **more)
+
+    def admit(self, operation: str, request: dict[str, Any], region: str) -> None:
+        """As the server calls it."""
+        call = self.admission.admit(operation, request, region)
+        with pytest.raises(StopIteration):  # it waits for nothing here, so that no loop is needed
+            call.send(None)
 
     def passed(self, operation: str, request: dict[str, Any], calls: int, region: str = "us-east-1") -> int:
         """How many of `calls` at one instant pass."""
         count = 0
         for _ in range(calls):
             try:
-                self.admission.admit(operation, request, region)
+                self.admit(operation, request, region)
             except Throttled:
                 pass
             else:
@@ -47,13 +56,14 @@ def test_the_error_of_a_rate() -> None:
     request = {"datasetArn": DATASET.format("g", "ITEMS")}
     gate.passed("PutItems", request, 10)
     with pytest.raises(Throttled) as refused:
-        gate.admission.admit("PutItems", request, "us-east-1")
+        gate.admit("PutItems", request, "us-east-1")
     assert (refused.value.code, refused.value.message) == ("ThrottlingException", "Rate exceeded")
     assert (refused.value.status, refused.value.rest_status) == (400, 429)
 
 
 def test_by_default_nothing_is_counted() -> None:
-    assert Gate("none").passed("PutItems", {"datasetArn": DATASET.format("g", "ITEMS")}, 1000) == 1000
+    assert Gate().admission.rated
+    assert not Gate("none").admission.rated
 
 
 @pytest.mark.parametrize(("provisioned", "rate"), [(1, 500), (800, 800)])
@@ -114,29 +124,64 @@ def test_control_calls_have_no_rate() -> None:
     assert Gate().passed("ListSchemas", {}, 5000) == 5000
 
 
-def test_made_up_names_do_not_grow_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "_MOST_BUCKETS", 10)
-    gate = Gate()
+def test_made_up_names_do_not_grow_it() -> None:
+    gate = Gate(most_buckets=10)
     for number in range(100):
         gate.passed("PutEvents", {"trackingId": str(number)}, 1)
+        gate.passed("GetRecommendations", {"campaignArn": CAMPAIGN.format(number)}, 1)
     assert len(gate.admission._buckets) <= 10
+    assert len(gate.admission._asked) <= 10
 
 
 def test_requests_in_flight() -> None:
     gate = Gate("none").admission
-    gate.enter()
-    gate.enter()
+    for _ in range(4):
+        gate.enter()
     with pytest.raises(Throttled):
         gate.enter()
     gate.leave()
     gate.enter()
 
 
-def test_large_bodies_share_a_room() -> None:
+def test_requests_whose_bodies_are_awaited_are_counted_apart() -> None:
     gate = Gate("none").admission
-    assert gate.reserve(SMALL_BODY) == 0
-    held = gate.reserve(MAX_BUFFERED)
+    rooms = [BodyRoom(gate, address) for address in ("a", "a", "b", "b")]
+    for room in rooms:
+        room.wait()
+        room.wait()
+    assert (gate.awaited, gate.in_flight) == (4, 0)
     with pytest.raises(Throttled):
-        gate.reserve(SMALL_BODY + 1)
-    gate.release(held)
-    assert gate.reserve(SMALL_BODY + 1) == SMALL_BODY + 1
+        BodyRoom(gate, "c").wait()
+    gate.enter()  # who needs no waiting is not kept from work
+    rooms[0].arrived()
+    BodyRoom(gate, "c").wait()
+
+
+def test_an_address_waits_with_half_of_the_places() -> None:
+    gate = Gate("none").admission
+    rooms = [BodyRoom(gate, "a") for _ in range(3)]
+    rooms[0].wait()
+    rooms[1].wait()
+    with pytest.raises(Throttled):
+        rooms[2].wait()
+    for room in rooms:
+        room.close()
+        room.close()
+    assert gate.awaited == 0
+    rooms[2].wait()
+
+
+def test_large_bodies_share_a_room_as_they_grow() -> None:
+    gate = Gate("none").admission
+    small, first, second = BodyRoom(gate, "a"), BodyRoom(gate, "a"), BodyRoom(gate, "b")
+    small.grow(SMALL_BODY)
+    for room in (first, second):
+        room.grow(SMALL_BODY + 1)
+        room.grow(SMALL_BODY + MAX_BUFFERED // 2)
+    for room in (small, BodyRoom(gate, "c")):
+        with pytest.raises(Throttled):
+            room.grow(SMALL_BODY + 1)
+    first.close()
+    BodyRoom(gate, "c").grow(SMALL_BODY + 1)
+    with pytest.raises(Throttled):
+        second.grow(SMALL_BODY + MAX_BUFFERED // 2 + 1)

@@ -6,7 +6,7 @@ import botocore.session
 import pytest
 
 from openpersonalize.access.keys import ROLES
-from openpersonalize.access.roles import ALLOWED, Caller, authorise, authorise_plain
+from openpersonalize.access.roles import ALLOWED, Caller, authorise, authorise_content, authorise_page
 from openpersonalize.errors import AccessRefused
 
 OPERATIONS = sorted(
@@ -27,7 +27,8 @@ def groups(region: str, tracking_id: str) -> str | None:
 
 def may(role: str, operation: str, request: dict[str, Any] | None = None, tracker: str | None = None) -> bool:
     try:
-        authorise(caller(role, tracker), operation, request or {}, groups)
+        authorise(caller(role, tracker), operation)
+        authorise_content(caller(role, tracker), request or {}, groups("us-east-1", tracker or ""))
     except AccessRefused:
         return False
     return True
@@ -44,7 +45,9 @@ def test_who_may_call(operation: str) -> None:
     assert may("admin", operation)
     runtime = operation in ("GetRecommendations", "GetPersonalizedRanking", "GetActionRecommendations")
     assert may("runtime", operation) is runtime
-    assert may("events", operation) is operation.startswith("Put")
+    assert may("events", operation) is (operation in ("PutEvents", "PutActionInteractions"))
+    assert may("catalogue", operation) is (operation in ("PutItems", "PutUsers", "PutActions"))
+    assert may("ingest", operation) is operation.startswith("Put")
     reads = operation.startswith(("Describe", "List")) or operation == "GetSolutionMetrics"
     assert may("read", operation) is reads
 
@@ -62,21 +65,21 @@ def test_who_may_call(operation: str) -> None:
     ],
 )
 def test_a_key_bound_to_a_tracker(operation: str, request_: dict[str, str], allowed: bool) -> None:
-    assert may("events", operation, request_, "t-1") is allowed
+    assert may("ingest", operation, request_, "t-1") is allowed
 
 
 def test_a_key_bound_to_a_tracker_that_is_gone_may_put_nothing() -> None:
-    assert not may("events", "PutItems", {"datasetArn": DATASET.format("films")}, "t-9")
+    assert not may("catalogue", "PutItems", {"datasetArn": DATASET.format("films")}, "t-9")
 
 
 def test_the_refusal_names_the_roles_that_would_do() -> None:
     with pytest.raises(AccessRefused, match="needs one of the roles admin, runtime"):
-        authorise(caller("read"), "GetRecommendations", {}, groups)
+        authorise(caller("read"), "GetRecommendations")
 
 
-def test_plain_pages() -> None:
+def test_pages() -> None:
     for role in ("admin", "read"):
-        authorise_plain(caller(role))
-    for role in ("runtime", "events"):
-        with pytest.raises(AccessRefused):
-            authorise_plain(caller(role))
+        authorise_page(caller(role), "/metrics")
+    for role in ("runtime", "events", "catalogue", "ingest"):
+        with pytest.raises(AccessRefused, match="may not read /metrics"):
+            authorise_page(caller(role), "/metrics")

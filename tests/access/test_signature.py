@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openpersonalize.access.keys import Holder
-from openpersonalize.access.signature import MAX_SKEW, Claim, read_claim, verify
+from openpersonalize.access.signature import MAX_SKEW, Claim, prove, read_claim, read_head
 from openpersonalize.errors import (
     IncompleteSignature,
     InvalidClientTokenId,
@@ -52,17 +52,18 @@ class Signed:
         self.headers.setdefault("host", "localhost:8077")
 
     def check(self, now: datetime = NOW) -> Claim:
-        claim, holder = verify(
+        headers = {name.encode(): value.encode() for name, value in self.headers.items()}
+        head = read_head(headers, {HOLDER.id: HOLDER}.get, now.timestamp())
+        prove(
+            head,
             method=self.method,
             raw_path=self.path.encode(),
             query=self.query.encode(),
-            headers={name.encode(): value.encode() for name, value in self.headers.items()},
+            headers=headers,
             body=self.body,
-            find={HOLDER.id: HOLDER}.get,
-            now=now.timestamp(),
         )
-        assert holder is HOLDER
-        return claim
+        assert head.holder is HOLDER
+        return head.claim
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from bench.results import row, write
 from bench.shop import NEWEST, SCHEMAS, avro, draw
 from bench.signing import Signer
 
-from openpersonalize.access.signature import joined, verify
+from openpersonalize.access.signature import joined, prove, read_head
 from openpersonalize.datasets.schemas import check_schema_for, parse_schema
 
 
@@ -79,16 +79,9 @@ def test_signatures_are_accepted_by_the_server():
     headers = joined(
         [(name.lower(), value) for name, _, value in (line.partition(b": ") for line in lines[1:])]
     )
-    claim, holder = verify(
-        method="POST",
-        raw_path=b"/recommendations",
-        query=b"",
-        headers=headers,
-        body=body,
-        find=lambda key: Key() if key == "KEY" else None,
-        now=time.time(),
-    )
-    assert (claim.region, holder.id) == ("eu-west-1", "KEY")
+    signed = read_head(headers, lambda key: Key() if key == "KEY" else None, time.time())
+    prove(signed, method="POST", raw_path=b"/recommendations", query=b"", headers=headers, body=body)
+    assert (signed.claim.region, signed.holder.id) == ("eu-west-1", "KEY")
 
 
 class Key:

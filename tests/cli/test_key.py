@@ -43,7 +43,7 @@ def test_a_key_from_creation_to_revocation(tmp_path: Path) -> None:
     [
         (["revoke", "OPAKNONE"], "no key OPAKNONE"),
         (["rotate", "OPAKNONE"], "no key OPAKNONE"),
-        (["create", "--role", "admin", "--tracker", "t"], "Only a key of the role events"),
+        (["create", "--role", "admin", "--tracker", "t"], "Only a key of the roles events"),
         (["create", "--role", "owner"], "'owner'"),
         (["create"], "--role"),
     ],

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from openpersonalize import errors
 from openpersonalize.operations.context import Context
+from openpersonalize.server.connections import Limits
 
 from .wire import Wire, wire
 
@@ -231,13 +233,17 @@ def test_an_absurd_content_length_is_refused_before_the_body(live: Wire) -> None
         assert raw.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_body_that_does_not_come_is_given_up(live: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openpersonalize.server.exchange.BODY_SECONDS", 0.2)
+def test_a_body_that_does_not_come_is_given_up(tmp_path: Path) -> None:
     head = b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: AmazonPersonalize.ListSchemas\r\n"
-    with socket.create_connection(("127.0.0.1", live.port), 20) as raw:
+    with (
+        wire(tmp_path, OPERATIONS, Limits(body_seconds=0.2)) as hasty,
+        socket.create_connection(("127.0.0.1", hasty.port), 20) as raw,
+    ):
         raw.sendall(head + b"Content-Length: 10\r\n\r\n{")
-        assert raw.recv(100).startswith(b"HTTP/1.1 400 ")
-    assert live.call("DeleteSchema", b'{"schemaArn":"arn:aws:personalize:a:b:c"}').status == 200
+        answer = raw.recv(1000)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"did not arrive within" in answer
+        assert hasty.call("DeleteSchema", b'{"schemaArn":"arn:aws:personalize:a:b:c"}').status == 200
 
 
 def test_a_client_that_goes_away_leaves_no_trace(live: Wire) -> None:
@@ -245,11 +251,11 @@ def test_a_client_that_goes_away_leaves_no_trace(live: Wire) -> None:
     for _ in range(10):  # more than there is room for, were they still counted
         with socket.create_connection(("127.0.0.1", live.port), 20) as raw:
             raw.sendall(head + b"Content-Length: 10\r\n\r\n{")
+    admission = live.app._admission
     deadline = time.monotonic() + 10
-    while live.app._admission.in_flight:
+    while admission.in_flight or admission.awaited:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert not live.app._deadlines._since
 
 
 def test_compressed_bodies_are_refused(live: Wire) -> None:

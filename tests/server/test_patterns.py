@@ -15,6 +15,7 @@ from openpersonalize.server.protocol import SERVICES
 TAG = r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$"
 ATTRIBUTION = r"^[\x20-\x7E]*[\x21-\x7E]+[\x20-\x7E]*$"
 ARN = r"arn:([a-z\d-]+):personalize:.*:.*:.+"
+KMS = r"arn:aws.*:kms:.*:[0-9]{12}:key/.*"
 
 
 def model_patterns() -> set[str]:
@@ -71,3 +72,22 @@ def test_a_long_wrong_attribution_source_is_refused_at_once() -> None:
 )
 def test_values(pattern: str, value: str, whole: bool) -> None:
     assert matches(pattern, value) is whole
+
+
+@given(st.lists(st.sampled_from(["aws", ":", "personalize", "a-1", "\n", "\u2028", "é", "/"]), max_size=9))
+def test_the_linear_form_of_an_arn_means_the_same(parts: list[str]) -> None:
+    text = "arn:aws:personalize:" + "".join(parts)
+    slow = re.compile(ARN.replace(".", "[^\n\r\u0085\u2028\u2029]"), re.ASCII)
+    for value in (text, text[4:], f"arn:{text}"):
+        assert matches(ARN, value) is (slow.fullmatch(value) is not None)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["aws", ":kms:", ":", "000000000000:key/", "000000000000", "1", "\n"]), max_size=9
+    )
+)
+def test_the_linear_form_of_a_kms_key_means_the_same(parts: list[str]) -> None:
+    text = "arn:aws" + "".join(parts)
+    slow = re.compile(KMS.replace(".", "[^\n\r\u0085\u2028\u2029]"), re.ASCII)
+    assert matches(KMS, text) is (slow.fullmatch(text) is not None)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,9 +40,17 @@ def test_the_group_of_a_tracker(services: Services) -> None:
         tx.add(
             "event-tracker", tracker, "t", group_arn=group, status="ACTIVE", attributes={"trackingId": "id-1"}
         )
-    assert services.group_of_tracker(REGION, "id-1") == "films"
-    assert services.group_of_tracker(REGION, "id-2") is None
-    assert services.group_of_tracker("eu-west-1", "id-1") is None
+
+    async def look() -> None:
+        for _ in range(2):
+            assert await services.group_of_tracker(REGION, "id-1") == "films"
+        assert await services.group_of_tracker(REGION, "id-2") is None
+        assert await services.group_of_tracker("eu-west-1", "id-1") is None
+        with scope.write() as tx:
+            tx.remove(tracker)
+        assert await services.group_of_tracker(REGION, "id-1") is None
+
+    asyncio.run(look())
 
 
 def test_the_provisioned_rate(services: Services) -> None:

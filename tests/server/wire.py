@@ -20,6 +20,7 @@ from openpersonalize.cli.serve import listening, server_options
 from openpersonalize.clock import SystemClock
 from openpersonalize.resources.store import MetadataStore
 from openpersonalize.server.app import Application, create_app
+from openpersonalize.server.connections import Limits
 from openpersonalize.server.services import Services
 from openpersonalize.settings import Settings, read_settings
 
@@ -89,7 +90,9 @@ class Wire:
 
 
 @contextmanager
-def wire(folder: Path, operations: Mapping[str, Any], **values: Any) -> Iterator[Wire]:
+def wire(
+    folder: Path, operations: Mapping[str, Any], limits: Limits | None = None, **values: Any
+) -> Iterator[Wire]:
     """A server for as long as the block runs."""
     settings = settings_for(folder, **values)
     with listening("127.0.0.1", 0) as listener:
@@ -100,8 +103,8 @@ def wire(folder: Path, operations: Mapping[str, Any], **values: Any) -> Iterator
             open_services=open_metadata_only,
         )
         ready = threading.Event()
-        app.announce = ready.set
-        server = uvicorn.Server(uvicorn.Config(app, **server_options(settings)))
+        app.on_ready = ready.set
+        server = uvicorn.Server(uvicorn.Config(app, **server_options(settings, limits)))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

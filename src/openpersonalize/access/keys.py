@@ -31,10 +31,14 @@ from filelock import FileLock
 
 from ..errors import InvalidInput, ResourceNotFound, StartError
 
+BOUND_ROLES = ("events", "catalogue", "ingest")
+"""The roles whose keys can be bound to an event tracker."""
 ROLES = {
     "admin": "everything",
     "runtime": "the three calls that ask for recommendations",
-    "events": "the five Put calls; with a tracker, only what belongs to that tracker",
+    "events": "PutEvents and PutActionInteractions; with a tracker, only to that tracker",
+    "catalogue": "PutItems, PutUsers and PutActions; with a tracker, only to datasets of its group",
+    "ingest": "what events and catalogue may, with or without a tracker",
     "read": "every Describe, List and Get call of the control plane, jobs and their problems",
 }
 RELOAD_SECONDS = 2.0
@@ -50,7 +54,7 @@ class AccessKey:
     Attributes:
         id: the access key id, 20 characters, ``OPAK`` first.
         role: one of `ROLES`.
-        tracker: tracking id that an ``events`` key is bound to, or None.
+        tracker: tracking id that the key is bound to (`BOUND_ROLES`), or None.
         created_at: seconds since the epoch of the creation or the last rotation.
         generation: random text, new at each rotation; the secret follows from it.
         revoked_at: seconds since the epoch, or None while the key is in force.
@@ -169,12 +173,14 @@ class KeyRing:
         """A new key and its secret, which cannot be had again.
 
         Raises:
-            InvalidInput: no such role, or a tracker with another role than ``events``.
+            InvalidInput: no such role, or a tracker with a role that streams nothing.
         """
         if role not in ROLES:
             raise InvalidInput(f"The role must be one of {', '.join(ROLES)}, not {role!r}.")
-        if tracker is not None and role != "events":
-            raise InvalidInput("Only a key of the role events can be bound to a tracker.")
+        if tracker is not None and role not in BOUND_ROLES:
+            raise InvalidInput(
+                f"Only a key of the roles {', '.join(BOUND_ROLES)} can be bound to a tracker, not {role}."
+            )
         alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
         key_id = "OPAK" + "".join(secrets.choice(alphabet) for _ in range(16))
         key = AccessKey(key_id, role, tracker, round(time.time(), 3), secrets.token_hex(16))

@@ -1,8 +1,8 @@
-"""Which role may call what: one table, every operation named."""
+"""Which role may call what: one table, every operation named, and `Caller`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,8 @@ from ..errors import AccessRefused
 _ADMIN = frozenset({"admin"})
 _READ = frozenset({"admin", "read"})
 _RUNTIME = frozenset({"admin", "runtime"})
-_EVENTS = frozenset({"admin", "events"})
+_EVENTS = frozenset({"admin", "events", "ingest"})
+_CATALOGUE = frozenset({"admin", "catalogue", "ingest"})
 
 ALLOWED: dict[str, frozenset[str]] = {
     # what changes resources
@@ -91,17 +92,18 @@ ALLOWED: dict[str, frozenset[str]] = {
     "GetActionRecommendations": _RUNTIME,
     "GetPersonalizedRanking": _RUNTIME,
     "GetRecommendations": _RUNTIME,
-    # what streams data in
+    # what tells of what users do
     "PutActionInteractions": _EVENTS,
-    "PutActions": _EVENTS,
     "PutEvents": _EVENTS,
-    "PutItems": _EVENTS,
-    "PutUsers": _EVENTS,
+    # what replaces the records of items, users and actions
+    "PutActions": _CATALOGUE,
+    "PutItems": _CATALOGUE,
+    "PutUsers": _CATALOGUE,
 }
 """Operation -> the roles that may call it."""
 
-PLAIN_ROLES = _READ
-"""The roles that may read the plain JSON pages under ``/v1/``."""
+PAGE_ROLES = _READ
+"""The roles that may read ``/metrics`` and the pages under ``/v1/``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,35 +123,36 @@ class Caller:
     region: str
 
 
-def authorise(
-    caller: Caller,
-    operation: str,
-    request: Mapping[str, Any],
-    group_of_tracker: Callable[[str, str], str | None],
-) -> None:
-    """Let `caller` call `operation` with `request`, or refuse.
-
-    A key bound to a tracker may send events to that tracker only, and records only to datasets of that
-    tracker's dataset group.
-
-    Args:
-        group_of_tracker: (region, tracking id) -> name of its dataset group, or None when there is no such
-            tracker.
+def authorise(caller: Caller, operation: str) -> None:
+    """Let `caller`'s role call `operation`, or refuse. Nothing of the request's content is needed for it.
 
     Raises:
-        AccessRefused: the caller's role or tracker does not allow it.
+        AccessRefused: the role does not allow it.
     """
-    if caller.role not in ALLOWED[operation]:
+    allowed = ALLOWED[operation]
+    if caller.role not in allowed:
         raise AccessRefused(
             f"The key {caller.key_id} of role {caller.role} is not allowed to call {operation}; "
-            f"it needs one of the roles {', '.join(sorted(ALLOWED[operation]))}."
+            f"it needs one of the roles {', '.join(sorted(allowed))}."
         )
+
+
+def authorise_content(caller: Caller, request: Mapping[str, Any], group: str | None) -> None:
+    """Let a key that is bound to a tracker send `request`, or refuse: events to that tracker only, records
+    only to datasets of that tracker's dataset group.
+
+    Args:
+        group: the name of the tracker's dataset group, None when there is no such tracker; looked at where
+            the request names no tracker.
+
+    Raises:
+        AccessRefused: the request is for another tracker or group, whether there is one or not.
+    """
     if caller.tracker is None:
         return
     if "trackingId" in request:
         bound = request["trackingId"] == caller.tracker
     else:
-        group = group_of_tracker(caller.region, caller.tracker)
         bound = group is not None and _dataset_group(request.get("datasetArn", "")) == group
     if not bound:
         raise AccessRefused(
@@ -157,15 +160,15 @@ def authorise(
         )
 
 
-def authorise_plain(caller: Caller) -> None:
-    """Let `caller` read the pages under ``/v1/``, or refuse.
+def authorise_page(caller: Caller, page: str) -> None:
+    """Let `caller` read a page beside the operations, or refuse.
 
     Raises:
         AccessRefused: the caller's role does not allow it.
     """
-    if caller.role not in PLAIN_ROLES:
+    if caller.role not in PAGE_ROLES:
         raise AccessRefused(
-            f"The key {caller.key_id} of role {caller.role} may not read /v1/; use an admin or read key."
+            f"The key {caller.key_id} of role {caller.role} may not read {page}; use an admin or read key."
         )
 
 

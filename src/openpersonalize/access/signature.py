@@ -8,11 +8,15 @@ the arithmetic a request is held to this:
 - ``host`` and every ``x-amz-*`` header that it carries are signed, so that neither target nor date can be
   swapped;
 - its date is within 15 minutes of the clock, and the day of its credential is that date's;
+- the Authorization header has at most `MAX_AUTHORIZATION` bytes and names at most `MAX_SIGNED` headers, none
+  of them twice;
 - the body is signed. ``x-amz-content-sha256`` has to be the body's hash where it is sent;
   ``UNSIGNED-PAYLOAD`` and the chunked ``STREAMING-...`` forms are refused, because this server may be
   spoken to without TLS, and no client of these services sends them.
 
-A day's signing key is derived once and kept (bounded), which leaves two hashes for each request.
+`read_head` checks what needs no body, so that nobody waits for the body of a request that is refused anyway;
+`prove` checks the signature itself. A day's signing key is derived once and kept (bounded), which leaves two
+hashes for each request. No text that a caller sends is kept when it is longer than `_REMEMBERED` bytes.
 """
 
 from __future__ import annotations
@@ -38,10 +42,14 @@ from .keys import Holder
 
 SERVICE = "personalize"
 MAX_SKEW = 15 * 60
+MAX_AUTHORIZATION = 4096
+MAX_SIGNED = 64
 ALGORITHM = "AWS4-HMAC-SHA256"
 _STAMP = "%Y%m%dT%H%M%SZ"
 _UNSIGNED = b"UNSIGNED-PAYLOAD"
 _SHORT = 64
+_REMEMBERED = 512
+_TOLD = 10
 _PARTS = re.compile(
     rb"AWS4-HMAC-SHA256\s+Credential=([^,\s]+)\s*,\s*SignedHeaders=([^,\s]+)\s*,\s*Signature=([0-9a-f]{64})"
 )
@@ -66,23 +74,46 @@ class Claim:
     signature: str
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A signed request's head that was found in order; the signature itself is not proven yet.
+
+    Attributes:
+        claim: what its Authorization header says.
+        holder: the key that it names.
+        stamp: its date, as the string to sign has it.
+    """
+
+    claim: Claim
+    holder: Holder
+    stamp: str
+
+
 def read_claim(authorization: bytes) -> Claim:
     """The claim of an Authorization header.
 
     Raises:
-        IncompleteSignature: it is no Signature Version 4.
+        IncompleteSignature: it is no Signature Version 4, or longer than one can be.
     """
+    if len(authorization) > MAX_AUTHORIZATION:
+        raise IncompleteSignature(f"The Authorization header has more than {MAX_AUTHORIZATION} bytes.")
     parts = _PARTS.fullmatch(authorization.strip())
-    credential = _credential(parts[1]) if parts else None
+    credential = (
+        (_kept_credential if len(parts[1]) <= _REMEMBERED else _credential)(parts[1]) if parts else None
+    )
     if parts is None or credential is None:
         raise IncompleteSignature(
             f"The Authorization header must read '{ALGORITHM} Credential=<key id>/<date>/<region>/{SERVICE}/"
             "aws4_request, SignedHeaders=<names>, Signature=<64 hexadecimal digits>'."
         )
-    return Claim(*credential, _names(parts[2]), parts[3].decode())
+    signed = (_kept_names if len(parts[2]) <= _REMEMBERED else _names)(parts[2])
+    if signed is None:
+        raise IncompleteSignature(
+            f"SignedHeaders must name at most {MAX_SIGNED} headers, and none of them twice."
+        )
+    return Claim(*credential, signed, parts[3].decode())
 
 
-@lru_cache(maxsize=1024)
 def _credential(text: bytes) -> tuple[str, str, str, str] | None:
     """(key id, date, region, service), None when malformed."""
     parts = text.decode("latin-1").split("/")
@@ -91,9 +122,22 @@ def _credential(text: bytes) -> tuple[str, str, str, str] | None:
     return parts[0], parts[1], parts[2], parts[3]
 
 
-@lru_cache(maxsize=256)
-def _names(text: bytes) -> tuple[bytes, ...]:
-    return tuple(text.lower().split(b";"))
+def _names(text: bytes) -> tuple[bytes, ...] | None:
+    """The names of signed headers, None when there are too many or one stands twice."""
+    if text.count(b";") >= MAX_SIGNED:
+        return None
+    names = tuple(text.lower().split(b";"))
+    return names if len(frozenset(names)) == len(names) else None
+
+
+_kept_credential = lru_cache(maxsize=1024)(_credential)
+_kept_names = lru_cache(maxsize=256)(_names)
+
+
+def claimed_key_id(authorization: bytes) -> str:
+    """The key id that an Authorization header names, for a log; empty where it names none."""
+    _, found, rest = authorization[:200].partition(b"Credential=")
+    return rest.partition(b"/")[0].decode("latin-1") if found else ""
 
 
 def region_is_valid(region: str) -> bool:
@@ -103,26 +147,16 @@ def region_is_valid(region: str) -> bool:
 
 def joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Headers by name; the values of a repeated one with commas between them."""
-    found: dict[bytes, bytes] = {}
+    found: dict[bytes, list[bytes]] = {}
     for name, value in headers:
-        found[name] = found[name] + b"," + value.strip() if name in found else value.strip()
-    return found
+        found.setdefault(name, []).append(value.strip())
+    return {name: b",".join(values) for name, values in found.items()}
 
 
-def verify(
-    *,
-    method: str,
-    raw_path: bytes,
-    query: bytes,
-    headers: Mapping[bytes, bytes],
-    body: bytes,
-    find: Callable[[str], Holder | None],
-    now: float,
-) -> tuple[Claim, Holder]:
-    """The claim of a request and the key that proves it; about 10 us.
+def read_head(headers: Mapping[bytes, bytes], find: Callable[[str], Holder | None], now: float) -> Head:
+    """Check what a request's head tells: the form of its signature, key id, service, date, signed headers.
 
     Args:
-        raw_path: the path as it was sent, without the query string.
         headers: by name in lower case; repeated ones as `joined` makes them.
         find: the holder of a key id, None when unknown.
         now: seconds since the epoch.
@@ -142,6 +176,30 @@ def verify(
         raise InvalidSignature(f"Credential should be scoped to correct service: '{SERVICE}'.")
     stamp = _check_date(headers, claim, now)
     _check_signed_headers(headers, claim)
+    _check_stated_hash(headers.get(b"x-amz-content-sha256"))
+    return Head(claim, holder, stamp)
+
+
+def prove(
+    head: Head,
+    *,
+    method: str,
+    raw_path: bytes,
+    query: bytes,
+    headers: Mapping[bytes, bytes],
+    body: bytes,
+) -> None:
+    """Return when the request was signed with the secret of the key that its head names; about 10 us.
+
+    Args:
+        head: of the same request, from `read_head`.
+        raw_path: the path as it was sent, without the query string.
+        headers: the same that `read_head` was given.
+
+    Raises:
+        InvalidSignature
+    """
+    claim = head.claim
     rest = b"\n".join(
         (
             _canonical_query(query) if query else b"",
@@ -151,18 +209,18 @@ def verify(
             _payload_hash(headers, body),
         )
     )
-    key = _signing_key(holder.secret, claim.date, claim.region)
+    key = _signing_key(head.holder.secret, claim.date, claim.region)
     path = _canonical_path(raw_path) if len(raw_path) > _SHORT else _short_path(raw_path)
     # Older curl signs a path as it sends it, without the second encoding.
     for signed_path in (path,) if path == raw_path else (path, raw_path):
         canonical = b"%s\n%s\n%s" % (method.encode("latin-1"), signed_path, rest)
         to_sign = (
-            f"{ALGORITHM}\n{stamp}\n{claim.date}/{claim.region}/{SERVICE}/aws4_request\n"
+            f"{ALGORITHM}\n{head.stamp}\n{claim.date}/{claim.region}/{SERVICE}/aws4_request\n"
             f"{hashlib.sha256(canonical).hexdigest()}"
         )
         expected = hmac.digest(key, to_sign.encode("latin-1"), "sha256").hex()
         if hmac.compare_digest(expected, claim.signature):
-            return claim, holder
+            return
     raise InvalidSignature(
         "The request signature we calculated does not match the signature you provided. "
         "Check your AWS Secret Access Key and signing method."
@@ -172,7 +230,10 @@ def verify(
 def _check_date(headers: Mapping[bytes, bytes], claim: Claim, now: float) -> str:
     """The time stamp of the string to sign."""
     sent = headers.get(b"x-amz-date")
-    read = _instant(sent) if sent is not None else _http_date(headers.get(b"date", b""))
+    if sent is None:
+        read = _http_date(headers.get(b"date", b""))
+    else:
+        read = _instant(sent) if len(sent) == 16 else None
     if read is None:
         raise IncompleteSignature("The request must carry an X-Amz-Date header of the form 20260131T235959Z.")
     instant, stamp = read
@@ -189,40 +250,49 @@ def _check_date(headers: Mapping[bytes, bytes], claim: Claim, now: float) -> str
 
 @lru_cache(maxsize=256)
 def _instant(sent: bytes) -> tuple[float, str] | None:
-    """(seconds since the epoch, stamp) of 20260131T235959Z, None when malformed."""
+    """(seconds since the epoch, stamp) of 20260131T235959Z (16 bytes), None when malformed."""
     try:
         stamp = sent.decode("ascii")
         moment = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
     except ValueError:
         return None
-    return (moment.timestamp(), stamp) if len(stamp) == 16 else None
+    return moment.timestamp(), stamp
 
 
 def _http_date(sent: bytes) -> tuple[float, str] | None:
     """The same of a Date header, for clients that send no X-Amz-Date."""
-    try:
-        moment = parsedate_to_datetime(sent.decode("ascii"))
-    except ValueError:
+    if len(sent) > _SHORT:
         return None
-    return moment.timestamp(), moment.astimezone(UTC).strftime(_STAMP)
+    try:
+        moment = parsedate_to_datetime(sent.decode("ascii")).astimezone(UTC)
+    except (ValueError, OverflowError):  # years and offsets beyond what a calendar holds among them
+        return None
+    return moment.timestamp(), moment.strftime(_STAMP)
 
 
 def _check_signed_headers(headers: Mapping[bytes, bytes], claim: Claim) -> None:
-    unsigned = [name for name in headers if name.startswith(b"x-amz-") and name not in claim.signed]
-    unsigned += [name for name in (b"host",) if name not in claim.signed]
-    if b"x-amz-date" not in headers and b"date" not in claim.signed:
+    signed = frozenset(claim.signed)
+    unsigned = [name for name in headers if name.startswith(b"x-amz-") and name not in signed]
+    if b"host" not in signed:
+        unsigned.append(b"host")
+    if b"x-amz-date" not in headers and b"date" not in signed:
         unsigned.append(b"date")
     if unsigned:
-        names = ", ".join(sorted(name.decode("latin-1") for name in unsigned))
+        names = ", ".join(sorted(name.decode("latin-1")[:_SHORT] for name in unsigned[:_TOLD]))
         raise InvalidSignature(f"These headers must be signed: {names}.")
+
+
+def _check_stated_hash(stated: bytes | None) -> None:
+    if stated is not None and (stated == _UNSIGNED or stated.startswith(b"STREAMING-")):
+        raise InvalidSignature(
+            f"The body must be signed: {stated.decode('latin-1')[:_SHORT]} is not accepted."
+        )
 
 
 def _payload_hash(headers: Mapping[bytes, bytes], body: bytes) -> bytes:
     actual = hashlib.sha256(body).hexdigest().encode()
     stated = headers.get(b"x-amz-content-sha256")
     if stated is not None and not hmac.compare_digest(stated, actual):
-        if stated == _UNSIGNED or stated.startswith(b"STREAMING-"):
-            raise InvalidSignature(f"The body must be signed: {stated.decode('latin-1')} is not accepted.")
         raise InvalidSignature("The header x-amz-content-sha256 is not the hash of the body.")
     return actual
 

@@ -29,7 +29,7 @@ def key() -> None:
     type=click.Choice(list(ROLES)),
     help="; ".join(f"{r}: {t}" for r, t in ROLES.items()),
 )
-@click.option("--tracker", metavar="ID", help="tracking id that a key of the role events is bound to")
+@click.option("--tracker", metavar="ID", help="tracking id that a key that streams data is bound to")
 @setting_options("data_dir")
 def create(role: str, tracker: str | None, **given: object) -> None:
     """Make a key and print its secret, once."""
@@ -46,11 +46,11 @@ def list_keys(**given: object) -> None:
             "There are no keys: servers on this data folder serve this machine only and check no signature."
         )
         return
-    click.echo(f"{'ACCESS KEY ID':<22}{'ROLE':<9}{'STATE':<9}{'SINCE':<21}TRACKER")
+    click.echo(f"{'ACCESS KEY ID':<22}{'ROLE':<11}{'STATE':<9}{'SINCE':<21}TRACKER")
     for row in keys:
         state = "active" if row.revoked_at is None else "revoked"
         since = datetime.fromtimestamp(row.revoked_at or row.created_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
-        click.echo(f"{row.id:<22}{row.role:<9}{state:<9}{since:<21}{row.tracker or ''}".rstrip())
+        click.echo(f"{row.id:<22}{row.role:<11}{state:<9}{since:<21}{row.tracker or ''}".rstrip())
 
 
 @key.command()

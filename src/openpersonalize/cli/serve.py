@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,6 +25,13 @@ from ..settings import Settings, read_settings
 from ..storage.folder import DataFolder
 from .environment import SHELLS, environment_lines, server_address
 from .options import setting_options
+
+if TYPE_CHECKING:
+    from ..server.connections import Limits
+
+FILES_KEPT = 256
+"""Open files that are no connections: stores, models, children."""
+MOST_FILES = 65536
 
 
 @click.command()
@@ -102,15 +109,19 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 # ------------------------------------------------------------------------------------------ running
 
 
-def server_options(settings: Settings) -> dict[str, Any]:
-    """How uvicorn is set up."""
-    from ..server.connection import Connection
+def server_options(settings: Settings, limits: Limits | None = None) -> dict[str, Any]:
+    """How uvicorn is set up.
+
+    Args:
+        limits: of its connections; by default what the settings and the limit of open files allow.
+    """
+    from ..server.connection import ConnectionFactory
 
     return {
         "host": settings.host,
         "port": settings.port,
         "loop": "auto",  # uvloop where there is one
-        "http": Connection,
+        "http": ConnectionFactory(limits or connection_limits(settings)),
         "ws": "none",
         "lifespan": "on",
         "interface": "asgi3",
@@ -118,9 +129,37 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "access_log": False,
         "server_header": False,
         "proxy_headers": False,
-        "timeout_keep_alive": 75,  # longer than the pools of AWS clients keep a connection unused
         "timeout_graceful_shutdown": 30,
     }
+
+
+def connection_limits(settings: Settings) -> Limits:
+    """The limits of connections that the settings and the limit of open files allow."""
+    from ..server.connections import Limits
+
+    most = min(settings.max_connections, max(16, open_files() - FILES_KEPT))
+    return Limits(
+        connections=most,
+        per_address=min(settings.connections_per_address, max(8, most // 2)),
+        linger_bytes=2 * settings.max_body_bytes,
+    )
+
+
+def open_files() -> int:
+    """How many files this process may have open, now that its soft limit is raised as far as it goes."""
+    if os.name != "posix":
+        return 8192
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+        except (ValueError, OSError):  # some systems allow less than they say
+            pass
+    return MOST_FILES if soft == resource.RLIM_INFINITY else soft
 
 
 def _run_here(settings: Settings, listener: socket.socket, keys: KeyRing) -> None:
@@ -131,8 +170,8 @@ def _run_here(settings: Settings, listener: socket.socket, keys: KeyRing) -> Non
 
     telemetry.configure_logging(settings.log_level)
     app = create_app(settings)
-    app.announce = lambda: click.echo(banner(settings, keys))
-    app.lament = lambda error: None  # it is raised below
+    app.on_ready = lambda: click.echo(banner(settings, keys))
+    app.on_start_failed = lambda error: None  # it is raised below
     signal.signal(signal.SIGTERM, _leave)  # uvicorn drains first, then hands the signal back
     try:
         uvicorn.Server(uvicorn.Config(app, **server_options(settings))).run(sockets=[listener])

@@ -26,7 +26,7 @@ def list_recipes(context: Context, request: Request) -> Answer:
     recipes = all_recipes()
     start = 0
     if "nextToken" in request:
-        start = int(decode(request["nextToken"], "ListRecipes", chosen)[0])
+        start = decode(request["nextToken"], "ListRecipes", chosen, form=(int,))[0]
     end = start + request.get("maxResults", PAGE)
     answer: Answer = {
         "recipes": [

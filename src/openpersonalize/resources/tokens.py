@@ -13,6 +13,7 @@ from ..errors import InvalidNextToken
 
 _SEAL = 12
 _LONGEST = 1500
+_LARGEST = 1e12
 
 
 def encode(operation: str, filter: Any, position: Sequence[Any]) -> str:
@@ -30,8 +31,15 @@ def encode(operation: str, filter: Any, position: Sequence[Any]) -> str:
     return token
 
 
-def decode(token: str, operation: str, filter: Any) -> list[Any]:
+def decode(token: str, operation: str, filter: Any, *, form: tuple[type, ...] = (float, str)) -> list[Any]:
     """The position that `encode` put into `token`.
+
+    The seal holds no secret, so a forged token can bear any body: it has to be of the right form.
+
+    Args:
+        token: as the caller sent it.
+        operation, filter: as for `encode`.
+        form: the types of the position's values: float (any number), int or str.
 
     Raises:
         InvalidNextToken: it was not made here, or for another operation or filter.
@@ -46,10 +54,25 @@ def decode(token: str, operation: str, filter: Any) -> list[Any]:
     canonical = base64.urlsafe_b64encode(raw).decode().rstrip("=") == token
     if not (body and canonical and seal == _seal(body)):
         raise InvalidNextToken()
-    digest, position = json.loads(body)
-    if digest != _digest([operation, filter]):
+    try:
+        digest, position = json.loads(body)
+        if len(position) != len(form):
+            raise InvalidNextToken()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InvalidNextToken() from error
+    well_formed = all(_is_of(value, kind) for value, kind in zip(position, form, strict=True))
+    if digest != _digest([operation, filter]) or type(position) is not list or not well_formed:
         raise InvalidNextToken()
-    return list(position)
+    return position
+
+
+def _is_of(value: Any, kind: type) -> bool:
+    """Whether a value of a position is of a type, and a number no larger than any that we make."""
+    if kind is str:
+        return type(value) is str and value.isascii()
+    if type(value) is int or (type(value) is float and kind is float):
+        return 0 <= value < _LARGEST
+    return False
 
 
 def _seal(body: bytes) -> bytes:

@@ -1,15 +1,21 @@
 """The server as an ASGI application: what happens to a request, in order.
 
+page or operation       plain.page_of, routing.route
 size and form           Exchange.check_size
-page or operation       _pages, routing.route
 local callers only      routing.check_local           (on a server without keys)
-room for it             Admission.enter, read_body
-signature               _caller
-request                 Operation.parse
+key, date, form         signature.read_head
 role                    roles.authorise
+body                    Exchange.read_body, BodyRoom
+signature               signature.prove
+room for the work       Admission.enter
+request                 Operation.parse
+tracker of the key      roles.authorise_content
 call rates              Admission.admit
 operation               _perform
 answer                  Operation.serialise
+
+Down to the role nothing is needed but the request's head, so nobody takes a place or has a body awaited
+before.
 """
 
 from __future__ import annotations
@@ -26,16 +32,18 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .. import telemetry
-from ..access.admission import Admission
+from ..access.admission import Admission, BodyRoom
 from ..access.keys import KeyRing
-from ..access.roles import Caller, authorise, authorise_plain
-from ..access.signature import joined, verify
-from ..errors import InternalFailure, InvalidInput, ServiceError, StartError, Unavailable
+from ..access.refusals import RefusalLog
+from ..access.roles import Caller, authorise, authorise_content, authorise_page
+from ..access.signature import Head, claimed_key_id, prove, read_head
+from ..errors import AccessRefused, InternalFailure, InvalidInput, ServiceError, StartError, Unavailable
 from ..operations.context import Context
 from ..operations.registry import NOT_AVAILABLE, OPERATIONS, Handler
 from ..settings import Settings
-from .exchange import Deadlines, Disconnected, Exchange, Receive, Scope, Send
-from .plain import JSON, check_reading, error_page, health_page, page, page_of
+from .exchange import Disconnected, Exchange, Receive, Scope, Send
+from .pagepool import PagePool
+from .plain import HEALTH, JSON, METRICS, check_reading, error_page, health_page, page, page_of
 from .protocol import Operation
 from .routing import check_local, credential_scope, error_form, route
 from .services import Services, open_services
@@ -48,6 +56,13 @@ THREADS = 16
 
 ORPHANED = 70
 """Exit code of a worker process whose supervisor was killed."""
+
+PAGE_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+)
+"""Headers of every page beside the operations: a browser is to keep them from other sites, and not at all."""
 
 _log = logging.getLogger(__name__)
 
@@ -99,8 +114,8 @@ class Application:
 
     Attributes:
         failure: the StartError that kept it from starting, if any.
-        announce: called when it is ready to answer.
-        lament: called when it cannot start; logs the reason unless somebody else tells it.
+        on_ready: called when it is ready to answer.
+        on_start_failed: called when it cannot start; logs the reason unless somebody else tells it.
     """
 
     def __init__(
@@ -111,8 +126,8 @@ class Application:
         open_services: Callable[[Settings], Services],
     ) -> None:
         self.failure: StartError | None = None
-        self.announce: Callable[[], None] = lambda: None
-        self.lament: Callable[[StartError], None] = lambda error: _log.error(error.message)
+        self.on_ready: Callable[[], None] = lambda: None
+        self.on_start_failed: Callable[[StartError], None] = lambda error: _log.error(error.message)
         self._settings = settings
         self._handlers: dict[str, tuple[Any, bool]] = {
             name: (run, inspect.iscoroutinefunction(run)) for name, run in operations.items()
@@ -121,9 +136,10 @@ class Application:
         self._open_services = open_services
         self._services: Services | None = None
         self._keys = KeyRing(settings.data)
-        self._admission = Admission(settings, lambda arn: self._running.provisioned_rate(arn))
-        self._deadlines = Deadlines()
+        self._admission = Admission(settings, self._provisioned_rate)
+        self._refusals = RefusalLog()
         self._threads = ThreadPoolExecutor(THREADS, "operation")
+        self._pages = PagePool()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -139,14 +155,15 @@ class Application:
             self._services = self._open_services(self._settings)
         except StartError as error:
             self.failure = error
-            self.lament(error)
+            self.on_start_failed(error)
             await send({"type": "lifespan.startup.failed", "message": ""})
             return
-        self.announce()
+        self.on_ready()
         await send({"type": "lifespan.startup.complete"})
         await receive()  # lifespan.shutdown, sent when every request is answered
         services, self._services = self._running, None
         self._threads.shutdown()
+        self._pages.close()
         await asyncio.to_thread(services.close)
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -176,20 +193,24 @@ class Application:
     async def _operation(self, exchange: Exchange) -> tuple[str, str]:
         """Answer an AWS request; returns the operation's name and the code for the metrics."""
         operation: Operation | None = None
+        room = BodyRoom(self._admission, exchange.peer)
         try:
             exchange.check_size(self._settings.max_body_bytes)
             if not self._keys.configured:
                 check_local(exchange)
             operation = route(exchange)
+            caller, head = self._identify(exchange)
+            authorise(caller, operation.name)
+            body = await exchange.read_body(self._settings.max_body_bytes, room)
+            if head is not None:
+                _prove(exchange, head, body)
             self._admission.enter()
             try:
-                body = await exchange.read_body(
-                    self._settings.max_body_bytes, self._admission, self._deadlines
-                )
-                caller = self._caller(exchange, body)
                 request = operation.parse(body)
-                authorise(caller, operation.name, request, self._running.group_of_tracker)
-                self._admission.admit(operation.name, request, caller.region)
+                if caller.tracker is not None:
+                    await self._check_tracker(caller, request)
+                if self._admission.rated:
+                    await self._admission.admit(operation.name, request, caller.region)
                 answer = operation.serialise(
                     await self._perform(operation, caller, request, exchange.request_id)
                 )
@@ -205,31 +226,43 @@ class Application:
                 extra={"request_id": exchange.request_id, "operation": operation.name if operation else None},
             )
             return await self._refuse(exchange, operation, InternalFailure())
+        finally:
+            room.close()
         await exchange.respond(200, operation.content_type, answer)
         return operation.name, telemetry.OK
 
     async def _refuse(
         self, exchange: Exchange, operation: Operation | None, error: ServiceError
     ) -> tuple[str, str]:
+        self._log_refusal(exchange, error)
         status, content_type, body = error_form(exchange, operation, error)
         await exchange.respond(status, content_type, body, (b"x-amzn-errortype", error.code.encode()))
         return operation.name if operation else "unknown", error.code
 
-    def _caller(self, exchange: Exchange, body: bytes) -> Caller:
-        """Who sent the request, and for which region. Without keys everybody is the administrator."""
+    def _log_refusal(self, exchange: Exchange, error: ServiceError) -> None:
+        if isinstance(error, AccessRefused):
+            claimed = claimed_key_id(exchange.headers.get(b"authorization", b""))
+            self._refusals.tell(exchange.peer, claimed, error.code)
+
+    def _identify(self, exchange: Exchange) -> tuple[Caller, Head | None]:
+        """Who says to have sent the request, and for which region; not proven before `_prove`. Without keys
+        everybody is the administrator, and there is nothing to prove."""
         if not self._keys.configured:
             scope = credential_scope(exchange.headers.get(b"authorization", b""))
-            return Caller(None, "admin", None, scope[0] if scope else self._settings.region)
-        claim, holder = verify(
-            method=exchange.method,
-            raw_path=exchange.raw_path,
-            query=exchange.query,
-            headers=exchange.headers if exchange.unrepeated else joined(exchange.raw_headers),
-            body=body,
-            find=self._keys.find,
-            now=time.time(),
-        )
-        return Caller(holder.id, holder.role, holder.tracker, claim.region)
+            return Caller(None, "admin", None, scope[0] if scope else self._settings.region), None
+        head = read_head(exchange.joined_headers(), self._keys.find, time.time())
+        holder = head.holder
+        return Caller(holder.id, holder.role, holder.tracker, head.claim.region), head
+
+    async def _provisioned_rate(self, arn: str) -> int:
+        read = self._running.provisioned_rate
+        return await asyncio.get_running_loop().run_in_executor(self._threads, read, arn)
+
+    async def _check_tracker(self, caller: Caller, request: Mapping[str, Any]) -> None:
+        group = None
+        if "trackingId" not in request and caller.tracker is not None:
+            group = await self._running.group_of_tracker(caller.region, caller.tracker)
+        authorise_content(caller, request, group)
 
     async def _perform(
         self, operation: Operation, caller: Caller, request: dict[str, Any], request_id: str
@@ -254,19 +287,41 @@ class Application:
             check_reading(exchange)
             if not self._keys.configured:
                 check_local(exchange)
-            if exchange.path == "/health":
+            if exchange.path == HEALTH:
                 status, body = health_page(self._services is not None)
-            elif exchange.path == "/metrics":
-                body, content_type = telemetry.metrics_page(), telemetry.METRICS_TYPE.encode()
             else:
-                authorise_plain(self._caller(exchange, b""))
-                body = await asyncio.get_running_loop().run_in_executor(
-                    self._threads, page, exchange, self._running
-                )
+                body, content_type = await self._guarded_page(exchange)
         except ServiceError as error:
+            self._log_refusal(exchange, error)
             (status, body), code = error_page(error), error.code
         except Exception:  # noqa: BLE001 (the last resort of every request)
             _log.exception("a page failed unexpectedly", extra={"request_id": exchange.request_id})
             (status, body), code = error_page(InternalFailure()), InternalFailure.code
-        await exchange.respond(status, content_type, body)
+        await exchange.respond(status, content_type, body, *PAGE_HEADERS)
         return code
+
+    async def _guarded_page(self, exchange: Exchange) -> tuple[bytes, bytes]:
+        """(body, content type) of a page that wants a role."""
+        caller, head = self._identify(exchange)
+        authorise_page(caller, exchange.path if exchange.path == METRICS else "/v1/")
+        if head is not None:
+            _prove(exchange, head, b"")
+        self._admission.enter()
+        try:
+            if exchange.path == METRICS:
+                page_body = await self._pages.kept(METRICS, telemetry.metrics_page)
+                return page_body, telemetry.METRICS_TYPE.encode()
+            return await self._pages.made(page, exchange, self._running), JSON
+        finally:
+            self._admission.leave()
+
+
+def _prove(exchange: Exchange, head: Head, body: bytes) -> None:
+    prove(
+        head,
+        method=exchange.method,
+        raw_path=exchange.raw_path,
+        query=exchange.query,
+        headers=exchange.joined_headers(),
+        body=body,
+    )

@@ -1,67 +1,423 @@
-"""A connection that cannot hold memory or a socket for nothing: bounds on what comes before a body.
+"""One HTTP/1.1 connection of the server: llhttp's parser (httptools), ASGI towards the application, and
+bounds on everything that a client can send or leave out.
 
-The HTTP server bounds neither the size of a request's head nor the time it takes; bodies are bounded by
-`Exchange`.
+The class is a protocol for uvicorn's `http` option, made by `ConnectionFactory`; of uvicorn it uses the
+server's state (its connections, tasks and default headers) and the loaded application, and nothing else.
+What uvicorn's own protocols do not do and this one does: bytes and number of header fields are bounded,
+trailer fields refused; one deadline is armed at any time unless an operation is being answered; an answer
+before the end of its request ends the connection; requests sent ahead are bounded; connections are counted,
+in all and for each address.
+
+Answers are written in one piece: an application sends its body whole.
 """
 
 from __future__ import annotations
 
 import asyncio
+import http
+import logging
+import math
+from collections import deque
 from typing import Any
+from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
 
-MAX_HEAD = 64 * 1024
-"""Bytes of a request line and its headers."""
-HEAD_SECONDS = 30.0
-"""Time for a head to be complete, from its first byte or from the opening of the connection."""
+from ..errors import MalformedRequest
+from .connections import Connections, Limits
+from .protocol import JSON_1_1, error_body
+from .turn import Turn
+
+HIGH_WATER = 64 * 1024
+"""Bytes of a body that wait for the application; no more is read before it takes them."""
+_STATUS_LINES = {
+    status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode()) for status in http.HTTPStatus
+}
+_FAILURE = b"Internal Server Error"
+_log = logging.getLogger(__name__)
 
 
-class Connection(HttpToolsProtocol):
-    """uvicorn's connection on httptools, with the bounds of this module."""
+class ConnectionFactory:
+    """Makes the connections of one process; for uvicorn's option `http`. Pickled, it starts anew
+    elsewhere."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._head = 0
-        self._in_head = True
-        self._timer: asyncio.TimerHandle | None = None
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._connections = Connections(limits)
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._wait()
+    def __call__(
+        self,
+        config: Any,
+        server_state: Any,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> Connection:
+        return Connection(config.loaded_app, server_state, app_state, self._connections)
 
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._in_head:
-            self._head += len(data)
-            if self._head > MAX_HEAD:
-                self._give_up(f"The request's head is larger than {MAX_HEAD} bytes.")
-            elif self._timer is None:
-                self._wait()
+    def __reduce__(self) -> tuple[type[ConnectionFactory], tuple[Limits]]:
+        return ConnectionFactory, (self._limits,)
 
-    def on_message_begin(self) -> None:
-        self._in_head = True
-        super().on_message_begin()
 
-    def on_headers_complete(self) -> None:
+class Connection(asyncio.Protocol):
+    """A connection, from its opening to its end.
+
+    Attributes:
+        deadline: when it is given up, on the clock of its `Connections`.
+    """
+
+    def __init__(
+        self, app: Any, server_state: Any, app_state: dict[str, Any], connections: Connections
+    ) -> None:
+        """Args:
+        app: the ASGI application.
+        server_state: uvicorn's: the sets `connections` and `tasks`, `default_headers`, `total_requests`.
+        app_state: what the application's lifespan left for its requests.
+        """
+        self.deadline = math.inf
+        self._app = app
+        self._server = server_state
+        self._app_state = app_state
+        self._connections = connections
+        self._limits = connections.limits
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._loop = asyncio.get_running_loop()
+        self._transport: Any = None
+        self._address = ""
+        self._base: dict[str, Any] = {}
+        # What is being read.
+        self._url = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._expects = False
+        self._fresh = True  # no head was complete yet
         self._in_head = False
-        self._head = 0
-        self._stop_waiting()
-        super().on_headers_complete()
+        self._head_size = 0
+        self._reading: Turn | None = None  # its body is being read
+        self._between = 0  # bytes since the last piece of that body
+        # What is being answered, and what waits behind it.
+        self._turns: deque[Turn] = deque()
+        self._begun = False  # the first of them
+        self._refusal = ""  # why the connection ends after them
+        # How it stands with the connection.
+        self._deaf = False  # what still comes is dropped
+        self._dropped = 0
+        self._ending = False
+        self._paused = False  # reading
+        self._full = False  # the client does not take what was written
+
+    # ------------------------------------------------------------------------------------------ asyncio
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        peer = _address(transport.get_extra_info("peername"))
+        self._address = peer[0] if peer is not None else ""
+        if not self._connections.admit(self, self._address):
+            self._ending = self._deaf = True
+            transport.abort()
+            return
+        self._server.connections.add(self)
+        self._base = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "server": _address(transport.get_extra_info("sockname")),
+            "client": peer,
+            "scheme": "http",
+            "root_path": "",
+        }
+        self._arm(self._limits.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
-        super().connection_lost(exc)
+        self._connections.remove(self)
+        self._server.connections.discard(self)
+        self._ending = self._deaf = True
+        self._forsake()
+        self._parser = None
 
-    def _wait(self) -> None:
-        self._timer = self.loop.call_later(HEAD_SECONDS, self._give_up, "The request's head did not come.")
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            self._drop(len(data))
+            return
+        head_goes_on, body_of = self._in_head, self._reading
+        self._between += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._end_after_the_last()  # what follows the head would be another protocol
+        except httptools.HttpParserError:
+            self._refuse("Invalid HTTP request received.")
+        if head_goes_on and self._in_head:
+            self._count_head(len(data))
+        elif (
+            self._reading is not None and self._reading is body_of and self._between > self._limits.head_bytes
+        ):
+            self._refuse("The request's body has too much between its pieces.")
+        self.regulate()
 
-    def _stop_waiting(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def pause_writing(self) -> None:
+        self._full = True
+        if not self._begun and not self._ending:
+            self._arm(self._limits.write_seconds)
 
-    def _give_up(self, reason: str) -> None:
-        self._stop_waiting()
-        if not self.transport.is_closing():
-            self.send_400_response(reason)
+    def resume_writing(self) -> None:
+        self._full = False
+        if not self._ending:
+            self._advance()
+
+    # ------------------------------------------------------------------------------------------ uvicorn
+
+    def shutdown(self) -> None:
+        """End after what is being answered."""
+        if self._turns:
+            self._turns[-1].last = True
+            self._deaf = self._turns[-1].complete
+        else:
+            self._end()
+
+    # ------------------------------------------------------------------------------------------ the parser
+
+    def on_message_begin(self) -> None:
+        if self._deaf:
+            return
+        self._url = b""
+        self._headers = []
+        self._expects = False
+        self._in_head = True
+        self._head_size = 0
+        if not self._turns and not self._full:
+            self._arm(self._limits.head_seconds)
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+        self._count_head(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._deaf:
+            return
+        if not self._in_head:
+            self._refuse("Trailer fields are not supported.")
+            return
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self._expects = True
+        self._headers.append((name, value))
+        self._count_head(len(name) + len(value) + 4)
+        if len(self._headers) > self._limits.head_fields:
+            self._refuse(f"The request has more than {self._limits.head_fields} header fields.")
+
+    def on_headers_complete(self) -> None:
+        self._in_head = self._fresh = False
+        if self._deaf:
+            return
+        if len(self._turns) >= self._limits.queued:
+            self._end_after_the_last()
+            return
+        version = self._parser.get_http_version()
+        url = httptools.parse_url(self._url)
+        raw_path = url.path or b"/"
+        path = raw_path.decode("ascii")
+        scope = {
+            **self._base,
+            "http_version": version,
+            "method": self._parser.get_method().decode("ascii"),
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": raw_path,
+            "query_string": url.query or b"",
+            "headers": self._headers,
+            "state": self._app_state,
+        }
+        last = version == "1.0" or not self._parser.should_keep_alive()
+        turn = self._reading = Turn(self, scope, last=last, expects=self._expects and version != "1.0")
+        self._between = 0
+        self._turns.append(turn)
+        if not self._begun and not self._full:
+            self._begin()
+
+    def on_body(self, body: bytes) -> None:
+        self._between = 0
+        if self._reading is not None:
+            self._reading.add(body)
+
+    def on_message_complete(self) -> None:
+        turn, self._reading = self._reading, None
+        if turn is None:
+            return
+        turn.complete = True
+        turn.wake()
+        self._deaf = self._deaf or turn.last
+        if self._begun and self._turns[0] is turn:
+            self.deadline = math.inf
+
+    def _count_head(self, size: int) -> None:
+        self._head_size += size
+        if self._head_size > self._limits.head_bytes:
+            self._refuse(f"The request's head is larger than {self._limits.head_bytes} bytes.")
+
+    # ------------------------------------------------------------------------------------------ turns
+
+    def _begin(self) -> None:
+        turn = self._turns[0]
+        self._begun = True
+        if turn.complete:
+            self.deadline = math.inf
+        else:
+            self._arm(self._limits.body_seconds)
+        task = self._loop.create_task(self._run(turn))
+        self._server.tasks.add(task)
+        task.add_done_callback(self._server.tasks.discard)
+
+    async def _run(self, turn: Turn) -> None:
+        try:
+            await self._app(turn.scope, turn.receive, turn.send)
+        except Exception:  # noqa: BLE001 (the application answers its own errors; this is for the rest)
+            _log.exception("a request failed unexpectedly")
+        if not (turn.answered or turn.gone):
+            turn.last = True
+            self.answer(turn, 500, [(b"content-length", b"%d" % len(_FAILURE))], _FAILURE)
+
+    def answer(self, turn: Turn, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """Write the answer of the turn that has begun, and go on with the next."""
+        if turn.gone or turn.answered:
+            return
+        turn.answered = True
+        self._turns.popleft()
+        self._begun = False
+        self._server.total_requests += 1
+        last = turn.last or not turn.complete
+        self._write(status, headers, body, last=last)
+        if not turn.complete:
+            self._linger()
+        elif last:
+            self._end()
+        else:
+            self._advance()
+
+    def invite(self) -> None:
+        """Let a client that asked first send its body."""
+        if not self._ending:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def regulate(self) -> None:
+        """Read no more while requests wait for their turn or a body for the application."""
+        if self._ending:
+            return
+        reading = self._reading
+        pause = not self._deaf and (
+            len(self._turns) > 1 or (reading is not None and reading.unread > HIGH_WATER)
+        )
+        if pause is not self._paused:
+            self._paused = pause
+            if pause:
+                self._transport.pause_reading()
+            else:
+                self._transport.resume_reading()
+
+    def _advance(self) -> None:
+        """Go on with what is next, or arm the deadline of waiting for it."""
+        if self._begun:
+            return
+        if self._full:
+            self._arm(self._limits.write_seconds)
+        elif self._turns:
+            self._begin()
+        elif self._refusal:
+            self._write_refusal()
+        elif self._in_head:
+            self._arm(self._limits.head_seconds)
+        else:
+            self._arm(self._limits.idle_seconds)
+        self.regulate()
+
+    def _write(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes, *, last: bool) -> None:
+        parts = [_STATUS_LINES[status]]
+        for name, value in self._server.default_headers:
+            parts += (name, b": ", value, b"\r\n")
+        for name, value in headers:
+            parts += (name, b": ", value, b"\r\n")
+        parts += (b"connection: close\r\n\r\n" if last else b"\r\n", body)
+        self._transport.write(b"".join(parts))
+
+    # ------------------------------------------------------------------------------------------ the end
+
+    def expire(self) -> None:
+        """Be told that the deadline is past."""
+        if self._ending or self._full:
+            self._transport.abort()
+        elif self._turns:
+            self._refuse(f"The request body did not arrive within {self._limits.body_seconds:.0f} seconds.")
+        elif self._in_head or self._fresh:
+            self._refuse("The request's head did not come.")
+        else:
+            self._end()
+
+    def _arm(self, seconds: float) -> None:
+        self.deadline = self._connections.clock() + seconds
+
+    def _refuse(self, reason: str) -> None:
+        """Read no more, answer what was received whole, then say why, and end."""
+        if self._ending or self._refusal:
+            return
+        self._deaf = True
+        self._refusal = reason
+        self._connections.refusals.tell(self._address, "", reason)
+        if self._reading is not None:
+            broken, self._reading = self._turns.pop(), None
+            broken.gone = True
+            broken.wake()
+            self._begun = self._begun and bool(self._turns)
+        if not self._turns:
+            self._write_refusal()
+
+    def _write_refusal(self) -> None:
+        body = error_body(MalformedRequest(self._refusal))
+        headers = [
+            (b"x-amzn-errortype", MalformedRequest.code.encode()),
+            (b"content-type", JSON_1_1),
+            (b"content-length", b"%d" % len(body)),
+        ]
+        self._write(MalformedRequest.status, headers, body, last=True)
+        self._linger()
+
+    def _end_after_the_last(self) -> None:
+        self._deaf = True
+        if self._turns:
+            self._turns[-1].last = True
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        """Close when everything is written, at the latest in `write_seconds`."""
+        self._ending = self._deaf = True
+        self._forsake()
+        self._arm(self._limits.write_seconds)
+        self._transport.close()
+
+    def _linger(self) -> None:
+        """Say that nothing more comes, and drop what the client is still sending: closed at once, the
+        connection would be reset, and the client might not see its answer."""
+        self._ending = self._deaf = True
+        self._forsake()
+        self._arm(self._limits.linger_seconds)
+        if self._transport.is_closing():
+            return
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+        self._transport.write_eof()
+
+    def _drop(self, size: int) -> None:
+        self._dropped += size
+        if self._dropped > self._limits.linger_bytes:
+            self._transport.abort()
+
+    def _forsake(self) -> None:
+        """Tell those whose turn it was that nobody waits for them any more."""
+        for turn in self._turns:
+            turn.gone = True
+            turn.wake()
+        self._turns.clear()
+        self._reading = None
+        self._begun = False
+
+
+def _address(found: Any) -> tuple[str, int] | None:
+    """(host, port) of a socket's name; None for sockets that are no internet's."""
+    return (str(found[0]), int(found[1])) if isinstance(found, tuple) else None

@@ -1,64 +1,23 @@
-"""One HTTP request and its answer, over raw ASGI."""
+"""One HTTP request and its answer, over raw ASGI: `Exchange`."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, TypeAlias
 
-from ..access.admission import Admission
+from ..access.admission import BodyRoom
+from ..access.signature import joined
 from ..errors import MalformedRequest, RequestTooLarge
+from .turn import TURN, Turn
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-BODY_SECONDS = 60.0
-"""A body has to be complete within this time of its head."""
-
 
 class Disconnected(Exception):
     """The client went away before its request was complete."""
-
-
-class Deadlines:
-    """Ends reads of bodies that take too long, with one timer for all: a timer each would cost as much as the
-    rest of the request. One per process; used from the event loop's thread only."""
-
-    def __init__(self) -> None:
-        self._since: dict[asyncio.Task[Any], float] = {}
-        self._expired: set[asyncio.Task[Any]] = set()
-        self._timer: asyncio.TimerHandle | None = None
-
-    def begin(self) -> asyncio.Task[Any]:
-        """Watch the current task until `end`; after `BODY_SECONDS` it is cancelled."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._since[task] = time.monotonic()
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(BODY_SECONDS / 10, self._look)
-        return task
-
-    def expired(self, task: asyncio.Task[Any]) -> bool:
-        """Whether it was this that cancelled `task`."""
-        return task in self._expired
-
-    def end(self, task: asyncio.Task[Any]) -> None:
-        """Watch `task` no more."""
-        del self._since[task]
-        self._expired.discard(task)
-
-    def _look(self) -> None:
-        self._timer = None
-        oldest = time.monotonic() - BODY_SECONDS
-        for task, since in self._since.items():
-            if since < oldest and task not in self._expired:
-                self._expired.add(task)
-                task.cancel()
-        if self._since:
-            self._timer = asyncio.get_running_loop().call_later(BODY_SECONDS / 10, self._look)
 
 
 class Exchange:
@@ -68,6 +27,7 @@ class Exchange:
         method, path: the path is percent-decoded.
         raw_path, query: as sent, bytes.
         headers: by lower-case name; of a repeated header the last value.
+        peer: the address that the request comes from.
         request_id: a UUID in lower case, made here.
         size: bytes of the body read so far.
     """
@@ -75,9 +35,11 @@ class Exchange:
     __slots__ = (
         "_receive",
         "_send",
+        "_turn",
         "headers",
         "method",
         "path",
+        "peer",
         "query",
         "raw_headers",
         "raw_path",
@@ -94,13 +56,17 @@ class Exchange:
         self.query: bytes = scope["query_string"]
         self.raw_headers: list[tuple[bytes, bytes]] = scope["headers"]
         self.headers: dict[bytes, bytes] = dict(self.raw_headers)
+        client = scope.get("client")
+        self.peer: str = client[0] if client else ""
+        self._turn: Turn | None = scope.get(TURN)
         self.request_id = _request_id()
         self.size = 0
 
-    @property
-    def unrepeated(self) -> bool:
-        """Whether no header came twice."""
-        return len(self.headers) == len(self.raw_headers)
+    def joined_headers(self) -> Mapping[bytes, bytes]:
+        """The headers by lower-case name, the values of repeated ones with commas between them."""
+        if len(self.headers) == len(self.raw_headers):
+            return self.headers
+        return joined(self.raw_headers)
 
     def check_size(self, limit: int) -> None:
         """Refuse a body that is announced as too large, or that is compressed.
@@ -116,36 +82,24 @@ class Exchange:
                 "Compressed request bodies are not supported: send it without Content-Encoding."
             )
 
-    async def read_body(self, limit: int, admission: Admission, deadlines: Deadlines) -> bytes:
-        """The whole body.
+    async def read_body(self, limit: int, room: BodyRoom) -> bytes:
+        """The whole body. What came together with the head waits for nothing.
+
+        Args:
+            limit: the most bytes that it may have.
+            room: where it is counted; closed by the caller when the request is answered.
 
         Raises:
             RequestTooLarge: it has more than `limit` bytes.
             Throttled: there is no room for it at the moment.
-            MalformedRequest: it did not arrive in time.
-            Disconnected: the client went away.
+            Disconnected: the client went away, or took too long.
         """
-        announced = self.headers.get(b"content-length")
-        if announced is None and b"transfer-encoding" not in self.headers:
+        if b"content-length" not in self.headers and b"transfer-encoding" not in self.headers:
             return b""
-        reserved = admission.reserve(limit if announced is None else int(announced))
-        reader = deadlines.begin()
-        try:
-            return await self._gather(limit)
-        except asyncio.CancelledError:
-            if not deadlines.expired(reader):
-                raise
-            reader.uncancel()
-            raise MalformedRequest(
-                f"The request body did not arrive within {BODY_SECONDS:.0f} seconds."
-            ) from None
-        finally:
-            deadlines.end(reader)
-            admission.release(reserved)
-
-    async def _gather(self, limit: int) -> bytes:
         chunks: list[bytes] = []
         while True:
+            if self._turn is None or not self._turn.complete:
+                room.wait()
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise Disconnected
@@ -153,7 +107,9 @@ class Exchange:
             self.size += len(chunk)
             if self.size > limit:
                 raise _too_large(limit)
+            room.grow(self.size)
             if not message.get("more_body", False):
+                room.arrived()
                 return b"".join([*chunks, chunk]) if chunks else chunk
             chunks.append(chunk)
 

@@ -1,5 +1,5 @@
 """Regular expressions of the service models, which are written for Java, as Python patterns of the same
-meaning.
+meaning, and of linear time.
 
 What differs and is translated: Unicode classes (``\\p{L}``), which Python lacks; ``\\d`` and ``\\w``, which
 are ASCII in Java; and ``.``, which in Java stops at every line terminator. A pattern has to match the whole
@@ -12,14 +12,24 @@ import re
 from functools import cache
 
 LONGEST_MATCHED = 2048
-"""Longer values are not matched at all: their length is the violation that is reported. It bounds the time a
-caller can make a pattern with several ``.*`` backtrack."""
+"""Longer values are not matched at all: their length is the violation that is reported."""
 
 _SEPARATORS = r"\x20\xA0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000"
 _ANY_BUT_LINE_END = r"[^\n\r\u0085\u2028\u2029]"
 _CLASSES = {"ASCII": r"\x00-\x7F", "Z": _SEPARATORS}
 
+_ANY_BUT_COLON = r"[^:\n\r\u0085\u2028\u2029]"
+
 _REWRITTEN = {
+    # Several ".*" over the same text backtrack in quadratic or cubic time. Any two colons will do, so the
+    # first two; of the KMS form, the first ":kms:" and the first account after it leave the most to the
+    # rest.
+    r"arn:([a-z\d-]+):personalize:.*:.*:.+": (
+        rf"arn:[a-z\d-]++:personalize:{_ANY_BUT_COLON}*+:{_ANY_BUT_COLON}*+:{_ANY_BUT_LINE_END}++"
+    ),
+    r"arn:aws.*:kms:.*:[0-9]{12}:key/.*": (
+        rf"arn:aws(?>{_ANY_BUT_LINE_END}*?:kms:)(?>{_ANY_BUT_LINE_END}*?:[0-9]{{12}}:key/){_ANY_BUT_LINE_END}*+"
+    ),
     # Python's \w is exactly the letters, the numbers and the underscore; their ranges take 0.6 s to compile.
     r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$": rf"(?u:[\w{_SEPARATORS}.:/=+\-@]*)",
     # Three runs over overlapping classes backtrack in cubic time on a long value with one wrong character.

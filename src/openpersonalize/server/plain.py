@@ -1,14 +1,14 @@
 """The pages beside the AWS operations, as plain JSON: health, metrics, jobs.
 
 ``GET /health``                        200 ``{"status": "ready"}``, or 503 while starting or stopping
-``GET /metrics``                       Prometheus' text format
+``GET /metrics``                       Prometheus' text format, made at most once a second
 ``GET /v1/jobs``                       the newest 1,000 of each region, newest first; ``?region=`` for one.
                                        Beside them, under ``scheduled``, the automatic trainings to come
 ``GET /v1/jobs/{arn}``                 the newest job of a resource: state, progress, ETA, log lines
 ``GET /v1/jobs/{arn}/problems``        what was wrong with the data, row by row
 
-An ARN may be percent-encoded or carry its slashes as they are. Errors are ``{"error": {"code": ...,
-"message": ...}}``.
+Where there are keys, all but ``/health`` want one of the roles of `PAGE_ROLES`. An ARN may be percent-encoded
+or carry its slashes as they are. Errors are ``{"error": {"code": ..., "message": ...}}``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .exchange import Exchange
 from .services import Services
 
 JSON = b"application/json"
-PREFIX = "/v1/"
+HEALTH, METRICS, PREFIX = "/health", "/metrics", "/v1/"
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
@@ -37,7 +37,7 @@ def health_page(ready: bool) -> tuple[int, bytes]:
 
 def page_of(path: str) -> str | None:
     """The page that a path belongs to, as the metrics name it; None where it is no page."""
-    if path in ("/health", "/metrics"):
+    if path in (HEALTH, METRICS):
         return path
     return PREFIX if path.startswith(PREFIX) else None
 
@@ -68,7 +68,8 @@ def page(exchange: Exchange, services: Services) -> bytes:
 
 def error_page(error: ServiceError) -> tuple[int, bytes]:
     """(status, body) of an error on these pages."""
-    return error.rest_status, _encode({"error": {"code": error.code, "message": error.message}})
+    message = error.message.encode("utf-8", "replace").decode()
+    return error.rest_status, _encode({"error": {"code": error.code, "message": message}})
 
 
 def _jobs(exchange: Exchange, services: Services) -> dict[str, list[dict[str, Any]]]:

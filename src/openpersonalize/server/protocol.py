@@ -80,8 +80,10 @@ def decode(body: bytes) -> Any:
 
 
 def error_body(error: ServiceError) -> bytes:
-    """The JSON body of an error, the same in all three services."""
-    return _encode({"__type": error.code, "message": error.message})
+    """The JSON body of an error, the same in all three services. Half a surrogate pair, which a message may
+    quote from the request and no encoding can hold, becomes a question mark."""
+    message = error.message.encode("utf-8", "replace").decode()
+    return _encode({"__type": error.code, "message": message})
 
 
 def _operations(service: str) -> list[Operation]:

@@ -22,6 +22,18 @@ _VARIABLES = (
     "which sends the requests of every AWS service here."
 )
 
+_REMEMBERED = 200
+"""Longer texts of callers are not kept; no credential and no loopback name is that long."""
+_ELSEWHERE = (
+    b"forwarded",
+    b"via",
+    b"x-forwarded-for",
+    b"x-forwarded-host",
+    b"x-forwarded-proto",
+    b"x-real-ip",
+)
+_SAME_PAGE = (b"same-origin", b"none")
+
 
 def route(exchange: Exchange) -> Operation:
     """The operation that a request asks for.
@@ -47,16 +59,19 @@ def credential_scope(authorization: bytes) -> tuple[str, str] | None:
     if start < 0:
         return None
     end = authorization.find(b",", start)
-    return _scope(authorization[start + 11 : end if end > 0 else len(authorization)])
+    credential = authorization[start + 11 : end if end > 0 else len(authorization)]
+    return _kept_scope(credential) if len(credential) <= _REMEMBERED else None
 
 
-@lru_cache(maxsize=1024)
 def _scope(credential: bytes) -> tuple[str, str] | None:
     parts = credential.strip().split(b"/")
     if len(parts) != 5:
         return None
     region, service = parts[2].decode("latin-1"), parts[3].decode("latin-1")
     return (region, service) if region_is_valid(region) else None
+
+
+_kept_scope = lru_cache(maxsize=1024)(_scope)
 
 
 def _explanation(exchange: Exchange) -> str:
@@ -101,35 +116,53 @@ def error_form(
 
 
 def check_local(exchange: Exchange) -> None:
-    """On a server without keys: let pass only what programs on this machine send, no web page.
+    """On a server without keys: let pass only what programs on this machine send, no web page and no proxy.
 
     Raises:
         AccessRefused: the Host is not a loopback name (a page could have bound its own name to this machine's
-            address), or there is an Origin (the request comes from a page).
+            address), the request comes from a page (Origin, or Sec-Fetch-Site of another site), or through a
+            proxy, which may serve others.
     """
-    host = exchange.headers.get(b"host", b"")
+    headers = exchange.headers
+    host = headers.get(b"host", b"")
     if not is_loopback_host(host):
         raise AccessRefused(
             f"Without access keys this server answers only requests to localhost, not to the Host "
             f"{host.decode('latin-1')[:100]!r}. Make keys with `openpersonalize key create` to serve others."
         )
-    if b"origin" in exchange.headers:
+    if b"origin" in headers or headers.get(b"sec-fetch-site", b"none") not in _SAME_PAGE:
         raise AccessRefused(
-            "Without access keys this server answers no requests of web pages (Origin header)."
+            "Without access keys this server answers no requests of web pages (Origin or Sec-Fetch-Site)."
         )
+    for name in _ELSEWHERE:
+        if name in headers:
+            raise AccessRefused(
+                f"Without access keys this server answers nothing that came through a proxy ({name.decode()} "
+                "header). Make keys with `openpersonalize key create` to serve others."
+            )
+
+
+def is_loopback_host(host: bytes) -> bool:
+    """Whether a Host header, with or without port, names this machine's loopback interface."""
+    return len(host) <= _REMEMBERED and _kept_is_loopback(host)
 
 
 @lru_cache(maxsize=256)
-def is_loopback_host(host: bytes) -> bool:
-    """Whether a Host header, with or without port, names this machine's loopback interface."""
+def _kept_is_loopback(host: bytes) -> bool:
     text = host.decode("latin-1").lower()
+    name, rest = text, ""
     if text.startswith("["):
-        text = text[1:].partition("]")[0]
+        name, closed, rest = text[1:].partition("]")
+        if not closed:
+            return False
     elif text.count(":") <= 1:
-        text = text.partition(":")[0]
-    if text == "localhost" or text.endswith(".localhost"):
+        name, colon, port = text.partition(":")
+        rest = colon + port
+    if rest and not (rest.startswith(":") and (rest == ":" or rest[1:].isdecimal())):
+        return False
+    if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
-        return ipaddress.ip_address(text).is_loopback
+        return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False

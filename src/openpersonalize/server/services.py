@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..workflows.registry import WORKFLOWS
 from ..workflows.schedule import Schedule
 
 _MOST_SCOPES = 256
+_MOST_GROUPS = 1024
 
 
 class Services:
@@ -40,6 +42,8 @@ class Services:
         self.schedule = schedule
         self._account = installation.settings.account
         self._scopes: dict[str, Scope] = {}
+        self._groups: dict[tuple[str, str], str | None] = {}
+        self._groups_version = -1
 
     def scope(self, region: str) -> Scope:
         """The installation's account in a region."""
@@ -50,8 +54,21 @@ class Services:
             scope = self._scopes[region] = self.installation.metadata.scope(self._account, region)
         return scope
 
-    def group_of_tracker(self, region: str, tracking_id: str) -> str | None:
-        """The name of the dataset group that a tracking id belongs to, None when there is no such tracker."""
+    async def group_of_tracker(self, region: str, tracking_id: str) -> str | None:
+        """The name of the dataset group that a tracking id belongs to, None when there is no such tracker.
+
+        Read in a thread, and kept until some resource changes.
+        """
+        version = self.installation.metadata.resources_version()
+        if version != self._groups_version or len(self._groups) >= _MOST_GROUPS:
+            self._groups, self._groups_version = {}, version
+        groups = self._groups
+        key = (region, tracking_id)
+        if key not in groups:
+            groups[key] = await asyncio.to_thread(self._read_group, region, tracking_id)
+        return groups[key]
+
+    def _read_group(self, region: str, tracking_id: str) -> str | None:
         with self.scope(region).read() as tx:
             for tracker in tx.find("event-tracker"):
                 if tracker.attributes.get("trackingId") == tracking_id and tracker.group_arn:
@@ -59,7 +76,8 @@ class Services:
         return None
 
     def provisioned_rate(self, arn: str) -> int:
-        """Calls a second that the owner of a campaign or recommender provisioned; 0 when it is unknown."""
+        """Calls a second that the owner of a campaign or recommender provisioned; 0 when it is unknown.
+        Reads the metadata store, so not for the event loop's thread."""
         region = arn.split(":")[3] if arn.count(":") >= 5 else ""
         if not region:
             return 0

@@ -179,6 +179,7 @@ def _map(shape: MapShape) -> Reader:
 def _string(shape: Shape) -> Reader:
     low, high = shape.metadata.get("min", 0), shape.metadata.get("max", math.inf)
     pattern = shape.metadata.get("pattern")
+    longest = min(high, LONGEST_MATCHED)  # the length of a longer value is what is wrong with it
     allowed = frozenset(shape.metadata.get("enum", ()))
     listed = ", ".join(shape.metadata.get("enum", ()))
 
@@ -192,7 +193,7 @@ def _string(shape: Shape) -> Reader:
             problems.append(
                 violation(value, where, f"Member must have length greater than or equal to {low}")
             )
-        if pattern and length <= LONGEST_MATCHED and not matches(pattern, value):
+        if pattern and length <= longest and not matches(pattern, value):
             problems.append(
                 violation(value, where, f"Member must satisfy regular expression pattern: {pattern}")
             )
