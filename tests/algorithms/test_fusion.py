@@ -181,6 +181,14 @@ def test_it_stops_when_asked() -> None:
 
     with pytest.raises(InterruptedError):
         asked(["good", "bad"], 100, 20).fit(False, stop)
+    with pytest.raises(InterruptedError):
+        asked(["good", "bad"], 100, 20).fit(False, stop, threads=3)
+
+
+@pytest.mark.parametrize("seen_excluded", [False, True])
+def test_threads_change_nothing(seen_excluded: bool) -> None:
+    questions = asked(["good", "bad", "against"], 400, met_share=0.5, targets=3)
+    assert questions.fit(seen_excluded, threads=3) == questions.fit(seen_excluded)
 
 
 def test_nothing_is_asked_about_items_that_nobody_knows() -> None:

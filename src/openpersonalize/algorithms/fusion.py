@@ -17,6 +17,7 @@ would over-represent popular items, and the weights would learn a false penalty 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -60,10 +61,11 @@ class Fitted:
     alone: tuple[float, ...]
 
 
-def questions_memory(rankers: int, count: int, n: int) -> int:
+def questions_memory(rankers: int, count: int, n: int, threads: int = 1) -> int:
     """Bytes of so many questions about n items, `Questions.fit` included: two for each ranker, two for the
-    tie, three for what is no candidate, four for scores."""
-    return (2 * rankers + 9) * count * min(n, EXACT_ITEMS)
+    tie, three for what is no candidate, four for scores (two for each ascent, of half of the questions)."""
+    scores = max(4, 2 * min(threads, 2 * BAGS))
+    return (2 * rankers + 5 + scores) * count * min(n, EXACT_ITEMS)
 
 
 class Questions:
@@ -177,11 +179,12 @@ class Questions:
             last = self._leading_items[ranker] = part.values, most, part.top(most).copy()
         return last[2]
 
-    def fit(self, seen_excluded: bool, check: Callable[[], None] = lambda: None) -> Fitted:
+    def fit(self, seen_excluded: bool, check: Callable[[], None] = lambda: None, threads: int = 1) -> Fitted:
         """Weights that rank well. With `seen_excluded`, the user's own items are neither candidates nor
         relevant.
 
-        Without a single question to judge by, the lead ranker alone.
+        Without a single question to judge by, the lead ranker alone. The ascents do not depend on each other:
+        so many at once as there are `threads`, which changes nothing about the result.
         """
         ascent = _Ascent(self, seen_excluded, check)
         rankers = len(self.signed_weight)
@@ -191,8 +194,11 @@ class Questions:
         alone = [ascent.judge(np.eye(rankers)[k])[1] for k in range(rankers)]
         weights = np.zeros(rankers)
         rng = np.random.default_rng(rankers)
-        for bag in ascent.bags(rng):
-            best = max((bag.climb(lead), bag.climb(np.zeros(rankers))), key=lambda found: found[0])[1]
+        starts = [(bag, start) for bag in ascent.bags(rng) for start in (lead, np.zeros(rankers))]
+        with ThreadPoolExecutor(max(1, min(threads, len(starts)))) as pool:
+            climbed = list(pool.map(lambda one: one[0].climb(one[1]), starts))
+        for first, second in zip(climbed[::2], climbed[1::2], strict=True):
+            best = max((first, second), key=lambda found: found[0])[1]
             weights += best / max(float(np.abs(best).sum()), 1e-9)  # ranks have no scale
         if all(
             signed_weight or not weight
@@ -237,7 +243,6 @@ class _Ascent:
     def __init__(self, questions: Questions, seen_excluded: bool, check: Callable[[], None]) -> None:
         count = questions._count
         self._features, self._base = questions._features, questions._base
-        self._count = count
         left_out = questions._unknown[:count]
         self._left_out = left_out | questions._interacted[:count] if seen_excluded else left_out
         place, gain = questions._place[:count], questions._gain[:count].copy()
@@ -268,28 +273,32 @@ class _Ascent:
         """The objective and the NDCG@10 of these weights."""
         return self._objective(self._scores(weights), None, 0.0)
 
-    def _scores(self, weights: Float64) -> Float32:
-        scores = self._base.times(0, slice(0, self._count), 1.0)
-        scores[self._left_out] = _LEFT_OUT
+    def _scores(self, weights: Float64) -> list[Float32]:
+        """A block of scores for each run."""
+        scores = []
+        for run in self._runs:
+            block = self._base.times(0, run.rows, 1.0)
+            block[self._left_out[run.rows]] = _LEFT_OUT
+            scores.append(block)
         for ranker, weight in enumerate(weights):
             if weight:
                 self._move(scores, ranker, weight)
         return scores
 
-    def _move(self, scores: Float32, ranker: int, by: float) -> None:
+    def _move(self, scores: list[Float32], ranker: int, by: float) -> None:
         """Change the weight of one ranker in `scores` by so much."""
-        for run in self._runs:
-            scores[run.rows] += self._features.times(ranker, run.rows, by)
+        for run, block in zip(self._runs, scores, strict=True):
+            block += self._features.times(ranker, run.rows, by)
 
-    def _objective(self, scores: Float32, moved: int | None, by: float) -> tuple[float, float]:
+    def _objective(self, scores: list[Float32], moved: int | None, by: float) -> tuple[float, float]:
         """Of `scores` with the weight of ranker `moved` changed `by` so much; block by block inside the
         cache."""
         at_10 = at_100 = 0.0
-        for run in self._runs:
-            block = scores[run.rows]
+        for run, settled in zip(self._runs, scores, strict=True):
+            block = settled
             if moved is not None:
                 block = self._features.times(moved, run.rows, by)
-                block += scores[run.rows]
+                block += settled
             rank = self._ranks(block, run)
             credit = run.credit / np.log2(rank + 2.0)
             at_10 += float(credit[rank < 10].sum())
@@ -327,7 +336,7 @@ class _Ascent:
                     break
         return best, weights
 
-    def _along(self, scores: Float32, weights: Float64, ranker: int, step: float, best: float) -> float:
+    def _along(self, scores: list[Float32], weights: Float64, ranker: int, step: float, best: float) -> float:
         """Move one weight by `step` while it pays, in `weights` and in `scores`; the objective then."""
         while True:
             tried = self._bounded(ranker, weights[ranker] + step)
@@ -349,13 +358,13 @@ class _Ascent:
         scores = self._scores(weights)
         return float(max(TEMPERATURES, key=lambda scale: self._likelihood(scores, scale)))
 
-    def _likelihood(self, scores: Float32, scale: float) -> float:
+    def _likelihood(self, scores: list[Float32], scale: float) -> float:
         """Mean logarithm of the softmax of the relevant items, the sampled others counted as often as they
         stand for."""
         total = 0.0
-        for run in self._runs:
+        for run, scored in zip(self._runs, scores, strict=True):
             rows = run.rows
-            block = scores[rows] * np.float32(scale)
+            block = scored * np.float32(scale)
             block -= block.max(axis=1, keepdims=True)
             reached = np.take_along_axis(block, self._place[rows], axis=1)
             mass = np.exp(block)

@@ -129,7 +129,7 @@ def _weigh_popular(
         features: list[LazyScores] = [DenseScores(late.known), *(one.lazy(query) for one in moving)]
         target = sequences.item[event : event + 1]
         questions.add(features, target, GAINED, query.item, late.met < query.now)
-    found = questions.fit(False, training.check)
+    found = questions.fit(False, training.check, training.threads)
     if found.ndcg < GAIN * found.alone[0]:
         return dict(ALONE)
     return _mixed((POPULAR, *(one.name for one in moving)), found.weights)
@@ -167,7 +167,7 @@ def _beside(
             asking[known].add(features, target, GAINED, query.item, late.met < query.now)
     found = {}
     for known, some in sets.items():
-        share, *weights = asking[known].fit(False, training.check).weights
+        share, *weights = asking[known].fit(False, training.check, training.threads).weights
         names = [*popular, *(one.name for one in some)]
         found[known] = _mixed(names, [*(share * weight for weight in popular.values()), *weights])
     return found
@@ -219,7 +219,7 @@ def _mixed(names: Sequence[str], weights: Sequence[float]) -> dict[str, float]:
 
 
 def _ratios(rankers: list[NaiveBayes], questions: Questions, training: Training) -> dict[str, float]:
-    popular, *others = questions.fit(False, training.check).weights
+    popular, *others = questions.fit(False, training.check, training.threads).weights
     found = [float(np.clip(weight / popular, 0.0, LARGEST)) if popular else LARGEST for weight in others]
     return {ranker.name: round(weight, 4) for ranker, weight in zip(rankers, found, strict=True)}
 

@@ -231,7 +231,8 @@ def check_weighing(
     plan = None
     if len(sequences.item) >= LEAST_EVENTS:
         plan = plan_for(_events(sequences), aim == "horizon", width=form.width, span=form.span)
-    _refuse(training_memory(sequences, plan, features, questions), len(sequences.items), training)
+    needed = training_memory(sequences, plan, features, questions, training.threads)
+    _refuse(needed, len(sequences.items), training)
 
 
 def check_memory(plan: Plan, n: int, features: Sequence[Feature], training: Training) -> None:

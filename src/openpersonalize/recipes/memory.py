@@ -26,7 +26,7 @@ COUNTING = 60 * PAIRS
 
 
 def training_memory(
-    sequences: Sequences, plan: Plan | None, features: Sequence[Feature], questions: int
+    sequences: Sequences, plan: Plan | None, features: Sequence[Feature], questions: int, threads: int = 1
 ) -> int:
     """Bytes that the personal recipes take at their peak beyond the `sequences`, which are held already.
 
@@ -49,7 +49,7 @@ def training_memory(
         values, codes = sum(one.size for one in features), sum(map(codes_of, features))
         encoder = memory_needed(plan, n, values, codes)
         kept = LIBRARY + vectors_kept(plan, n, values, bool(features))
-    asking = questions_memory(MOST_RANKERS, questions, n) + 4 * n * MOST_RANKERS
+    asking = questions_memory(MOST_RANKERS, questions, n, threads) + 4 * n * MOST_RANKERS
     looking = 0 if plan is None or n <= LARGE else ivf_index.memory_needed(n, plan.shape.d)
     return max(learnt + counting, rest + encoder, rest + kept + asking, rest - learnt + kept + looking)
 

@@ -183,9 +183,9 @@ def weigh(
     # What was fitted on a part of the data is not needed any more; the questions are the most there is now.
     del rankers, learnt
     training.progress("weigh", 0, 2, "weight sets")
-    kept = asked.fit(False, training.check)
+    kept = asked.fit(False, training.check, training.threads)
     training.progress("weigh", 1, 2, "weight sets")
-    excluded = asked.fit(True, training.check)
+    excluded = asked.fit(True, training.check, training.threads)
     training.progress("weigh", 2, 2, "weight sets")
     count = len(asked)
     del asked
