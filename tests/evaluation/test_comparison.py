@@ -11,7 +11,7 @@ import pytest
 
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.errors import JobFailed, JobStopped
-from openpersonalize.evaluation.comparison import OVERALL, PER_USER, Comparison, Entrant, compare
+from openpersonalize.evaluation.comparison import OVERALL, PER_USER, Comparison, ConfiguredRecipe, compare
 from openpersonalize.evaluation.peak import forget_peak, peak_bytes
 from openpersonalize.evaluation.report import LEADING, as_csv, as_json, as_text
 from openpersonalize.recipes.base import Configuration, Float32, Model, Query, Recipe, Training, TrainingData
@@ -60,18 +60,20 @@ class Broken(Guess):
         return super().fit(data, configuration, training)
 
 
-def entrant(kind: type[Recipe], name: str) -> Entrant:
-    return Entrant(kind(name, "USER_PERSONALIZATION", "for tests"), Configuration({"width": 3}))
+def configured(kind: type[Recipe], name: str) -> ConfiguredRecipe:
+    return ConfiguredRecipe(kind(name, "USER_PERSONALIZATION", "for tests"), Configuration({"width": 3}))
 
 
-def compared(*entrants: Entrant, split: str = "last", seeds: tuple[int, ...] = (1, 2)) -> Comparison:
+def compared(*recipes: ConfiguredRecipe, split: str = "last", seeds: tuple[int, ...] = (1, 2)) -> Comparison:
     data = TrainingData(two_clusters(users=200))
-    return compare(data, entrants, split=split, seeds=seeds, training=Training())
+    return compare(data, recipes, split=split, seeds=seeds, training=Training())
 
 
 @pytest.fixture(scope="module")
 def found() -> Comparison:
-    return compared(entrant(Guess, "guess"), entrant(Informed, "informed"), entrant(Guess, "another-guess"))
+    return compared(
+        configured(Guess, "guess"), configured(Informed, "informed"), configured(Guess, "another-guess")
+    )
 
 
 def test_who_knows_more_is_better_and_who_knows_as_much_is_not(found: Comparison) -> None:
@@ -95,7 +97,7 @@ def test_figures_are_means_over_seeds(found: Comparison) -> None:
         one, other = figures[LEADING].by_seed
         assert one != other
         assert figures["coverage"].low is None
-    again = compared(entrant(Guess, "guess"), seeds=(2,)).results[0].figures["kept"][LEADING]
+    again = compared(configured(Guess, "guess"), seeds=(2,)).results[0].figures["kept"][LEADING]
     assert again.mean == pytest.approx(found.results[0].figures["kept"][LEADING].by_seed[1])
 
 
@@ -109,7 +111,7 @@ def test_met_items_are_neither_listed_nor_counted(found: Comparison) -> None:
 
 def test_where_every_recipe_fails_all_are_named() -> None:
     with pytest.raises(JobFailed) as caught:
-        compared(entrant(Impossible, "impossible"), entrant(Broken, "broken"))
+        compared(configured(Impossible, "impossible"), configured(Broken, "broken"))
     assert "impossible cannot be compared: It needs prices." in str(caught.value)
     assert "broken cannot be compared: ZeroDivisionError: division by zero" in str(caught.value)
 
@@ -118,13 +120,13 @@ def test_one_that_fails_keeps_no_other_from_being_compared() -> None:
     told: list[str] = []
     found = compare(
         TrainingData(two_clusters(users=200)),
-        [entrant(Impossible, "impossible"), entrant(Guess, "guess"), entrant(Broken, "broken"),
-         entrant(Informed, "informed")],
+        [configured(Impossible, "impossible"), configured(Guess, "guess"), configured(Broken, "broken"),
+         configured(Informed, "informed")],
         split="last", seeds=(1, 2), training=Training(line=told.append),
     )  # fmt: skip
     assert found.baseline == "guess"
     assert [one.name for one in found.results] == ["guess", "informed"]
-    alone = compared(entrant(Guess, "guess"), entrant(Informed, "informed"))
+    alone = compared(configured(Guess, "guess"), configured(Informed, "informed"))
     assert found.results[1].figures == alone.results[1].figures
     assert [one.name for one in found.failures] == ["impossible", "broken"]
     assert as_text(found).endswith(
@@ -142,7 +144,7 @@ def test_a_stop_is_no_failure() -> None:
     with pytest.raises(JobStopped):
         compare(
             TrainingData(two_clusters(users=200)),
-            [entrant(Guess, "guess"), entrant(Informed, "informed")],
+            [configured(Guess, "guess"), configured(Informed, "informed")],
             split="last", seeds=(1,), training=Training(check=stop),
         )  # fmt: skip
 
@@ -152,13 +154,13 @@ def test_nobody_on_both_sides_of_the_moment() -> None:
         sequences_of([(f"u{k}", f"i{place}", 10 * k + place) for k in range(30) for place in (0, 1)])
     )
     with pytest.raises(JobFailed, match="both before and in the newest tenth"):
-        compare(data, [entrant(Guess, "guess")], split="time", seeds=(0,), training=Training())
+        compare(data, [configured(Guess, "guess")], split="time", seeds=(0,), training=Training())
 
 
 @pytest.mark.parametrize("split", ["user", "last", "time"])
 def test_every_split(split: str) -> None:
     data = TrainingData(loyal(users=200))
-    told = compare(data, [entrant(Guess, "guess")], split=split, seeds=(0,), training=Training())
+    told = compare(data, [configured(Guess, "guess")], split=split, seeds=(0,), training=Training())
     assert told.split == split
     assert 0 < told.training_interactions < told.interactions
     assert told.questions["kept"] > 0
@@ -167,7 +169,7 @@ def test_every_split(split: str) -> None:
 def test_users_who_only_repeat_themselves_are_asked_as_served_alone() -> None:
     rows = [(f"u{user}", f"i{user % 7}", 10 * user + place) for user in range(30) for place in range(3)]
     data = TrainingData(sequences_of(rows))
-    told = compare(data, [entrant(Guess, "guess")], split="last", seeds=(0,), training=Training())
+    told = compare(data, [configured(Guess, "guess")], split="last", seeds=(0,), training=Training())
     assert told.questions == {"kept": 30, "excluded": 0}
     assert {figure.mean for figure in told.results[0].figures["excluded"].values()} == {0.0}
     assert "(0 users asked)" in as_text(told)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from openpersonalize.evaluation import lists
-from openpersonalize.evaluation.lists import Fame, diversity, exposure_gini, mean_over_list
+from openpersonalize.evaluation.lists import ItemPopularity, diversity, exposure_gini, mean_over_list
 from recipes.worlds import sequences_of
 
 WORLD = sequences_of(
@@ -20,16 +20,16 @@ WORLD = sequences_of(
 
 
 def test_fame_counts_users_once() -> None:
-    fame = Fame.of(WORLD)
-    assert fame.users.tolist() == [4, 2, 1, 0]
-    assert fame.people == 4
-    assert fame.percentile.tolist() == [3.5 / 4, 2.5 / 4, 1.5 / 4, 0.5 / 4]
-    assert fame.surprise().tolist() == [0.0, 1.0, 2.0, 2.0]
+    popularity = ItemPopularity.of(WORLD)
+    assert popularity.users.tolist() == [4, 2, 1, 0]
+    assert popularity.people == 4
+    assert popularity.percentile.tolist() == [3.5 / 4, 2.5 / 4, 1.5 / 4, 0.5 / 4]
+    assert popularity.surprise().tolist() == [0.0, 1.0, 2.0, 2.0]
 
 
 def test_ties_share_the_middle_of_their_places() -> None:
     world = sequences_of([("u1", "a", 1), ("u1", "b", 1), ("u1", "c", 1)])
-    assert Fame.of(world).percentile.tolist() == [0.5, 0.5, 0.5]
+    assert ItemPopularity.of(world).percentile.tolist() == [0.5, 0.5, 0.5]
 
 
 def test_the_mean_of_short_lists_is_over_what_they_hold() -> None:

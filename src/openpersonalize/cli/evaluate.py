@@ -17,7 +17,7 @@ from .jobs import duration, progress_bar
 from .options import setting_options
 
 if TYPE_CHECKING:
-    from ..evaluation.comparison import Comparison, Entrant
+    from ..evaluation.comparison import Comparison, ConfiguredRecipe
     from ..recipes.base import Recipe
     from .measured_data import Schemas
 
@@ -115,10 +115,10 @@ def evaluate(
     wanted = _hyperparameters(sets, named)
     shown = _Progress()
 
-    def choose(known: Schemas, domain: str | None) -> list[Entrant]:
-        return _entrants(named or _trainable(known, domain), wanted, solution, known)
+    def choose(known: Schemas, domain: str | None) -> list[ConfiguredRecipe]:
+        return _configured(named or _trainable(known, domain), wanted, solution, known)
 
-    data, entrants = (
+    data, configured = (
         read_group(settings, dataset_group, solution, choose, shown.report)
         if dataset_group is not None
         else read_files(settings, present, schemas, solution, choose, shown.report)
@@ -131,7 +131,7 @@ def evaluate(
         moment=int(time.time()),
         budget_seconds=settings.training_seconds or None,
     )
-    found = compare(data, entrants, split=split, seeds=seeds, training=training, begin=shown.begin)
+    found = compare(data, configured, split=split, seeds=seeds, training=training, begin=shown.begin)
     shown.clear()
     click.echo(as_text(found))
     if output is not None:
@@ -187,18 +187,18 @@ def _hyperparameters(sets: Sequence[str], recipes: Sequence[Recipe]) -> dict[str
     return configs
 
 
-def _entrants(
+def _configured(
     recipes: Sequence[Recipe],
     wanted: Mapping[str, Mapping[str, Any]],
     solution: Mapping[str, Any],
     schemas: Schemas,
-) -> list[Entrant]:
+) -> list[ConfiguredRecipe]:
     """The recipes with their settings, checked as a solution's are.
 
     Raises:
         InvalidInput: one message with every violation.
     """
-    from ..evaluation.comparison import Entrant
+    from ..evaluation.comparison import ConfiguredRecipe
     from ..recipes.configuration import solution_problems
     from ..recipes.hyperparameters import read_configuration
 
@@ -210,7 +210,7 @@ def _entrants(
         problems += solution_problems(one, asked, schemas, complete=True)
     if problems:
         raise InvalidInput(" ".join(dict.fromkeys(problems)))
-    return [Entrant(one, read_configuration(one, configs[one.name])) for one in recipes]
+    return [ConfiguredRecipe(one, read_configuration(one, configs[one.name])) for one in recipes]
 
 
 def _write(found: Comparison, folder: Path) -> None:

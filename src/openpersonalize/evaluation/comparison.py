@@ -22,7 +22,7 @@ from ..datasets.sequences import Bools, Int32, Sequences
 from ..errors import JobFailed, JobStopped, OpenPersonalizeError
 from ..recipes.base import Configuration, Model, Recipe, Training, TrainingData
 from . import bootstrap
-from .lists import Fame, diversity, exposure_gini, mean_over_list
+from .lists import ItemPopularity, diversity, exposure_gini, mean_over_list
 from .measure import ask, best
 from .metrics import CUTS, LIST, Float64, ideal_gains, ndcg, precision, recall, reciprocal_rank
 from .peak import forget_peak, peak_bytes
@@ -57,7 +57,7 @@ _ASKED = {
 
 
 @dataclass(frozen=True)
-class Entrant:
+class ConfiguredRecipe:
     """A recipe with its settings."""
 
     recipe: Recipe
@@ -103,7 +103,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that was found; `questions` by mode. `baseline` is the first entrant that could be compared;
+    """Everything that was found; `questions` by mode. `baseline` is the first recipe that could be compared;
     `failures` are those that could not."""
 
     split: str
@@ -132,17 +132,17 @@ class _Run:
 
 def compare(
     data: TrainingData,
-    entrants: Sequence[Entrant],
+    recipes: Sequence[ConfiguredRecipe],
     *,
     split: str,
     seeds: Sequence[int],
     training: Training,
     begin: Callable[[str, int], None] = lambda recipe, seed: None,
 ) -> Comparison:
-    """Train and measure every entrant with every seed. One that fails keeps no other from being compared.
+    """Train and measure every recipe with every seed. One that fails keeps no other from being compared.
 
     Args:
-        data: all of it. entrants: the first one that does not fail is the baseline.
+        data: all of it. recipes: the first one that does not fail is the baseline.
         split: a name of `splits.SPLITS`.
         seeds: sources of random choices; figures are means over them. The first also draws the resamples.
         training: threads, progress, stop, and who is told of failures; its seed is replaced.
@@ -161,18 +161,20 @@ def compare(
             " Try another split, or more data."
         )
     shown = replace(data, sequences=sequences.where(parts.training))
-    fame = Fame.of(shown.sequences)
-    compared: list[Entrant] = []
+    popularity = ItemPopularity.of(shown.sequences)
+    compared: list[ConfiguredRecipe] = []
     runs: list[list[_Run]] = []
     failures: list[Failure] = []
-    for entrant in entrants:
+    for configured in recipes:
         try:
-            runs.append([_run(entrant, seed, data, shown, asked, fame, training, begin) for seed in seeds])
-            compared.append(entrant)
+            runs.append(
+                [_run(configured, seed, data, shown, asked, popularity, training, begin) for seed in seeds]
+            )
+            compared.append(configured)
         except JobStopped:
             raise
         except Exception as error:  # noqa: BLE001 - told, and no reason to lose what the others found
-            failures.append(_failure(entrant.recipe, error, training))
+            failures.append(_failure(configured.recipe, error, training))
     if not compared:
         raise JobFailed(" ".join(f"{one.name} cannot be compared: {one.reason}" for one in failures))
     fresh = ~np.isnan(runs[0][0].values["excluded"][:, 0])
@@ -191,38 +193,38 @@ def compare(
         compared[0].recipe.name,
         tuple(
             Result(
-                entrant.recipe.name,
-                entrant.recipe.arn,
-                dict(entrant.configuration.parameters),
+                configured.recipe.name,
+                configured.recipe.arn,
+                dict(configured.configuration.parameters),
                 {mode: figures[mode][place] for mode in MODES},
                 tuple(run.seconds for run in runs[place]),
                 tuple(run.memory for run in runs[place]),
             )
-            for place, entrant in enumerate(compared)
+            for place, configured in enumerate(compared)
         ),
         tuple(failures),
     )
 
 
 def _run(
-    entrant: Entrant,
+    configured: ConfiguredRecipe,
     seed: int,
     data: TrainingData,
     shown: TrainingData,
     asked: Split,
-    fame: Fame,
+    popularity: ItemPopularity,
     training: Training,
     begin: Callable[[str, int], None],
 ) -> _Run:
     """Train on `shown` and ask about the rest."""
-    begin(entrant.recipe.name, seed)
+    begin(configured.recipe.name, seed)
     forget_peak()
     began = time.monotonic()
-    model = entrant.recipe.fit(shown, entrant.configuration, replace(training, seed=seed))
+    model = configured.recipe.fit(shown, configured.configuration, replace(training, seed=seed))
     run = _Run(seconds=time.monotonic() - began, memory=peak_bytes())
     for mode in MODES:
         run.values[mode], run.overall[mode] = _measured(
-            model, data.sequences, asked, shown.sequences, fame, mode == "excluded", training
+            model, data.sequences, asked, shown.sequences, popularity, mode == "excluded", training
         )
     return run
 
@@ -245,7 +247,7 @@ def _measured(
     sequences: Sequences,
     split: Split,
     shown: Sequences,
-    fame: Fame,
+    popularity: ItemPopularity,
     excluded: bool,
     training: Training,
 ) -> tuple[Float64, tuple[float, ...]]:
@@ -254,7 +256,7 @@ def _measured(
     lists = np.full((count, LIST), -1, dtype=np.int32)
     hits = np.zeros((count, LIST))
     sizes = np.zeros(count, dtype=np.int64)
-    truth_fame = np.zeros(count)
+    truth_popularity = np.zeros(count)
     asked = ask(model, sequences, split, seen_excluded=excluded,
                 progress=training.progress, check=training.check)  # fmt: skip
     for k, (_, truth, _), scores in asked:
@@ -271,8 +273,8 @@ def _measured(
         lists[k, : len(listed)] = listed
         hits[k, : len(listed)] = np.isin(listed, truth)
         sizes[k] = len(truth)
-        truth_fame[k] = fame.percentile[truth].mean()
-    values = _per_user(lists, hits, sizes, truth_fame, shown, fame)
+        truth_popularity[k] = popularity.percentile[truth].mean()
+    values = _per_user(lists, hits, sizes, truth_popularity, shown, popularity)
     values[sizes == 0] = np.nan
     items = len(sequences.items)
     coverage = len(np.unique(lists[lists >= 0])) / max(items, 1)
@@ -280,21 +282,26 @@ def _measured(
 
 
 def _per_user(
-    lists: Int32, hits: Float64, sizes: Any, truth_fame: Float64, shown: Sequences, fame: Fame
+    lists: Int32,
+    hits: Float64,
+    sizes: Any,
+    truth_popularity: Float64,
+    shown: Sequences,
+    popularity: ItemPopularity,
 ) -> Float64:
     """float64[Q, PER_USER]."""
     ideal, short = ideal_gains(sizes), lists[:, :SHORT]
-    popularity = mean_over_list(fame.percentile, short)
+    listed = mean_over_list(popularity.percentile, short)
     return np.column_stack(
         [
             reciprocal_rank(hits),
             *(ndcg(hits, ideal, k) for k in CUTS),
             *(precision(hits, k) for k in CUTS),
             *(recall(hits, sizes, k) for k in CUTS),
-            mean_over_list(fame.surprise(), short),
+            mean_over_list(popularity.surprise(), short),
             diversity(shown, short),
-            popularity,
-            popularity - truth_fame,
+            listed,
+            listed - truth_popularity,
         ]
     )
 
@@ -302,18 +309,18 @@ def _per_user(
 def _figures(
     values: list[list[Float64]], overall: list[list[tuple[float, ...]]], people: Bools, seed: int
 ) -> list[dict[str, Figure]]:
-    """Figures of every entrant; the first is the baseline. All are 0 where nobody is asked."""
+    """Figures of every recipe; the first is the baseline. All are 0 where nobody is asked."""
     by_seed = [np.stack([one[people] for one in each]).mean(axis=1) if people.any()
                else np.zeros((len(each), len(PER_USER))) for each in values]  # fmt: skip
     users = np.stack([np.mean([one[people] for one in each], axis=0) for each in values], axis=1)
-    count, entrants, measures = users.shape
-    means = bootstrap.resampled_means(users.reshape(count, entrants * measures), seed).reshape(
-        -1, entrants, measures
+    count, recipes, measures = users.shape
+    means = bootstrap.resampled_means(users.reshape(count, recipes * measures), seed).reshape(
+        -1, recipes, measures
     )
     low, high = bootstrap.interval(means)
     under, over = bootstrap.interval(means - means[:, :1])
     found: list[dict[str, Figure]] = []
-    for e in range(entrants):
+    for e in range(recipes):
         mean = by_seed[e].mean(axis=0)
         difference = mean - by_seed[0].mean(axis=0)
         figures = {

@@ -22,7 +22,7 @@ _PAIRS = 4096
 
 
 @dataclass(frozen=True)
-class Fame:
+class ItemPopularity:
     """How well known each item was when the training ended.
 
     Attributes:
@@ -36,7 +36,7 @@ class Fame:
     percentile: Float64
 
     @classmethod
-    def of(cls, training: Sequences) -> Fame:
+    def of(cls, training: Sequences) -> ItemPopularity:
         """From the events that train."""
         users, _ = item_popularity(training.ptr, training.item, len(training.items))
         _, place, size = np.unique(users, return_inverse=True, return_counts=True)
