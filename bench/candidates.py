@@ -26,8 +26,9 @@ from openpersonalize.algorithms.popularity import item_popularity
 from openpersonalize.algorithms.ranker import BaseRanker
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.recipes import indexing
-from openpersonalize.recipes.base import Query, Training
 from openpersonalize.recipes.fused import FusedModel, Weights
+from openpersonalize.recipes.query import Query
+from openpersonalize.recipes.training import Training
 from openpersonalize.recipes.user_personalization import base_rankers
 from openpersonalize.storage.idtable import IdTable
 

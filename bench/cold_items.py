@@ -19,10 +19,11 @@ import numpy as np
 
 from openpersonalize.algorithms.popularity import item_popularity
 from openpersonalize.datasets.sequences import Sequences
-from openpersonalize.recipes.base import Query, Training
 from openpersonalize.recipes.fused import FusedModel
 from openpersonalize.recipes.item_features import ItemFeatures
-from openpersonalize.recipes.user_personalization import HISTORY, final_members, weigh
+from openpersonalize.recipes.query import HISTORY_LENGTH, Query
+from openpersonalize.recipes.training import Training
+from openpersonalize.recipes.user_personalization import final_members, weigh
 
 from .accuracy.problem import open_problem
 
@@ -72,7 +73,7 @@ def fit(world: World, vocabulary: ItemFeatures, seed: int = 0) -> FusedModel:
 def query(world: World, k: int) -> Query:
     """The k-th test's question."""
     ptr, user = world.learnt.ptr, int(world.users[k])
-    span = slice(max(int(ptr[user]), int(ptr[user + 1]) - HISTORY), int(ptr[user + 1]))
+    span = slice(max(int(ptr[user]), int(ptr[user + 1]) - HISTORY_LENGTH), int(ptr[user + 1]))
     parts = (getattr(world.learnt, name)[span] for name in ("item", "time", "event", "weight"))
     return Query(*parts, now=int(world.now[k]))
 

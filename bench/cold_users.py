@@ -23,9 +23,9 @@ from openpersonalize.datasets.profiles import Profiles
 from openpersonalize.datasets.schemas import Schema, metadata_fields, parse_schema
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences, build_sequences
-from openpersonalize.recipes.base import Training
 from openpersonalize.recipes.cold_users import FIRST, SIDES, cold_question, groups, weigh_cold_users
 from openpersonalize.recipes.fused import FusedModel, Weights
+from openpersonalize.recipes.training import Training
 from openpersonalize.recipes.user_personalization import moving_members
 
 SETS = ("amazon-beauty", "deskdrop", "globo-news-1m", "movielens-latest-small", "online-retail")

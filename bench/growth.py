@@ -31,10 +31,10 @@ from openpersonalize.algorithms.encoder_plan import plan_for
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import build_sequences
 from openpersonalize.recipes import lead
-from openpersonalize.recipes.base import Training, TrainingData
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.memory import training_memory
 from openpersonalize.recipes.registry import recipe
+from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.recipes.validation import QUESTIONS
 
 from .results import Row, row, show, write
@@ -139,7 +139,7 @@ def measured(path: Path, seconds: float) -> dict[str, Any]:
     assert chosen is not None
     lines: list[str] = []
     training = Training(progress=watch.progress, line=lines.append, budget_seconds=seconds)
-    chosen.fit(TrainingData(sequences), read_configuration(chosen, {}), training)
+    chosen.fit(TrainingData.of(sequences), read_configuration(chosen.facts, {}), training)
     watch.end()
     return {
         "events": len(sequences.item),

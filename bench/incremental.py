@@ -23,9 +23,11 @@ from openpersonalize.datasets.schemas import parse_schema
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences, build_sequences
 from openpersonalize.recipes.artifact import Artifact, write_artifact
-from openpersonalize.recipes.base import Model, Query, Training, TrainingData
 from openpersonalize.recipes.hyperparameters import read_configuration
+from openpersonalize.recipes.model import Model
+from openpersonalize.recipes.query import Query
 from openpersonalize.recipes.registry import recipe
+from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.training.data import aligned, trained_columns
 
 RECIPE = recipe("aws-user-personalization")
@@ -51,9 +53,9 @@ def data_of(rows: pl.DataFrame, items: tuple[pl.DataFrame, list[str], frozenset[
     """What a training on these interactions learns from: the catalogue is what was met so far."""
     sequences = build_sequences(rows.lazy(), None, EventSelection())
     if items is None:
-        return TrainingData(sequences)
+        return TrainingData.of(sequences)
     records, columns, textual = items
-    return TrainingData(sequences, aligned(records, columns, sequences.items.series()), textual)
+    return TrainingData.of(sequences, aligned(records, columns, sequences.items.series()), textual)
 
 
 def timed(work: Callable[[], Model]) -> tuple[Model, float]:
@@ -95,14 +97,14 @@ def measure(folder: Path, threads: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     asked = np.flatnonzero(everything.time > second)
     asked = np.sort(rng.choice(asked, MOST, replace=False)) if len(asked) > MOST else asked
-    configuration = read_configuration(RECIPE, {})
+    configuration = read_configuration(RECIPE.facts, {})
     lines: list[str] = []
     training = Training(seed, threads, line=lines.append)
     before, after = data_of(old, items), data_of(new, items)
     results = [("before", *timed(lambda: RECIPE.fit(before, configuration, training)))]
     with tempfile.TemporaryDirectory() as place:
         write_artifact(
-            Path(place), model=results[0][1], recipe=RECIPE, sequences=before.sequences,
+            Path(place), model=results[0][1], recipe=RECIPE, data=before,
             selection=EventSelection(), position=0,
         )  # fmt: skip
         artifact = Artifact.open(Path(place))

@@ -9,7 +9,7 @@ import click
 
 from openpersonalize.cli.main import main
 from openpersonalize.operations.registry import NOT_AVAILABLE, OPERATIONS
-from openpersonalize.recipes.registry import all_recipes
+from openpersonalize.recipes.registry import registry
 from openpersonalize.settings import SETTINGS
 
 PAGE = Path(__file__).parent / "reference.md"
@@ -54,7 +54,10 @@ def _operations() -> str:
 
 
 def _recipes() -> str:
-    rows = [f"| `{r.name}` | {r.recipe_type} | {'yes' if r.trainable else 'later'} |" for r in all_recipes()]
+    rows = [
+        f"| `{one.facts.name}` | {one.facts.type} | {'yes' if one.recipe else 'later'} |"
+        for one in registry().all()
+    ]
     return "\n".join(["| recipe | type | can be trained |", "|---|---|---|", *rows])
 
 

@@ -170,7 +170,7 @@ def _events(learnt: Sequences) -> Events:
 
 def _asked(problem: Problem, ranker: BaseRanker) -> Lists:
     def scores(k: int) -> Float32:
-        query, _, _ = question(problem.sequences, problem.test, k, HISTORY)
+        query, _, _ = question(problem.sequences, problem.test, k)
         return np.array(ranker.feature(replace(query, seen_excluded=False)))
 
     return _answer(problem, scores)

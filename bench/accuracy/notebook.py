@@ -35,9 +35,10 @@ from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences, build_sequences
 from openpersonalize.evaluation.measure import best
 from openpersonalize.evaluation.metrics import CUTS, LIST, ideal_gains, ndcg, precision, reciprocal_rank
-from openpersonalize.recipes.base import Query, Training, TrainingData
 from openpersonalize.recipes.hyperparameters import read_configuration
+from openpersonalize.recipes.query import Query
 from openpersonalize.recipes.registry import recipe
+from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.recipes.validation import Cut, question
 from openpersonalize.storage.idtable import IdTable
 
@@ -137,7 +138,7 @@ def measured(sequences: Sequences, cut: Cut, scores: Scores) -> dict[str, Float3
     hits = np.zeros((len(cut.user), LIST))
     sizes = np.zeros(len(cut.user), dtype=np.int64)
     for k in np.argsort(cut.now, kind="stable").tolist():
-        query, target, _ = question(sequences, cut, k, HISTORY)
+        query, target, _ = question(sequences, cut, k)
         found = best(scores(query), LIST)
         hits[k, : len(found)] = np.isin(found, target)
         sizes[k] = len(target)
@@ -174,8 +175,8 @@ def fitted(model: str, notebook: Notebook, learnt: Sequences) -> Scores:
         threads=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
         line=lambda text: print(text, file=sys.stderr),
     )
-    data = TrainingData(learnt, notebook.items)
-    return chosen.fit(data, read_configuration(chosen, None), training).scores
+    data = TrainingData.of(learnt, notebook.items)
+    return chosen.fit(data, read_configuration(chosen.facts, None), training).scores
 
 
 def keys(folds: list[int], models: list[str], preparation: str) -> Iterator[list[Key]]:

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from openpersonalize.algorithms.popularity import item_popularity
-from openpersonalize.recipes.base import Training
 from openpersonalize.recipes.fused import FusedModel
 from openpersonalize.recipes.item_features import ItemFeatures
-from openpersonalize.recipes.user_personalization import HISTORY, final_rankers, weigh
+from openpersonalize.recipes.training import Training
+from openpersonalize.recipes.user_personalization import final_rankers, weigh
 from openpersonalize.recipes.validation import Aim, question
 
 from .lists import Lists, met_before
@@ -50,7 +50,7 @@ def asked(problem: Problem, model: FusedModel) -> Lists:
     unmet = np.flatnonzero(~model.scored)
     made = Lists.empty(len(problem.test.user))
     for k in np.argsort(problem.test.now, kind="stable").tolist():
-        query, _, _ = question(problem.sequences, problem.test, k, HISTORY)
+        query, _, _ = question(problem.sequences, problem.test, k)
         kept, excluded = (np.array(model.scores(replace(query, seen_excluded=x))) for x in (False, True))
         kept[unmet] = excluded[unmet] = -np.inf
         made.put(k, kept, excluded, met_before(problem, k))

@@ -27,9 +27,11 @@ import polars as pl
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences, build_sequences
 from openpersonalize.recipes.artifact import Artifact, write_artifact
-from openpersonalize.recipes.base import Model, Query, Training, TrainingData
 from openpersonalize.recipes.hyperparameters import read_configuration
+from openpersonalize.recipes.model import Model
+from openpersonalize.recipes.query import Query
 from openpersonalize.recipes.registry import recipe
+from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.recipes.validation import Cut, question
 from openpersonalize.serving.states import FRESH_SECONDS
 
@@ -121,7 +123,7 @@ def ours(replay: Replay, seed: int, updated: bool) -> tuple[Lists, list[float]]:
     """The recipe; the CPU seconds of its training and of each update."""
     chosen = recipe(RECIPE)
     assert chosen is not None
-    configuration = read_configuration(chosen, {})
+    configuration = read_configuration(chosen.facts, {})
     made, seconds = Lists.empty(len(replay.problem.test.now)), []
     with tempfile.TemporaryDirectory() as folder:
         earlier: Artifact | None = None
@@ -139,7 +141,7 @@ def ours(replay: Replay, seed: int, updated: bool) -> tuple[Lists, list[float]]:
                 kept = Path(folder) / str(number)
                 kept.mkdir()
                 write_artifact(
-                    kept, model=model, recipe=chosen, sequences=data.sequences,
+                    kept, model=model, recipe=chosen, data=data,
                     selection=EventSelection(), position=0,
                 )  # fmt: skip
                 earlier = Artifact.open(kept)
@@ -169,7 +171,7 @@ class Asking:
     def answer(self, places: Int64, made: Lists) -> None:
         """Put the lists of some questions, in order of time, in the numbers of everything's items."""
         for k in places.tolist():
-            asked, _, _ = question(self.problem.sequences, self.problem.test, k, HISTORY)
+            asked, _, _ = question(self.problem.sequences, self.problem.test, k)
             self._tell(asked.now // FRESH_SECONDS * FRESH_SECONDS)
             item = self.number[asked.item]
             known = item >= 0

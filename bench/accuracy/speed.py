@@ -108,7 +108,7 @@ def _encoder_curve(part: Problem, seed: int) -> list[list[float]]:
         reached = time.process_time()
         made = Lists.empty(len(part.test.user))
         for k in range(len(part.test.user)):
-            query, _, _ = question(part.sequences, part.test, k, HISTORY)
+            query, _, _ = question(part.sequences, part.test, k)
             scores: Float32 = np.array(encoder.feature(query))
             made.put(k, scores, scores.copy(), met_before(part, k))
         value = float(np.nanmean(ndcg(made, part)[VIEW]))

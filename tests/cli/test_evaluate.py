@@ -20,9 +20,13 @@ from openpersonalize.cli.main import main
 from openpersonalize.errors import JobFailed
 from openpersonalize.evaluation import plot
 from openpersonalize.recipes import registry
-from openpersonalize.recipes.base import Configuration, Recipe, Training, TrainingData
+from openpersonalize.recipes.facts import Facts, Task
+from openpersonalize.recipes.item_counts import ItemCounts
 from openpersonalize.recipes.popularity_count import PopularityCount, PopularityModel
+from openpersonalize.recipes.recipe import Recipe
+from openpersonalize.recipes.training import Configuration, Training, TrainingData
 from openpersonalize.recipes.user_personalization import UserPersonalization
+from openpersonalize.storage.idtable import IdTable
 
 POPULAR, PERSONAL = "aws-popularity-count", "aws-user-personalization-v2"
 NDCG, MRR = "normalized_discounted_cumulative_gain_at_10", "mean_reciprocal_rank_at_25"
@@ -240,21 +244,28 @@ def test_without_recipes_all_are_compared_an_installed_one_too(
     everybody: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class LastFirst(Recipe):
+        api = 1
+
         def fit(
             self, data: TrainingData, configuration: Configuration, training: Training
         ) -> PopularityModel:
-            n = len(data.sequences.items)
-            order = np.arange(n, dtype=np.int32)
-            return PopularityModel(data.sequences.items, order.astype(np.float32), order[::-1].copy())
+            order = np.arange(len(data.ranked.ids), dtype=np.int32)
+            return PopularityModel(ItemCounts(order.astype(np.float32), order[::-1].copy()))
 
-    class OfShops(LastFirst):
-        """For another kind of dataset group."""
+        def load(self, folder: Path, ids: IdTable, counts: ItemCounts) -> PopularityModel:
+            raise AssertionError
 
-    mine = LastFirst("last-first", "USER_PERSONALIZATION", "the last item of the alphabet")
-    theirs = OfShops("of-shops", "USER_PERSONALIZATION", "for shops", domain="ECOMMERCE")
-    wanting = LastFirst("wanting", "USER_PERSONALIZATION", "with items", needs=("INTERACTIONS", "ITEMS"))
-    popular = registry.recipe(POPULAR)
-    monkeypatch.setattr(registry, "all_recipes", lambda: (mine, theirs, wanting, popular))
+    task = Task.PERSONALISE
+    made = registry.filled([])
+    for name in [one.facts.name for one in made.all() if one.facts.name != POPULAR]:
+        del made._known[name]
+    for facts in (
+        Facts("last-first", task, "the last item of the alphabet"),
+        Facts("of-shops", task, "for shops", domain="ECOMMERCE"),
+        Facts("wanting", task, "with items", needs=("INTERACTIONS", "ITEMS")),
+    ):
+        made.register(registry.Registered(facts, LastFirst(facts), "mine", "1"))
+    monkeypatch.setattr(registry, "registry", lambda: made)
     out = tmp_path / "out"
     words = ("--minimum-data", "off", "--split", "last", "--output", str(out))
     result = run("--interactions", str(everybody), *words)

@@ -9,12 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from openpersonalize.algorithms.arrays import Float32
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.errors import JobFailed, JobStopped
 from openpersonalize.evaluation.comparison import OVERALL, PER_USER, Comparison, ConfiguredRecipe, compare
 from openpersonalize.evaluation.peak import forget_peak, peak_bytes
 from openpersonalize.evaluation.report import LEADING, as_csv, as_json, as_text
-from openpersonalize.recipes.base import Configuration, Float32, Model, Query, Recipe, Training, TrainingData
+from openpersonalize.recipes.facts import Facts, Task
+from openpersonalize.recipes.item_counts import ItemCounts
+from openpersonalize.recipes.model import Model
+from openpersonalize.recipes.query import Query
+from openpersonalize.recipes.recipe import Recipe
+from openpersonalize.recipes.training import Configuration, Training, TrainingData
+from openpersonalize.storage.idtable import IdTable
 from recipes.worlds import loyal, sequences_of, two_clusters
 
 
@@ -36,7 +43,11 @@ class Chance(Model):
 
 
 class Guess(Recipe):
+    api = 1
     lead = 0.0
+
+    def load(self, folder: Path, ids: IdTable, counts: ItemCounts) -> Model:
+        raise AssertionError
 
     def fit(self, data: TrainingData, configuration: Configuration, training: Training) -> Model:
         return Chance(data.sequences, training.seed, self.lead)
@@ -61,11 +72,11 @@ class Broken(Guess):
 
 
 def configured(kind: type[Recipe], name: str) -> ConfiguredRecipe:
-    return ConfiguredRecipe(kind(name, "USER_PERSONALIZATION", "for tests"), Configuration({"width": 3}))
+    return ConfiguredRecipe(kind(Facts(name, Task.PERSONALISE, "for tests")), Configuration({"width": 3}))
 
 
 def compared(*recipes: ConfiguredRecipe, split: str = "last", seeds: tuple[int, ...] = (1, 2)) -> Comparison:
-    data = TrainingData(two_clusters(users=200))
+    data = TrainingData.of(two_clusters(users=200))
     return compare(data, recipes, split=split, seeds=seeds, training=Training())
 
 
@@ -119,7 +130,7 @@ def test_where_every_recipe_fails_all_are_named() -> None:
 def test_one_that_fails_keeps_no_other_from_being_compared() -> None:
     told: list[str] = []
     found = compare(
-        TrainingData(two_clusters(users=200)),
+        TrainingData.of(two_clusters(users=200)),
         [configured(Impossible, "impossible"), configured(Guess, "guess"), configured(Broken, "broken"),
          configured(Informed, "informed")],
         split="last", seeds=(1, 2), training=Training(line=told.append),
@@ -143,14 +154,14 @@ def test_a_stop_is_no_failure() -> None:
 
     with pytest.raises(JobStopped):
         compare(
-            TrainingData(two_clusters(users=200)),
+            TrainingData.of(two_clusters(users=200)),
             [configured(Guess, "guess"), configured(Informed, "informed")],
             split="last", seeds=(1,), training=Training(check=stop),
         )  # fmt: skip
 
 
 def test_nobody_on_both_sides_of_the_moment() -> None:
-    data = TrainingData(
+    data = TrainingData.of(
         sequences_of([(f"u{k}", f"i{place}", 10 * k + place) for k in range(30) for place in (0, 1)])
     )
     with pytest.raises(JobFailed, match="both before and in the newest tenth"):
@@ -159,7 +170,7 @@ def test_nobody_on_both_sides_of_the_moment() -> None:
 
 @pytest.mark.parametrize("split", ["user", "last", "time"])
 def test_every_split(split: str) -> None:
-    data = TrainingData(loyal(users=200))
+    data = TrainingData.of(loyal(users=200))
     told = compare(data, [configured(Guess, "guess")], split=split, seeds=(0,), training=Training())
     assert told.split == split
     assert 0 < told.training_interactions < told.interactions
@@ -168,7 +179,7 @@ def test_every_split(split: str) -> None:
 
 def test_users_who_only_repeat_themselves_are_asked_as_served_alone() -> None:
     rows = [(f"u{user}", f"i{user % 7}", 10 * user + place) for user in range(30) for place in range(3)]
-    data = TrainingData(sequences_of(rows))
+    data = TrainingData.of(sequences_of(rows))
     told = compare(data, [configured(Guess, "guess")], split="last", seeds=(0,), training=Training())
     assert told.questions == {"kept": 30, "excluded": 0}
     assert {figure.mean for figure in told.results[0].figures["excluded"].values()} == {0.0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +15,11 @@ from contract.recipe import question
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.errors import JobFailed
-from openpersonalize.recipes.artifact import FORMAT, HISTORY, Artifact, write_artifact
-from openpersonalize.recipes.base import Training, TrainingData
+from openpersonalize.recipes.artifact import FORMAT, Artifact, write_artifact
 from openpersonalize.recipes.hyperparameters import read_configuration
+from openpersonalize.recipes.query import HISTORY_LENGTH, Query
 from openpersonalize.recipes.registry import recipe
+from openpersonalize.recipes.training import Training, TrainingData
 from recipes.worlds import sequences_of, two_clusters
 
 CHOSEN = EventSelection.from_solution("buy", None)
@@ -26,12 +28,13 @@ CHOSEN = EventSelection.from_solution("buy", None)
 def written(folder: Path, world: Sequences, name: str = "aws-user-personalization-v2") -> Artifact:
     found = recipe(name)
     assert found is not None
-    model = found.fit(TrainingData(world), read_configuration(found, {}), Training())
+    folder.mkdir(exist_ok=True)
+    model = found.fit(TrainingData.of(world), read_configuration(found.facts, {}), Training())
     write_artifact(
         folder,
         model=model,
         recipe=found,
-        sequences=world,
+        data=TrainingData.of(world),
         selection=CHOSEN,
         position=17,
         manifest={"seed": 5},
@@ -67,9 +70,13 @@ def test_unknown_users_have_no_history(tmp_path: Path) -> None:
 
 
 def test_only_the_last_events_are_kept(tmp_path: Path) -> None:
-    rows = [(user, f"i{k % 9}", k) for user, length in (("a", HISTORY + 30), ("b", 3)) for k in range(length)]
+    rows = [
+        (user, f"i{k % 9}", k)
+        for user, length in (("a", HISTORY_LENGTH + 30), ("b", 3))
+        for k in range(length)
+    ]
     opened = written(tmp_path, sequences_of(rows), "aws-popularity-count")
-    assert opened.history("a")[1].tolist() == list(range(30, HISTORY + 30))
+    assert opened.history("a")[1].tolist() == list(range(30, HISTORY_LENGTH + 30))
     assert opened.history("b")[1].tolist() == [0, 1, 2]
 
 
@@ -114,3 +121,28 @@ def test_opening_needs_no_training_library(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_an_artifact_of_format_2_is_read(tmp_path: Path) -> None:
+    world = two_clusters()
+    today = written(tmp_path / "today", world, "aws-popularity-count")
+    folder = tmp_path / "then"
+    shutil.copytree(tmp_path / "today", folder)
+    for then, now in (("popularity", "users"), ("popular", "order")):
+        (folder / f"counts.{now}.npy").rename(folder / "model" / f"{then}.npy")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 2}))
+    opened = Artifact.open(folder)
+    assert opened.counts.order.tolist() == today.counts.order.tolist()
+    query = Query.of_nobody(1)
+    assert np.array_equal(opened.complete.scores(query), today.complete.scores(query))
+
+
+def test_popularity_counts_users(tmp_path: Path) -> None:
+    world = two_clusters()
+    opened = written(tmp_path, world, "aws-popularity-count")
+    pairs = set(zip(world.user.tolist(), world.item.tolist(), strict=True))
+    wanted = [sum(item == one for _, item in pairs) for one in range(len(world.items))]
+    assert opened.counts.users.tolist() == wanted
+    assert opened.counts.interacted.tolist() == [count > 0 for count in wanted]
+    assert sorted(opened.counts.order.tolist()) == list(range(len(world.items)))

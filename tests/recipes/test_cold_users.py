@@ -12,16 +12,17 @@ import pytest
 from contract.recipe import nobody
 from openpersonalize.datasets.profiles import Profiles
 from openpersonalize.datasets.sequences import Sequences, build_sequences
-from openpersonalize.recipes.base import Training, TrainingData
 from openpersonalize.recipes.cold_users import weigh_cold_users
 from openpersonalize.recipes.fused import FusedModel
 from openpersonalize.recipes.hyperparameters import read_configuration
+from openpersonalize.recipes.item_counts import ItemCounts
 from openpersonalize.recipes.registry import recipe
+from openpersonalize.recipes.training import Training, TrainingData
 from recipes.worlds import ALL, DAY, sequences_of
 
 V2 = recipe("aws-user-personalization-v2")
 assert V2 is not None
-PLAIN = read_configuration(V2, {})
+PLAIN = read_configuration(V2.facts, {})
 
 
 def towns(users: int = 240, taste: float = 0.85, seed: int = 0) -> Sequences:
@@ -53,7 +54,7 @@ def world() -> Sequences:
 @pytest.fixture(scope="module")
 def model(world: Sequences) -> FusedModel:
     assert V2 is not None
-    fitted = V2.fit(TrainingData(world), PLAIN, Training(seed=1))
+    fitted = V2.fit(TrainingData.of(world), PLAIN, Training(seed=1))
     assert isinstance(fitted, FusedModel)
     return fitted
 
@@ -80,17 +81,17 @@ def test_what_is_unknown_counts_as_nothing(model: FusedModel, world: Sequences) 
     strange = replace(nobody(world), profile={"TOWN": "Rome", "X": 1.0}, context={"DEVICE": "fridge"})
     assert np.array_equal(model.scores(strange), plain)
     assert np.argsort(-plain, kind="stable").tolist() == model.popular.tolist()
-    assert model.recognised({"TOWN": "Rome"}, {"device": "tv", "X": "y"}) == ({}, {"DEVICE": "tv"})
+    assert model.used_features({"TOWN": "Rome"}, {"device": "tv", "X": "y"}) == ({}, {"DEVICE": "tv"})
 
 
 def test_a_column_of_noise_has_no_say(model: FusedModel) -> None:
-    assert model.recognised({"NAME": "name1", "TOWN": "Oslo"}, {}) == ({"TOWN": "Oslo"}, {})
+    assert model.used_features({"NAME": "name1", "TOWN": "Oslo"}, {}) == ({"TOWN": "Oslo"}, {})
 
 
 def test_saved_and_opened_it_shifts_alike(model: FusedModel, world: Sequences, tmp_path: Path) -> None:
     assert V2 is not None
     model.save(tmp_path)
-    opened = V2.load(tmp_path, model.items)
+    opened = V2.load(tmp_path, model.items, ItemCounts(model.popularity, model.popular))
     query = replace(nobody(world), profile={"TOWN": "Oslo"}, context={"DEVICE": "tv"})
     assert np.array_equal(opened.scores(query), model.scores(query))
     assert sum(model.explain(query, 3).values()) == pytest.approx(float(model.scores(query)[3]), abs=1e-5)
@@ -98,8 +99,8 @@ def test_saved_and_opened_it_shifts_alike(model: FusedModel, world: Sequences, t
 
 def test_a_refit_keeps_the_weights(model: FusedModel, world: Sequences) -> None:
     assert V2 is not None
-    again = V2.fit(TrainingData(world), PLAIN, Training(seed=1, prior=model.settled()))
-    assert again.settled() == model.settled()
+    again = V2.fit(TrainingData.of(world), PLAIN, Training(seed=1, warm_state=model.tuned_state()))
+    assert again.tuned_state() == model.tuned_state()
     assert set(model.weights.cold) == {"", "profile", "context", "profile context"}
 
 
@@ -129,9 +130,9 @@ def fashion(members: int | None = None, seed: int = 0) -> Sequences:
 def test_who_did_nothing_yet_gets_what_is_popular_at_the_moment(members: int | None, tmp_path: Path) -> None:
     assert V2 is not None
     world = fashion(members)
-    fitted = V2.fit(TrainingData(world), PLAIN, Training(seed=1))
+    fitted = V2.fit(TrainingData.of(world), PLAIN, Training(seed=1))
     fitted.save(tmp_path)
-    for model in (fitted, V2.load(tmp_path, fitted.items)):
+    for model in (fitted, V2.load(tmp_path, fitted.items, ItemCounts(fitted.popularity, fitted.popular))):
         assert isinstance(model, FusedModel)
         assert any(name.startswith("recent") for name in model.weights.cold[""])
         assert set(first(model, world, 2)) == {"i00", "i39"}
@@ -156,7 +157,7 @@ def test_what_is_known_counts_beside_what_is_popular_at_the_moment() -> None:
     frame = pl.DataFrame(rows, schema=["USER_ID", "ITEM_ID", "TIMESTAMP"], orient="row")
     known = pl.DataFrame(people, schema=["USER_ID", "TOWN"], orient="row")
     world = build_sequences(frame.lazy(), None, ALL, [], Profiles.of(known, "USER_ID", ["TOWN"]))
-    model = V2.fit(TrainingData(world), PLAIN, Training(seed=1))
+    model = V2.fit(TrainingData.of(world), PLAIN, Training(seed=1))
     assert isinstance(model, FusedModel)
     assert set(model.weights.cold) == {"", "profile"}
     assert any(name.startswith("recent") for name in model.weights.cold["profile"])
@@ -178,7 +179,7 @@ def test_where_popularity_lasts_or_recency_is_off_it_counts_alone() -> None:
     )
     off = {"algorithmHyperParameters": {"apply_recency_bias": "false"}}
     for world, given in ((lasting, {}), (fashion(), off)):
-        model = V2.fit(TrainingData(world), read_configuration(V2, given), Training(seed=1))
+        model = V2.fit(TrainingData.of(world), read_configuration(V2.facts, given), Training(seed=1))
         assert isinstance(model, FusedModel)
         assert model.weights.cold == {"": {"popularity": 1.0}}
         scores = model.scores(nobody(world))

@@ -19,7 +19,7 @@ from openpersonalize.recipes.configuration import (
     training_columns,
     training_days,
 )
-from openpersonalize.recipes.registry import recipe
+from openpersonalize.recipes.registry import facts_of
 
 
 def schema(*fields: Field) -> Schema:
@@ -48,7 +48,7 @@ ALL = {"INTERACTIONS": INTERACTIONS, "ITEMS": ITEMS}
 def problems(
     name: str, config: dict[str, Any], schemas: Any = ALL, complete: bool = False, **request: Any
 ) -> str:
-    found = recipe(name)
+    found = facts_of(name)
     assert found is not None
     return " ".join(
         solution_problems(found, {"solutionConfig": config, **request}, schemas, complete=complete)
@@ -333,7 +333,7 @@ def test_legacy_and_domain_recipes_make_no_solutions() -> None:
 
 
 def test_all_violations_at_once() -> None:
-    found = recipe(V1)
+    found = facts_of(V1)
     assert found is not None
     request = {
         "performHPO": True,
@@ -369,14 +369,14 @@ def test_all_violations_at_once() -> None:
     ],
 )
 def test_campaigns_that_cannot_be(name: str, config: dict[str, Any], complaint: str) -> None:
-    found = recipe(name)
+    found = facts_of(name)
     assert found is not None
     with pytest.raises(InvalidInput, match=complaint):
         check_campaign(found, config)
 
 
 def test_campaigns_that_can_be() -> None:
-    found = recipe(V1)
+    found = facts_of(V1)
     assert found is not None
     config = {"itemExplorationConfig": {"exploration_weight": "0", "explorationItemAgeCutOff": "1"}}
     check_campaign(found, config)
@@ -398,12 +398,12 @@ def test_campaigns_that_can_be() -> None:
 def test_how_campaigns_of_a_recipe_explore(
     name: str, sent: dict[str, str] | None, expected: Exploration | None
 ) -> None:
-    found = recipe(name)
+    found = facts_of(name)
     assert found is not None
     assert exploration_of(found, {"itemExplorationConfig": sent} if sent else {}) == expected
 
 
 def test_v2_campaigns_may_send_exploration_settings_too() -> None:
-    found = recipe(V2)
+    found = facts_of(V2)
     assert found is not None
     check_campaign(found, {"itemExplorationConfig": {"explorationWeight": "0"}})

@@ -17,9 +17,10 @@ from openpersonalize.algorithms.events import Events
 from openpersonalize.algorithms.popularity import item_popularity
 from openpersonalize.algorithms.ranker import BaseRanker, OnlineRanker
 from openpersonalize.datasets.sequences import Sequences
-from openpersonalize.recipes.base import Training
 from openpersonalize.recipes.fused import LIVE_EVENTS, FusedModel, Weights
+from openpersonalize.recipes.item_counts import ItemCounts
 from openpersonalize.recipes.item_features import ItemFeatures
+from openpersonalize.recipes.training import Training
 from openpersonalize.recipes.user_personalization import base_rankers
 from recipes.worlds import DAY, two_clusters
 
@@ -61,7 +62,7 @@ def model(world: Sequences) -> FusedModel:
 @pytest.fixture
 def opened(model: FusedModel, tmp_path: Path) -> FusedModel:
     model.save(tmp_path)
-    return FusedModel.load(tmp_path, model.items)
+    return FusedModel.load(tmp_path, model.items, ItemCounts(model.popularity, model.popular))
 
 
 def test_opened_it_answers_alike(model: FusedModel, opened: FusedModel, world: Sequences) -> None:
@@ -73,9 +74,9 @@ def test_newcomers_are_known_by_their_metadata(
     model: FusedModel, opened: FusedModel, world: Sequences
 ) -> None:
     records = sides(world, ["a-new", "b-new", "c-new"])
-    vectors = opened.newcomers(records)
+    vectors = opened.embed(records)
     assert vectors is not None
-    assert np.array_equal(vectors, model.newcomers(records))
+    assert np.array_equal(vectors, model.embed(records))
     assert not vectors[2].any()
     assert model.encoder is not None
     for user, side in ((0, 0), (1, 1)):
@@ -85,7 +86,7 @@ def test_newcomers_are_known_by_their_metadata(
 
 
 def test_without_an_encoder_newcomers_are_unknown(world: Sequences) -> None:
-    assert model_of(world, encoder=False).newcomers(sides(world)) is None
+    assert model_of(world, encoder=False).embed(sides(world)) is None
 
 
 def without(sequences: Sequences, *cold: str) -> Sequences:
@@ -98,7 +99,7 @@ def test_items_that_nobody_met_are_scored_by_their_metadata_on_the_same_scale(wo
     learnt = without(world, "a0", "b0")
     model = model_of(learnt)
     rows = [world.items.find(name) for name in ("a0", "b0")]
-    vectors = model.newcomers(sides(world, ["a0", "b0", "c0"]))
+    vectors = model.embed(sides(world, ["a0", "b0", "c0"]))
     assert vectors is not None
     for user, side in ((0, 0), (1, 1)):
         for query in (question(learnt, user), question(learnt, user, seen_excluded=True)):
@@ -126,7 +127,7 @@ def test_newcomers_gain_what_many_meetings_are_worth(world: Sequences, tmp_path:
     learnt = without(world, "a0")
     model = model_of(learnt)
     model.save(tmp_path)
-    other = FusedModel.load(tmp_path, model.items)
+    other = FusedModel.load(tmp_path, model.items, ItemCounts(model.popularity, model.popular))
     cold, n = world.items.find("a0"), len(world.items)
     end = int(world.time.max())
     now = end + 2 * DAY
@@ -145,12 +146,12 @@ def test_newcomers_gain_what_many_meetings_are_worth(world: Sequences, tmp_path:
         parts = model.explain(asked, cold)
         worth = sum(parts[name] - weight * one.unseen_value(asked) for name, (one, weight) in plan.items())
         assert worth > 0.1
-        gained = other.gained(asked, np.array([3, -1, 0, 2, 99]))
+        gained = other.online_bonus(asked, np.array([3, -1, 0, 2, 99]))
         assert gained[0] == pytest.approx(worth, abs=1e-4)
         assert gained[[1, 4]].tolist() == [0.0, 0.0]
         # Numbers in between that nobody told anything of are as new as can be.
         assert gained[2] == gained[3] == pytest.approx(0.0, abs=1e-6)
-    assert not model.gained(asked, np.array([0])).any()
+    assert not model.online_bonus(asked, np.array([0])).any()
 
 
 def test_newcomers_wait_for_nobody_and_move_nobody(world: Sequences) -> None:
@@ -165,7 +166,7 @@ def test_newcomers_wait_for_nobody_and_move_nobody(world: Sequences) -> None:
         times = asked.now - DAY + 100 * np.arange(begin, begin + LIVE_EVENTS, dtype=np.int64)
         model.observe(np.full(LIVE_EVENTS, n, np.int32), times, np.ones(LIVE_EVENTS, np.float32))
     assert np.array_equal(model.scores(asked), before)
-    assert model.gained(asked, np.array([0]))[0] > 0.1
+    assert model.online_bonus(asked, np.array([0]))[0] > 0.1
 
 
 def test_an_objective_leaves_newcomers_on_the_scale(world: Sequences) -> None:
@@ -177,7 +178,7 @@ def test_an_objective_leaves_newcomers_on_the_scale(world: Sequences) -> None:
         reward, 0.5, vocabulary=plain.vocabulary,
     )  # fmt: skip
     query = question(learnt, 0)
-    vectors = model.newcomers(sides(world, ["a0", "b0"]))
+    vectors = model.embed(sides(world, ["a0", "b0"]))
     assert vectors is not None
     rows = [world.items.find(name) for name in ("a0", "b0")]
     assert np.allclose(model.scores_of(query, vectors), model.scores(query)[rows], atol=2e-3)

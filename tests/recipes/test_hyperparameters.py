@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from openpersonalize.recipes.base import Objective
 from openpersonalize.recipes.hyperparameters import described_config, read_configuration, read_search
-from openpersonalize.recipes.registry import recipe
+from openpersonalize.recipes.registry import facts_of
+from openpersonalize.recipes.training import Objective
 
-V1 = recipe("aws-user-personalization")
+V1 = facts_of("aws-user-personalization")
 assert V1 is not None
 
 

@@ -18,17 +18,17 @@ from openpersonalize.datasets.sequences import Sequences, build_sequences
 from openpersonalize.errors import CannotUpdate
 from openpersonalize.recipes import lead
 from openpersonalize.recipes.artifact import Artifact, write_artifact
-from openpersonalize.recipes.base import Training, TrainingData
 from openpersonalize.recipes.fused import FusedModel
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.incremental import Earlier, carried_over, like_them
 from openpersonalize.recipes.registry import recipe
+from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.recipes.user_personalization import UserPersonalization
 from openpersonalize.storage.idtable import IdTable
 
 V1 = recipe("aws-user-personalization")
 assert isinstance(V1, UserPersonalization)
-PLAIN = read_configuration(V1, {})
+PLAIN = read_configuration(V1.facts, {})
 LENGTH = 30
 
 
@@ -57,7 +57,12 @@ def colours(sequences: Sequences) -> pl.DataFrame:
 
 def published(model: FusedModel, sequences: Sequences, folder: Path) -> Artifact:
     write_artifact(
-        folder, model=model, recipe=V1, sequences=sequences, selection=EventSelection(), position=0
+        folder,
+        model=model,
+        recipe=V1,
+        data=TrainingData.of(sequences),
+        selection=EventSelection(),
+        position=0,
     )
     return Artifact.open(folder)
 
@@ -85,7 +90,7 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     """A model with an encoder that counts; two passes are enough here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lead, "plan_for", _short)
-        model = V1.fit(TrainingData(OLD), PLAIN, Training(seed=1))
+        model = V1.fit(TrainingData.of(OLD), PLAIN, Training(seed=1))
     assert Encoder.kind in model.weights.used()
     return published(model, OLD, tmp_path_factory.mktemp("artifact"))
 
@@ -99,7 +104,7 @@ def _short(*given, **form):  # type: ignore[no-untyped-def]
 
 @pytest.fixture(scope="module")
 def updated(earlier: Artifact) -> FusedModel:
-    return V1.update(TrainingData(NEW), PLAIN, Training(seed=1), earlier.earlier)
+    return V1.update(TrainingData.of(NEW), PLAIN, Training(seed=1), earlier.earlier)
 
 
 def test_exactly_what_came_since_is_new(earlier: Artifact) -> None:
@@ -148,7 +153,7 @@ def test_what_was_learned_stays_and_new_items_join(earlier: Artifact, updated: F
 
 
 def test_without_news_the_encoder_is_as_it_was(earlier: Artifact) -> None:
-    again = V1.update(TrainingData(OLD), PLAIN, Training(seed=1), earlier.earlier)
+    again = V1.update(TrainingData.of(OLD), PLAIN, Training(seed=1), earlier.earlier)
     query = question(OLD, 3)
     assert np.allclose(again.scores(query), earlier.model.scores(query), atol=1e-5)
 
@@ -156,13 +161,13 @@ def test_without_news_the_encoder_is_as_it_was(earlier: Artifact) -> None:
 def test_an_update_is_the_same_twice_and_can_be_updated_again(
     earlier: Artifact, updated: FusedModel, tmp_path: Path
 ) -> None:
-    again = V1.update(TrainingData(NEW), PLAIN, Training(seed=1), earlier.earlier)
+    again = V1.update(TrainingData.of(NEW), PLAIN, Training(seed=1), earlier.earlier)
     query = question(NEW, 5)
     assert np.array_equal(again.scores(query), updated.scores(query))
     second = published(updated, NEW, tmp_path)
     assert int(second.earlier.fresh(NEW).sum()) == 0
     later = packed([*walk(range(100, 700)), *NEWS, *walk(range(810, 815))])
-    third = V1.update(TrainingData(later), PLAIN, Training(seed=1), second.earlier)
+    third = V1.update(TrainingData.of(later), PLAIN, Training(seed=1), second.earlier)
     assert np.isfinite(third.scores(question(later, 5))).all()
 
 
@@ -185,7 +190,7 @@ def test_a_few_events_at_a_time_are_not_learned_by_heart(earlier: Artifact, tmp_
         # One user who walks differently.
         rows += [(f"v{day}", f"c{place * 11 % LENGTH:02}", 10**9 + 60 * place, "view") for place in range(6)]
         today, folder = packed(rows), tmp_path / str(day)
-        model = V1.update(TrainingData(today), PLAIN, Training(seed=1), artifact.earlier)
+        model = V1.update(TrainingData.of(today), PLAIN, Training(seed=1), artifact.earlier)
         folder.mkdir()
         artifact = published(model, today, folder)
         assert chance_of_the_next(model, today) == pytest.approx(before, abs=0.03)
@@ -204,24 +209,27 @@ def test_it_works_on_what_is_new(earlier: Artifact, monkeypatch: pytest.MonkeyPa
         return fit(events, features, plan, training, share, start, validate, windows, unseen)
 
     monkeypatch.setattr(lead, "_fit", watched)
-    V1.update(TrainingData(NEW), PLAIN, Training(seed=1), earlier.earlier)
+    V1.update(TrainingData.of(NEW), PLAIN, Training(seed=1), earlier.earlier)
     assert seen == [2 * 101]
 
 
 def test_columns_that_are_gone_are_no_update(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lead, "plan_for", _short)
-    model = V1.fit(TrainingData(OLD, colours(OLD)), PLAIN, Training(seed=1))
+    model = V1.fit(TrainingData.of(OLD, colours(OLD)), PLAIN, Training(seed=1))
     artifact = published(model, OLD, tmp_path)
-    V1.update(TrainingData(OLD, colours(OLD)), PLAIN, Training(seed=1), artifact.earlier)
+    V1.update(TrainingData.of(OLD, colours(OLD)), PLAIN, Training(seed=1), artifact.earlier)
     with pytest.raises(CannotUpdate, match="no column COLOUR"):
-        V1.update(TrainingData(OLD), PLAIN, Training(seed=1), artifact.earlier)
+        V1.update(TrainingData.of(OLD), PLAIN, Training(seed=1), artifact.earlier)
     assert model.encoder is not None
     model.encoder._trained = None
     vars(model.encoder).pop("trained", None)
     vars(model.encoder).pop("values", None)
     with pytest.raises(CannotUpdate):
         V1.update(
-            TrainingData(OLD, colours(OLD)), PLAIN, Training(seed=1), replace(artifact.earlier, model=model)
+            TrainingData.of(OLD, colours(OLD)),
+            PLAIN,
+            Training(seed=1),
+            replace(artifact.earlier, model=model),
         )
 
 

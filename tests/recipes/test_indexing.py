@@ -14,11 +14,13 @@ from openpersonalize.algorithms.encoder import Encoder, Shape
 from openpersonalize.algorithms.popularity import item_popularity
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.recipes import indexing
-from openpersonalize.recipes.base import Model, Training, TrainingData
 from openpersonalize.recipes.fused import FusedModel, Weights
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.indexing import BEST, asked, best, index, recall
+from openpersonalize.recipes.item_counts import ItemCounts
+from openpersonalize.recipes.model import Model
 from openpersonalize.recipes.registry import recipe
+from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.recipes.user_personalization import base_rankers
 from recipes.worlds import DAY, sequences_of, topics, two_clusters
 
@@ -102,7 +104,7 @@ def test_candidates_have_their_exact_scores(model: FusedModel, world: Sequences)
 
 def test_opened_it_finds_the_same(model: FusedModel, world: Sequences, tmp_path: Path) -> None:
     model.save(tmp_path)
-    opened = FusedModel.load(tmp_path, model.items)
+    opened = FusedModel.load(tmp_path, model.items, ItemCounts(model.popularity, model.popular))
     assert opened.indexed
     for query in asked(world, seed=2, users=10):
         mine, theirs = model.candidates(query, 40), opened.candidates(query, 40)
@@ -161,7 +163,7 @@ def test_items_of_which_nothing_is_known_are_no_candidates() -> None:
     wider = sequences_of([("a", "x", DAY)], items=[*world.items.strings(), "zz"]).items
     moved = wider.find_all(world.items.series())
     learnt = replace(world, items=wider, item=moved[world.item])
-    model = V2.fit(TrainingData(learnt), read_configuration(V2, {}), Training(seed=1))
+    model = V2.fit(TrainingData.of(learnt), read_configuration(V2.facts, {}), Training(seed=1))
     assert model.indexed
     cold = np.flatnonzero(~model.scored)
     assert len(cold) == 2

@@ -16,17 +16,17 @@ from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.errors import JobFailed
 from openpersonalize.recipes.artifact import write_artifact
-from openpersonalize.recipes.base import Training, TrainingData
 from openpersonalize.recipes.fused import FusedModel
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.lead import Form, form_of, go_on
 from openpersonalize.recipes.registry import recipe
+from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.recipes.user_personalization import UserPersonalization
 from recipes.worlds import sequences_of
 
 V2 = recipe("aws-user-personalization-v2")
 assert isinstance(V2, UserPersonalization)
-PLAIN = read_configuration(V2, {})
+PLAIN = read_configuration(V2.facts, {})
 
 
 def sums(users: int = 1_000, n: int = 6, length: int = 14) -> Sequences:
@@ -55,7 +55,7 @@ def world() -> Sequences:
 @pytest.fixture(scope="module")
 def model(world: Sequences) -> FusedModel:
     assert isinstance(V2, UserPersonalization)
-    return V2.fit(TrainingData(world), PLAIN, Training(seed=1))
+    return V2.fit(TrainingData.of(world), PLAIN, Training(seed=1))
 
 
 def test_it_gets_weight_where_order_decides(world: Sequences, model: FusedModel) -> None:
@@ -78,10 +78,10 @@ def test_a_refit_goes_on_from_the_measured_model(world: Sequences, model: FusedM
         if step == "encoder":
             steps.append(total)
 
-    training = Training(seed=1, prior=model.settled(), progress=progress)
-    V2.fit(TrainingData(world), PLAIN, replace(training, earlier=model))
+    training = Training(seed=1, warm_state=model.tuned_state(), progress=progress)
+    V2.fit(TrainingData.of(world), PLAIN, replace(training, warm_model=model))
     again = steps[-1]
-    V2.fit(TrainingData(world), PLAIN, training)
+    V2.fit(TrainingData.of(world), PLAIN, training)
     assert again < steps[-1] / 2
 
 
@@ -115,10 +115,10 @@ def test_without_weight_it_is_neither_fitted_nor_saved(
 ) -> None:
     assert isinstance(V2, UserPersonalization)
     none = {"kept": {**model.weights.kept, "encoder": 0.0}, "excluded": {"transitions": 1.0}}
-    prior = {"weights": {**model.settled()["weights"], **none}}
+    prior = {"weights": {**model.tuned_state()["weights"], **none}}
     steps: set[str] = set()
-    training = Training(prior=prior, progress=lambda step, done, total, unit: steps.add(step))
-    V2.fit(TrainingData(world), PLAIN, training).save(tmp_path)
+    training = Training(warm_state=prior, progress=lambda step, done, total, unit: steps.add(step))
+    V2.fit(TrainingData.of(world), PLAIN, training).save(tmp_path)
     assert "encoder" not in steps
     assert not list(tmp_path.glob("encoder*"))
 
@@ -126,26 +126,30 @@ def test_without_weight_it_is_neither_fitted_nor_saved(
 def test_a_configuration_shapes_it(world: Sequences) -> None:
     v1 = recipe("aws-user-personalization")
     assert isinstance(v1, UserPersonalization)
-    asked = read_configuration(v1, {"algorithmHyperParameters": {"hidden_dimension": "41", "bptt": "3"}})
-    made = v1.fit(TrainingData(world), asked, Training(seed=1, budget_seconds=2.0))
+    asked = read_configuration(
+        v1.facts, {"algorithmHyperParameters": {"hidden_dimension": "41", "bptt": "3"}}
+    )
+    made = v1.fit(TrainingData.of(world), asked, Training(seed=1, budget_seconds=2.0))
     encoder = next(one for one in made.rankers if one.name == "encoder")
     assert isinstance(encoder, Encoder)
     assert (encoder.shape.d, encoder.shape.longest) == (40, 3)
-    again = v1.fit(TrainingData(world), asked, Training(seed=1, budget_seconds=2.0, prior=made.settled()))
+    again = v1.fit(
+        TrainingData.of(world), asked, Training(seed=1, budget_seconds=2.0, warm_state=made.tuned_state())
+    )
     assert any(isinstance(one, Encoder) and one.shape.d == 40 for one in again.rankers)
-    assert form_of(v1, read_configuration(v1, {}).parameters) == Form()
-    assert form_of(V2, PLAIN.parameters) == Form()
+    assert form_of(v1.facts, read_configuration(v1.facts, {}).parameters) == Form()
+    assert form_of(V2.facts, PLAIN.parameters) == Form()
 
 
 def test_little_data_has_no_encoder() -> None:
     assert isinstance(V2, UserPersonalization)
-    assert "encoder" not in V2.fit(TrainingData(sums(users=20)), PLAIN, Training()).weights.kept
+    assert "encoder" not in V2.fit(TrainingData.of(sums(users=20)), PLAIN, Training()).weights.kept
 
 
 def test_what_does_not_fit_into_memory_fails_at_once_and_says_what_to_do(world: Sequences) -> None:
     assert isinstance(V2, UserPersonalization)
     with pytest.raises(JobFailed, match=r"needs about .* GB of memory for 6 items.*more memory, or delete"):
-        V2.fit(TrainingData(world), PLAIN, Training(memory_bytes=100_000_000))
+        V2.fit(TrainingData.of(world), PLAIN, Training(memory_bytes=100_000_000))
 
 
 SERVE = """
@@ -154,7 +158,7 @@ from pathlib import Path
 import numpy as np
 import openpersonalize.server.app
 from openpersonalize.recipes.artifact import Artifact
-from openpersonalize.recipes.base import Query
+from openpersonalize.recipes.query import Query
 artifact = Artifact.open(Path(sys.argv[1]))
 scores = artifact.model.scores(Query(*artifact.history("u000"), now=2_000_000))
 assert any(one.name == "encoder" for one in artifact.model.rankers)
@@ -165,6 +169,8 @@ assert "torch" not in sys.modules
 
 def test_serving_never_loads_torch(world: Sequences, model: FusedModel, tmp_path: Path) -> None:
     assert V2 is not None
-    write_artifact(tmp_path, model=model, recipe=V2, sequences=world, selection=EventSelection(), position=0)
+    write_artifact(
+        tmp_path, model=model, recipe=V2, data=TrainingData.of(world), selection=EventSelection(), position=0
+    )
     done = subprocess.run([sys.executable, "-c", SERVE, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

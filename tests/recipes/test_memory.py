@@ -36,7 +36,7 @@ TRAIN = """
 import json
 from pathlib import Path
 from openpersonalize.recipes import lead
-from openpersonalize.recipes.base import Training, TrainingData
+from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.memory import training_memory
 from openpersonalize.recipes.registry import recipe
@@ -50,7 +50,7 @@ def megabytes(name):
 world, chosen = walks(400), recipe("aws-user-personalization-v2")
 expected = megabytes("VmRSS") + training_memory(world, plan_for(lead._events(world), False), [], 400) / 2**20
 Path("/proc/self/clear_refs").write_text("5")
-model = chosen.fit(TrainingData(world), read_configuration(chosen, {}), Training(budget_seconds=1.0))
+model = chosen.fit(TrainingData.of(world), read_configuration(chosen.facts, {}), Training(budget_seconds=1.0))
 assert "encoder" in model.weights.kept
 print(json.dumps([expected, megabytes("VmHWM")]))
 """

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
 from openpersonalize.errors import InvalidInput, StartError
 from openpersonalize.recipes.automl import read_automl
-from openpersonalize.recipes.base import Configuration, Recipe, Training, TrainingData
-from openpersonalize.recipes.popularity_count import PopularityModel
+from openpersonalize.recipes.facts import Facts, Task
+from openpersonalize.recipes.item_counts import ItemCounts
+from openpersonalize.recipes.model import Model
+from openpersonalize.recipes.recipe import Recipe
 from openpersonalize.recipes.registry import (
-    _from_packages,
     all_recipes,
     by_algorithm,
     by_feature_transformation,
-    recipe,
+    facts_of,
+    filled,
+    registry,
 )
+from openpersonalize.recipes.training import Configuration, Training, TrainingData
+from openpersonalize.storage.idtable import IdTable
 
 
 def test_twenty_two_in_order_of_names() -> None:
@@ -28,7 +34,7 @@ def test_twenty_two_in_order_of_names() -> None:
 
 
 def test_what_this_release_trains() -> None:
-    assert {one.name for one in all_recipes() if one.trainable and one.name.startswith("aws-")} >= {
+    assert {one.facts.name for one in registry().all() if one.recipe is not None} >= {
         "aws-personalized-ranking",
         "aws-personalized-ranking-v2",
         "aws-popularity-count",
@@ -42,13 +48,13 @@ def test_what_a_training_considers_at_most() -> None:
     assert found["aws-user-personalization"] == found["aws-popularity-count"] == (750_000, 500_000_000)
     assert found["aws-user-personalization-v2"] == (5_000_000, 3_000_000_000)
     assert found["aws-personalized-ranking-v2"] == (5_000_000, 3_000_000_000)
-    assert Recipe("mine", "USER_PERSONALIZATION", "of a package").most_items is None
+    assert Facts("mine", Task.PERSONALISE, "of a package").most_items is None
 
 
 def test_by_name_and_by_arn() -> None:
-    assert recipe("aws-sims") is recipe("arn:aws:personalize:::recipe/aws-sims")
-    assert recipe("aws-nothing") is None
-    legacy = recipe("aws-hrnn-coldstart")
+    assert facts_of("aws-sims") is facts_of("arn:aws:personalize:::recipe/aws-sims")
+    assert facts_of("aws-nothing") is None
+    legacy = facts_of("aws-hrnn-coldstart")
     assert legacy is not None
     assert not legacy.listed
     assert legacy not in all_recipes()
@@ -66,7 +72,7 @@ def test_by_name_and_by_arn() -> None:
     ],
 )
 def test_arns(name: str, algorithm: str, transformation: str) -> None:
-    found = recipe(name)
+    found = facts_of(name)
     assert found is not None
     assert found.arn == f"arn:aws:personalize:::recipe/{name}"
     assert found.algorithm_arn == f"arn:aws:personalize:::algorithm/{algorithm}"
@@ -83,7 +89,7 @@ def test_every_algorithm_and_feature_transformation_is_found() -> None:
 
 
 @pytest.mark.parametrize("one", all_recipes(), ids=lambda one: one.name)
-def test_facts_fit_the_wire(one: Recipe) -> None:
+def test_facts_fit_the_wire(one: Facts) -> None:
     assert 1 <= len(one.name) <= 63
     assert one.description.endswith(".")
     for row in one.hyperparameters:
@@ -106,38 +112,77 @@ def test_facts_fit_the_wire(one: Recipe) -> None:
     ],
 )
 def test_dates_and_types(name: str, created: str, kind: str) -> None:
-    found = recipe(name)
+    found = facts_of(name)
     assert found is not None
-    assert (found.created, found.recipe_type) == (created, kind)
+    assert (found.created, found.type) == (created, kind)
 
 
-class Mine(Recipe):
-    def fit(self, data: TrainingData, configuration: Configuration, training: Training) -> PopularityModel:
+class Undated(Recipe):
+    facts = Facts("mine", Task.PERSONALISE, "Mine.")
+
+    def fit(self, data: TrainingData, configuration: Configuration, training: Training) -> Model:
+        raise AssertionError
+
+    def load(self, folder: Path, ids: IdTable, counts: ItemCounts) -> Model:
         raise AssertionError
 
 
-mine = Mine("mine", "USER_PERSONALIZATION", "Mine.")
-stolen = Mine("aws-mine", "USER_PERSONALIZATION", "Mine.")
-untrainable = Recipe("idle", "USER_PERSONALIZATION", "Idle.")
+class Mine(Undated):
+    api = 1
+
+
+class Later(Undated):
+    api = 999
+
+
+class Unwritten(Recipe):
+    api = 1
+
+
+class Factless(Mine):
+    facts = None  # type: ignore[assignment]
+
+
+mine = Mine()
+stolen = Mine(Facts("aws-mine", Task.PERSONALISE, "Mine."))
+endless = Mine(Facts("m" * 64, Task.PERSONALISE, "Mine."))
 
 
 def point(value: str) -> EntryPoint:
     return EntryPoint("mine", f"recipes.test_registry:{value}", "openpersonalize.recipes")
 
 
-def test_a_package_announces_a_recipe() -> None:
-    assert [one.name for one in _from_packages((point("mine"),))] == ["mine"]
+def test_a_package_announces_a_recipe_after_the_built_in_ones() -> None:
+    made = filled([point("Mine")])
+    assert made.all()[-1].facts.name == "mine"
+    assert len(made.all()) == 23
+    found = made.find("arn:aws:personalize:::recipe/mine")
+    assert found is made.find("mine")
+    assert found is not None
+    assert isinstance(found.recipe, Mine)
 
 
-@pytest.mark.parametrize("value", ["stolen", "untrainable", "missing", "point"])
-def test_what_cannot_be_used_stops_the_start_and_names_its_source(value: str) -> None:
-    with pytest.raises(StartError, match=value):
-        _from_packages((point(value),))
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("stolen", "not starting with aws-"),
+        ("endless", "use 1 to 63 letters"),
+        ("missing", "cannot be loaded: AttributeError"),
+        ("point", "cannot be loaded|is not a Recipe"),
+        ("Unwritten", "cannot be loaded: TypeError"),
+        ("Factless", "is not a Recipe with facts"),
+        ("Undated", "states no version"),
+        ("Later", "states version 999 of the recipe contract; this release takes 1"),
+    ],
+)
+def test_what_cannot_be_used_stops_the_start_and_says_why(value: str, reason: str) -> None:
+    with pytest.raises(StartError, match=f"The package .*{value}.* announces the recipe mine.*({reason})"):
+        filled([point(value)])
 
 
 def test_two_packages_with_one_name_stop_the_start() -> None:
-    with pytest.raises(StartError, match="both announce"):
-        _from_packages((point("mine"), point("mine")))
+    with pytest.raises(StartError, match="both announce a recipe mine"):
+        filled([point("mine"), point("Mine")])
 
 
 def test_automl_compares_personal_recipes_and_skips_legacy_ones() -> None:

@@ -14,10 +14,10 @@ from openpersonalize.algorithms.ranker import BaseRanker
 from openpersonalize.algorithms.recent_popularity import RecentPopularity
 from openpersonalize.algorithms.timeline import Timeline
 from openpersonalize.datasets.sequences import Sequences
-from openpersonalize.recipes.base import Configuration, Objective, Training, TrainingData
 from openpersonalize.recipes.fused import LIVE_EVENTS, FusedModel
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.registry import recipe
+from openpersonalize.recipes.training import Configuration, Objective, Training, TrainingData
 from openpersonalize.recipes.user_personalization import (
     UserPersonalization,
     ask,
@@ -36,13 +36,13 @@ def named(name: str) -> UserPersonalization:
 
 V2 = named("aws-user-personalization-v2")
 V1 = named("aws-user-personalization")
-PLAIN = read_configuration(V2, {})
+PLAIN = read_configuration(V2.facts, {})
 
 
 def fitted(
     sequences: Sequences, configuration: Configuration = PLAIN, items: pl.DataFrame | None = None
 ) -> FusedModel:
-    return V2.fit(TrainingData(sequences, items), configuration, Training(seed=1))
+    return V2.fit(TrainingData.of(sequences, items), configuration, Training(seed=1))
 
 
 class TestContract(RecipeContract):
@@ -158,8 +158,8 @@ def test_nobody_in_particular_gets_one_list_whatever_the_time() -> None:
 @pytest.mark.parametrize("mask", ["true", "false"])
 def test_recency_mask_decides_whether_what_is_popular_or_new_now_is_on_offer(mask: str) -> None:
     world = two_clusters(users=200)
-    configuration = read_configuration(V1, {"algorithmHyperParameters": {"recency_mask": mask}})
-    model = V1.fit(TrainingData(world), configuration, Training())
+    configuration = read_configuration(V1.facts, {"algorithmHyperParameters": {"recency_mask": mask}})
+    model = V1.fit(TrainingData.of(world), configuration, Training())
     offered = {name.split("-")[0] for name in model.weights.kept} & {"recent", "freshness"}
     assert offered == ({"recent", "freshness"} if mask == "true" else set())
 

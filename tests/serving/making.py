@@ -17,9 +17,11 @@ from openpersonalize.events.livelog import open_live_log, stream_of
 from openpersonalize.events.recommendations import RecommendationLog
 from openpersonalize.filters.compiler import compile_filter
 from openpersonalize.recipes.artifact import Artifact, write_artifact
-from openpersonalize.recipes.base import Configuration, Training, TrainingData
+from openpersonalize.recipes.complete import CompleteModel
 from openpersonalize.recipes.exposure import Exposure
+from openpersonalize.recipes.facts import Offer
 from openpersonalize.recipes.registry import recipe as find_recipe
+from openpersonalize.recipes.training import Configuration, Training, TrainingData
 from openpersonalize.serving.catalogue import Catalogue
 from openpersonalize.serving.deployment import Deployment
 from openpersonalize.serving.loaded import GroupData, LoadedVersion
@@ -122,7 +124,7 @@ class Made:
         (folder / "artifact").mkdir()
         explores = ages is not None or over is not None
         write(folder / "artifact", recipe, self.rows, (ages or {}, over or {}) if explores else None)
-        self.loaded = LoadedVersion(Artifact.open(folder / "artifact"), find_recipe(recipe))
+        self.loaded = LoadedVersion(Artifact.open(folder / "artifact"), find_recipe(recipe).facts)
         bulk = {
             kind: imported(folder / kind, kind, TEXTS[kind], frame)
             for kind, frame in (("ITEMS", items()), ("USERS", [("user-00", 30)]))
@@ -139,9 +141,9 @@ class Made:
                 STREAM,
                 self.loaded.artifact,
                 self.items,
-                shown=self.recommendations.shown if self.loaded.recipe.features.impressions else None,
+                shown=self.recommendations.shown if Offer.IMPRESSIONS in self.loaded.recipe.offers else None,
                 now=lambda: self.time,
-                grows=self.loaded.recipe.features.auto_update,
+                grows=Offer.AUTO_UPDATE in self.loaded.recipe.offers,
             )
         self.deployment = Deployment(
             self.loaded,
@@ -154,6 +156,13 @@ class Made:
             novelty=self.novelty,
             **more,
         )
+
+    def answer_with(self, model):
+        """Have another model answer in place of the trained one."""
+        artifact = self.loaded.artifact
+        complete = CompleteModel(model, self.loaded.recipe.task, artifact.counts)
+        artifact.__dict__.update(model=model, complete=complete)
+        self.loaded.model = complete
 
     def close(self):
         self.recommendations.close()
@@ -178,8 +187,8 @@ def write(folder, name, rows, known=None):
     recipe = find_recipe(name)
     selection = EventSelection.from_solution(None, None)
     sequences = build_sequences(rows.lazy(), items()["ITEM_ID"], selection)
-    parameters = {one.name: one.default for one in recipe.hyperparameters}
-    model = recipe.fit(TrainingData(sequences), Configuration(parameters), Training(seed=1))
+    parameters = {one.name: one.default for one in recipe.facts.hyperparameters}
+    model = recipe.fit(TrainingData.of(sequences), Configuration(parameters), Training(seed=1))
     exposure = None
     if known is not None:
         ages, over = known
@@ -190,7 +199,7 @@ def write(folder, name, rows, known=None):
         folder,
         model=model,
         recipe=recipe,
-        sequences=sequences,
+        data=TrainingData.of(sequences),
         selection=selection,
         position=0,
         exposure=exposure,

@@ -320,11 +320,11 @@ def test_what_is_kept_stays_within_its_bound(tmp_path_factory):
 def test_a_model_goes_on_from_what_it_kept_of_the_user(tmp_path_factory):
     with made(tmp_path_factory, V1) as one:
         events = one.loaded.artifact.history("user-01")[0]
-        model = one.loaded.model
+        model = one.loaded.model.model
         rng = np.random.default_rng(0)
         encoder = encoder_of(rng.standard_normal((len(model.items), 8), dtype=np.float32))
         weights = Weights({"encoder": 1.0}, {"encoder": 1.0})
-        one.loaded.model = FusedModel(model.items, model.popularity, model.popular, [encoder], weights)
+        one.answer_with(FusedModel(model.items, model.popularity, model.popular, [encoder], weights))
         before = ids(ask(one, "user-01", 30))
         (kept,) = one.memory.sessions.get((one.deployment.scorer._serial, "user-01")).kept.values()
         assert len(kept.item) == len(events)

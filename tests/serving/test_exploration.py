@@ -269,7 +269,7 @@ def test_v1_gives_no_reasons(v1):
 
 def test_a_newcomer_that_everybody_meets_takes_the_room_there_is(tmp_path_factory):
     with made(tmp_path_factory) as one:
-        old = one.loaded.model
+        old = one.loaded.model.model
         recent = RecentPopularity(3600, len(old.items))
         weights = {"transitions": 0.2, "recent-1h": 1.0}
         members = [recent, *(member for member in old.rankers if member.name == "transitions")]
@@ -280,7 +280,7 @@ def test_a_newcomer_that_everybody_meets_takes_the_room_there_is(tmp_path_factor
             members,
             Weights(weights, weights, cold={"": {"recent-1h": 1.0}}),
         )
-        one.loaded.model = one.loaded.artifact.__dict__["model"] = model
+        one.answer_with(model)
         pulse = Pulse(one.log, STREAM, SCHEMAS["INTERACTIONS"], one.loaded, lambda: one.time)
         for number in range(300):
             item = ("hit", CATALOGUE[number % 30], CATALOGUE[0])[number % 3]
@@ -307,7 +307,7 @@ def test_newcomers_that_lead_draw_however_many_there_are(tmp_path_factory, monke
         members = one.novelty.candidates.members
         hit = members.number_of("new-17")
         worth = np.where(np.arange(40) == hit, 3.0, 0.0).astype(np.float32)
-        monkeypatch.setattr(one.loaded.model, "gained", lambda query, numbers: worth[: len(numbers)])
+        monkeypatch.setattr(one.loaded.model, "online_bonus", lambda query, numbers: worth[: len(numbers)])
         for user in ("user-01", "nobody"):
             drawn = one.deployment.exploration.candidates(
                 one.deployment.scorer.state(user), False, one.novelty.candidates, 30.0
@@ -317,7 +317,7 @@ def test_newcomers_that_lead_draw_however_many_there_are(tmp_path_factory, monke
 
 def test_newcomers_draw_from_the_relevance_of_their_metadata(tmp_path_factory):
     with made(tmp_path_factory) as one:
-        old = one.loaded.model
+        old = one.loaded.model.model
         vocabulary = ItemFeatures.fit(items().sort("ITEM_ID").select("GENRE"))
         feature = vocabulary.features[0]
         values = np.random.default_rng(0).standard_normal((feature.size, 8), dtype=np.float32)
@@ -326,7 +326,7 @@ def test_newcomers_draw_from_the_relevance_of_their_metadata(tmp_path_factory):
         model = FusedModel(
             old.items, old.popularity, old.popular, [encoder], alone, vocabulary=vocabulary
         )  # fmt: skip
-        one.loaded.model = one.loaded.artifact.__dict__["model"] = model
+        one.answer_with(model)
         for genre in GENRES:
             one.put_item(f"new-{genre}", GENRE=genre)
         one.put_item("blank")

@@ -7,9 +7,9 @@ import pytest
 from openpersonalize.datasets.histories import InteractionHistories, build_histories
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.events.history import EMPTY, History
+from openpersonalize.recipes.query import HISTORY_LENGTH
 from openpersonalize.serving.history import (
     AWAY_SECONDS,
-    HISTORY_LENGTH,
     NOTHING,
     BulkInteractions,
     RecentEvents,

@@ -13,10 +13,11 @@ from openpersonalize.datasets.sequences import build_sequences
 from openpersonalize.events.entries import Event
 from openpersonalize.events.livelog import open_live_log
 from openpersonalize.recipes.artifact import Artifact, write_artifact
-from openpersonalize.recipes.base import Query, Training, TrainingData
 from openpersonalize.recipes.fused import LIVE_EVENTS
 from openpersonalize.recipes.hyperparameters import read_configuration
+from openpersonalize.recipes.query import Query
 from openpersonalize.recipes.registry import recipe as find_recipe
+from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.serving.loaded import LoadedVersion
 from openpersonalize.serving.pulse import Pulse
 from openpersonalize.serving.states import FRESH_SECONDS
@@ -50,15 +51,17 @@ def artifact(tmp_path_factory):
     selection = EventSelection.from_solution("click", {})
     sequences = build_sequences(fashion().lazy(), None, selection)
     training = Training(seed=1, moment=ENDED + AFTER)
-    model = recipe.fit(TrainingData(sequences), read_configuration(recipe, {}), training)
-    write_artifact(folder, model=model, recipe=recipe, sequences=sequences, selection=selection, position=0)
+    model = recipe.fit(TrainingData.of(sequences), read_configuration(recipe.facts, {}), training)
+    write_artifact(
+        folder, model=model, recipe=recipe, data=TrainingData.of(sequences), selection=selection, position=0
+    )
     return folder
 
 
 @pytest.fixture
 def world(artifact, tmp_path):
     log = open_live_log(read_settings({"data_dir": str(tmp_path)}, {}), SystemClock())
-    loaded = LoadedVersion(Artifact.open(artifact), find_recipe("aws-user-personalization-v2"))
+    loaded = LoadedVersion(Artifact.open(artifact), find_recipe("aws-user-personalization-v2").facts)
     one = SimpleNamespace(log=log, loaded=loaded, time=ENDED + AFTER)
     one.pulse = Pulse(log, STREAM, SCHEMAS["INTERACTIONS"], loaded, lambda: one.time)
     yield one

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from openpersonalize.recipes.base import Recipe
-from openpersonalize.recipes.registry import recipe
+from openpersonalize.recipes.facts import Facts
+from openpersonalize.recipes.registry import facts_of
 from openpersonalize.training.search import best_third, parts_tried, settings_to_try
 
 
-def v1() -> Recipe:
-    found = recipe("aws-user-personalization")
+def v1() -> Facts:
+    found = facts_of("aws-user-personalization")
     assert found is not None
     return found
 

@@ -23,7 +23,8 @@ from openpersonalize.events.entries import Event, Record
 from openpersonalize.events.livelog import open_live_log, stream_of
 from openpersonalize.events.recommendations import open_recommendation_log
 from openpersonalize.recipes.artifact import Artifact
-from openpersonalize.recipes.base import Query, Training, TrainingData
+from openpersonalize.recipes.query import Query
+from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.recipes.user_personalization import UserPersonalization
 from openpersonalize.settings import Settings, read_settings
 from openpersonalize.storage.objects import open_objects
@@ -191,7 +192,7 @@ def test_items_of_the_items_dataset_and_put_ones_are_in_the_catalogue(stocked: t
     both = {"INTERACTIONS": INTERACTIONS, "ITEMS": ITEMS}
     _, artifact = house.train(interactions=key, items=items, schemas=both, position=position)
     assert {"x", "y"} <= set(artifact.items.strings())
-    assert not artifact.model.scored[artifact.items.find("y")]
+    assert not artifact.counts.interacted[artifact.items.find("y")]
 
 
 def test_of_too_many_items_the_newest_train_and_the_log_says_so(tmp_path: Path) -> None:
@@ -410,7 +411,7 @@ def test_without_minimums_little_is_enough_but_nothing_is_not(tmp_path: Path) ->
     key = house.snapshot("INTERACTIONS", INTERACTIONS, rows(users=3))
     made, artifact = house.train(interactions=key)
     assert len(made["metrics"]) == 8
-    assert np.isfinite(artifact.model.popularity).all()
+    assert np.isfinite(artifact.counts.users).all()
     with pytest.raises(JobFailed, match="fewer than 1000"):
         house.train(interactions=key, solution={"eventType": "none"})
 
@@ -545,7 +546,7 @@ def test_an_update_learns_what_came_since(stocked: tuple[House, str]) -> None:
     assert artifact.manifest["settled"] == before.manifest["settled"]
     assert len(artifact.items) == len(before.items) + 1
     new = artifact.items.find("a-new")
-    assert artifact.model.scored[new]
+    assert artifact.counts.interacted[new]
     shares = []
     for user in ("u002", "u001"):
         scores = artifact.model.scores(Query(*artifact.history(user), now=400 * DAY, seen_excluded=True))

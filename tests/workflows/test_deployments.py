@@ -15,8 +15,8 @@ from openpersonalize.datasets.sequences import build_sequences
 from openpersonalize.errors import JobFailed
 from openpersonalize.installation import Installation
 from openpersonalize.recipes.artifact import write_artifact
-from openpersonalize.recipes.base import Configuration, Training, TrainingData
 from openpersonalize.recipes.registry import recipe
+from openpersonalize.recipes.training import Configuration, Training, TrainingData
 from openpersonalize.resources.store import Resource, Scope
 from openpersonalize.workflows.deployments import Deploy, UpdateCampaign, follow_latest, request_update
 from workflows.rehearsal import Rehearsal, moments
@@ -94,10 +94,15 @@ def artifact(installation: Installation) -> str:
     sequences = build_sequences(events, None, selection)
     popularity = recipe("aws-popularity-count")
     assert popularity is not None
-    model = popularity.fit(TrainingData(sequences), Configuration({}), Training())
+    model = popularity.fit(TrainingData.of(sequences), Configuration({}), Training())
     staged = installation.objects.stage()
     write_artifact(
-        staged, model=model, recipe=popularity, sequences=sequences, selection=selection, position=0
+        staged,
+        model=model,
+        recipe=popularity,
+        data=TrainingData.of(sequences),
+        selection=selection,
+        position=0,
     )
     key = f"artifacts/{next(_numbers)}"
     installation.objects.publish(staged, key)

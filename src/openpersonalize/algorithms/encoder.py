@@ -203,7 +203,7 @@ class Encoder(BaseRanker):
     def vector(self, query: RankerQuery) -> Float32:
         """float32[d] after the newest event of a history that has one; on from what is kept in its session
         of an earlier question."""
-        session = query.session
+        session = getattr(query, "session", None)  # only a query that is resumed has one
         if session is None or not self.remembers:
             return self.encode(query.item, query.time, query.event)
         earlier = session.kept.get(self.name)

@@ -33,8 +33,8 @@ class RankerStates:
 
 class RankerQuery(Protocol):
     """What a ranker is asked about: the events of one user up to the moment `now` (seconds), oldest first;
-    what is known of the user and of the request; and what rankers keep of the user, None where nothing is
-    kept."""
+    what is known of the user and of the request. A query that is resumed has what rankers keep of the user as
+    its ``session``, too."""
 
     @property
     def item(self) -> Int32: ...
@@ -48,8 +48,6 @@ class RankerQuery(Protocol):
     def profile(self) -> Mapping[str, str | float]: ...
     @property
     def context(self) -> Mapping[str, str | float]: ...
-    @property
-    def session(self) -> RankerStates | None: ...
 
 
 class BaseRanker(ABC):

@@ -18,7 +18,7 @@ from .options import setting_options
 
 if TYPE_CHECKING:
     from ..evaluation.comparison import Comparison, ConfiguredRecipe
-    from ..recipes.base import Recipe
+    from ..recipes.recipe import Recipe
     from .measured_data import Schemas
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -99,7 +99,7 @@ def evaluate(
     """
     from ..evaluation.comparison import compare
     from ..evaluation.report import as_text
-    from ..recipes.base import Training
+    from ..recipes.training import Training
     from .measured_data import read_files, read_group
 
     settings = read_settings(given)
@@ -142,22 +142,25 @@ def evaluate(
 
 
 def _recipe(name: str) -> Recipe:
-    from ..recipes.registry import all_recipes, recipe
+    from ..recipes.registry import facts_of, recipe, registry
 
     found = recipe(name)
-    if found is None or not found.trainable:
-        names = ", ".join(one.name for one in all_recipes() if one.trainable)
-        why = "There is no recipe" if found is None else "This version cannot train"
+    if found is None:
+        names = ", ".join(one.facts.name for one in registry().all() if one.recipe)
+        why = "There is no recipe" if facts_of(name) is None else "This version cannot train"
         raise InvalidInput(f"{why} {name}; it trains {names}.")
     return found
 
 
 def _trainable(schemas: Schemas, domain: str | None) -> list[Recipe]:
     """All that can be trained on these datasets, the baseline first."""
-    from ..recipes.registry import all_recipes
+    from ..recipes.registry import registry
 
-    fit = [one for one in all_recipes()
-           if one.trainable and one.domain in (None, domain) and set(one.needs) <= set(schemas)]  # fmt: skip
+    fit = [
+        one.recipe
+        for one in registry().all()
+        if one.recipe and one.facts.domain in (None, domain) and set(one.facts.needs) <= set(schemas)
+    ]
     return sorted(fit, key=lambda one: one.name != _BASELINE)
 
 
@@ -178,7 +181,7 @@ def _hyperparameters(sets: Sequence[str], recipes: Sequence[Recipe]) -> dict[str
         if named and one.name not in named:
             problems.append(f"--set {text} is about a recipe that is not compared.")
             continue
-        rows = {row.name: row for row in one.hyperparameters}
+        rows = {row.name: row for row in one.facts.hyperparameters}
         row = rows.get(hyperparameter)
         member = PLACES.get(row.place if row else "algorithm", PLACES["algorithm"])
         configs.setdefault(one.name, {}).setdefault(member, {})[hyperparameter] = value
@@ -207,10 +210,10 @@ def _configured(
     configs = {one.name: shared | dict(wanted.get(one.name, {})) for one in recipes}
     for one in recipes:
         asked = {"eventType": solution["eventType"], "solutionConfig": configs[one.name]}
-        problems += solution_problems(one, asked, schemas, complete=True)
+        problems += solution_problems(one.facts, asked, schemas, complete=True)
     if problems:
         raise InvalidInput(" ".join(dict.fromkeys(problems)))
-    return [ConfiguredRecipe(one, read_configuration(one, configs[one.name])) for one in recipes]
+    return [ConfiguredRecipe(one, read_configuration(one.facts, configs[one.name])) for one in recipes]
 
 
 def _write(found: Comparison, folder: Path) -> None:

@@ -25,7 +25,7 @@ from ..datasets.snapshots import SnapshotWriter
 from ..engine.task import Report, Task
 from ..errors import InvalidInput, ResourceNotFound
 from ..events.livelog import open_live_log
-from ..recipes.base import TrainingData
+from ..recipes.training import TrainingData
 from ..resources.store import MetadataStore
 from ..settings import Settings
 from ..storage.objects import ObjectStore, open_objects

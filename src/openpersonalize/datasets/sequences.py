@@ -86,6 +86,22 @@ class Sequences:
         """The context of one event, by column."""
         return known_at(self.context, event)
 
+    @classmethod
+    def without_events(cls, items: IdTable) -> Sequences:
+        """Of a catalogue that nobody interacted with."""
+        nothing = np.empty(0, dtype=np.float32)
+        return cls(
+            IdTable.from_series(pl.Series(dtype=pl.String)),
+            items,
+            np.zeros(1, dtype=np.int64),
+            np.empty(0, dtype=np.int32),
+            np.empty(0, dtype=np.int64),
+            np.empty(0, dtype=np.int16),
+            nothing,
+            nothing,
+            (),
+        )
+
     def where(self, keep: Bools) -> Sequences:
         """The events marked True in bool[N] `keep`; users and items keep their numbers, some without events
         now."""

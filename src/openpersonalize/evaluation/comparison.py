@@ -20,7 +20,9 @@ import numpy as np
 
 from ..datasets.sequences import Bools, Int32, Sequences
 from ..errors import JobFailed, JobStopped, OpenPersonalizeError
-from ..recipes.base import Configuration, Model, Recipe, Training, TrainingData
+from ..recipes.complete import CompleteModel
+from ..recipes.recipe import Recipe
+from ..recipes.training import Configuration, Training, TrainingData
 from . import bootstrap
 from .lists import ItemPopularity, diversity, exposure_gini, mean_over_list
 from .measure import ask, best
@@ -160,7 +162,7 @@ def compare(
             f"The split {split} leaves nobody to ask: it takes {_ASKED[split]}."
             " Try another split, or more data."
         )
-    shown = replace(data, sequences=sequences.where(parts.training))
+    shown = replace(data, interactions=sequences.where(parts.training))
     popularity = ItemPopularity.of(shown.sequences)
     compared: list[ConfiguredRecipe] = []
     runs: list[list[_Run]] = []
@@ -194,7 +196,7 @@ def compare(
         tuple(
             Result(
                 configured.recipe.name,
-                configured.recipe.arn,
+                configured.recipe.facts.arn,
                 dict(configured.configuration.parameters),
                 {mode: figures[mode][place] for mode in MODES},
                 tuple(run.seconds for run in runs[place]),
@@ -222,9 +224,10 @@ def _run(
     began = time.monotonic()
     model = configured.recipe.fit(shown, configured.configuration, replace(training, seed=seed))
     run = _Run(seconds=time.monotonic() - began, memory=peak_bytes())
+    complete = CompleteModel(model, configured.recipe.facts.task, shown.counts)
     for mode in MODES:
         run.values[mode], run.overall[mode] = _measured(
-            model, data.sequences, asked, shown.sequences, popularity, mode == "excluded", training
+            complete, data.sequences, asked, shown.sequences, popularity, mode == "excluded", training
         )
     return run
 
@@ -239,11 +242,11 @@ def _failure(recipe: Recipe, error: Exception, training: Training) -> Failure:
         reason = f"{type(error).__name__}: {error}"
         training.line("".join(traceback.format_exception(error)))
     training.line(f"{recipe.name} cannot be compared: {reason}")
-    return Failure(recipe.name, recipe.arn, reason)
+    return Failure(recipe.name, recipe.facts.arn, reason)
 
 
 def _measured(
-    model: Model,
+    model: CompleteModel,
     sequences: Sequences,
     split: Split,
     shown: Sequences,

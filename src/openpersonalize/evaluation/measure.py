@@ -15,7 +15,8 @@ from typing import TypeAlias
 import numpy as np
 
 from ..datasets.sequences import Bools, Float32, Int32, Int64, Sequences
-from ..recipes.base import Model, Query
+from ..recipes.complete import CompleteModel
+from ..recipes.query import Query
 from .metrics import (
     CUTS,
     LIST,
@@ -28,9 +29,6 @@ from .metrics import (
     reciprocal_rank,
 )
 from .splits import Split, sampled
-
-HISTORY = 200
-"""Newest events of the input part that a model sees, as in serving."""
 
 BATCH_BYTES = 32 * 1024 * 1024
 """Scores that are held at once."""
@@ -49,7 +47,7 @@ class _Lists:
 
 
 def measure(
-    model: Model,
+    model: CompleteModel,
     sequences: Sequences,
     split: Split,
     *,
@@ -100,7 +98,7 @@ Question: TypeAlias = tuple[Query, Int32, Float32]
 
 
 def ask(
-    model: Model,
+    model: CompleteModel,
     sequences: Sequences,
     split: Split,
     *,
@@ -126,17 +124,9 @@ def ask(
 def held_out(sequences: Sequences, split: Split, k: int) -> Question:
     """The k-th test of a split."""
     user = int(split.user[k])
-    begin, start, end = int(sequences.ptr[user]), int(split.start[k]), int(sequences.ptr[user + 1])
-    past = slice(max(begin, start - HISTORY), start)
-    query = Query(
-        sequences.item[past],
-        sequences.time[past],
-        sequences.event[past],
-        sequences.weight[past],
-        int(sequences.time[start]) if split.moment is None else split.moment,
-        profile=sequences.profile(user),
-        context=sequences.situation(start),
-    )
+    start, end = int(split.start[k]), int(sequences.ptr[user + 1])
+    now = int(sequences.time[start]) if split.moment is None else split.moment
+    query = Query.at(sequences, user, start, now, context_of=start)
     truth, place = np.unique(sequences.item[start:end], return_inverse=True)
     gain = np.zeros(len(truth), dtype=np.float32)
     np.maximum.at(gain, place, sequences.weight[start:end])

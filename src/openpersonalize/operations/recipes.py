@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from ..errors import InvalidInput, ResourceNotFound
-from ..recipes.base import Hyperparameter, Recipe
 from ..recipes.catalogue import DEFAULT_RESOURCES, LATEST_UPDATE
-from ..recipes.registry import all_recipes, by_algorithm, by_feature_transformation
+from ..recipes.facts import Facts, Hyperparameter
+from ..recipes.registry import all_recipes, by_algorithm, by_feature_transformation, facts_of, registry
 from ..recipes.registry import recipe as find_recipe
 from ..resources.tokens import decode, encode
 from .context import Answer, Context, Request
@@ -86,28 +86,28 @@ def describe_feature_transformation(context: Context, request: Request) -> Answe
     }
 
 
-def named_recipe(arn: str) -> Recipe:
+def named_recipe(arn: str) -> Facts:
     """The recipe of an ARN.
 
     Raises:
         ResourceNotFound: there is none.
     """
-    recipe = find_recipe(_own(arn)) if arn.startswith("arn:") else None
+    recipe = facts_of(_own(arn)) if arn.startswith("arn:") else None
     if recipe is None:
         raise _unknown(arn)
     return recipe
 
 
-def require_trainable(recipe: Recipe) -> None:
+def require_trainable(recipe: Facts) -> None:
     """Raises InvalidInput for a recipe that this release knows but cannot train."""
-    if not recipe.trainable:
+    if find_recipe(recipe.name) is None:
         raise InvalidInput(
             f"Recipe {recipe.name} is not available in this version; available are"
-            f" {', '.join(one.name for one in all_recipes() if one.trainable)}."
+            f" {', '.join(one.facts.name for one in registry().all() if one.recipe)}."
         )
 
 
-def _described(context: Context, recipe: Recipe) -> dict[str, Any]:
+def _described(context: Context, recipe: Facts) -> dict[str, Any]:
     return {
         "name": recipe.name,
         "recipeArn": _theirs(context, recipe.arn),
@@ -115,13 +115,13 @@ def _described(context: Context, recipe: Recipe) -> dict[str, Any]:
         "featureTransformationArn": _theirs(context, recipe.feature_transformation_arn),
         "status": "ACTIVE",
         "description": recipe.description,
-        "recipeType": recipe.recipe_type,
+        "recipeType": recipe.type,
         "domain": recipe.domain,
         **_dates(recipe),
     }
 
 
-def _dates(recipe: Recipe) -> dict[str, float]:
+def _dates(recipe: Facts) -> dict[str, float]:
     return {"creationDateTime": _epoch(recipe.created), "lastUpdatedDateTime": _epoch(LATEST_UPDATE)}
 
 

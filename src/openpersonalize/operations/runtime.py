@@ -14,14 +14,15 @@ import msgspec
 
 from ..errors import InvalidInput, ResourceNotFound
 from ..filters.compiler import BoundFilter
+from ..recipes.facts import Offer, Task
 from ..serving.answer import Entry, Promotion, Question, answer, rank
 from ..serving.deployments import Campaign
 from .context import Context, Request
 
 RESULTS, MOST_RESULTS, MOST_WITH_METADATA, MOST_COLUMNS = 25, 500, 50, 10
 
-RELATED = "RELATED_ITEMS"
-"""Recipes of this type answer about an item; only they know a current item for a filter."""
+RECOMMENDED = frozenset({Task.PERSONALISE, Task.RELATED, Task.POPULAR})
+"""Tasks that GetRecommendations answers."""
 
 _encode = msgspec.json.Encoder().encode
 _names = random.Random()  # noqa: S311 - seeded by the system; what it draws names answers and guards nothing
@@ -40,11 +41,11 @@ class _Ranking(msgspec.Struct, rename="camel"):
 async def get_recommendations(context: Context, request: Request) -> bytes:
     """GetRecommendations: the items for a user, best first."""
     campaign = await _campaign(context, _arn(request))
-    features = campaign.recipe.features
-    if features.ranks_input or not features.campaign or campaign.recipe.recipe_type == "PERSONALIZED_ACTIONS":
+    recipe = campaign.recipe
+    if recipe.task not in RECOMMENDED:
         raise _not_supported(campaign, "GetRecommendations")
-    user = _id(request, "userId", campaign, features.user_required)
-    _id(request, "itemId", campaign, features.item_required)
+    user = _id(request, "userId", campaign, recipe.asks_for_user)
+    _id(request, "itemId", campaign, recipe.task.anchored)
     columns = request.get("metadataColumns")
     count = request.get("numResults") or RESULTS
     most = MOST_RESULTS if columns is None else MOST_WITH_METADATA
@@ -65,7 +66,7 @@ async def get_recommendations(context: Context, request: Request) -> bytes:
 async def get_personalized_ranking(context: Context, request: Request) -> bytes:
     """GetPersonalizedRanking: the given items in the order for a user."""
     campaign = await _campaign(context, request["campaignArn"])
-    if not campaign.recipe.features.ranks_input:
+    if campaign.recipe.task is not Task.RERANK:
         raise _not_supported(campaign, "GetPersonalizedRanking")
     user = _id(request, "userId", campaign, required=True)
     items: list[str] = request["inputList"]
@@ -120,7 +121,7 @@ def _id(request: Request, member: str, campaign: Campaign, required: bool) -> st
 def _columns(campaign: Campaign, asked: Mapping[str, Sequence[str]]) -> list[str]:
     """The item columns to show, as the caller wrote them."""
     schema = campaign.deployment.items.schema
-    always = campaign.recipe.features.metadata_always and len(schema.fields) > 1
+    always = Offer.METADATA in campaign.recipe.offers and len(schema.fields) > 1
     if not (always or campaign.config.get("enableMetadataWithRecommendations")):
         raise InvalidInput(f"Metadata with recommendations is not enabled for {campaign.arn}.")
     names: list[str] = []
@@ -142,7 +143,7 @@ async def _promotion(
     promotions = request.get("promotions")
     if not promotions:
         return None
-    if not campaign.recipe.features.promotions:
+    if Offer.PROMOTIONS not in campaign.recipe.offers:
         raise InvalidInput(f"Promotions are not supported by recipe {campaign.recipe.name}.")
     sent = promotions[0]
     missing = [name for name in ("name", "percentPromotedItems", "filterArn") if sent.get(name) is None]
@@ -173,7 +174,7 @@ async def _filter(
         reason = "it belongs to another dataset group"
     elif compiled.target != "ItemID":
         reason = f"it filters {compiled.target}, not ItemID"
-    elif compiled.needs_current_item and campaign.recipe.recipe_type != RELATED:
+    elif compiled.needs_current_item and not campaign.recipe.task.anchored:
         reason = f"CurrentItem has no meaning for recipe {campaign.recipe.name}"
     elif compiled.needs_user and user is None:
         reason = "it needs a userId"

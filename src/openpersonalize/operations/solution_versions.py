@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import InvalidInput, ResourceInUse
+from ..recipes.facts import Offer
 from ..resources.jobrows import JobState
 from ..resources.quotas import check_solution_versions
 from ..resources.store import Resource, Transaction
@@ -110,7 +111,7 @@ def _check_data(tx: Transaction, solution: Resource) -> None:
 def _check_update_mode(tx: Transaction, solution: Resource) -> None:
     """trainingMode UPDATE refreshes a fully trained version; only few recipes can."""
     recipe = recipe_of(solution)
-    if recipe is None or not recipe.features.update_mode:
+    if recipe is None or Offer.UPDATE_MODE not in recipe.offers:
         name = "performAutoML" if recipe is None else f"recipe {recipe.name}"
         raise InvalidInput(f"trainingMode UPDATE is not available with {name}; use FULL.")
     if newest_full_version(tx, solution.arn) is None:

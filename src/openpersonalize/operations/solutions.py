@@ -5,8 +5,8 @@ from __future__ import annotations
 from ..datasets.schemas import Schema
 from ..errors import InvalidInput, ResourceInUse
 from ..recipes.automl import read_automl
-from ..recipes.base import Recipe
 from ..recipes.configuration import check_solution
+from ..recipes.facts import Facts, Offer
 from ..recipes.hyperparameters import described_config
 from ..resources.quotas import check_solutions
 from ..resources.store import Resource, Transaction
@@ -131,7 +131,7 @@ def delete_solution(context: Context, request: Request) -> Answer:
 
 
 def check_recipe_config(
-    solution: Answer, recipe: Recipe | None, schemas: dict[str, Schema], *, complete: bool = False
+    solution: Answer, recipe: Facts | None, schemas: dict[str, Schema], *, complete: bool = False
 ) -> None:
     """Whether the settings of a solution suit its recipe and the datasets that exist.
 
@@ -159,7 +159,7 @@ def check_recipe_config(
         require_trainable(candidate)
 
 
-def recipe_of(solution: Resource) -> Recipe | None:
+def recipe_of(solution: Resource) -> Facts | None:
     """The recipe of a solution or version; None where performAutoML has not chosen one."""
     arn = solution.attributes.get("recipeArn")
     return None if arn is None else named_recipe(arn)
@@ -180,8 +180,8 @@ def _check_recipe_member(request: Request) -> None:
         raise InvalidInput("recipeArn is required unless performAutoML is true.")
 
 
-def _check_incremental(recipe: Recipe | None, request: Request) -> None:
-    if request.get("performIncrementalUpdate") and not (recipe and recipe.features.incremental_update):
+def _check_incremental(recipe: Facts | None, request: Request) -> None:
+    if request.get("performIncrementalUpdate") and not (recipe and Offer.INCREMENTAL_UPDATE in recipe.offers):
         name = "performAutoML" if recipe is None else f"recipe {recipe.name}"
         raise InvalidInput(f"performIncrementalUpdate is not available with {name}.")
 

@@ -4,7 +4,8 @@ events.
     manifest.json     format, recipe, selection, counts, live-log position, size and SHA-256 of every other
     file items.*, users.*  the id tables
     profiles.*        what the Users dataset said about everybody in it, where it has columns that train
-    history.*         the last `HISTORY` selected events of every user, flat arrays
+    counts.*          how popular every item was
+    history.*         the last `HISTORY_LENGTH` selected events of every user, flat arrays
     exposure.*        how new and how well known the items were
     linked/           what users did in anonymous sessions before they were known, where anybody did
     model/            what the model saved
@@ -24,22 +25,26 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from ..algorithms.arrays import Float32, Int16, Int32, Int64
 from ..datasets.histories import InteractionHistories, build_histories
 from ..datasets.profiles import Profiles
 from ..datasets.selection import EventSelection
 from ..datasets.sequences import Sequences
 from ..errors import JobFailed
 from ..storage.idtable import IdTable
-from .base import Float32, Int16, Int32, Int64, Model, Recipe
+from .complete import CompleteModel, tuned_state
 from .exposure import Exposure
 from .incremental import Earlier
+from .item_counts import ItemCounts
+from .model import Model
+from .query import HISTORY_LENGTH
+from .recipe import Recipe
 from .registry import recipe as find_recipe
+from .training import TrainingData
 
-FORMAT = 2
-"""Raised when an older program could not read the folder any more."""
-
-HISTORY = 200
-"""Newest events kept of each user."""
+FORMAT = 3
+"""Raised when an older program could not read the folder any more. Up to 2 the popularity of the items was a
+part of every model."""
 
 _COLUMNS = ("item", "time", "event", "weight")
 
@@ -49,7 +54,7 @@ def write_artifact(
     *,
     model: Model,
     recipe: Recipe,
-    sequences: Sequences,
+    data: TrainingData,
     selection: EventSelection,
     position: int,
     manifest: Mapping[str, Any] | None = None,
@@ -60,20 +65,22 @@ def write_artifact(
 
     Args:
         folder: a staged folder of the object store.
-        model: its item numbers are those of `sequences`.
+        model: its numbers are those of what is ranked.
         recipe: what trained it.
-        sequences: all selected events, for the histories.
+        data: all of it, for the histories and the popularity.
         selection: which live events count.
         position: place in the live log up to which events are in `sequences`.
         manifest: what else is worth remembering: metrics, durations, data pinned.
-        exposure: of the items; None: as far as `sequences` tell.
+        exposure: of the items; None: as far as `data` tells.
         linked: streamed interactions of any type, from anonymous sessions, under the users they belong to:
             USER_ID, ITEM_ID, TIMESTAMP and perhaps EVENT_TYPE. None: there are none.
     """
-    sequences.items.save(folder, "items")
+    sequences = data.interactions or Sequences.without_events(data.ranked.ids)
+    data.ranked.ids.save(folder, "items")
     sequences.users.save(folder, "users")
     if sequences.profiles is not None:
         sequences.profiles.save(folder)
+    data.counts.save(folder)
     _write_history(folder, sequences)
     (exposure or Exposure.of(sequences)).save(folder)
     if linked is not None and len(linked):
@@ -93,7 +100,7 @@ def write_artifact(
             "items": len(sequences.items),
             "interactions": len(sequences.item),
         },
-        "settled": model.settled(),
+        "settled": tuned_state(model),
         "files": {path: _fingerprint(folder / path) for path in _files(folder)},
     }
     (folder / "manifest.json").write_text(json.dumps(described, indent=1, sort_keys=True), "utf-8")
@@ -148,14 +155,24 @@ class Artifact:
         """
         name, package = self.manifest["recipe"], self.manifest["package"]
         found = find_recipe(name)
-        if found is None or not found.trainable:
+        if found is None:
             raise JobFailed(f"Recipe {name} comes from the package {package}, which is not installed.")
         return found
 
     @cached_property
     def model(self) -> Model:
         """The model, opened on first use."""
-        return self.recipe.load(self.folder / "model", self.items)
+        return self.recipe.load(self.folder / "model", self.items, self.counts)
+
+    @cached_property
+    def complete(self) -> CompleteModel:
+        """The model with every capability, opened on first use."""
+        return CompleteModel(self.model, self.recipe.facts.task, self.counts)
+
+    @cached_property
+    def counts(self) -> ItemCounts:
+        """The popularity of the items at training."""
+        return ItemCounts.load(self.folder)
 
     @cached_property
     def profiles(self) -> Profiles | None:
@@ -185,7 +202,9 @@ class Artifact:
     def earlier(self) -> Earlier:
         """What an update goes on from."""
         item, time = self._history[:2]
-        return Earlier(self.model, self.users, self.items, self.event_types, self._ptr, item, time, HISTORY)
+        return Earlier(
+            self.model, self.users, self.items, self.event_types, self._ptr, item, time, HISTORY_LENGTH
+        )
 
     def verify(self) -> list[str]:
         """Files that are missing or differ from what was written; empty when all is well. Reads all."""
@@ -198,7 +217,7 @@ class Artifact:
 
 def _write_history(folder: Path, sequences: Sequences) -> None:
     ptr, counts = sequences.ptr, sequences.counts
-    kept = np.minimum(counts, HISTORY)
+    kept = np.minimum(counts, HISTORY_LENGTH)
     newest = np.arange(len(sequences.item)) >= np.repeat(ptr[1:] - kept, counts)
     ends = np.zeros(len(ptr), dtype=np.int64)
     np.cumsum(kept, out=ends[1:])

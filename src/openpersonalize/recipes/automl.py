@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import InvalidInput
-from .base import Recipe
-from .registry import recipe
+from .facts import Facts, Task
+from .registry import facts_of
 
 DEFAULT_RECIPES = ("aws-user-personalization", "aws-user-personalization-v2", "aws-popularity-count")
 DEFAULT_METRIC = "normalized_discounted_cumulative_gain_at_25"
 
 
-def read_automl(config: Mapping[str, Any] | None) -> tuple[list[Recipe], str]:
+def read_automl(config: Mapping[str, Any] | None) -> tuple[list[Facts], str]:
     """The recipes and the metric of ``autoMLConfig``; AutoML ignores the rest of ``solutionConfig``.
 
     Legacy recipes in the list are skipped.
@@ -23,13 +23,13 @@ def read_automl(config: Mapping[str, Any] | None) -> tuple[list[Recipe], str]:
     """
     sent = (config or {}).get("autoMLConfig") or {}
     names = sent.get("recipeList") or [f"arn:aws:personalize:::recipe/{name}" for name in DEFAULT_RECIPES]
-    chosen: list[Recipe] = []
+    chosen: list[Facts] = []
     problems: list[str] = []
     for name in names:
-        found = recipe(name)
+        found = facts_of(name)
         if found is None:
             problems.append(f"Recipe {name} in recipeList does not exist.")
-        elif found.domain or found.recipe_type != "USER_PERSONALIZATION":
+        elif found.domain or found.type is not Task.PERSONALISE:
             problems.append(f"AutoML compares USER_PERSONALIZATION recipes; {name} is none.")
         elif found.listed:
             chosen.append(found)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .base import Features, Hyperparameter, Recipe
+from .facts import Facts, Hyperparameter, Offer, Preset, Task
 
 LATEST_UPDATE = "2026-11-25"
 """``lastUpdatedDateTime`` of every recipe: one date, moved by releases."""
@@ -57,162 +57,162 @@ TREND = (
     ),
 )
 
-PERSONAL = Features(
-    real_time=True,
-    exploration=True,
-    exploration_settings=True,
-    auto_update=True,
-    update_mode=True,
-    context=True,
-    impressions=True,
-    objective=True,
-    hpo=True,
-    scores=True,
-    promotions=True,
-    batch=True,
-    user_required=True,
+PERSONAL = frozenset(
+    {
+        Offer.EXPLORATION,
+        Offer.EXPLORATION_SETTINGS,
+        Offer.AUTO_UPDATE,
+        Offer.UPDATE_MODE,
+        Offer.IMPRESSIONS,
+        Offer.OBJECTIVE,
+        Offer.HPO,
+        Offer.SCORES,
+        Offer.PROMOTIONS,
+        Offer.BATCH,
+    }
 )
-RANKING = Features(
-    real_time=True,
-    context=True,
-    objective=True,
-    hpo=True,
-    scores=True,
-    batch=True,
-    user_required=True,
-    ranks_input=True,
+PERSONAL_V2 = frozenset(
+    {
+        Offer.EXPLORATION,
+        Offer.AUTO_UPDATE,
+        Offer.EVENTS_CONFIG,
+        Offer.SCORES,
+        Offer.REASONS,
+        Offer.PROMOTIONS,
+        Offer.METADATA,
+        Offer.BATCH,
+    }
 )
-RELATED = Features(promotions=True, batch=True, item_required=True)
-SEGMENTS = Features(segments=True, campaign=False)
-USE_CASE = Features(promotions=True, campaign=False)
-USE_CASE_FOR_USER = replace(USE_CASE, user_required=True)
-USE_CASE_FOR_ITEM = replace(USE_CASE, user_required=True, item_required=True)
-USE_CASE_PERSONAL = replace(
-    USE_CASE_FOR_USER,
-    real_time=True,
-    exploration=True,
-    exploration_settings=True,
-    auto_update=True,
-    context=True,
-    impressions=True,
-)
+RANKING = frozenset({Offer.OBJECTIVE, Offer.HPO, Offer.SCORES, Offer.BATCH})
+RANKING_V2 = frozenset({Offer.EVENTS_CONFIG, Offer.SCORES, Offer.METADATA, Offer.BATCH})
+RELATED = frozenset({Offer.PROMOTIONS, Offer.BATCH})
+ACTIONS = frozenset({Offer.EXPLORATION, Offer.EXPLORATION_SETTINGS, Offer.AUTO_UPDATE, Offer.SCORES})
+USE_CASE = frozenset({Offer.PROMOTIONS})
+USE_CASE_PERSONAL = USE_CASE | {
+    Offer.EXPLORATION,
+    Offer.EXPLORATION_SETTINGS,
+    Offer.AUTO_UPDATE,
+    Offer.IMPRESSIONS,
+}
 
-_OWN: tuple[Recipe, ...] = (
-    Recipe(
+
+_OWN: tuple[Facts, ...] = (
+    Facts(
         "aws-ecomm-customers-who-viewed-x-also-viewed",
-        "RELATED_ITEMS",
+        Task.RELATED,
         "Items that customers view together with the item at hand, without those the user has bought.",
         domain="ECOMMERCE",
-        features=USE_CASE_FOR_ITEM,
+        preset=Preset("aws-similar-items", ("View",), ("View",), ("Purchase",)),
+        offers=USE_CASE,
+        needs_user=True,
     ),
-    Recipe(
+    Facts(
         "aws-ecomm-frequently-bought-together",
-        "RELATED_ITEMS",
+        Task.RELATED,
         "Items that customers buy together with the item at hand.",
         domain="ECOMMERCE",
-        features=replace(USE_CASE, item_required=True),
+        preset=Preset("aws-similar-items", ("Purchase",), ("Purchase",)),
+        offers=USE_CASE,
     ),
-    Recipe(
+    Facts(
         "aws-ecomm-popular-items-by-purchases",
-        "POPULAR_ITEMS",
+        Task.POPULAR,
         "Best sellers: items in the order of how many times they were bought.",
         domain="ECOMMERCE",
-        features=USE_CASE_FOR_USER,
+        preset=Preset("aws-popularity-count", ("Purchase",), ("Purchase",)),
+        offers=USE_CASE,
+        needs_user=True,
     ),
-    Recipe(
+    Facts(
         "aws-ecomm-popular-items-by-views",
-        "POPULAR_ITEMS",
+        Task.POPULAR,
         "Most viewed: items in the order of how many times they were viewed.",
         domain="ECOMMERCE",
-        features=USE_CASE_FOR_USER,
+        preset=Preset("aws-popularity-count", ("View",), ("View",)),
+        offers=USE_CASE,
+        needs_user=True,
     ),
-    Recipe(
+    Facts(
         "aws-ecomm-recommended-for-you",
-        "USER_PERSONALIZATION",
+        Task.PERSONALISE,
         "Items for one user of a shop, from everything the user did, without those already bought.",
         domain="ECOMMERCE",
-        features=USE_CASE_PERSONAL,
+        preset=Preset("aws-user-personalization", hides=("Purchase",)),
+        offers=USE_CASE_PERSONAL,
     ),
-    Recipe(
+    Facts(
         "aws-item-affinity",
-        "USER_SEGMENTATION",
+        Task.SEGMENT,
         "For each given item, the users who are most likely to interact with it.",
         created="2021-07-15",
         hyperparameters=AFFINITY,
-        features=SEGMENTS,
         feature_transformation="item-affinity",
     ),
-    Recipe(
+    Facts(
         "aws-item-attribute-affinity",
-        "USER_SEGMENTATION",
+        Task.SEGMENT,
         "For each given attribute, the users who are most likely to interact with items that have it.",
         created="2021-08-25",
         hyperparameters=AFFINITY,
-        features=SEGMENTS,
         needs=("INTERACTIONS", "ITEMS"),
+        needs_attribute=True,
         feature_transformation="item-attribute-affinity",
     ),
-    Recipe(
+    Facts(
         "aws-next-best-action",
-        "PERSONALIZED_ACTIONS",
+        Task.ACTIONS,
         "The actions that a user is most likely to take, each with its probability.",
         created="2023-08-11",
         hyperparameters=(_number("action_optimization_period", 14, 7, 28, "feature"),),
-        features=Features(
-            real_time=True,
-            exploration=True,
-            exploration_settings=True,
-            auto_update=True,
-            scores=True,
-            user_required=True,
-        ),
+        offers=ACTIONS,
         needs=("INTERACTIONS", "ACTIONS"),
     ),
-    Recipe(
+    Facts(
         "aws-personalized-ranking",
-        "PERSONALIZED_RANKING",
+        Task.RERANK,
         "Puts a given list of items in the order of one user's interest.",
         hyperparameters=SEQUENCE,
-        features=RANKING,
+        offers=RANKING,
         feature_transformation="JSON-percentile-filtering",
     ),
-    Recipe(
+    Facts(
         "aws-personalized-ranking-v2",
-        "PERSONALIZED_RANKING",
+        Task.RERANK,
         "Puts a given list of items in the order of one user's interest; for up to five million items.",
         created="2024-01-01",
         hyperparameters=RECENCY_BIAS,
-        features=replace(RANKING, objective=False, hpo=False, events_config=True, metadata_always=True),
+        offers=RANKING_V2,
     ),
-    Recipe(
+    Facts(
         "aws-popularity-count",
-        "USER_PERSONALIZATION",
+        Task.POPULAR,
         "The items that most users have interacted with; the same list for everybody. A baseline to beat.",
-        features=Features(promotions=True, batch=True),
+        offers=frozenset({Offer.PROMOTIONS, Offer.BATCH}),
+        shown_as=Task.PERSONALISE,
         feature_transformation="sims",
     ),
-    Recipe(
+    Facts(
         "aws-semantic-similarity",
-        "RELATED_ITEMS",
+        Task.RELATED,
         "Items whose texts mean nearly the same as those of the item at hand; new items count at once.",
         created="2025-11-30",
-        features=replace(RELATED, metadata_always=True, incremental_update=True, ranking_influence=True),
+        offers=RELATED | {Offer.METADATA, Offer.INCREMENTAL_UPDATE, Offer.RANKING_INFLUENCE},
         needs=("ITEMS",),
     ),
-    Recipe(
+    Facts(
         "aws-similar-items",
-        "RELATED_ITEMS",
+        Task.RELATED,
         "Items like the item at hand, by who interacted with both and by their metadata.",
         hyperparameters=(
             _number("popularity_discount_factor", 0.0, 0.0, 1.0),
             _number("item_id_hidden_dim", 100, 30, 200, "search", tunable=True),
             _number("item_metadata_hidden_dim", 100, 30, 200, "search", tunable=True),
         ),
-        features=replace(RELATED, hpo=True, themes=True),
+        offers=RELATED | {Offer.HPO, Offer.THEMES},
     ),
-    Recipe(
+    Facts(
         "aws-sims",
-        "RELATED_ITEMS",
+        Task.RELATED,
         "Items that the same users interacted with as the item at hand.",
         hyperparameters=(
             _number("popularity_discount_factor", 0.5, 0.0, 1.0, tunable=True),
@@ -220,78 +220,76 @@ _OWN: tuple[Recipe, ...] = (
             *_percentiles(0.005, 0.995),
             *_percentiles(0.01, 0.9, "item_interaction_count"),
         ),
-        features=replace(RELATED, hpo=True),
+        offers=RELATED | {Offer.HPO},
         feature_transformation="sims",
     ),
-    Recipe(
+    Facts(
         "aws-trending-now",
-        "POPULAR_ITEMS",
+        Task.POPULAR,
         "The items whose interactions grow fastest at the moment; the same list for everybody.",
         created="2023-01-06",
         hyperparameters=TREND,
-        features=Features(promotions=True),
+        offers=frozenset({Offer.PROMOTIONS}),
         algorithm="aws-trending-now-custom",
     ),
-    Recipe(
+    Facts(
         "aws-user-personalization",
-        "USER_PERSONALIZATION",
+        Task.PERSONALISE,
         "Items for one user, from the sequence of everything the user did, with room for new ones.",
         hyperparameters=SEQUENCE,
-        features=PERSONAL,
+        offers=PERSONAL,
     ),
-    Recipe(
+    Facts(
         "aws-user-personalization-v2",
-        "USER_PERSONALIZATION",
+        Task.PERSONALISE,
         "Items for one user, from the sequence of everything the user did; for up to five million items.",
         created="2024-01-01",
         hyperparameters=RECENCY_BIAS,
-        features=replace(
-            PERSONAL,
-            exploration_settings=False,
-            update_mode=False,
-            impressions=False,
-            objective=False,
-            hpo=False,
-            events_config=True,
-            reasons=True,
-            metadata_always=True,
-        ),
+        offers=PERSONAL_V2,
+        scored="seen",
     ),
-    Recipe(
+    Facts(
         "aws-vod-because-you-watched-x",
-        "RELATED_ITEMS",
+        Task.RELATED,
         "Videos that people watched who watched the one at hand, without those the user has watched.",
         domain="VIDEO_ON_DEMAND",
-        features=USE_CASE_FOR_ITEM,
+        preset=Preset("aws-similar-items", ("Watch",), ("Watch",), ("Watch",)),
+        offers=USE_CASE,
+        needs_user=True,
     ),
-    Recipe(
+    Facts(
         "aws-vod-more-like-x",
-        "RELATED_ITEMS",
+        Task.RELATED,
         "Videos like the one at hand, by audience and metadata, without those the user has watched.",
         domain="VIDEO_ON_DEMAND",
-        features=USE_CASE_FOR_ITEM,
+        preset=Preset("aws-similar-items", hides=("Watch",)),
+        offers=USE_CASE,
+        needs_user=True,
         needs=("INTERACTIONS", "ITEMS"),
     ),
-    Recipe(
+    Facts(
         "aws-vod-most-popular",
-        "POPULAR_ITEMS",
+        Task.POPULAR,
         "The videos that most people watched.",
         domain="VIDEO_ON_DEMAND",
-        features=USE_CASE_FOR_USER,
+        preset=Preset("aws-popularity-count", ("Watch",), ("Watch",)),
+        offers=USE_CASE,
+        needs_user=True,
     ),
-    Recipe(
+    Facts(
         "aws-vod-top-picks",
-        "USER_PERSONALIZATION",
+        Task.PERSONALISE,
         "Videos for one user, from everything the user did, without those already watched.",
         domain="VIDEO_ON_DEMAND",
-        features=USE_CASE_PERSONAL,
+        preset=Preset("aws-user-personalization", hides=("Watch",)),
+        offers=USE_CASE_PERSONAL,
     ),
-    Recipe(
+    Facts(
         "aws-vod-trending-now",
-        "POPULAR_ITEMS",
+        Task.POPULAR,
         "The videos whose audience grows fastest at the moment.",
         domain="VIDEO_ON_DEMAND",
-        features=replace(USE_CASE, promotions=False),
+        preset=Preset("aws-trending-now"),
     ),
 )
 
@@ -299,19 +297,19 @@ _LARGE = ("aws-personalized-ranking-v2", "aws-user-personalization-v2")
 _MOST_ITEMS = {**dict.fromkeys(_LARGE, 5_000_000), "aws-semantic-similarity": 10_000_000}
 
 
-def _limited(one: Recipe) -> Recipe:
+def _limited(one: Facts) -> Facts:
     """With what a training considers at most (developer guide, "Service quotas")."""
     interactions = 3_000_000_000 if one.name in _LARGE else 500_000_000
     return replace(one, most_items=_MOST_ITEMS.get(one.name, 750_000), most_interactions=interactions)
 
 
-CATALOGUE: tuple[Recipe, ...] = tuple(map(_limited, _OWN))
+CATALOGUE: tuple[Facts, ...] = tuple(map(_limited, _OWN))
 
 _PERCENTILES = _percentiles(0.0, 0.99)
-LEGACY: tuple[Recipe, ...] = (
-    Recipe(
+LEGACY: tuple[Facts, ...] = (
+    Facts(
         "aws-hrnn",
-        "USER_PERSONALIZATION",
+        Task.PERSONALISE,
         "A former recipe for sequences of interactions. Use aws-user-personalization-v2.",
         hyperparameters=(
             _number("hidden_dimension", 43, 32, 256, tunable=True),
@@ -321,9 +319,9 @@ LEGACY: tuple[Recipe, ...] = (
         feature_transformation="JSON-percentile-filtering",
         listed=False,
     ),
-    Recipe(
+    Facts(
         "aws-hrnn-coldstart",
-        "USER_PERSONALIZATION",
+        Task.PERSONALISE,
         "A former recipe that favoured new items. Use aws-user-personalization-v2.",
         hyperparameters=(
             *SEQUENCE[:3],
@@ -341,9 +339,9 @@ LEGACY: tuple[Recipe, ...] = (
         feature_transformation="featurize_coldstart",
         listed=False,
     ),
-    Recipe(
+    Facts(
         "aws-hrnn-metadata",
-        "USER_PERSONALIZATION",
+        Task.PERSONALISE,
         "A former recipe for sequences of interactions with metadata. Use aws-user-personalization-v2.",
         hyperparameters=(
             _number("hidden_dimension", 43, 32, 256, tunable=True),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..algorithms.arrays import Float32, Int64
 from ..algorithms.events import Events
 from ..algorithms.fusion import Questions
 from ..algorithms.lazy_scores import DenseScores, LazyScores, WeightedScores
@@ -21,7 +22,8 @@ from ..algorithms.naive_bayes import NaiveBayes, Side
 from ..algorithms.popularity import Popularity, item_popularity
 from ..algorithms.ranker import OnlineRanker
 from ..datasets.sequences import Sequences
-from .base import Float32, Int64, Query, Training
+from .query import Query
+from .training import Training
 from .validation import LEARNED, first_met, moment_of
 
 POPULAR = Popularity.kind
@@ -238,13 +240,4 @@ def known_sides(query: Query) -> str:
 def cold_question(sequences: Sequences, event: int) -> Query:
     """The question that an event answers, asked without a history."""
     user = int(np.searchsorted(sequences.ptr, event, side="right")) - 1
-    nothing = slice(event, event)
-    return Query(
-        sequences.item[nothing],
-        sequences.time[nothing],
-        sequences.event[nothing],
-        sequences.weight[nothing],
-        int(sequences.time[event]),
-        profile=sequences.profile(user),
-        context=sequences.situation(event),
-    )
+    return Query.at(sequences, user, event, int(sequences.time[event]), newest=0, context_of=event)

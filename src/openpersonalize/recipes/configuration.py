@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput
-from .base import Recipe
-from .hyperparameters import Config, finite, parameter_problems, read_configuration, search_problems
+from .facts import Facts, Offer
+from .hyperparameters import Config, finite, parameter_problems, search_problems
 
 if TYPE_CHECKING:
     from ..datasets.schemas import Schema
@@ -29,7 +29,7 @@ _COLUMN = re.compile(r"[A-Za-z_][A-Za-z\d_]{0,149}")
 _RATE = re.compile(r"rate\((\d+) days?\)")
 
 
-def check_solution(recipe: Recipe, solution: Config, schemas: Schemas, *, complete: bool = False) -> None:
+def check_solution(recipe: Facts, solution: Config, schemas: Schemas, *, complete: bool = False) -> None:
     """Check a solution's settings against its recipe and the schemas of its datasets.
 
     Args:
@@ -45,7 +45,7 @@ def check_solution(recipe: Recipe, solution: Config, schemas: Schemas, *, comple
 
 
 def solution_problems(
-    recipe: Recipe, solution: Config, schemas: Schemas, *, complete: bool = False
+    recipe: Facts, solution: Config, schemas: Schemas, *, complete: bool = False
 ) -> list[str]:
     """The violations of `check_solution`, as sentences."""
     if not recipe.listed:
@@ -57,7 +57,7 @@ def solution_problems(
     config = solution.get("solutionConfig") or {}
     event_type = solution.get("eventType")
     perform_hpo = bool(solution.get("performHPO"))
-    problems = [
+    return [
         *parameter_problems(recipe, config),
         *search_problems(recipe, config.get("hpoConfig"), perform_hpo),
         *_event_problems(recipe, config, schemas, event_type, complete),
@@ -65,7 +65,6 @@ def solution_problems(
         *_column_problems(recipe, config.get("trainingDataConfig"), schemas, complete),
         *_schedule_problems(config.get("autoTrainingConfig")),
     ]
-    return problems or recipe.problems(read_configuration(recipe, config))
 
 
 def training_days(config: Config | None) -> int:
@@ -93,7 +92,7 @@ def _refuse(problems: list[str]) -> None:
 
 
 def _event_problems(
-    recipe: Recipe, config: Config, schemas: Schemas, event_type: str | None, complete: bool
+    recipe: Facts, config: Config, schemas: Schemas, event_type: str | None, complete: bool
 ) -> list[str]:
     problems: list[str] = []
     threshold = config.get("eventValueThreshold")
@@ -102,7 +101,7 @@ def _event_problems(
     events = config.get("eventsConfig")
     listed = (events or {}).get("eventParametersList") or []
     if events is not None:
-        if not recipe.features.events_config:
+        if Offer.EVENTS_CONFIG not in recipe.offers:
             problems.append(f"Recipe {recipe.name} does not support eventsConfig.")
         if event_type is not None or threshold is not None:
             problems.append("eventsConfig cannot be combined with eventType or eventValueThreshold.")
@@ -139,11 +138,11 @@ def _event_list_problems(listed: list[Config]) -> list[str]:
     return problems
 
 
-def _objective_problems(recipe: Recipe, config: Config, schemas: Schemas, complete: bool) -> list[str]:
+def _objective_problems(recipe: Facts, config: Config, schemas: Schemas, complete: bool) -> list[str]:
     objective = config.get("optimizationObjective")
     if objective is None:
         return []
-    if not recipe.features.objective:
+    if Offer.OBJECTIVE not in recipe.offers:
         return [f"Recipe {recipe.name} does not support optimizationObjective."]
     name = objective.get("itemAttribute")
     if not name:
@@ -167,7 +166,7 @@ def _by_dataset(columns: Mapping[str, Any] | None) -> dict[str, list[str]]:
     return {key.upper(): list(names) for key, names in (columns or {}).items()}
 
 
-def _column_problems(recipe: Recipe, data: Config | None, schemas: Schemas, complete: bool) -> list[str]:
+def _column_problems(recipe: Facts, data: Config | None, schemas: Schemas, complete: bool) -> list[str]:
     excluded, included = (
         _by_dataset((data or {}).get(member))
         for member in ("excludedDatasetColumns", "includedDatasetColumns")
@@ -197,15 +196,15 @@ def _column_problems(recipe: Recipe, data: Config | None, schemas: Schemas, comp
         for name in names
         if name in NEVER_EXCLUDED
     ]
-    if recipe.name == "aws-item-attribute-affinity" and not problems:
+    if recipe.needs_attribute and not problems:
         problems += _attribute_problems(recipe, data, schemas, complete)
     return problems
 
 
-def _attribute_problems(recipe: Recipe, data: Config | None, schemas: Schemas, complete: bool) -> list[str]:
+def _attribute_problems(recipe: Facts, data: Config | None, schemas: Schemas, complete: bool) -> list[str]:
     schema = schemas.get("ITEMS")
     if schema is None:
-        return ["Recipe aws-item-attribute-affinity needs an Items dataset."] if complete else []
+        return [f"Recipe {recipe.name} needs an Items dataset."] if complete else []
     usable = [field.name for field in schema.fields if not field.textual and field.name not in RESERVED_ITEMS]
     if training_columns({"trainingDataConfig": data or {}}, "ITEMS", usable):
         return []
@@ -254,19 +253,19 @@ def read_exploration(config: Config | None) -> Exploration:
     return Exploration(**{_EXPLORATION[name]: float(text) for name, text in sent.items()})
 
 
-def exploration_of(recipe: Recipe, config: Config | None) -> Exploration | None:
+def exploration_of(recipe: Facts, config: Config | None) -> Exploration | None:
     """How a campaign of `recipe` with this checked configuration explores; None: it does not.
 
     A recipe that offers no settings explores by `MANAGED_SHARE`; settings that were sent all the same rule.
     """
-    if not recipe.features.exploration:
+    if Offer.EXPLORATION not in recipe.offers:
         return None
-    if not recipe.features.exploration_settings and not (config or {}).get("itemExplorationConfig"):
+    if Offer.EXPLORATION_SETTINGS not in recipe.offers and not (config or {}).get("itemExplorationConfig"):
         return Exploration(share=MANAGED_SHARE)
     return read_exploration(config)
 
 
-def check_campaign(recipe: Recipe, config: Config | None) -> None:
+def check_campaign(recipe: Facts, config: Config | None) -> None:
     """Check a ``campaignConfig`` against the recipe; also exploration settings of recommenders and batch
     jobs.
 
@@ -275,11 +274,11 @@ def check_campaign(recipe: Recipe, config: Config | None) -> None:
     """
     config = config or {}
     problems: list[str] = []
-    if not recipe.features.campaign and not recipe.domain:
+    if not recipe.deployable and not recipe.domain:
         problems.append(f"Recipe {recipe.name} makes segments in batch; it cannot be deployed in a campaign.")
     problems += _exploration_problems(recipe, config.get("itemExplorationConfig"))
     influence = config.get("rankingInfluence")
-    if influence and not recipe.features.ranking_influence:
+    if influence and Offer.RANKING_INFLUENCE not in recipe.offers:
         problems.append(f"Recipe {recipe.name} does not support rankingInfluence.")
     for key, value in (influence or {}).items():
         if key not in ("POPULARITY", "FRESHNESS") or not 0 <= value <= 1:
@@ -287,10 +286,10 @@ def check_campaign(recipe: Recipe, config: Config | None) -> None:
     _refuse(problems)
 
 
-def _exploration_problems(recipe: Recipe, sent: Config | None) -> list[str]:
+def _exploration_problems(recipe: Facts, sent: Config | None) -> list[str]:
     if not sent:
         return []
-    if not recipe.features.exploration:
+    if Offer.EXPLORATION not in recipe.offers:
         return [f"Recipe {recipe.name} does not support itemExplorationConfig."]
     problems: list[str] = []
     for name, text in sent.items():

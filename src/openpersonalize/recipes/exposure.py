@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ..algorithms.arrays import Int32, Int64
 from ..datasets.sequences import Sequences
-from .base import Int32, Int64
 
 _COLUMNS = ("created", "interactions", "passed_over")
 NO_TIME = -(2**62)

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import polars as pl
 
-from ..algorithms.arrays import sorted_unique
+from ..algorithms.arrays import Bools, Float32, Int32, Int64, sorted_unique
 from ..algorithms.encoder import DotProductScores, Encoder
 from ..algorithms.freshness import Freshness
 from ..algorithms.lazy_scores import LazyScores
@@ -26,15 +26,17 @@ from ..algorithms.mapped import mapped
 from ..algorithms.naive_bayes import NaiveBayes
 from ..algorithms.neighbours import Neighbours
 from ..algorithms.popularity import Popularity, log_popularity
-from ..algorithms.ranker import BaseRanker, OnlineRanker
+from ..algorithms.ranker import BaseRanker, OnlineRanker, RankerStates
 from ..algorithms.recent_popularity import RecentPopularity
 from ..algorithms.repeat_consumption import PersonalFrequency, RepeatConsumption
 from ..algorithms.transitions import Transitions
 from ..storage.idtable import IdTable
-from .base import Bools, Float32, Int32, Int64, Model, Query, Shortlist
 from .cold_users import POPULAR, known_sides
+from .item_counts import ItemCounts
 from .item_features import ItemFeatures
+from .model import OnlineModel, Retriever, Shortlist, State
 from .pool import Pool
+from .query import Query
 
 Plan: TypeAlias = tuple[tuple[BaseRanker, np.float32], ...]
 """Rankers and what they weigh."""
@@ -90,7 +92,14 @@ class Weights:
         return {name for weights in sets for name, weight in weights.items() if weight}
 
 
-class FusedModel(Model):
+@dataclass(frozen=True)
+class Resumed(Query):
+    """A question of a user of whom rankers kept something, in `session`, that its answer goes on from."""
+
+    session: RankerStates | None = None
+
+
+class FusedModel:
     """A weighted sum of rankers."""
 
     def __init__(
@@ -211,17 +220,27 @@ class FusedModel(Model):
 
     @property
     def indexed(self) -> bool:
-        """See `Model.indexed`: where `index` found that it is good enough."""
+        """Whether `index` found that an index is good enough."""
         return self.look > 0
 
-    def candidates(self, query: Query, n: int, scored_only: bool = False) -> Shortlist:
-        """See `Model.candidates`: those that the encoder's index finds, that other rankers name, and that
+    def retriever(self) -> Retriever | None:
+        """See `Retrieves.retriever`."""
+        return self if self.indexed else None
+
+    def cold_scores(self, query: Query) -> Float32:
+        """See `ColdStarts.cold_scores`."""
+        return self.scores(query)
+
+    def candidates(self, query: Query, n: int, interacted_only: bool = False) -> Shortlist:
+        """See `Retriever.candidates`: those that the encoder's index finds, that other rankers name, and that
         lead for everybody now; all of them scored in full. Users without events, and answers with an
         objective, have the whole catalogue scored."""
         if not self.indexed or not len(query.item):
-            return super().candidates(query, n, scored_only)
+            scores = self.scores(query)
+            every = np.flatnonzero(self.scored) if interacted_only else np.arange(len(scores))
+            return Shortlist.of(every, scores[every], n)
         everybody = self._everybody(query)
-        pool = self._pool(query, scored_only)
+        pool = self._pool(query, interacted_only)
         leaders, prior = pool.moment(everybody)
         parts = self._parts(query)
         reach = max(REACH * n, LEAST)
@@ -237,9 +256,9 @@ class FusedModel(Model):
         return pool.shortlist(rows, scores[: len(rows)], scores[len(rows) :], n)
 
     def scores_at(self, query: Query, rows: Int64) -> Float32:
-        """See `Model.scores_at`."""
+        """See `Retriever.scores_at`."""
         if not self.indexed or not len(query.item):
-            return super().scores_at(query, rows)
+            return self.scores(query)[rows]
         total = _summed(self._everybody(query), self._parts(query), rows)
         allowed = self._pool(query, False).allowed[rows]
         if not allowed.all():
@@ -250,19 +269,19 @@ class FusedModel(Model):
         """The features that are not everybody's, and their weights."""
         return [(one.lazy(query), weight) for one, weight in self._plan(query) if not one.user_independent]
 
-    def _pool(self, query: Query, scored_only: bool) -> Pool:
-        key = query.seen_excluded, scored_only
+    def _pool(self, query: Query, interacted_only: bool) -> Pool:
+        key = query.seen_excluded, interacted_only
         found = self._pools.get(key)
         if found is None:
-            others = self._unscored if scored_only else self._last(query)
+            others = self._unscored if interacted_only else self._last(query)
             allowed = np.ones(len(self.scored), dtype=np.bool_)
             allowed[others] = False
             ivf = None if self.encoder is None else self.encoder.ivf
-            found = self._pools[key] = Pool(allowed, ivf, 0 if scored_only else len(others))
+            found = self._pools[key] = Pool(allowed, ivf, 0 if interacted_only else len(others))
         return found
 
     def scores_of(self, query: Query, vectors: Float32) -> Float32:
-        """See `Model.scores_of`: the encoder by the vectors, the others as of items that nobody met."""
+        """See `Inductive.scores_of`: the encoder by the vectors, the others as of items that nobody met."""
         plan, encoder = self._plan(query), self.encoder
         weight = next((weight for one, weight in plan if one is encoder), None)
         total = np.empty(len(vectors), dtype=np.float32)
@@ -296,18 +315,18 @@ class FusedModel(Model):
         known = known_sides(query)
         return known if known in self.weights.cold else ""
 
-    def recognised(
+    def used_features(
         self, profile: Mapping[str, str | float], context: Mapping[str, str | float]
     ) -> tuple[dict[str, str | float], dict[str, str | float]]:
-        """See `Model.recognised`: what its groups know."""
+        """See `UsesFeatures.used_features`: what its groups know."""
         sides = {one.side: one for one in self.rankers if isinstance(one, NaiveBayes)}
         return (
             sides["profile"].recognised(profile) if profile and "profile" in sides else {},
             sides["context"].recognised(context) if context and "context" in sides else {},
         )
 
-    def newcomers(self, records: pl.DataFrame) -> Float32 | None:
-        """See `Model.newcomers`; None where no encoder counts, or it knows no features."""
+    def embed(self, records: pl.DataFrame) -> Float32 | None:
+        """See `Inductive.embed`; None where no encoder counts, or it knows no features."""
         encoder = self.encoder
         if encoder is None or self.vocabulary is None or not encoder.values:
             return None
@@ -326,15 +345,24 @@ class FusedModel(Model):
         }
         return parts | found
 
-    def settled(self) -> dict[str, Any]:
+    def tuned_state(self) -> dict[str, Any]:
         """The weights."""
         return {"weights": asdict(self.weights)}
 
     @property
     def follows(self) -> bool:
-        """See `Model.follows`: where recent popularity or freshness counts."""
+        """Whether recent popularity or freshness counts."""
         used = self.weights.used()
         return any(isinstance(ranker, OnlineRanker) and ranker.name in used for ranker in self.rankers)
+
+    def online(self) -> OnlineModel | None:
+        """See `Online.online`."""
+        return self if self.follows else None
+
+    def resume(self, query: Query, state: State | None) -> tuple[Query, State]:
+        """See `Resumes.resume`: what the rankers kept of the user."""
+        session = state if isinstance(state, RankerStates) else RankerStates()
+        return Resumed(**{**vars(query), "session": session}), session
 
     def observe(self, item: Int32, time: Int64, weight: Float32) -> None:
         """Lets what moves with the clock follow live events, once enough of them have come about items that
@@ -372,8 +400,8 @@ class FusedModel(Model):
                 beside.partial_fit(item[order], time[order], weight[order])
                 self._beside[ranker.name] = beside
 
-    def gained(self, query: Query, newcomers: Int64) -> Float32:
-        """See `Model.gained`: by popularity at the moment and freshness."""
+    def online_bonus(self, query: Query, newcomers: Int64) -> Float32:
+        """See `OnlineModel.online_bonus`: by popularity at the moment and freshness."""
         total = np.zeros(len(newcomers), dtype=np.float32)
         for ranker, weight in self._plan(query):
             beside = self._beside.get(ranker.name)
@@ -391,8 +419,6 @@ class FusedModel(Model):
             if isinstance(ranker, OnlineRanker):
                 ranker.freeze()
             ranker.save(folder)
-        np.save(folder / "popularity.npy", self.popularity)
-        np.save(folder / "popular.npy", self.popular)
         if self.reward is not None:
             np.save(folder / "reward.npy", self.reward)
         state = {
@@ -408,14 +434,14 @@ class FusedModel(Model):
         (folder / "fused.json").write_text(json.dumps(state))
 
     @classmethod
-    def load(cls, folder: Path, items: IdTable) -> FusedModel:
+    def load(cls, folder: Path, items: IdTable, counts: ItemCounts) -> FusedModel:
         """Open what `save` wrote."""
         state = json.loads((folder / "fused.json").read_text())
         rewarded = state["reward_weight"] is not None
         return cls(
             items,
-            mapped(folder / "popularity.npy"),
-            mapped(folder / "popular.npy"),
+            counts.users,
+            counts.order,
             [KINDS[kind].load(folder, name) for kind, name in state["members"]],
             Weights(**state["weights"]),
             mapped(folder / "reward.npy") if rewarded else None,

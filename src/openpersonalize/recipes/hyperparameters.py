@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from ..errors import InvalidInput
-from .base import Configuration, Hyperparameter, Objective, Recipe, Value
 from .catalogue import SEARCH_JOBS_LIMIT, SEARCH_PARALLEL_LIMIT
+from .facts import Facts, Hyperparameter, Offer, Value
+from .training import Configuration, Objective
 
 Config: TypeAlias = Mapping[str, Any]
 
@@ -19,7 +20,7 @@ _PREFIX = re.compile(r"^(training|data)\.")
 
 
 def read_configuration(
-    recipe: Recipe, config: Config | None, tuned: Mapping[str, str] | None = None
+    recipe: Facts, config: Config | None, tuned: Mapping[str, str] | None = None
 ) -> Configuration:
     """The settings of a checked solution, every hyperparameter with a typed value; `tuned` ones win.
 
@@ -64,7 +65,7 @@ class Search:
     parallel: int
 
 
-def read_search(recipe: Recipe, config: Config | None) -> Search:
+def read_search(recipe: Facts, config: Config | None) -> Search:
     """What ``performHPO`` lets the search try; when no ranges are sent the recipe's own, of all that the
     solution does not set."""
     hpo = (config or {}).get("hpoConfig") or {}
@@ -88,7 +89,7 @@ def read_search(recipe: Recipe, config: Config | None) -> Search:
     )
 
 
-def described_config(recipe: Recipe | None, config: Config | None) -> dict[str, Any]:
+def described_config(recipe: Facts | None, config: Config | None) -> dict[str, Any]:
     """``solutionConfig`` as DescribeSolution shows it: tuned names prefixed ``training.`` or ``data.``."""
     shown = dict(config or {})
     hpo = shown.get("hpoConfig")
@@ -139,7 +140,7 @@ def _read(row: Hyperparameter, text: str) -> tuple[Value, str | None]:
     return (int(number) if row.type == "integer" else number), None
 
 
-def parameter_problems(recipe: Recipe, config: Config) -> list[str]:
+def parameter_problems(recipe: Facts, config: Config) -> list[str]:
     """What is wrong with the fixed hyperparameters, as sentences."""
     problems: list[str] = []
     for place, member in PLACES.items():
@@ -161,7 +162,7 @@ def parameter_problems(recipe: Recipe, config: Config) -> list[str]:
     return problems
 
 
-def _percentile_problems(recipe: Recipe, config: Config) -> list[str]:
+def _percentile_problems(recipe: Facts, config: Config) -> list[str]:
     values = read_configuration(recipe, config).parameters
     pairs = [
         (name, f"max_{name[4:]}")
@@ -180,9 +181,9 @@ def _sent_ranges(hpo: Config) -> list[tuple[str, Config]]:
     return [(kind, entry) for member, kind in kinds.items() for entry in ranges.get(member) or []]
 
 
-def search_problems(recipe: Recipe, hpo: Config | None, perform: bool) -> list[str]:
+def search_problems(recipe: Facts, hpo: Config | None, perform: bool) -> list[str]:
     """What is wrong with ``hpoConfig`` and ``performHPO``, as sentences."""
-    if not recipe.features.hpo:
+    if Offer.HPO not in recipe.offers:
         nothing = f"Recipe {recipe.name} has no hyperparameters to tune: leave performHPO and hpoConfig out."
         return [nothing] if perform or hpo else []
     if not hpo:

@@ -14,12 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from ..algorithms.arrays import Bools, Float32, Int32, Int64
 from ..algorithms.encoder import Encoder
 from ..algorithms.encoder_plan import Feature
 from ..datasets.sequences import Sequences
 from ..errors import CannotUpdate
 from ..storage.idtable import IdTable
-from .base import Bools, Float32, Int32, Int64, Model, TrainingData
+from .model import Model
+from .training import TrainingData
 
 if TYPE_CHECKING:
     from .fused import FusedModel
@@ -96,13 +98,13 @@ def features_of(model: FusedModel, data: TrainingData) -> list[Feature]:
     columns = [] if vocabulary is None else vocabulary.columns
     if encoder is None or len(encoder.values) != len(columns):
         raise CannotUpdate("it does not know by which values it was trained")
-    present = () if data.items is None else data.items.columns
+    present = () if data.ranked.records is None else data.ranked.records.columns
     gone = [name for name in dict.fromkeys(columns) if name not in present]
     if gone:
         raise CannotUpdate(f"the Items dataset has no column {' and '.join(gone)} any more")
-    if vocabulary is None or data.items is None:
+    if vocabulary is None or data.ranked.records is None:
         return []
-    return vocabulary.of(data.items)
+    return vocabulary.of(data.ranked.records)
 
 
 def carried_over(

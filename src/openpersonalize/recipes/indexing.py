@@ -11,10 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..algorithms.arrays import Int64
 from ..algorithms.topk import top_k
 from ..datasets.sequences import Sequences
-from .base import Int64, Query, Training
 from .fused import FusedModel
+from .query import Query
+from .training import Training
 
 LARGE = 50_000
 """Items with interactions above which an index pays."""
@@ -24,7 +26,6 @@ are scored."""
 BEST = 25
 ASKED = 50
 """Histories that are asked about, twice each."""
-NEWEST = 200
 WANTED = 256
 SHARES = (256, 128, 64, 32, 16, 8)
 """Parts of the catalogue that are tried, smallest first: beyond an eighth, scoring all is as quick."""
@@ -75,10 +76,7 @@ def asked(sequences: Sequences, seed: int, users: int = ASKED) -> list[Query]:
     now = int(sequences.time.max(initial=0)) + 1
     for user in np.sort(rng.choice(active, min(users, len(active)), replace=False)).tolist():
         end = int(sequences.ptr[user + 1])
-        span = slice(max(int(sequences.ptr[user]), end - NEWEST), end)
-        parts = (sequences.item[span], sequences.time[span], sequences.event[span], sequences.weight[span])
-        known = sequences.profile(user), sequences.situation(end - 1)
-        query = Query(*parts, now, False, *known)
+        query = Query.at(sequences, user, end, now, context_of=end - 1)
         queries += [query, replace(query, seen_excluded=True)]
     return queries
 
@@ -96,7 +94,7 @@ def recall(model: FusedModel, queries: list[Query], exact: list[Int64]) -> float
     """The mean share of the exact answers, see `best`, that `candidates` finds."""
     shares = []
     for query, rows in zip(queries, exact, strict=True):
-        found = model.candidates(query, WANTED, scored_only=True).rows
+        found = model.candidates(query, WANTED, interacted_only=True).rows
         if query.seen_excluded:
             found = found[~np.isin(found, query.item)]
         shares.append(np.isin(rows, found[: len(rows)]).mean() if len(rows) else 1.0)

@@ -20,10 +20,10 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from ..algorithms.arrays import Float64, Int32, Int64
 from ..algorithms.encoder_plan import Feature
 from ..algorithms.text_encoder import TextEncoder
 from ..algorithms.words import words
-from .base import Float64, Int32, Int64
 
 MOST_VALUES = 3_000
 MOST_WORDS = 8_192

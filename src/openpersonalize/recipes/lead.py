@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..algorithms.arrays import Bools, Float32, Int32, Int64
 from ..algorithms.encoder import Encoder
 from ..algorithms.encoder_plan import Feature, Plan, codes_of, memory_needed, plan_for
 from ..algorithms.events import Events
@@ -22,8 +23,10 @@ from ..algorithms.item_counts import item_counts
 from ..algorithms.windows import Windows, cut_windows, windows_of_news
 from ..datasets.sequences import Sequences
 from ..errors import JobFailed
-from .base import Bools, Float32, Int32, Int64, Query, Recipe, Training, Value
+from .facts import Facts, Value
 from .memory import free_memory, training_memory
+from .query import Query
+from .training import Training
 from .validation import Aim, Cut, question
 
 if TYPE_CHECKING:
@@ -36,7 +39,6 @@ _TOGETHER = 64
 _BLOCK = 65_536
 _SCORES = 16 * 2**20
 """Bytes of scores that are held at once."""
-HISTORY = 200
 WEIGHING = 0.7
 """Share of the budget for the fit from nothing; the rest is for going on."""
 MOVED_ON = 0.02
@@ -64,7 +66,7 @@ class Form:
     span: int | None = None
 
 
-def form_of(recipe: Recipe, parameters: Mapping[str, Value]) -> Form:
+def form_of(recipe: Facts, parameters: Mapping[str, Value]) -> Form:
     """The form that a configuration asks for. A value that is the recipe's default asks for nothing."""
     set_ = {
         row.name: int(parameters[row.name])
@@ -94,9 +96,7 @@ def learn(
     chosen = np.arange(len(found.user))
     if len(chosen) > QUESTIONS:
         chosen = np.sort(np.random.default_rng(training.seed).choice(chosen, QUESTIONS, replace=False))
-    exam = _Exam(
-        [question(sequences, found, int(k), HISTORY) for k in chosen], item_counts(learnt.item, events.n)
-    )
+    exam = _Exam([question(sequences, found, int(k)) for k in chosen], item_counts(learnt.item, events.n))
     plan = plan_for(events, aim == "horizon", width=form.width, span=form.span)
     return _fit(events, features, plan, training, WEIGHING, None, exam.value if exam.asked else None)
 

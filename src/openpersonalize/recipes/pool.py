@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..algorithms.arrays import Bools, Float32, Int64
 from ..algorithms.ivf_index import ItemBias, IVFIndex
 from ..algorithms.topk import top_k
-from .base import Bools, Float32, Int64, Shortlist
+from .model import Shortlist
 
 SAMPLE = 1_024
 LEADERS = 2_048

@@ -1,47 +1,45 @@
-"""aws-popularity-count: the items most users interacted with, the same list for everybody."""
+"""aws-popularity-count, `PopularityCount`: what most users interacted with, the same for everybody."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
-import numpy as np
-
-from ..algorithms.popularity import item_popularity, log_popularity
+from ..algorithms.arrays import Float32
 from ..storage.idtable import IdTable
-from .base import Configuration, Float32, Int32, Model, Query, Recipe, Training, TrainingData
+from .item_counts import ItemCounts
+from .query import Query
+from .recipe import Recipe
+from .training import Configuration, Training, TrainingData
 
 
-class PopularityModel(Model):
+class PopularityModel:
     """Scores are the logarithm of the number of distinct users, ties broken by interactions, then by id."""
 
-    def __init__(self, items: IdTable, popularity: Float32, popular: Int32) -> None:
-        """`popularity` float32[n] distinct users; `popular` int32[n] the order."""
-        self.items = items
-        self.popularity = popularity
-        self.popular = popular
-        self.scored = popularity > 0
-        self._scores = log_popularity(popularity, popular)
+    def __init__(self, counts: ItemCounts) -> None:
+        """`counts`: of the catalogue."""
+        self._counts = counts
 
     def scores(self, query: Query) -> Float32:
         """The same for every query."""
-        return self._scores.copy()
+        return self._counts.scores.copy()
 
     def save(self, folder: Path) -> None:
-        """Two small arrays."""
-        np.save(folder / "popularity.npy", self.popularity)
-        np.save(folder / "popular.npy", self.popular)
+        """Nothing: the artifact has the counts."""
 
 
 class PopularityCount(Recipe):
     """Counts; nothing to validate."""
 
+    api: ClassVar[int] = 1
+
     def fit(self, data: TrainingData, configuration: Configuration, training: Training) -> PopularityModel:
         """Count distinct users per item."""
-        sequences = data.sequences
-        users, order = item_popularity(sequences.ptr, sequences.item, len(sequences.items))
-        training.progress("count", len(sequences.item), len(sequences.item), "events")
-        return PopularityModel(sequences.items, users, order)
+        count = len(data.sequences.item)
+        training.check()
+        training.progress("count", count, count, "events")
+        return PopularityModel(data.counts)
 
-    def load(self, folder: Path, items: IdTable) -> PopularityModel:
-        """Open what was saved."""
-        return PopularityModel(items, np.load(folder / "popularity.npy"), np.load(folder / "popular.npy"))
+    def load(self, folder: Path, ids: IdTable, counts: ItemCounts) -> PopularityModel:
+        """Nothing to open."""
+        return PopularityModel(counts)

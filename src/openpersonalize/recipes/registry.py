@@ -1,24 +1,35 @@
-"""Finds recipes: the 22 of Amazon Personalize, and those that installed packages announce.
+"""Registry of recipes: the 22 of Amazon Personalize and those that installed packages announce.
 
-A package's recipe must not start with ``aws-``; its name obeys the name pattern and is at most 63 characters.
-Two packages with one name: `all_recipes` raises StartError and names both, so a server refuses to start.
+All of them come through `Registry.register`, which checks them. A package announces a recipe by an entry
+point in the group ``openpersonalize.recipes``, whose value is a `Recipe` or a class that makes one without
+arguments; its name obeys the name pattern, is at most 63 characters and does not start with ``aws-``.
+`registry` is asked before a server answers and before a training begins, so that a broken package stops the
+start with a sentence.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import fields
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, entry_points, version
 
 from ..errors import StartError
-from .base import Recipe
 from .catalogue import CATALOGUE, LEGACY
+from .facts import Facts
 from .personalized_ranking import PersonalizedRanking
 from .popularity_count import PopularityCount
+from .recipe import API, Recipe
 from .user_personalization import UserPersonalization
 
 GROUP = "openpersonalize.recipes"
+
+OWN = "openpersonalize"
+"""The package whose recipes may have names that start with ``aws-``."""
+
+SUPPORTED = frozenset({API})
+"""Versions of the contract that this release takes."""
 
 CODE: dict[str, type[Recipe]] = {
     "aws-personalized-ranking": PersonalizedRanking,
@@ -27,72 +38,147 @@ CODE: dict[str, type[Recipe]] = {
     "aws-user-personalization": UserPersonalization,
     "aws-user-personalization-v2": UserPersonalization,
 }
-"""The recipes this release can train."""
+"""The recipes of the catalogue that this release can train."""
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_]{0,62}")
 
 
-def _with_code(facts: Recipe) -> Recipe:
-    code = CODE.get(facts.name, Recipe)
-    return code(**{field.name: getattr(facts, field.name) for field in fields(facts)})
+@dataclass(frozen=True)
+class Registered:
+    """A recipe and where it comes from.
 
-
-@cache
-def all_recipes() -> tuple[Recipe, ...]:
-    """The listed recipes: the built-in ones by name, then those of packages by name.
-
-    Raises:
-        StartError: a package's recipe cannot be used; the sentence names the package.
+    Attributes:
+        recipe: its code; None of a recipe that this release knows but cannot train.
+        package, version: the distribution that brought it. point: the name of its entry point.
     """
-    built_in = sorted((_with_code(facts) for facts in CATALOGUE), key=lambda recipe: recipe.name)
-    return (*built_in, *_from_packages(tuple(entry_points(group=GROUP))))
+
+    facts: Facts
+    recipe: Recipe | None
+    package: str
+    version: str
+    point: str = ""
+
+    @property
+    def source(self) -> str:
+        """What brought it, as a part of a sentence."""
+        return f"The package {self.package} announces the recipe {self.point or self.facts.name}"
 
 
-def recipe(name_or_arn: str) -> Recipe | None:
-    """The recipe of that name or ARN, legacy ones included; None when there is none."""
-    return _by_key().get(name_or_arn)
+class Registry:
+    """The recipes of one process, by name."""
 
+    def __init__(self) -> None:
+        """Empty."""
+        self._known: dict[str, Registered] = {}
 
-@cache
-def _by_key() -> dict[str, Recipe]:
-    known = (*all_recipes(), *LEGACY)
-    return {key: one for one in known for key in (one.name, one.arn)}
+    def register(self, one: Registered) -> None:
+        """Take a recipe in.
 
+        Raises:
+            StartError: it cannot be used; the sentence names package, entry point and reason.
+        """
+        facts, recipe, name = one.facts, one.recipe, one.facts.name
+        if recipe is not None and getattr(recipe, "api", None) not in SUPPORTED:
+            states = f"version {recipe.api}" if hasattr(recipe, "api") else "no version (api = ...)"
+            takes = " and ".join(str(each) for each in sorted(SUPPORTED))
+            raise StartError(
+                f"{one.source}, which states {states} of the recipe contract;"
+                f" this release takes {takes}. Install a release of {one.package} for it, or remove it."
+            )
+        if not _NAME.fullmatch(name) or (name.startswith("aws-") and one.package != OWN):
+            raise StartError(
+                f"{one.source} under the name {name!r};"
+                " use 1 to 63 letters, digits, - or _, not starting with aws-."
+            )
+        other = self._known.get(name)
+        if other is not None:
+            raise StartError(
+                f"The packages {other.package} and {one.package} both announce a recipe {name};"
+                " remove one of them."
+            )
+        if recipe is not None and facts.domain is None and facts.preset is not None:
+            raise StartError(f"{one.source}, a preset without a domain; give it one, or no preset.")
+        self._known[name] = one
 
-def by_algorithm(arn: str) -> Recipe | None:
-    """The first listed recipe that uses this algorithm ARN."""
-    return next((one for one in all_recipes() if one.algorithm_arn == arn), None)
+    def announce(self, point: EntryPoint) -> None:
+        """Take in what an entry point names.
 
-
-def by_feature_transformation(arn: str) -> Recipe | None:
-    """The first listed recipe that uses this feature transformation ARN."""
-    return next((one for one in all_recipes() if one.feature_transformation_arn == arn), None)
-
-
-def _from_packages(points: tuple[EntryPoint, ...]) -> list[Recipe]:
-    found: dict[str, tuple[Recipe, str]] = {}
-    for point in points:
-        package = point.dist.name if point.dist else point.value
+        Raises:
+            StartError: see `register`.
+        """
+        dist = point.dist
+        package, release = (dist.name, dist.version) if dist else (point.value, "")
+        source = f"The package {package} announces the recipe {point.name}"
         try:
             value = point.load()
             one = value() if isinstance(value, type) else value
         except Exception as error:
             raise StartError(
-                f"The package {package} announces the recipe {point.name}, which cannot be loaded: {error!r}."
+                f"{source}, which cannot be loaded: {error!r}. Repair the package, or remove it."
             ) from error
-        if not isinstance(one, Recipe) or not one.trainable:
-            raise StartError(
-                f"The package {package} announces {point.name}, which is not a Recipe with a fit method."
-            )
-        if not _NAME.fullmatch(one.name) or one.name.startswith("aws-"):
-            raise StartError(
-                f"The package {package} names a recipe {one.name!r}; "
-                "use 1 to 63 letters, digits, - or _, not starting with aws-."
-            )
-        if one.name in found:
-            raise StartError(
-                f"The packages {found[one.name][1]} and {package} both announce a recipe {one.name}; "
-                "remove one of them."
-            )
-        found[one.name] = (one, package)
-    return [found[name][0] for name in sorted(found)]
+        facts = getattr(one, "facts", None)
+        if not isinstance(one, Recipe) or not isinstance(facts, Facts):
+            raise StartError(f"{source}, which is not a Recipe with facts. Repair the package, or remove it.")
+        self.register(Registered(facts, one, package, release, point.name))
+
+    def all(self) -> tuple[Registered, ...]:
+        """The listed recipes: the built-in ones by name, then those of packages by name."""
+        listed = (one for one in self._known.values() if one.facts.listed)
+        return tuple(sorted(listed, key=lambda one: (one.package != OWN, one.facts.name)))
+
+    def find(self, name_or_arn: str) -> Registered | None:
+        """The recipe of that name or ARN, legacy ones included; None when there is none."""
+        found = self._known.get(name_or_arn.rpartition(":recipe/")[2])
+        return found if found is not None and name_or_arn in (found.facts.name, found.facts.arn) else None
+
+
+def filled(points: Iterable[EntryPoint]) -> Registry:
+    """A registry of the catalogue and what `points` announce.
+
+    Raises:
+        StartError: see `Registry.register`.
+    """
+    made, release = Registry(), version(OWN)
+    for facts in (*CATALOGUE, *LEGACY):
+        code = CODE.get(facts.name)
+        made.register(Registered(facts, None if code is None else code(facts), OWN, release))
+    for point in points:
+        made.announce(point)
+    return made
+
+
+@cache
+def registry() -> Registry:
+    """The recipes of this process.
+
+    Raises:
+        StartError: a package's recipe cannot be used; the sentence says which and why.
+    """
+    return filled(entry_points(group=GROUP))
+
+
+def all_recipes() -> tuple[Facts, ...]:
+    """The facts of the listed recipes, in the order of `Registry.all`."""
+    return tuple(one.facts for one in registry().all())
+
+
+def facts_of(name_or_arn: str) -> Facts | None:
+    """The facts of a recipe, legacy ones included; None when there is none of that name or ARN."""
+    found = registry().find(name_or_arn)
+    return None if found is None else found.facts
+
+
+def recipe(name_or_arn: str) -> Recipe | None:
+    """The code of a recipe; None when there is none, or this release cannot train it."""
+    found = registry().find(name_or_arn)
+    return None if found is None else found.recipe
+
+
+def by_algorithm(arn: str) -> Facts | None:
+    """The first listed recipe that uses this algorithm ARN."""
+    return next((one for one in all_recipes() if one.algorithm_arn == arn), None)
+
+
+def by_feature_transformation(arn: str) -> Facts | None:
+    """The first listed recipe that uses this feature transformation ARN."""
+    return next((one for one in all_recipes() if one.feature_transformation_arn == arn), None)

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
+from ..algorithms.arrays import Float32
 from ..algorithms.encoder import Encoder
 from ..algorithms.encoder_plan import Feature
 from ..algorithms.events import Events
@@ -30,16 +32,18 @@ from ..datasets.sequences import Sequences
 from ..errors import CannotUpdate
 from ..storage.idtable import IdTable
 from . import lead
-from .base import Configuration, Float32, Model, Objective, Recipe, Training, TrainingData
 from .cold_users import SIDES, groups, weigh_cold_users
 from .fused import FusedModel, Weights
 from .incremental import Earlier, carried_over, features_of
 from .indexing import index
+from .item_counts import ItemCounts
 from .item_features import ItemFeatures
+from .model import Model
+from .recipe import Recipe
+from .training import Configuration, Objective, Training, TrainingData
 from .validation import Aim, Cut, aim_of, cut, first_met, question
 
 LINEAR_ITEMS = 10_000
-HISTORY = 200
 HORIZONS: dict[Aim, int] = {"next": 5, "moving": 5, "horizon": 50}
 OWN_HALF_LIFE = 30 * 86_400
 
@@ -47,9 +51,11 @@ OWN_HALF_LIFE = 30 * 86_400
 class UserPersonalization(Recipe):
     """Rankers weighed on validation."""
 
+    api: ClassVar[int] = 1
+
     def fit(self, data: TrainingData, configuration: Configuration, training: Training) -> FusedModel:
-        """Weigh the rankers on a cut of the data, unless `training.prior` has the weights; then fit on all
-        of it.
+        """Weigh the rankers on a cut of the data, unless `training.warm_state` has the weights; then fit on
+        all of it.
 
         Memory beyond the data: the questions (rankers * 2,000 * 2,048 * 4 bytes at most), and what the
         largest ranker needs while it is fitted.
@@ -60,26 +66,28 @@ class UserPersonalization(Recipe):
                 "recency_mask", configuration.parameters.get("apply_recency_bias", True)
             )
         )
-        prior = training.prior.get("weights")
-        vocabulary = ItemFeatures.fit(data.items, data.textual)
+        tuned = training.warm_state.get("weights")
+        vocabulary = ItemFeatures.fit(data.ranked.records, data.ranked.textual)
         features = vocabulary.features
-        if prior:
-            weights, start = Weights(**prior), _encoder_of(training.earlier)
+        if tuned:
+            weights, start = Weights(**tuned), _encoder_of(training.warm_model)
         else:
-            form = lead.form_of(self, configuration.parameters)
+            form = lead.form_of(self.facts, configuration.parameters)
             weights, start = weigh(sequences, recency, training, features, form=form)
         rankers = final_rankers(sequences, sequences, recency, training, features, weights, start)
-        users, order = item_popularity(sequences.ptr, sequences.item, len(sequences.items))
+        counts = ItemCounts.of(sequences)
         reward, share = rewards(data, configuration.objective)
         pause = since_the_last(sequences, training.moment)
-        model = FusedModel(sequences.items, users, order, rankers, weights, reward, share, pause, vocabulary)
+        model = FusedModel(
+            sequences.items, counts.users, counts.order, rankers, weights, reward, share, pause, vocabulary
+        )
         index(model, sequences, training)
         return model
 
     def update(
         self, data: TrainingData, configuration: Configuration, training: Training, earlier: Earlier
     ) -> FusedModel:
-        """See `Recipe.update`. The weights, the item-item model and the vocabulary of the items stay; the
+        """See `Updates.update`. The weights, the item-item model and the vocabulary of the items stay; the
         encoder takes in what is new; what is counted is counted anew, about a second per million events.
         """
         model = earlier.model
@@ -106,16 +114,18 @@ class UserPersonalization(Recipe):
             fresh = earlier.fresh(sequences)
             training.line(f"{int(fresh.sum()):,} interactions are new.")
             rankers.insert(0, lead.take_in(sequences, fresh, aim, features, training, start))
-        users, order = item_popularity(sequences.ptr, sequences.item, len(sequences.items))
+        counts = ItemCounts.of(sequences)
         reward, share = rewards(data, configuration.objective)
         pause = since_the_last(sequences, training.moment)
-        model = FusedModel(sequences.items, users, order, rankers, weights, reward, share, pause, vocabulary)
+        model = FusedModel(
+            sequences.items, counts.users, counts.order, rankers, weights, reward, share, pause, vocabulary
+        )
         index(model, sequences, training)
         return model
 
-    def load(self, folder: Path, items: IdTable) -> FusedModel:
+    def load(self, folder: Path, ids: IdTable, counts: ItemCounts) -> FusedModel:
         """Open a saved model."""
-        return FusedModel.load(folder, items)
+        return FusedModel.load(folder, ids, counts)
 
 
 def since_the_last(sequences: Sequences, moment: int) -> int:
@@ -140,9 +150,9 @@ def without_extremes(sequences: Sequences, configuration: Configuration) -> Sequ
 
 def rewards(data: TrainingData, objective: Objective | None) -> tuple[Float32 | None, float]:
     """The objective's column in 0..1 by the logarithm of its distance from the least, and its weight."""
-    if objective is None or data.items is None:
+    if objective is None or data.ranked.records is None:
         return None, 0.0
-    column = data.items[objective.attribute].cast(float).to_numpy()
+    column = data.ranked.records[objective.attribute].cast(float).to_numpy()
     known = np.isfinite(column)
     if not known.any():
         return None, 0.0
@@ -245,7 +255,7 @@ def ask(
         if place % 100 == 0:
             training.check()
             training.progress("ask", place, len(found.user), "questions")
-        query, target, gain = question(sequences, found, k, HISTORY)
+        query, target, gain = question(sequences, found, k)
         # The encoder needs all products in any case, for what they sum up to.
         features = [
             one.lazy(query) if questions.large and not isinstance(one, Encoder) else one.feature(query)

@@ -11,8 +11,9 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from ..algorithms.arrays import Float32, Int32, Int64
 from ..datasets.sequences import Bools, Sequences
-from .base import Float32, Int32, Int64, Query
+from .query import Query
 
 QUESTIONS = 2_000
 """Most questions asked."""
@@ -200,20 +201,11 @@ def _spread(start: Int64, end: Int64) -> Int64:
     return np.repeat(start - (np.cumsum(size) - size), size) + np.arange(int(size.sum()))
 
 
-def question(sequences: Sequences, found: Cut, k: int, most_history: int) -> tuple[Query, Int32, Float32]:
+def question(sequences: Sequences, found: Cut, k: int) -> tuple[Query, Int32, Float32]:
     """The k-th question: the query, the distinct relevant items, and the gain of each (its largest
     weight)."""
-    begin, start, end = int(sequences.ptr[found.user[k]]), int(found.start[k]), int(found.end[k])
-    past = slice(max(begin, start - most_history), start)
-    query = Query(
-        sequences.item[past],
-        sequences.time[past],
-        sequences.event[past],
-        sequences.weight[past],
-        int(found.now[k]),
-        profile=sequences.profile(int(found.user[k])),
-        context=sequences.situation(start),
-    )
+    start, end = int(found.start[k]), int(found.end[k])
+    query = Query.at(sequences, int(found.user[k]), start, int(found.now[k]), context_of=start)
     target, place = np.unique(sequences.item[start:end], return_inverse=True)
     gain = np.zeros(len(target), dtype=np.float32)
     np.maximum.at(gain, place, sequences.weight[start:end])

@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 from ..algorithms.topk import Rows
 from ..filters.compiler import BoundFilter
 from ..recipes.configuration import Exploration
+from ..recipes.facts import Offer
 from .deployment import Deployment
 from .exploration import explore, room
 from .novelty import Members
@@ -69,7 +70,7 @@ class Question:
 def answer(deployment: Deployment, question: Question) -> list[Entry]:
     """The entries of GetRecommendations, best first, fewer than asked when catalogue or filter hold fewer."""
     chosen = question.chosen
-    asks_about_user = deployment.recipe.features.real_time or (chosen is not None and not chosen.is_static)
+    asks_about_user = deployment.recipe.task.personal or (chosen is not None and not chosen.is_static)
     user = question.user if asks_about_user or question.promotion is not None else None
     deployment.follow()
     state = deployment.scorer.state(user, deployment.scorer.context(question.context))
@@ -99,7 +100,7 @@ def _filled(
     ranked = deployment.scorer.ranked(state, seen_excluded)
     chosen = choose(ranked, mask, count, lambda: deployment.scorer.scores_within(state, seen_excluded, mask))
     missing = count - len(chosen.rows)
-    if missing and deployment.recipe.features.reasons:
+    if missing and deployment.loaded.unscored is not None:
         chosen.rows.extend(mask.rows(deployment.loaded.unseen_by_popularity)[:missing])
     return chosen
 
@@ -111,12 +112,12 @@ def _entries(
     explored: frozenset[int] = frozenset(),
 ) -> list[Entry]:
     """The entries of rows; `members` names those behind the model's, exploration brought the `explored`."""
-    names, features = deployment.loaded.names, deployment.recipe.features
+    names, offers = deployment.loaded.names, deployment.recipe.offers
     ids = [names[row] if row < len(names) else _newcomer(members, row) for row in chosen.rows]
-    if not features.scores:
+    if Offer.SCORES not in offers:
         return [Entry(item) for item in ids]
     pairs = zip(ids, chosen.scores, strict=False)
-    if not features.reasons:
+    if Offer.REASONS not in offers:
         return [Entry(item, score) for item, score in pairs]
     scored = len(chosen.scores)
     entries = [Entry(item, score, reason=[]) for item, score in pairs]
@@ -215,7 +216,7 @@ def _promoted(
     others = mask.without(frozenset(rows))
     for entry in promoted:
         entry.promotion_name = promotion.name
-        if deployment.recipe.features.reasons:
+        if Offer.REASONS in deployment.recipe.offers:
             entry.reason = [PROMOTED]
     second = _explored(deployment, question, chosen, state, others, question.count - len(rows))
     return merge(promoted, second, question.seed)
@@ -268,7 +269,7 @@ def rank(
         chosen = deployment.filters.decided(chosen, state)
     seen_excluded = chosen is not None and chosen.excludes_interactions
     distinct = list(dict.fromkeys(items))
-    row_of, scored = deployment.loaded.row_of, deployment.loaded.model.scored
+    row_of, scored = deployment.loaded.row_of, deployment.loaded.counts.interacted
     known = {item: row for item in distinct if (row := row_of(item)) is not None}
     places = [item for item, row in known.items() if scored[row]]
     rows = np.array([known[item] for item in places], dtype=np.int64)

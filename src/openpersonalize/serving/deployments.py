@@ -31,9 +31,9 @@ from ..events.livelog import stream_of
 from ..filters.compiler import CompiledFilter, compile_filter
 from ..installation import Installation
 from ..recipes.artifact import Artifact
-from ..recipes.base import Recipe
 from ..recipes.configuration import Exploration, exploration_of
-from ..recipes.registry import recipe as find_recipe
+from ..recipes.facts import Facts, Offer
+from ..recipes.registry import facts_of
 from ..resources.store import Scope
 from .catalogue import Catalogue, Records
 from .deployment import Deployment
@@ -75,7 +75,7 @@ class Campaign:
     group: str
     config: Mapping[str, Any]
     exploration: Exploration | None
-    recipe: Recipe
+    recipe: Facts
     artifact: str
     deployment: Deployment
     pulse: Pulse | None
@@ -225,7 +225,7 @@ class Deployments:
         if held is not None:
             loaded, size, pulse = held.loaded, held.bytes, held.pulse
         else:
-            recipe = find_recipe(entry.recipe)
+            recipe = facts_of(entry.recipe)
             if recipe is None:
                 raise InvalidInput(f"The recipe {entry.recipe} of {entry.version} is not installed any more.")
             folder = self._installation.objects.fetch(entry.artifact)
@@ -259,8 +259,8 @@ class Deployments:
         self, loaded: LoadedVersion, entry: CampaignEntry, items: Catalogue, held: _Held | None
     ) -> Novelty | None:
         """What exploration goes by, for a recipe that explores; what was streamed already is taken in."""
-        features, installation = loaded.recipe.features, self._installation
-        if not features.exploration or "INTERACTIONS" not in entry.datasets:
+        offers, installation = loaded.recipe.offers, self._installation
+        if Offer.EXPLORATION not in offers or "INTERACTIONS" not in entry.datasets:
             return None
         earlier = held.deployment.novelty if held is not None else None
         if earlier is not None:
@@ -273,10 +273,10 @@ class Deployments:
             stream_of(entry.group),
             loaded.artifact,
             items,
-            shown=installation.recommendations.shown if features.impressions else None,
+            shown=installation.recommendations.shown if Offer.IMPRESSIONS in offers else None,
             now=installation.clock.now,
             refresh_seconds=installation.settings.item_refresh_seconds,
-            grows=features.auto_update,
+            grows=Offer.AUTO_UPDATE in offers,
             most=installation.settings.quota_training_items or MOST_ITEMS,
             until=entry.until,
             kept=TallyStore(installation.objects, entry.artifact or ""),

@@ -14,8 +14,8 @@ draws about as high as the highest of few. How large the parts are is our choice
 of an answer, rounded up, is taken by items that would not be in it otherwise. No draw lowers a score, so the
 number of eligible items in an answer does not fall when the weight grows.
 
-What people do with an item that came after training moves its log-score itself (`Model.gained`): one that
-many meet needs no bonus.
+What people do with an item that came after training moves its log-score itself (`OnlineModel.online_bonus`):
+one that many meet needs no bonus.
 
 Where the recipe itself decides how much to explore, each entry is given away with the chance `share`, to the
 eligible item with the best draw, whose bonus is then what it takes to stand at a place drawn at random.

@@ -73,7 +73,7 @@ class UserExploration:
         if vectors is not None and len(query.item):
             known = vectors.any(axis=1)
             found[known] = model.scores_of(query, vectors[known])
-        return found + model.gained(query, members.numbers(self._loaded.newcomers)[numbers])
+        return found + model.online_bonus(query, members.numbers(self._loaded.newcomers)[numbers])
 
     def _leaders(self, state: UserState, seen_excluded: bool, members: Members) -> Rows:
         """int64 rows, ascending, of the newcomers that most people meet: everybody's, for a while."""
@@ -83,7 +83,7 @@ class UserExploration:
         key = seen_excluded, bool(len(query.item)), state.context
         found = self._leading.get(key)
         if found is None or found[0] is not members or found[1] != state.until:
-            gained = self._loaded.model.gained(query, members.numbers(self._loaded.newcomers))
+            gained = self._loaded.model.online_bonus(query, members.numbers(self._loaded.newcomers))
             best = top_k(gained, LEADERS)
             if len(self._leading) >= CONTEXTS:
                 self._leading.clear()

@@ -18,10 +18,7 @@ import numpy.typing as npt
 from ..datasets.histories import InteractionHistories
 from ..datasets.selection import EventSelection
 from ..events.history import History
-from ..recipes.base import Query
-
-HISTORY_LENGTH = 200
-"""Events of one user that a model is shown."""
+from ..recipes.query import HISTORY_LENGTH, Query
 
 AWAY_SECONDS = 90 * 86_400
 """Under a filter window, the imported history of a user who was away for longer is not considered."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..datasets.histories import InteractionHistories
 from ..recipes.artifact import Artifact
-from ..recipes.base import Recipe
+from ..recipes.facts import Facts
 from .catalogue import Catalogue
 from .history import BulkInteractions, Int32, RecentEvents
 from .newcomers import Newcomers
@@ -19,7 +17,8 @@ class LoadedVersion:
     """A trained version as serving reads it. Safe to share between threads.
 
     Attributes:
-        artifact: the trained version; model: its model. recipe: the one it was trained with.
+        artifact: the trained version; model: its model. counts: the popularity of its items.
+        recipe: the one it was trained with.
         names: the items' ids by row. row_of: an item's row, None when the model does not know it.
         unseen_by_popularity: rows without interactions at training, most popular first, for filling up.
         unscored: the same rows where the recipe gives scores to the others only; None where it scores all.
@@ -27,15 +26,15 @@ class LoadedVersion:
         newcomers: what the model calls the items that came after training.
     """
 
-    def __init__(self, artifact: Artifact, recipe: Recipe) -> None:
+    def __init__(self, artifact: Artifact, recipe: Facts) -> None:
         self.artifact = artifact
-        self.model = artifact.model
+        self.model = artifact.complete
+        self.counts = artifact.counts
         self.recipe = recipe
         self.names = artifact.items.strings()
         self.row_of: Callable[[str], int | None] = {name: row for row, name in enumerate(self.names)}.get
-        popular = self.model.popular
-        self.unseen_by_popularity = popular[~self.model.scored[popular]].astype(np.int64)
-        self.unscored = self.unseen_by_popularity if recipe.features.reasons else None
+        self.unseen_by_popularity = self.counts.others
+        self.unscored = self.unseen_by_popularity if recipe.scored == "seen" else None
         kinds = {kind: number for number, kind in enumerate(artifact.event_types)}
         linked = artifact.linked
         self.newcomers = Newcomers()
@@ -48,7 +47,7 @@ class LoadedVersion:
         from the next full training on, as Amazon's guide has it."""
         profiles = self.artifact.profiles
         found = {} if profiles is None else profiles.find(user)
-        return self.model.recognised(found, {})[0] if found else {}
+        return self.model.used_features(found, {})[0] if found else {}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import polars as pl
 
 MOST = 100_000
 """So many are numbered: of those that come later nothing is counted until the next training. It bounds what a
-model keeps of them (`Model.observe`), whatever clients send."""
+model keeps of them (`OnlineModel.observe`), whatever clients send."""
 
 Int64 = npt.NDArray[np.int64]
 

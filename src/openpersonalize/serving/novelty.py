@@ -313,7 +313,7 @@ class Novelty:
         vectors = None
         if len(ids):
             aligned = ids.series().alias(key).to_frame().join(own, on=key, how="left", maintain_order="left")
-            vectors = self._artifact.model.newcomers(aligned)
+            vectors = self._artifact.complete.embed(aligned)
         unmet = exposure.interactions == 0
         return Members(len(items), ids, columns, created, exposure.latest, unmet, vectors)
 

@@ -14,11 +14,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..algorithms.ranker import RankerStates
 from ..algorithms.topk import FloatArray, Rows
 from ..events.follower import Follower
 from ..events.history import EMPTY
-from ..recipes.base import Query
+from ..recipes.query import Query
 from .history import NOTHING
 from .loaded import LoadedVersion
 from .ranked import DROP, TOP_ROWS, CandidateMask, Ranked
@@ -115,7 +114,7 @@ class OnlineScorer(Scorer):
         self._position = position
 
     def context(self, sent: Mapping[str, str]) -> ContextValues:
-        return tuple(sorted(self._loaded.model.recognised({}, sent)[1].items())) if sent else ()
+        return tuple(sorted(self._loaded.model.used_features({}, sent)[1].items())) if sent else ()
 
     def state(self, user: str | None, context: ContextValues = ()) -> UserState:
         now = self._now()
@@ -136,7 +135,7 @@ class OnlineScorer(Scorer):
 
     def query(self, state: UserState, seen_excluded: bool) -> Query | None:
         loaded = self._loaded
-        user = state.user if loaded.recipe.features.real_time else None
+        user = state.user if loaded.recipe.task.personal else None
         trained = loaded.artifact.history(user) if user is not None else NOTHING
         live = state.live if user is not None else EMPTY
         query = loaded.recent.query(trained, live, state.until - 1, seen_excluded)
@@ -189,7 +188,7 @@ class OnlineScorer(Scorer):
             return self._with_unscored(state, seen_excluded, scores)[rows] if unscored else scores[rows]
         found = self._asked(query, state.user, lambda one: self._loaded.model.scores_at(one, rows))
         if not unscored and self._loaded.unscored is not None:
-            found[~self._loaded.model.scored[rows]] = DROP
+            found[~self._loaded.counts.interacted[rows]] = DROP
         return found
 
     def scores_within(self, state: UserState, seen_excluded: bool, mask: CandidateMask) -> FloatArray:
@@ -219,8 +218,8 @@ class OnlineScorer(Scorer):
         # Room for the items that the user interacted with, which a filter is going to drop.
         most = self._top_rows
         wanted = most + (min(len(query.item), most) if query.seen_excluded else 0)
-        scored_only = self._loaded.unscored is not None
-        short = self._asked(query, user, lambda one: self._loaded.model.candidates(one, wanted, scored_only))
+        model, interacted_only = self._loaded.model, self._loaded.unscored is not None
+        short = self._asked(query, user, lambda one: model.candidates(one, wanted, interacted_only))
         return Ranked.short(short.rows, short.scores, short.log_total, short.low, wanted)
 
     def _indexed_query(self, state: UserState, seen_excluded: bool) -> Query | None:
@@ -233,8 +232,8 @@ class OnlineScorer(Scorer):
         if user is None or not len(query.item):
             return ask(query)
         key = (self._serial, user)
-        session = self._memory.sessions.get(key) or RankerStates()
-        found = ask(replace(query, session=session))
-        if session.nbytes:
-            self._memory.sessions.put(key, session)
+        query, kept = self._loaded.model.resume(query, self._memory.sessions.get(key))
+        found = ask(query)
+        if kept is not None and kept.nbytes:
+            self._memory.sessions.put(key, kept)
         return found

@@ -9,10 +9,10 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from ..algorithms.ranker import RankerStates
 from ..algorithms.topk import FloatArray
 from ..caching import ByteLRU
 from ..events.history import History
+from ..recipes.model import State
 from .exploration import ExplorationCandidates
 from .history import InteractedItems
 from .novelty import Members
@@ -84,14 +84,14 @@ class Memory:
     """What is kept about users, for all deployments of a process.
 
     Half of `budget` bytes for states (a few KB a user), a quarter each for score vectors (4 bytes an item)
-    and for what models go on from when a user does something (`Query.session`), least recently used ones
+    and for what models go on from when a user does something (`Resumes`), least recently used ones
     going first.
     """
 
     def __init__(self, budget: int) -> None:
         self.states: ByteLRU[UserState] = ByteLRU(budget // 2, lambda state: state.size)
         self.vectors: ByteLRU[Vector] = ByteLRU(budget // 4, _vector_size)
-        self.sessions: ByteLRU[RankerStates] = ByteLRU(budget // 4, lambda session: session.nbytes)
+        self.sessions: ByteLRU[State] = ByteLRU(budget // 4, lambda session: session.nbytes)
 
 
 def _vector_size(vector: Vector) -> int:

@@ -17,8 +17,9 @@ from ..datasets.schemas import Schema, metadata_fields
 from ..datasets.selection import EventSelection
 from ..datasets.sequences import Sequences, build_sequences
 from ..engine.task import Task
-from ..recipes.base import Recipe, TrainingData
 from ..recipes.configuration import training_columns
+from ..recipes.recipe import Recipe
+from ..recipes.training import TrainingData
 from .checks import check_amount, check_kinds
 from .exposures import CREATED
 from .inputs import TrainingInputs
@@ -57,7 +58,7 @@ def read(
     task.line("{:,} interactions of {:,} users with {:,} items".format(*size))
     check_amount(sequences, selection, task.settings.minimum_data)
     task.progress("read", 3, 3, "datasets")
-    data = TrainingData(
+    data = TrainingData.of(
         sequences,
         None if items is None else aligned(items, named["ITEMS"], sequences.items.series()),
         frozenset(field.name for kind in inputs.schemas.values() for field in kind.fields if field.textual),
@@ -67,7 +68,7 @@ def read(
 
 def considered_rows(task: Task, rows: pl.LazyFrame, recipe: Recipe) -> pl.LazyFrame:
     """The interactions that a training of `recipe` considers; Amazon counts them before events are chosen."""
-    most = task.settings.quota_training_interactions or recipe.most_interactions
+    most = task.settings.quota_training_interactions or recipe.facts.most_interactions
     if most is None:
         return rows
     rows, left_out = newest_interactions(rows, most)
@@ -78,7 +79,7 @@ def considered_rows(task: Task, rows: pl.LazyFrame, recipe: Recipe) -> pl.LazyFr
 
 def considered(task: Task, sequences: Sequences, items: pl.DataFrame | None, recipe: Recipe) -> Sequences:
     """The events of the items that a training of `recipe` considers."""
-    most = task.settings.quota_training_items or recipe.most_items
+    most = task.settings.quota_training_items or recipe.facts.most_items
     if most is None or len(sequences.items) <= most:
         return sequences
     created = None

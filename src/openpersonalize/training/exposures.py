@@ -12,8 +12,10 @@ from ..datasets.schemas import Schema
 from ..engine.task import Task
 from ..events.layers import current_records
 from ..events.recommendations import RecommendationLog, open_recommendation_log
-from ..recipes.base import Recipe, TrainingData
 from ..recipes.exposure import Exposure
+from ..recipes.facts import Offer
+from ..recipes.recipe import Recipe
+from ..recipes.training import TrainingData
 from ..storage.idtable import IdTable
 from .inputs import TrainingInputs
 
@@ -65,12 +67,12 @@ def times_passed_over(
 
 def exposure_of(task: Task, inputs: TrainingInputs, data: TrainingData, recipe: Recipe) -> Exposure | None:
     """How new and how well known the items are, for a recipe that explores; None for others."""
-    if not recipe.features.exploration:
+    if Offer.EXPLORATION not in recipe.facts.offers:
         return None
-    items = data.sequences.items
+    items = data.ranked.ids
     created = creation_times(inputs, items)
     times = None
-    if recipe.features.impressions:
+    if Offer.IMPRESSIONS in recipe.facts.offers:
         recommendations = open_recommendation_log(task.settings, SystemClock())
         try:
             times = times_passed_over(inputs, items, recommendations)

@@ -9,14 +9,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ..algorithms.arrays import Float32
 from ..datasets.selection import EventSelection
 from ..datasets.sequences import Bools
 from ..engine.task import Task
 from ..evaluation.measure import measure
 from ..evaluation.metrics import rounded
 from ..evaluation.splits import split
-from ..recipes.base import Configuration, Float32, Model, Recipe, Training, TrainingData
+from ..recipes.complete import CompleteModel, tuned_state
 from ..recipes.hyperparameters import read_configuration
+from ..recipes.model import Model
+from ..recipes.recipe import Recipe
+from ..recipes.training import Configuration, Training, TrainingData
 from .search import best_third, parts_tried, settings_to_try
 
 OBJECTIVE = "normalized_discounted_cumulative_gain_at_25"
@@ -49,12 +53,12 @@ def train(
     config = solution.get("solutionConfig") or {}
     tries = [dict(tuned or {})]
     if solution.get("performHPO") and tuned is None:
-        tries = settings_to_try(recipe, config, training.seed)
+        tries = settings_to_try(recipe.facts, config, training.seed)
     best: Outcome | None = None
     for part in parts_tried(len(tries), len(data.sequences.item)):
         found = []
         for number, settings in enumerate(tries, start=1):
-            configuration = read_configuration(recipe, config, settings)
+            configuration = read_configuration(recipe.facts, config, settings)
             model, metrics = measured(recipe, data, selection, configuration, training, part)
             value = metrics[OBJECTIVE]
             shown = ", ".join(f"{name} {text}" for name, text in settings.items()) or recipe.name
@@ -65,8 +69,8 @@ def train(
                 best = Outcome(model, metrics, settings)
         tries = best_third(found)
     assert best is not None
-    final = replace(training, prior=best.model.settled(), earlier=best.model)
-    return replace(best, model=recipe.fit(data, read_configuration(recipe, config, best.tuned), final))
+    final = replace(training, warm_state=tuned_state(best.model), warm_model=best.model)
+    return replace(best, model=recipe.fit(data, read_configuration(recipe.facts, config, best.tuned), final))
 
 
 def measured(
@@ -80,10 +84,11 @@ def measured(
     """A model of nine tenths of the users, or of one in `part` of these, and how well it does for the
     others."""
     parts = split(data.sequences)
-    shown = replace(data, sequences=data.sequences.where(parts.training & sample(data, part, training.seed)))
+    learnt = data.sequences.where(parts.training & sample(data, part, training.seed))
+    shown = replace(data, interactions=learnt)
     model = recipe.fit(shown, configuration, training)
     metrics = measure(
-        model,
+        CompleteModel(model, recipe.facts.task, shown.counts),
         data.sequences,
         parts,
         weighted=selection.weighted,
@@ -104,9 +109,9 @@ def sample(data: TrainingData, part: int, seed: int) -> Bools:
 def reward_of(data: TrainingData, attribute: str | None) -> Float32 | None:
     """float32[n], the objective's column, shifted to begin at 0, 0 where unknown; None without an
     objective."""
-    if attribute is None or data.items is None:
+    if attribute is None or data.ranked.records is None:
         return None
-    values = data.items[attribute].cast(pl.Float64)
+    values = data.ranked.records[attribute].cast(pl.Float64)
     least = values.min()
     shift = least if isinstance(least, float) and least < 0 else 0.0
     return (values - shift).fill_null(0.0).cast(pl.Float32).to_numpy()

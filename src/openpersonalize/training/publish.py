@@ -5,8 +5,9 @@ from __future__ import annotations
 from ..datasets.selection import EventSelection
 from ..engine.task import Task
 from ..recipes.artifact import write_artifact
-from ..recipes.base import Recipe, TrainingData
 from ..recipes.exposure import Exposure
+from ..recipes.recipe import Recipe
+from ..recipes.training import TrainingData
 from ..storage.keys import artifact_key
 from .fit import Outcome
 from .inputs import TrainingInputs
@@ -41,7 +42,7 @@ def publish(
         staged,
         model=outcome.model,
         recipe=recipe,
-        sequences=data.sequences,
+        data=data,
         selection=selection,
         position=inputs.position,
         manifest={

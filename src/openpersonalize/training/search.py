@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..recipes.base import Recipe
+from ..recipes.facts import Facts
 from ..recipes.hyperparameters import Range, read_search
 
 DRAWS = 20
@@ -49,7 +49,7 @@ def best_third(found: Sequence[tuple[float, dict[str, str]]]) -> list[dict[str, 
     return [settings for _, settings in ordered[: math.ceil(len(ordered) / THIRDS)]]
 
 
-def settings_to_try(recipe: Recipe, config: Mapping[str, Any], seed: int) -> list[dict[str, str]]:
+def settings_to_try(recipe: Facts, config: Mapping[str, Any], seed: int) -> list[dict[str, str]]:
     """The settings that a search tries, at most ``maxNumberOfTrainingJobs``, all different.
 
     Categories alone: every combination. With numbers: first the recipe's defaults, moved into their ranges,

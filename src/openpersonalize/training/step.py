@@ -16,8 +16,8 @@ from ..datasets.schemas import parse_schema
 from ..engine.task import Task
 from ..errors import JobFailed
 from ..events.livelog import open_live_log
-from ..recipes.base import Training
 from ..recipes.registry import recipe as find_recipe
+from ..recipes.training import Training
 from ..storage.objects import open_objects
 from .data import read
 from .exposures import exposure_of
@@ -67,7 +67,7 @@ def run(
     """
     began = time.monotonic()
     chosen = find_recipe(recipe)
-    if chosen is None or not chosen.trainable:
+    if chosen is None:
         raise JobFailed(f"Recipe {recipe} is not installed here, or this version cannot train it.")
     objects = open_objects(task.settings)
     log = open_live_log(task.settings, SystemClock())

@@ -9,8 +9,9 @@ from ..datasets.selection import EventSelection
 from ..engine.task import Task
 from ..errors import CannotUpdate, JobFailed
 from ..recipes.artifact import Artifact
-from ..recipes.base import Recipe, Training, TrainingData
 from ..recipes.hyperparameters import read_configuration
+from ..recipes.recipe import Recipe, Updates
+from ..recipes.training import Training, TrainingData
 from ..storage.objects import ObjectStore
 from .fit import Outcome
 
@@ -33,11 +34,13 @@ def bring_up_to_date(
     try:
         artifact = earlier_artifact(objects, upon, recipe, selection)
         metrics, tuned = artifact.manifest["metrics"], artifact.manifest["tuned"]
-        configuration = read_configuration(recipe, config, tuned)
+        configuration = read_configuration(recipe.facts, config, tuned)
+        if not isinstance(recipe, Updates):
+            raise CannotUpdate(f"{recipe.name} always learns everything anew")
         model = recipe.update(data, configuration, training, artifact.earlier)
     except CannotUpdate as error:
         task.line(f"The earlier version cannot be brought up to date: {error.message}. All is learned anew.")
-        model = recipe.fit(data, read_configuration(recipe, config, tuned), training)
+        model = recipe.fit(data, read_configuration(recipe.facts, config, tuned), training)
     return Outcome(model, metrics, tuned)
 
 

@@ -12,14 +12,14 @@ from typing import Any
 from ..engine.workflow import Job
 from ..errors import JobFailed
 from ..recipes.automl import read_automl
-from ..recipes.base import Recipe
+from ..recipes.facts import Facts
 
 Trained = dict[str, Any]
 
 
 def train_best(
-    job: Job, config: Mapping[str, Any], train: Callable[[Recipe, Mapping[str, str] | None], Trained]
-) -> tuple[Recipe, Trained]:
+    job: Job, config: Mapping[str, Any], train: Callable[[Facts, Mapping[str, str] | None], Trained]
+) -> tuple[Facts, Trained]:
     """The recipe of ``autoMLConfig`` with the highest value of its metric, and what its training returned.
 
     Args:
@@ -32,7 +32,7 @@ def train_best(
         JobFailed: the metric is one that the recipes do not have.
     """
     candidates, metric = read_automl(config)
-    best: tuple[float, Recipe, Mapping[str, str]] | None = None
+    best: tuple[float, Facts, Mapping[str, str]] | None = None
     for recipe in candidates:
         made = train(recipe, None)
         if metric not in made["metrics"]:

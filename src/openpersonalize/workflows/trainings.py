@@ -13,6 +13,7 @@ from typing import Any
 
 from ..engine.workflow import Job
 from ..errors import JobStopped
+from ..recipes.facts import Offer
 from ..resources.store import Resource, Transaction
 from ..resources.versions import age_key, newest_full_version
 from ..storage.keys import artifact_key
@@ -209,7 +210,7 @@ def _train(job: Job, version: Resource, schemas: dict[str, str]) -> tuple[str, d
         lambda recipe, tuned: train(
             recipe.arn,
             {
-                "performHPO": recipe.features.hpo,
+                "performHPO": Offer.HPO in recipe.offers,
                 "eventType": version.attributes.get("eventType"),
                 "solutionConfig": {},
             },

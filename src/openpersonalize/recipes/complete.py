@@ -1,0 +1,136 @@
+"""A model with every capability, `CompleteModel`: its own where it has them, the defaults elsewhere.
+
+It is made once when a model is loaded or measured, so that whoever asks needs no branch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..algorithms.arrays import Float32, Int32, Int64
+from .facts import Task
+from .item_counts import ItemCounts
+from .model import (
+    Batches,
+    ColdStarts,
+    Explains,
+    Inductive,
+    Model,
+    Online,
+    Resumes,
+    Retriever,
+    Retrieves,
+    Shortlist,
+    State,
+    Tunes,
+    UsesFeatures,
+)
+from .query import Query
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def tuned_state(model: Model) -> Mapping[str, Any]:
+    """See `Tunes.tuned_state`; nothing by default."""
+    return model.tuned_state() if isinstance(model, Tunes) else {}
+
+
+class CompleteModel:
+    """What a trained model answers, with all capabilities.
+
+    Attributes:
+        model: the model that is asked: the trained one, or one that follows what came since.
+        follows: whether `observe` is to be told what everybody does.
+        indexed: whether `candidates` and `scores_at` take much less than `scores`.
+    """
+
+    def __init__(self, trained: Model, task: Task, counts: ItemCounts) -> None:
+        """Look up what the model can do.
+
+        Args:
+            task: what its recipe answers. counts: popularity of its catalogue at training.
+        """
+        online = trained.online() if isinstance(trained, Online) else None
+        model: Model = trained if online is None else online
+        self.model, self._online, self._counts = model, online, counts
+        self._needs_history, self._needs_anchor = task.personal, task.anchored
+        self._cold = model if isinstance(model, ColdStarts) else None
+        self._batches = model if isinstance(model, Batches) else None
+        self._inductive = model if isinstance(model, Inductive) else None
+        self._resumes = model if isinstance(model, Resumes) else None
+        self._features = model if isinstance(model, UsesFeatures) else None
+        self._explains = model if isinstance(model, Explains) else None
+        self._retriever: Retriever | None = model.retriever() if isinstance(model, Retrieves) else None
+        self.follows = online is not None
+        self.indexed = self._retriever is not None
+
+    def _answerable(self, query: Query) -> bool:
+        """Whether the model itself is asked."""
+        if self._needs_history:
+            return len(query.item) > 0
+        return query.anchor is not None if self._needs_anchor else True
+
+    def scores(self, query: Query) -> Float32:
+        """See `Model.scores`, of any query: the popular items where the model has no answer."""
+        if self._answerable(query):
+            return self.model.scores(query)
+        return self._counts.scores.copy() if self._cold is None else self._cold.cold_scores(query)
+
+    def many(self, queries: Sequence[Query]) -> Float32:
+        """See `Batches.many`; one by one by default."""
+        if self._batches is not None and all(self._answerable(query) for query in queries):
+            return self._batches.many(queries)
+        return np.stack([self.scores(query) for query in queries])
+
+    def candidates(self, query: Query, n: int, interacted_only: bool = False) -> Shortlist:
+        """See `Retriever.candidates`; by default all items are scored."""
+        if self._retriever is not None and self._answerable(query):
+            return self._retriever.candidates(query, n, interacted_only)
+        scores = self.scores(query)
+        rows = np.flatnonzero(self._counts.interacted) if interacted_only else np.arange(len(scores))
+        return Shortlist.of(rows, scores[rows], n)
+
+    def scores_at(self, query: Query, rows: Int64) -> Float32:
+        """See `Retriever.scores_at`; by default all items are scored."""
+        if self._retriever is not None and self._answerable(query):
+            return self._retriever.scores_at(query, rows)
+        return self.scores(query)[rows]
+
+    def embed(self, records: pl.DataFrame) -> Float32 | None:
+        """See `Inductive.embed`; None by default."""
+        return None if self._inductive is None else self._inductive.embed(records)
+
+    def scores_of(self, query: Query, vectors: Float32) -> Float32:
+        """See `Inductive.scores_of`; behind everything by default."""
+        if self._inductive is not None:
+            return self._inductive.scores_of(query, vectors)
+        return np.full(len(vectors), self.scores(query).min() - 1, dtype=np.float32)
+
+    def observe(self, item: Int32, time: Int64, weight: Float32) -> None:
+        """See `OnlineModel.observe`; nothing by default."""
+        if self._online is not None:
+            self._online.observe(item, time, weight)
+
+    def online_bonus(self, query: Query, newcomers: Int64) -> Float32:
+        """See `OnlineModel.online_bonus`; nothing by default."""
+        if self._online is not None:
+            return self._online.online_bonus(query, newcomers)
+        return np.zeros(len(newcomers), dtype=np.float32)
+
+    def resume(self, query: Query, state: State | None) -> tuple[Query, State | None]:
+        """See `Resumes.resume`; by default nothing is kept."""
+        return (query, None) if self._resumes is None else self._resumes.resume(query, state)
+
+    def used_features(
+        self, profile: Mapping[str, str | float], context: Mapping[str, str | float]
+    ) -> tuple[dict[str, str | float], dict[str, str | float]]:
+        """See `UsesFeatures.used_features`; nothing by default."""
+        return ({}, {}) if self._features is None else self._features.used_features(profile, context)
+
+    def explain(self, query: Query, row: int) -> Mapping[str, float]:
+        """See `Explains.explain`; nothing by default."""
+        return {} if self._explains is None else self._explains.explain(query, row)
