@@ -30,7 +30,6 @@ import polars as pl
 from openpersonalize.algorithms.encoder_plan import plan_for
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import build_sequences
-from openpersonalize.recipes import lead
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.memory import training_memory
 from openpersonalize.recipes.registry import recipe
@@ -133,7 +132,7 @@ def measured(path: Path, seconds: float) -> dict[str, Any]:
     watch = Watch()
     watch.begin("read")
     sequences = build_sequences(pl.scan_parquet(path), None, EventSelection())
-    plan = plan_for(lead._events(sequences), False)
+    plan = plan_for(sequences.events, False)
     expected = resident() + training_memory(sequences, plan, [], QUESTIONS) / 2**20
     chosen = recipe("aws-user-personalization-v2")
     assert chosen is not None

@@ -20,9 +20,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from openpersonalize.algorithms.encoder_plan import Feature, plan_for
+from openpersonalize.algorithms.encoder_plan import plan_for
 from openpersonalize.algorithms.encoder_training import fit_encoder
 from openpersonalize.algorithms.events import Events
+from openpersonalize.algorithms.item_attribute import ItemAttribute
 from openpersonalize.algorithms.text_encoder import TextEncoder
 from openpersonalize.datasets.schemas import parse_schema
 from openpersonalize.datasets.selection import EventSelection
@@ -104,7 +105,7 @@ def cold_items(case: Case, vectors: np.ndarray, seed: int) -> dict[str, tuple[fl
 
     plain = ItemFeatures.fit(case.items.drop(case.text)).features
     words = ItemFeatures.fit(case.items.select(case.text), {case.text}).features
-    dense = [Feature.of_vectors(vectors * SCALE)]
+    dense = [ItemAttribute.of_vectors(vectors * SCALE)]
     variants = {
         "no text": plain,
         "words": plain + words,

@@ -18,9 +18,10 @@ from algorithms.worlds import events_of, past
 from openpersonalize.algorithms import encoder_training
 from openpersonalize.algorithms.encoder import Block, Encoder, Shape, gap_bucket
 from openpersonalize.algorithms.encoder_network import Network
-from openpersonalize.algorithms.encoder_plan import Feature, Plan, memory_needed, plan_for
+from openpersonalize.algorithms.encoder_plan import Plan, memory_needed, plan_for
 from openpersonalize.algorithms.encoder_training import fit_encoder
 from openpersonalize.algorithms.events import Events
+from openpersonalize.algorithms.item_attribute import ItemAttribute
 from openpersonalize.algorithms.ranker import RankerStates
 from openpersonalize.errors import JobStopped
 
@@ -76,7 +77,7 @@ def test_numpy_scores_as_torch_does(block: Block) -> None:
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     plan = replace(QUICK, shape=Shape(block, 16, blocks=2, longest=9))
-    feature = Feature(rng.integers(0, 4, 20).astype(np.int32), np.arange(21), 4)
+    feature = ItemAttribute(rng.integers(0, 4, 20).astype(np.int32), np.arange(21), 4)
     network = Network(plan, 20, np.arange(20), 3, [feature]).eval()
     with torch.no_grad():
         for value in network.parameters():
@@ -156,8 +157,8 @@ def test_an_opened_encoder_goes_on_and_knows_newcomers_by_their_features(
 ) -> None:
     # Items 0 to 4 have two values, 5 to 8 one, and 9, which nobody met, none.
     code = np.array([0, 1] * 5 + [2] * 4, np.int32)
-    values = Feature(code, np.cumsum([0] + [2] * 5 + [1] * 4 + [0]), 3)
-    vectors = Feature.of_vectors(np.random.default_rng(0).standard_normal((10, 4), dtype=np.float32))
+    values = ItemAttribute(code, np.cumsum([0] + [2] * 5 + [1] * 4 + [0]), 3)
+    vectors = ItemAttribute.of_vectors(np.random.default_rng(0).standard_normal((10, 4), dtype=np.float32))
     features = [{"values": values, "vectors": vectors}[kind] for kind in kinds]
     world = replace(chain(), item=np.minimum(chain().item, 8))
     encoder = fit_encoder(world, features, replace(QUICK, passes=2)).encoder
@@ -194,7 +195,7 @@ def test_items_that_nobody_met_are_known_by_their_features() -> None:
     # Items 0..9 in one colour follow each other, 10..19 in the other; nobody met 9 and 19.
     rng = np.random.default_rng(0)
     histories = [(rng.integers(0, 9, 10) + 10 * (user % 2)).tolist() for user in range(80)]
-    colour = Feature((np.arange(20) // 10).astype(np.int32), np.arange(21), 2)
+    colour = ItemAttribute((np.arange(20) // 10).astype(np.int32), np.arange(21), 2)
     encoder = fit_encoder(events_of(histories, 20), [colour], QUICK).encoder
     assert encoder.feature(past([1, 2, 3]))[9] > encoder.feature(past([1, 2, 3]))[19]
     assert encoder.feature(past([11, 12, 13]))[19] > encoder.feature(past([11, 12, 13]))[9]
@@ -291,9 +292,9 @@ def test_a_training_does_not_load_the_compiler_of_torch() -> None:
     assert (done.stdout.strip(), done.returncode) == ("set()", 0), done.stderr
 
 
-@pytest.mark.parametrize("colours", [[], [Feature(np.zeros(30, np.int32), np.arange(31), 1)]])
+@pytest.mark.parametrize("colours", [[], [ItemAttribute(np.zeros(30, np.int32), np.arange(31), 1)]])
 def test_of_a_large_table_only_the_touched_rows_move(
-    monkeypatch: pytest.MonkeyPatch, colours: list[Feature]
+    monkeypatch: pytest.MonkeyPatch, colours: list[ItemAttribute]
 ) -> None:
     monkeypatch.setattr(encoder_training, "DENSE_UPDATE_ITEMS", 10)
     plan = replace(QUICK, candidates=5, passes=60, id_dropout=0.0)

@@ -11,7 +11,8 @@ import pytest
 
 from contract.recipe import question
 from openpersonalize.algorithms.encoder import GAPS, Encoder, Shape
-from openpersonalize.algorithms.encoder_plan import NEWS_PASSES, Feature
+from openpersonalize.algorithms.encoder_plan import NEWS_PASSES
+from openpersonalize.algorithms.item_attribute import ItemAttribute
 from openpersonalize.algorithms.sparse import SparseRows
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences, build_sequences
@@ -235,13 +236,13 @@ def test_columns_that_are_gone_are_no_update(tmp_path: Path, monkeypatch: pytest
 
 def test_new_items_start_like_those_that_share_their_metadata() -> None:
     ids = np.array([[1, 0], [3, 0], [0, 5], [0, 0], [0, 0]], dtype=np.float32)
-    feature = Feature(
+    feature = ItemAttribute(
         np.array([0, 0, 1, 0, 1, 2], dtype=np.int32), np.array([0, 1, 2, 3, 5, 6], dtype=np.int64), 3
     )
     settled = np.array([True, True, True, False, False])
     # The fourth has the values of the first two and of the third; nobody has the value of the last.
     assert like_them(ids, settled, [feature]).tolist() == [[1.0, 2.5], [0.0, 0.0]]
-    prose = Feature.of_vectors(np.ones((5, 3), dtype=np.float32))
+    prose = ItemAttribute.of_vectors(np.ones((5, 3), dtype=np.float32))
     assert like_them(ids, settled, [feature, prose]).tolist() == [[1.0, 2.5], [0.0, 0.0]]
     assert like_them(ids, settled, []).tolist() == [[0.0, 0.0], [0.0, 0.0]]
 

@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from openpersonalize.algorithms.encoder_plan import Feature
+from openpersonalize.algorithms.item_attribute import ItemAttribute
 from openpersonalize.recipes.item_features import ItemFeatures
 
 
-def sets(feature: Feature) -> list[set[int]]:
+def sets(feature: ItemAttribute) -> list[set[int]]:
     return [set(feature.code[a:b].tolist()) for a, b in zip(feature.ptr[:-1], feature.ptr[1:], strict=True)]
 
 

@@ -13,7 +13,7 @@ import pytest
 from openpersonalize.algorithms import ivf_index
 from openpersonalize.algorithms.encoder_plan import memory_needed, plan_for
 from openpersonalize.datasets.sequences import Sequences
-from openpersonalize.recipes import lead, memory
+from openpersonalize.recipes import memory
 from openpersonalize.recipes.memory import training_memory
 from openpersonalize.storage.idtable import IdTable
 from recipes.worlds import sequences_of
@@ -48,7 +48,7 @@ def megabytes(name):
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
 
 world, chosen = walks(400), recipe("aws-user-personalization-v2")
-expected = megabytes("VmRSS") + training_memory(world, plan_for(lead._events(world), False), [], 400) / 2**20
+expected = megabytes("VmRSS") + training_memory(world, plan_for(world.events, False), [], 400) / 2**20
 Path("/proc/self/clear_refs").write_text("5")
 model = chosen.fit(TrainingData.of(world), read_configuration(chosen.facts, {}), Training(budget_seconds=1.0))
 assert "encoder" in model.weights.kept
@@ -67,7 +67,7 @@ def test_the_estimate_is_within_a_quarter_of_the_peak() -> None:
 
 def test_more_data_needs_more_and_features_too() -> None:
     few, many = walks(50), walks(800)
-    plan = plan_for(lead._events(many), False)
+    plan = plan_for(many.events, False)
     assert training_memory(few, plan, [], 100) < training_memory(many, plan, [], 100)
     assert training_memory(many, None, [], 100) < training_memory(many, plan, [], 100)
     assert memory_needed(plan, 10**6, 0, 0) < memory_needed(plan, 10**6, 100, 10**6)
@@ -80,7 +80,7 @@ def test_free_memory_is_known_here() -> None:
 
 def test_the_index_of_a_large_catalogue_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     world, n = walks(400), 5_000_000
-    plan = plan_for(lead._events(world), False)
+    plan = plan_for(world.events, False)
     large = replace(world, items=IdTable(np.zeros(n, np.uint8), np.arange(n + 1)))
     indexed = training_memory(large, plan, [], 100)
     assert indexed > 4 * n * plan.shape.d + ivf_index.memory_needed(n, plan.shape.d)

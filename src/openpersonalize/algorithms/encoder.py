@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -26,14 +26,12 @@ from safetensors.numpy import load_file, save_file
 
 from .arrays import Float32, Int16, Int32, Int64
 from .encoder_blocks import Gated, Layer, Recurrent, Remembered, normed
+from .item_attribute import ItemAttribute
 from .ivf_index import IVFIndex
 from .lazy_scores import LazyScores
 from .mapped import mapped
 from .ranker import BaseRanker, RankerQuery
 from .topk import top_k
-
-if TYPE_CHECKING:
-    from .encoder_plan import Feature
 
 GAPS = 32
 _BLOCK = 65_536
@@ -150,7 +148,7 @@ class Encoder(BaseRanker):
         count = sum(name.startswith("values.") for name in trained)
         return tuple(trained[f"values.{k}"] for k in range(count))
 
-    def vectors_of(self, features: Sequence[Feature]) -> Float32:
+    def vectors_of(self, features: Sequence[ItemAttribute]) -> Float32:
         """float32[m, d], of m items of which only the features are known, in the order of training's.
 
         Memory: d * 4 bytes for each value of the items.

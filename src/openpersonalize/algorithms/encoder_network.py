@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from .arrays import Float32, Int64
 from .encoder import GAPS, Encoder
-from .encoder_plan import Feature, Plan
+from .encoder_plan import Plan
+from .item_attribute import ItemAttribute
 
 SPREAD = 0.02
 _ROWS = 65_536
@@ -110,7 +111,7 @@ class Network(nn.Module):
         n: int,
         known: Int64,
         kinds: int,
-        features: Sequence[Feature],
+        features: Sequence[ItemAttribute],
     ) -> None:
         """Weights drawn from torch's generator.
 
@@ -142,7 +143,7 @@ class Network(nn.Module):
         of = self.of_known if rows is None else tuple(one.of(rows) for one in self.of_known)
         return self._with_features(ids, of)
 
-    def _with_features(self, vectors: Tensor, features: Sequence[Feature]) -> Tensor:
+    def _with_features(self, vectors: Tensor, features: Sequence[ItemAttribute]) -> Tensor:
         for values, one in zip(self.values, features, strict=True):
             if one.dense is not None:
                 vectors = vectors + torch.from_numpy(one.dense) @ values

@@ -10,9 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from .arrays import Float32, Int32, Int64
 from .encoder import Block, Shape
 from .events import Events
 from .item_counts import item_counts
@@ -43,33 +41,6 @@ LIBRARY = 170_000_000
 NEWS_STEPS, NEWS_PASSES = 100, 10
 """Few new events are passed over more often, until there are so many steps, but not more often than that:
 a handful would be learned by heart, and the rest forgotten."""
-
-
-@dataclass(frozen=True)
-class Feature:
-    """One column of what is known about items: item i has the values ``code[ptr[i]:ptr[i + 1]]``, or the
-    vector ``dense[i]``.
-
-    code int32[K] in 0..size-1, ptr int64[n + 1]; dense float32[n, size], with no codes then.
-    """
-
-    code: Int32
-    ptr: Int64
-    size: int
-    dense: Float32 | None = None
-
-    @classmethod
-    def of_vectors(cls, dense: Float32) -> Feature:
-        """A feature without codes."""
-        return cls(np.empty(0, np.int32), np.zeros(len(dense) + 1, np.int64), dense.shape[1], dense)
-
-    def of(self, rows: npt.NDArray[np.integer]) -> Feature:
-        """The values of some items."""
-        lengths = (self.ptr[1:] - self.ptr[:-1])[rows]
-        ptr = np.concatenate(([0], np.cumsum(lengths)))
-        places = np.repeat(self.ptr[rows] - ptr[:-1], lengths) + np.arange(ptr[-1])
-        dense = None if self.dense is None else self.dense[rows]
-        return Feature(self.code[places], ptr, self.size, dense)
 
 
 @dataclass(frozen=True)
@@ -147,11 +118,6 @@ def plan_for(
     passes = max(passes, LEAST_STEPS * tokens / max(total, 1))
     candidates = 0 if items <= FULL_SOFTMAX_ITEMS else 1_024 if items <= 200_000 else 8_192
     return Plan(shape, passes, tokens, rate, candidates, HORIZON if horizon else 0.0)
-
-
-def codes_of(feature: Feature) -> int:
-    """The codes of all items that take as much memory as the feature; a vector is held twice."""
-    return len(feature.code) + (0 if feature.dense is None else feature.dense.size // 3)
 
 
 def vectors_kept(plan: Plan, n: int, values: int, features: bool) -> int:

@@ -25,8 +25,9 @@ from torch import Tensor, nn
 from .arrays import Bools, Int64
 from .encoder import Encoder, gap_bucket
 from .encoder_network import Network, kept
-from .encoder_plan import DENSE_UPDATE_ITEMS, Feature, Plan
+from .encoder_plan import DENSE_UPDATE_ITEMS, Plan
 from .events import Events
+from .item_attribute import ItemAttribute
 from .item_counts import item_counts
 from .optimisers import Adam, RowWise
 from .softmax import CHUNK, softmax_loss
@@ -50,7 +51,7 @@ class TrainedEncoder:
 
 def fit_encoder(
     events: Events,
-    features: Sequence[Feature],
+    features: Sequence[ItemAttribute],
     plan: Plan,
     *,
     seed: int = 0,
@@ -103,7 +104,7 @@ class _Run:
     def __init__(
         self,
         events: Events,
-        features: Sequence[Feature],
+        features: Sequence[ItemAttribute],
         plan: Plan,
         rng: np.random.Generator,
         start: Encoder | None,

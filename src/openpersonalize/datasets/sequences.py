@@ -17,6 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ..algorithms.dict_column import DictColumn, Value, known_at
+from ..algorithms.events import Events
 from ..storage.idtable import IdTable
 from .profiles import Profiles
 from .selection import EventSelection
@@ -59,6 +60,11 @@ class Sequences:
     event_types: tuple[str, ...]
     context: Mapping[str, DictColumn] = field(default_factory=dict)
     profiles: Profiles | None = None
+
+    @property
+    def events(self) -> Events:
+        """The interactions as rankers are fitted on them; the arrays are shared."""
+        return Events(self.ptr, self.item, self.time, self.event, self.weight, len(self.items))
 
     @property
     def counts(self) -> Int64:

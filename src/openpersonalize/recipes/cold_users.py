@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..algorithms.arrays import Float32, Int64
-from ..algorithms.events import Events
 from ..algorithms.fusion import Questions
 from ..algorithms.lazy_scores import DenseScores, LazyScores, WeightedScores
 from ..algorithms.naive_bayes import NaiveBayes, Side
@@ -46,8 +45,7 @@ GAIN = 1.05
 
 def groups(sequences: Sequences, side: Side, check: Callable[[], None] = lambda: None) -> NaiveBayes | None:
     """The ranker that looks at `side`; None when the data has no such column, or none that says anything."""
-    n = len(sequences.items)
-    events = Events(sequences.ptr, sequences.item, sequences.time, sequences.event, sequences.weight, n)
+    events = sequences.events
     if side == "context":
         return NaiveBayes.fit(events, side, sequences.context, check=check) if sequences.context else None
     if sequences.profiles is None:

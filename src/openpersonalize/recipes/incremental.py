@@ -16,7 +16,7 @@ import polars as pl
 
 from ..algorithms.arrays import Bools, Float32, Int32, Int64
 from ..algorithms.encoder import Encoder
-from ..algorithms.encoder_plan import Feature
+from ..algorithms.item_attribute import ItemAttribute
 from ..datasets.sequences import Sequences
 from ..errors import CannotUpdate
 from ..storage.idtable import IdTable
@@ -88,7 +88,7 @@ class Earlier:
         return fresh
 
 
-def features_of(model: FusedModel, data: TrainingData) -> list[Feature]:
+def features_of(model: FusedModel, data: TrainingData) -> list[ItemAttribute]:
     """The features of today's items in the numbers that the model's encoder was trained with.
 
     Raises:
@@ -110,7 +110,7 @@ def features_of(model: FusedModel, data: TrainingData) -> list[Feature]:
 def carried_over(
     encoder: Encoder | None,
     before: Int32,
-    features: Sequence[Feature],
+    features: Sequence[ItemAttribute],
     event_types: tuple[str, ...],
     sequences: Sequences,
 ) -> Encoder:
@@ -147,7 +147,7 @@ def carried_over(
     return Encoder(encoder.shape, {**encoder.weights, "event": rows, "items": ids}, trained)
 
 
-def like_them(ids: Float32, settled: Bools, features: Sequence[Feature]) -> Float32:
+def like_them(ids: Float32, settled: Bools, features: Sequence[ItemAttribute]) -> Float32:
     """float32[m, d], where the items that are not `settled` start: for each value of their metadata the mean
     id vector of the settled items that have it, and of these means the mean. 0 where nothing is shared.
 

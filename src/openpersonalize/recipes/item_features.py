@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 
 from ..algorithms.arrays import Float64, Int32, Int64
-from ..algorithms.encoder_plan import Feature
+from ..algorithms.item_attribute import ItemAttribute
 from ..algorithms.text_encoder import TextEncoder
 from ..algorithms.words import words
 
@@ -50,13 +50,13 @@ class _Column:
 
 
 class ItemFeatures:
-    """The vocabulary of a catalogue: records in, a `Feature` per column out."""
+    """The vocabulary of a catalogue: records in, a `ItemAttribute` per column out."""
 
     def __init__(
         self,
         columns: Sequence[_Column],
         values: pl.Series | Path,
-        fitted: Sequence[Feature] = (),
+        fitted: Sequence[ItemAttribute] = (),
         texts: Mapping[str, TextEncoder] | None = None,
     ) -> None:
         """Use `fit` or `load`. `values`: of all columns one after another, or the file that has them; `texts`
@@ -98,7 +98,7 @@ class ItemFeatures:
         return cls(columns, pl.concat(values), features, texts)
 
     @property
-    def features(self) -> list[Feature]:
+    def features(self) -> list[ItemAttribute]:
         """Of the items that the vocabulary was learned from.
 
         Raises:
@@ -113,7 +113,7 @@ class ItemFeatures:
         """Names of the columns that say something."""
         return [column.name for column in self._columns]
 
-    def of(self, records: pl.DataFrame) -> list[Feature]:
+    def of(self, records: pl.DataFrame) -> list[ItemAttribute]:
         """The features of any records, one per column that `features` has; unknown values are dropped, and
         a column that the records lack says nothing."""
         return [
@@ -121,14 +121,16 @@ class ItemFeatures:
             for column, values in zip(self._columns, self._values, strict=True)
         ]
 
-    def _of_column(self, column: _Column, values: pl.Series, records: pl.DataFrame) -> Feature:
+    def _of_column(self, column: _Column, values: pl.Series, records: pl.DataFrame) -> ItemAttribute:
         if column.kind == "vector":
             missing = pl.Series([None] * len(records), dtype=pl.String)
             texts = records[column.name] if column.name in records.columns else missing
             return _vectors(texts, self._texts[column.name])
         size = len(column.edges) + 1 if column.kind == "number" else column.count
         if column.name not in records.columns:
-            return Feature(np.empty(0, dtype=np.int32), np.zeros(len(records) + 1, dtype=np.int64), size)
+            return ItemAttribute(
+                np.empty(0, dtype=np.int32), np.zeros(len(records) + 1, dtype=np.int64), size
+            )
         series = records[column.name]
         if column.kind == "number":
             return _quantiles(series, column.edges)
@@ -179,14 +181,14 @@ def _frequent(values: pl.Series, most: int) -> pl.Series:
     return counts.sort(["count", "value"], descending=[True, False])["value"].head(most)
 
 
-def _numbered(rows: pl.DataFrame, values: pl.Series, n: int) -> Feature:
+def _numbered(rows: pl.DataFrame, values: pl.Series, n: int) -> ItemAttribute:
     numbers = pl.DataFrame({"value": values, "code": np.arange(len(values), dtype=np.int32)})
     known = rows.join(numbers, on="value", how="inner", maintain_order="left")
     return _packed(known["item"].to_numpy().astype(np.int64), known["code"].to_numpy(), n, len(values))
 
 
-def _vectors(series: pl.Series, encoder: TextEncoder) -> Feature:
-    return Feature.of_vectors(encoder.transform(series.cast(pl.String)) * SCALE)
+def _vectors(series: pl.Series, encoder: TextEncoder) -> ItemAttribute:
+    return ItemAttribute.of_vectors(encoder.transform(series.cast(pl.String)) * SCALE)
 
 
 def _numbers(series: pl.Series) -> Float64:
@@ -204,14 +206,14 @@ def _edges(series: pl.Series) -> tuple[float, ...] | None:
     return tuple(np.unique(np.quantile(known, inner)).tolist())
 
 
-def _quantiles(series: pl.Series, edges: Sequence[float]) -> Feature:
+def _quantiles(series: pl.Series, edges: Sequence[float]) -> ItemAttribute:
     numbers = _numbers(series)
     known = np.flatnonzero(np.isfinite(numbers))
     code = np.searchsorted(np.array(edges), numbers[known], side="right").astype(np.int32)
     return _packed(known, code, len(series), len(edges) + 1)
 
 
-def _packed(item: Int64, code: Int32, n: int, size: int) -> Feature:
+def _packed(item: Int64, code: Int32, n: int, size: int) -> ItemAttribute:
     ptr = np.zeros(n + 1, dtype=np.int64)
     np.cumsum(np.bincount(item, minlength=n), out=ptr[1:])
-    return Feature(code, ptr, size)
+    return ItemAttribute(code, ptr, size)

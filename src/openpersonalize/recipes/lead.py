@@ -17,8 +17,9 @@ import numpy as np
 
 from ..algorithms.arrays import Bools, Float32, Int32, Int64
 from ..algorithms.encoder import Encoder
-from ..algorithms.encoder_plan import Feature, Plan, codes_of, memory_needed, plan_for
+from ..algorithms.encoder_plan import Plan, memory_needed, plan_for
 from ..algorithms.events import Events
+from ..algorithms.item_attribute import ItemAttribute, codes_of
 from ..algorithms.item_counts import item_counts
 from ..algorithms.windows import Windows, cut_windows, windows_of_news
 from ..datasets.sequences import Sequences
@@ -87,12 +88,12 @@ def learn(
     found: Cut,
     learnt: Sequences,
     aim: Aim,
-    features: Sequence[Feature],
+    features: Sequence[ItemAttribute],
     training: Training,
     form: Form = Form(),
 ) -> TrainedEncoder:
     """Fit from nothing on `learnt`, the part of `sequences` before the cut, watched by the questions."""
-    events = _events(learnt)
+    events = learnt.events
     chosen = np.arange(len(found.user))
     if len(chosen) > QUESTIONS:
         chosen = np.sort(np.random.default_rng(training.seed).choice(chosen, QUESTIONS, replace=False))
@@ -135,14 +136,14 @@ class _Exam:
 def go_on(
     sequences: Sequences,
     aim: Aim,
-    features: Sequence[Feature],
+    features: Sequence[ItemAttribute],
     training: Training,
     settled: Mapping[str, Any],
     start: Encoder | None,
 ) -> Encoder:
     """Fit on all of `sequences`: on from `start`, or without one from nothing, with the passes that were
     settled, or a part of them where `start` has met nearly all of it."""
-    events = _events(sequences)
+    events = sequences.events
     width, span = (int(settled[name]) if name in settled else None for name in ("d", "longest"))
     plan = plan_for(events, aim == "horizon", width=width, span=span)
     plan = replace(plan, passes=float(settled["passes"]))
@@ -168,13 +169,13 @@ def take_in(
     sequences: Sequences,
     fresh: Bools,
     aim: Aim,
-    features: Sequence[Feature],
+    features: Sequence[ItemAttribute],
     training: Training,
     start: Encoder,
 ) -> Encoder:
     """Go on from `start` with the events marked in bool[N] `fresh`: one pass over the windows that hold them
     and as many others. Items that none of the other events is about move further than the rest."""
-    events = _events(sequences)
+    events = sequences.events
     rng = np.random.default_rng(training.seed)
     windows = windows_of_news(cut_windows(events.ptr, start.shape.longest), fresh, rng)
     plan = replace(plan_for(events, aim == "horizon"), shape=start.shape).onward(int(windows.length.sum()))
@@ -184,7 +185,7 @@ def take_in(
 
 def _fit(
     events: Events,
-    features: Sequence[Feature],
+    features: Sequence[ItemAttribute],
     plan: Plan,
     training: Training,
     share: float,
@@ -218,7 +219,7 @@ def _fit(
 def check_weighing(
     sequences: Sequences,
     aim: Aim,
-    features: Sequence[Feature],
+    features: Sequence[ItemAttribute],
     training: Training,
     form: Form,
     questions: int,
@@ -230,12 +231,12 @@ def check_weighing(
     """
     plan = None
     if len(sequences.item) >= LEAST_EVENTS:
-        plan = plan_for(_events(sequences), aim == "horizon", width=form.width, span=form.span)
+        plan = plan_for(sequences.events, aim == "horizon", width=form.width, span=form.span)
     needed = training_memory(sequences, plan, features, questions, training.threads)
     _refuse(needed, len(sequences.items), training)
 
 
-def check_memory(plan: Plan, n: int, features: Sequence[Feature], training: Training) -> None:
+def check_memory(plan: Plan, n: int, features: Sequence[ItemAttribute], training: Training) -> None:
     """Refuse at once to fit an encoder that does not fit into memory.
 
     Raises:
@@ -254,14 +255,3 @@ def _refuse(needed: int, n: int, training: Training) -> None:
             "that nobody needs any more from the Items dataset, and old "
             "interactions from the Interactions dataset."
         )
-
-
-def _events(sequences: Sequences) -> Events:
-    return Events(
-        sequences.ptr,
-        sequences.item,
-        sequences.time,
-        sequences.event,
-        sequences.weight,
-        len(sequences.items),
-    )

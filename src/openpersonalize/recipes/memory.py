@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..algorithms import freshness, ivf_index, neighbours, recent_popularity, transitions
-from ..algorithms.encoder_plan import LIBRARY, Feature, Plan, codes_of, memory_needed, vectors_kept
+from ..algorithms.encoder_plan import LIBRARY, Plan, memory_needed, vectors_kept
 from ..algorithms.fusion import questions_memory
+from ..algorithms.item_attribute import ItemAttribute, codes_of
 from ..algorithms.sparse import PAIRS
 from ..datasets.sequences import Sequences
 from .indexing import LARGE
@@ -26,7 +27,11 @@ COUNTING = 60 * PAIRS
 
 
 def training_memory(
-    sequences: Sequences, plan: Plan | None, features: Sequence[Feature], questions: int, threads: int = 1
+    sequences: Sequences,
+    plan: Plan | None,
+    features: Sequence[ItemAttribute],
+    questions: int,
+    threads: int = 1,
 ) -> int:
     """Bytes that the personal recipes take at their peak beyond the `sequences`, which are held already.
 

@@ -15,10 +15,9 @@ import numpy as np
 
 from ..algorithms.arrays import Float32
 from ..algorithms.encoder import Encoder
-from ..algorithms.encoder_plan import Feature
-from ..algorithms.events import Events
 from ..algorithms.freshness import AGE_SCALES, FirstSeen, Freshness
 from ..algorithms.fusion import Questions
+from ..algorithms.item_attribute import ItemAttribute
 from ..algorithms.linear import Linear
 from ..algorithms.neighbours import Neighbours
 from ..algorithms.popularity import Popularity, item_popularity
@@ -168,7 +167,7 @@ def weigh(
     sequences: Sequences,
     recency: bool,
     training: Training,
-    features: Sequence[Feature] = (),
+    features: Sequence[ItemAttribute] = (),
     aim: Aim | None = None,
     form: lead.Form = lead.Form(),
 ) -> tuple[Weights, Encoder | None]:
@@ -221,7 +220,7 @@ def final_rankers(
     everything: Sequences,
     recency: bool,
     training: Training,
-    features: Sequence[Feature],
+    features: Sequence[ItemAttribute],
     weights: Weights,
     start: Encoder | None,
 ) -> list[BaseRanker]:
@@ -285,8 +284,7 @@ def base_rankers(
         training: its moment; progress and stop.
         only: fit only rankers of these names.
     """
-    n = len(learnt.items)
-    events = Events(learnt.ptr, learnt.item, learnt.time, learnt.event, learnt.weight, n)
+    n, events = len(learnt.items), learnt.events
     steps: list[tuple[str, Callable[[], BaseRanker | None]]] = [
         (Transitions.kind, lambda: Transitions.fit(events, check=training.check)),
         (Linear.kind, lambda: Linear.fit(events, check=training.check))
