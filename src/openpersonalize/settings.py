@@ -112,6 +112,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("connections_per_address", 2048, "of them from one address, at most half", _whole),
     Setting("recommendation_log_days", 14, "days an issued recommendationId is remembered", _whole),
     Setting("recommendation_log_mb", 1024, "size of the memory of issued recommendationIds", _whole),
+    Setting(
+        "segment_rows",
+        100_000,
+        "streamed events of a dataset that become one segment; the database keeps up to twice as many",
+        _whole,
+    ),
     Setting("quota_dataset_groups", 5, "active dataset groups per region", _whole),
     Setting("quota_schemas", 500, "schemas per region", _whole),
     Setting("quota_import_jobs", 5, "import jobs pending or in progress per region", _whole),
@@ -166,6 +172,7 @@ class Settings:
     connections_per_address: int
     recommendation_log_days: int
     recommendation_log_mb: int
+    segment_rows: int
     quota_dataset_groups: int
     quota_schemas: int
     quota_import_jobs: int
@@ -236,6 +243,7 @@ _POSITIVE = frozenset(
         "shed_after",
         "max_connections",
         "connections_per_address",
+        "segment_rows",
     }
 )
 """Settings of which zero makes no sense; no number may be negative."""

@@ -50,9 +50,13 @@ def test_opening_again_changes_nothing_and_later_formats_are_added(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("statements", "module"), [("livelog.sql", "sqlitelog.py"), ("recommendations.sql", "recommendations.py")]
+    ("statements", "modules"),
+    [
+        ("livelog.sql", ("sqlitelog", "sqlitesegments", "sqlitetail", "sqlitewrites", "repeats")),
+        ("recommendations.sql", ("recommendations",)),
+    ],
 )
-def test_every_statement_is_used_and_every_used_one_exists(statements: str, module: str) -> None:
-    source = resources.files(openpersonalize.events).joinpath(module).read_text()
-    used = set(re.findall(r'SQL\["(\w+)"\]', source))
-    assert used == set(read_statements(statements))
+def test_every_statement_is_used_and_every_used_one_exists(statements: str, modules: tuple[str, ...]) -> None:
+    folder = resources.files(openpersonalize.events)
+    source = "".join(folder.joinpath(f"{module}.py").read_text() for module in modules)
+    assert set(re.findall(r'SQL\["(\w+)"\]', source)) == set(read_statements(statements))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -76,14 +77,23 @@ class InteractionHistories:
             `event_types` (`NO_EVENT` without EVENT_TYPE), value float32[k] EVENT_VALUE, NaN where null.
             Read-only views.
         """
+        return self._cut(self.span(user))
+
+    def span(self, user: str) -> slice:
+        """Where a user's rows stand in the arrays; an empty slice when the user is unknown."""
         number = self.users.find(user)
-        if number < 0:
-            return self._cut(slice(0, 0))
-        return self.at(number)
+        return self._span(number) if number >= 0 else slice(0, 0)
 
     def at(self, number: int) -> History:
         """The interactions of the user with this number."""
-        return self._cut(slice(int(self._pointers[number]), int(self._pointers[number + 1])))
+        return self._cut(self._span(number))
+
+    def rows_at(self, span: slice) -> History:
+        """The interactions in a part of a `span`."""
+        return self._cut(span)
+
+    def _span(self, number: int) -> slice:
+        return slice(int(self._pointers[number]), int(self._pointers[number + 1]))
 
     def _cut(self, rows: slice) -> History:
         return self._item[rows], self._time[rows], self._event[rows], self._value[rows]
@@ -94,22 +104,34 @@ def _mapped(folder: Path, name: str, rows: int) -> npt.NDArray[Any]:
     return np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r" if rows else None))
 
 
-def build_histories(parts: Sequence[Path], folder: Path, columns: Sequence[str]) -> None:
+def build_histories(
+    parts: Sequence[Path],
+    folder: Path,
+    columns: Sequence[str],
+    *,
+    where: pl.Expr | None = None,
+    arrival: str | None = None,
+) -> None:
     """Index the interactions in the Parquet files `parts`, in their order, into the new folder `folder`.
 
     Args:
+        parts: the files. folder: is made.
         columns: the columns of the dataset's schema; USER_ID, ITEM_ID and TIMESTAMP must be among them.
+        where: which rows count; None: all. Users of other rows are in the table, without interactions.
+        arrival: an int64 column that is kept beside each interaction, in ``arrival.npy``; None: none is.
     """
     folder.mkdir(parents=True)
+    everybody = [_Part(path) for path in parts]
+    chosen = [_Part(path, where) for path in parts]
     with_event, with_value = "EVENT_TYPE" in columns, "EVENT_VALUE" in columns
-    users, items = _distinct(parts, "USER_ID"), _distinct(parts, "ITEM_ID")
-    types = _distinct(parts, "EVENT_TYPE") if with_event else pl.Series("EVENT_TYPE", [], dtype=pl.String)
+    users, items = _distinct(everybody, "USER_ID"), _distinct(chosen, "ITEM_ID")
+    types = _distinct(chosen, "EVENT_TYPE") if with_event else pl.Series("EVENT_TYPE", [], dtype=pl.String)
     IdTable.from_series(users).save(folder, "users")
     IdTable.from_series(items).save(folder, "items")
     (folder / "event_types.json").write_text(json.dumps(types.to_list()), "utf-8")
 
-    user = _numbers(parts, "USER_ID", users)
-    time = _gathered(parts, "TIMESTAMP", pl.Int64())
+    user = _numbers(chosen, "USER_ID", users)
+    time = _gathered(chosen, "TIMESTAMP", pl.Int64())
     order = np.argsort((user.astype(np.int64) << _TIME_BITS) | time, kind="stable")
     pointers = np.zeros(len(users) + 1, dtype=np.int64)
     np.cumsum(np.bincount(user, minlength=len(users)), out=pointers[1:])
@@ -117,35 +139,52 @@ def build_histories(parts: Sequence[Path], folder: Path, columns: Sequence[str])
     np.save(folder / "pointers.npy", pointers)
     np.save(folder / "time.npy", time[order])
     del time
-    np.save(folder / "item.npy", _numbers(parts, "ITEM_ID", items)[order])
+    np.save(folder / "item.npy", _numbers(chosen, "ITEM_ID", items)[order])
     if with_event:
         narrow = len(types) <= np.iinfo(np.int16).max
-        event = _numbers(parts, "EVENT_TYPE", types).astype(np.int16 if narrow else np.int32)[order]
+        event = _numbers(chosen, "EVENT_TYPE", types).astype(np.int16 if narrow else np.int32)[order]
     else:
         event = np.full(len(order), NO_EVENT, dtype=np.int16)
     np.save(folder / "event.npy", event)
     if with_value:
-        value = _gathered(parts, "EVENT_VALUE", pl.Float32())[order]
+        value = _gathered(chosen, "EVENT_VALUE", pl.Float32())[order]
     else:
         value = np.full(len(order), np.nan, dtype=np.float32)
     np.save(folder / "value.npy", value)
+    if arrival is not None:
+        np.save(folder / "arrival.npy", _gathered(chosen, arrival, pl.Int64())[order])
 
 
-def _distinct(parts: Sequence[Path], column: str) -> pl.Series:
+@dataclass(frozen=True)
+class _Part:
+    """The rows of a Parquet file that count."""
+
+    path: Path
+    where: pl.Expr | None = None
+
+    def column(self, name: str) -> pl.Series:
+        """One column of them, in order."""
+        if self.where is None:
+            return pl.read_parquet(self.path, columns=[name])[name]
+        return pl.scan_parquet(self.path).filter(self.where).select(name).collect()[name]
+
+
+def _distinct(parts: Sequence[_Part], column: str) -> pl.Series:
     """The distinct values of a string column over all parts, ascending."""
     found = [pl.Series(column, [], dtype=pl.String)]
     for part in parts:
-        found.append(pl.read_parquet(part, columns=[column])[column].unique())
+        found.append(part.column(column).unique())
         if sum(map(len, found[1:])) > max(len(found[0]), MERGE_IDS):
             found = [pl.concat(found).unique()]
     return pl.concat(found).drop_nulls().unique().sort()
 
 
-def _numbers(parts: Sequence[Path], column: str, ordered: pl.Series) -> npt.NDArray[np.int32]:
+def _numbers(parts: Sequence[_Part], column: str, ordered: pl.Series) -> npt.NDArray[np.int32]:
     """Each row's position in the distinct values `ordered`."""
     own = pl.DataFrame({column: ordered, "number": np.arange(len(ordered), dtype=np.int32)})
     numbers = [
-        pl.read_parquet(part, columns=[column])
+        part.column(column)
+        .to_frame()
         .join(own, on=column, how="left", maintain_order="left")["number"]
         .to_numpy()
         for part in parts
@@ -153,11 +192,11 @@ def _numbers(parts: Sequence[Path], column: str, ordered: pl.Series) -> npt.NDAr
     return np.concatenate(numbers) if numbers else np.empty(0, dtype=np.int32)
 
 
-def _gathered(parts: Sequence[Path], column: str, dtype: pl.DataType) -> npt.NDArray[Any]:
+def _gathered(parts: Sequence[_Part], column: str, dtype: pl.DataType) -> npt.NDArray[Any]:
     """A number column over all parts; null becomes NaN in a float column."""
     pieces = []
     for part in parts:
-        values = pl.read_parquet(part, columns=[column])[column].cast(dtype)
+        values = part.column(column).cast(dtype)
         pieces.append((values.fill_null(float("nan")) if dtype.is_float() else values).to_numpy())
     return (
         np.concatenate(pieces) if pieces else np.empty(0, dtype=np.float32 if dtype.is_float() else np.int64)

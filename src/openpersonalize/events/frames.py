@@ -1,8 +1,8 @@
-"""Rows of the live log as columns: whole chunks at once, in the types of a schema."""
+"""Entries of the live log as columns: whole chunks at once, as stored and in the types of a schema."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import polars as pl
@@ -10,93 +10,150 @@ import polars as pl
 from ..datasets.schemas import Field, Schema
 from ..datasets.tables import DTYPES, id_column
 
-MEMBERS = {
-    "USER_ID": "subject",
-    "ITEM_ID": "item",
-    "TIMESTAMP": "time",
-    "EVENT_TYPE": "type",
-    "EVENT_VALUE": "value",
-    "RECOMMENDATION_ID": "recommendation_id",
-    "IMPRESSION": "impression",
-    "EVENT_ATTRIBUTION_SOURCE": "source",
-}
+MEMBERS = frozenset(
+    {
+        "USER_ID",
+        "ITEM_ID",
+        "TIMESTAMP",
+        "EVENT_TYPE",
+        "EVENT_VALUE",
+        "RECOMMENDATION_ID",
+        "IMPRESSION",
+        "EVENT_ATTRIBUTION_SOURCE",
+    }
+)
 """Interactions columns that are filled by a member of the event itself, never by a property."""
 
-_EVENT_ROW: dict[str, pl.DataType] = {
-    "position": pl.Int64(),
-    "subject": pl.String(),
-    "anonymous": pl.Int64(),
-    "session": pl.String(),
-    "item": pl.String(),
-    "time": pl.Int64(),
-    "type": pl.String(),
-    "value": pl.Float64(),
-    "recommendation_id": pl.String(),
-    "impression": pl.String(),
-    "source": pl.String(),
-    "properties": pl.String(),
-    "written": pl.Float64(),
-    "mark": pl.Int64(),
+STORED_EVENT: dict[str, pl.DataType] = {
+    "#ARRIVAL": pl.Int64(),
+    "USER_ID": pl.String(),
+    "#ANONYMOUS": pl.Boolean(),
+    "#SESSION": pl.String(),
+    "ITEM_ID": pl.String(),
+    "TIMESTAMP": pl.Int64(),
+    "EVENT_TYPE": pl.String(),
+    "EVENT_VALUE": pl.Float64(),
+    "#EVENT_ID": pl.String(),
+    "RECOMMENDATION_ID": pl.String(),
+    "IMPRESSION": pl.String(),
+    "EVENT_ATTRIBUTION_SOURCE": pl.String(),
+    "#PROPERTIES": pl.String(),
+    "#WRITTEN": pl.Float64(),
+    "#MARK": pl.Int8(),
 }
-_RECORD_ROW: dict[str, pl.DataType] = {
-    "position": pl.Int64(),
-    "id": pl.String(),
-    "properties": pl.String(),
-    "written": pl.Float64(),
+"""An event as it is stored, whatever the schema: USER_ID holds the session of an anonymous one, #PROPERTIES
+the JSON text of the schema's other columns, #MARK see `entries`."""
+
+_STORED_RECORD: dict[str, pl.DataType] = {
+    "#ARRIVAL": pl.Int64(),
+    "#ID": pl.String(),
+    "#PROPERTIES": pl.String(),
+    "#WRITTEN": pl.Float64(),
 }
 
+EVENT_BESIDE: dict[str, pl.DataType] = {
+    "#ARRIVAL": pl.Int64(),
+    "#SESSION": pl.String(),
+    "#ANONYMOUS": pl.Boolean(),
+    "#DUPLICATE": pl.Boolean(),
+    "#WRITTEN": pl.Float64(),
+}
+"""What stands beside the columns of an Interactions schema (see `LiveLog.interactions`)."""
 
-def events_to_frame(rows: Sequence[tuple[Any, ...]], schema: Schema) -> pl.DataFrame:
-    """Event rows as a frame: the schema's columns, then what stands beside (see `LiveLog.interactions`).
+
+def stored_events(rows: Sequence[tuple[Any, ...]]) -> pl.DataFrame:
+    """Event rows, tuples in the order of `STORED_EVENT`, as a frame."""
+    return _columns(rows, STORED_EVENT)
+
+
+def event_columns(schema: Schema) -> dict[str, pl.DataType]:
+    """The columns of `LiveLog.interactions` under a schema, in order."""
+    return {**{field.name: DTYPES[field.type] for field in schema.fields}, **EVENT_BESIDE}
+
+
+def stored_columns(schema: Schema, columns: Sequence[str]) -> list[str]:
+    """What must be read of stored events to make `columns` of them (see `events_under`)."""
+    needed = {"#PROPERTIES" if _is_property(schema, name) else _SOURCE.get(name, name) for name in columns}
+    return [name for name in STORED_EVENT if name in needed]
+
+
+def events_under(stored: pl.DataFrame, schema: Schema, columns: Sequence[str]) -> pl.DataFrame:
+    """Stored events as a frame of `columns`, some of `event_columns`, in that order.
 
     Args:
-        rows: tuples in the order of `_EVENT_ROW`.
+        stored: has the `stored_columns` at least.
         schema: of the Interactions dataset.
+        columns: which to give.
     """
-    frame = _columns(rows, _EVENT_ROW)
-    own = [_cast(MEMBERS[f.name], f) if f.name in MEMBERS else _property(f) for f in schema.fields]
-    beside = [
-        pl.col("position").alias("#ARRIVAL"),
-        pl.col("session").alias("#SESSION"),
-        (pl.col("anonymous") == 1).alias("#ANONYMOUS"),
-        (pl.col("mark") == 1).alias("#DUPLICATE"),
-        pl.col("written").alias("#WRITTEN"),
+    fields = {field.name: field for field in schema.fields}
+    properties = [fields[name] for name in columns if _is_property(schema, name)]
+    made = [
+        _property(fields[name])
+        if _is_property(schema, name)
+        else (pl.col("#MARK") == 1).alias(name)
+        if name == "#DUPLICATE"
+        else pl.col(name).cast(DTYPES[fields[name].type])
+        if name in fields
+        else pl.col(name)
+        for name in columns
     ]
-    properties = [f for f in schema.fields if f.name not in MEMBERS]
-    return _decoded(frame, properties).select(*own, *beside)
+    return _decoded(stored, properties).select(made)
+
+
+def of_size(frames: Iterable[pl.DataFrame], size: int, none: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The rows of `frames`, in frames of `size` rows but for the last; `none` when there are no rows."""
+    waiting = none
+    some = False
+    for frame in frames:
+        waiting = pl.concat([waiting, frame]) if len(waiting) else frame
+        while len(waiting) >= size:
+            yield waiting[:size]
+            some = True
+            waiting = waiting[size:]
+    if len(waiting) or not some:
+        yield waiting if len(waiting) else none
 
 
 def records_to_frame(rows: Sequence[tuple[Any, ...]], schema: Schema) -> pl.DataFrame:
-    """Record rows, tuples in the order of `_RECORD_ROW`, as a frame: the schema's columns, position, time."""
-    frame = _columns(rows, _RECORD_ROW)
+    """Record rows, tuples (position, id, properties, time of writing), as a frame: the schema's columns,
+    ``#ARRIVAL`` and ``#WRITTEN``."""
+    frame = _columns(rows, _STORED_RECORD)
     key = id_column(schema)
-    own = [_cast("id", f) if f.name == key else _property(f) for f in schema.fields]
-    beside = [pl.col("position").alias("#ARRIVAL"), pl.col("written").alias("#WRITTEN")]
+    own = [
+        pl.col("#ID").cast(DTYPES[f.type]).alias(f.name) if f.name == key else _property(f)
+        for f in schema.fields
+    ]
     properties = [f for f in schema.fields if f.name != key]
-    return _decoded(frame, properties).select(*own, *beside)
+    return _decoded(frame, properties).select(*own, "#ARRIVAL", "#WRITTEN")
+
+
+_SOURCE = {"#DUPLICATE": "#MARK"}
+
+
+def _is_property(schema: Schema, name: str) -> bool:
+    return name not in MEMBERS and schema.field(name) is not None
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], types: dict[str, pl.DataType]) -> pl.DataFrame:
     columns = zip(*rows, strict=True) if rows else [()] * len(types)
     return pl.DataFrame(
-        [
-            pl.Series(name, column, dtype=dtype)
-            for (name, dtype), column in zip(types.items(), columns, strict=True)
-        ]
+        [_series(name, column, dtype) for (name, dtype), column in zip(types.items(), columns, strict=True)]
     )
 
 
+def _series(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
+    if dtype == pl.Boolean:  # SQLite's are 0 and 1
+        return pl.Series(name, values, dtype=pl.Int8) == 1
+    return pl.Series(name, values, dtype=dtype)
+
+
 def _decoded(frame: pl.DataFrame, fields: list[Field]) -> pl.DataFrame:
-    """With the JSON text of ``properties`` turned into a struct of `fields`; other keys are left out."""
+    """With the JSON text of ``#PROPERTIES`` turned into a struct of `fields`; other keys are left out."""
     if not fields:
         return frame
     shape = pl.Struct({field.name: DTYPES[field.type] for field in fields})
-    return frame.with_columns(pl.col("properties").str.json_decode(shape))
-
-
-def _cast(name: str, field: Field) -> pl.Expr:
-    return pl.col(name).cast(DTYPES[field.type]).alias(field.name)
+    return frame.with_columns(pl.col("#PROPERTIES").str.json_decode(shape))
 
 
 def _property(field: Field) -> pl.Expr:
-    return pl.col("properties").struct.field(field.name)
+    return pl.col("#PROPERTIES").struct.field(field.name)

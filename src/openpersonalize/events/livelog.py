@@ -7,11 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from ..clock import Clock
 from ..datasets.schemas import Schema
 from ..settings import Settings
+from ..storage.objects import open_objects
 from .entries import Event, News, Record
+from .frames import event_columns
 from .history import LIVE_LENGTH, History
 
 
@@ -31,15 +34,17 @@ class Tail(ABC):
         """What follows position `after`.
 
         Events and removals are told one by one when there are at most `limit` of each; otherwise none is,
-        and the answer is marked `skipped`, so that a reader who fell far behind does bounded work. It is
-        marked so, too, for a reader who did not ask for an hour: what was removed is not listed for much
-        longer than that.
+        and the answer is marked `skipped`. It is marked so, too, for a reader who stands before events that
+        were sealed, or did not ask for an hour: what was removed is not listed for much longer than that.
+
+        Work is bounded by `limit` and by the number of datasets, however far behind a reader is: of records
+        only the newest position in each dataset is told.
         """
 
     @abstractmethod
     def history(self, stream: str, subject: str, most: int = LIVE_LENGTH) -> History:
-        """The events of one user or anonymous session that count, the newest `most` by time, from one indexed
-        read of so many."""
+        """The events of one user or anonymous session that count, the newest `most` by time, oldest first.
+        One indexed read of rows and one of each segment, of so many."""
 
     @abstractmethod
     def close(self) -> None:
@@ -53,9 +58,11 @@ class LiveLog(ABC):
 
     - **Durable.** A write is acknowledged only after it is on disk; a crash at any later moment loses
       nothing.
-    - **One order.** Each entry has a position, greater than that of everything acknowledged before it was
-      sent. Positions are never used twice, not even after a removal. Entries of one call have consecutive
-      positions.
+    - **One order, without gaps.** Each entry has a position, greater than that of everything acknowledged
+      before it was sent. Positions are never used twice, not even after a removal. Entries of one call have
+      consecutive positions. Whoever sees an entry, or a `position`, sees everything at lower positions that
+      will ever be there: nothing appears behind a reader. (So a position is given out in the order of
+      commits; a plain database sequence does not do.)
     - **Read your writes.** After the acknowledgement every reader in every process sees the entry.
     - **All or nothing.** The entries of one call are stored together or not at all.
     - **Streams.** Entries belong to a dataset, named by its ARN. A dataset group's ARN stands for the
@@ -65,6 +72,8 @@ class LiveLog(ABC):
       `IDENTICAL`.
     - **Versions.** Every version of a record is kept; of one id the version with the highest position is in
       force.
+    - **Sealed.** Old events lie in immutable segments on the object store (`seal`), new ones and records in
+      a database. No method tells the difference: order, repeats, histories and removals are over both.
     - **Bounded.** Readers hold at most one chunk of rows besides what they return; a writer holds the calls
       in flight.
 
@@ -86,13 +95,17 @@ class LiveLog(ABC):
         """`append` for a coroutine: returns the position of the last entry once all are durable."""
 
     @abstractmethod
-    def version(self) -> int:
-        """A number that differs after every commit of any process. No I/O: a read of memory, safe on an event
-        loop. It sees every acknowledged write, of this machine's processes at once."""
-
-    @abstractmethod
     def position(self) -> int:
         """The position of the newest entry; 0 in an empty log."""
+
+    @abstractmethod
+    def version(self) -> int:
+        """A number that differs after every write of anybody that was acknowledged: entries, removals,
+        sealing.
+
+        No I/O, safe on an event loop. A writer that is killed between the commit and the acknowledgement may
+        leave it as it was; `Tail.changed` looks at the log itself.
+        """
 
     @abstractmethod
     def tail(self) -> Tail:
@@ -100,7 +113,14 @@ class LiveLog(ABC):
 
     @abstractmethod
     def interactions(
-        self, stream: str, schema: Schema, *, after: int = 0, up_to: int | None = None, chunk: int = 65_536
+        self,
+        stream: str,
+        schema: Schema,
+        *,
+        after: int = 0,
+        up_to: int | None = None,
+        chunk: int = 65_536,
+        columns: Sequence[str] | None = None,
     ) -> Iterator[pl.DataFrame]:
         """The events with `after` < position <= `up_to` (None: the newest), in order, in frames of <=
         `chunk` rows.
@@ -108,7 +128,8 @@ class LiveLog(ABC):
         Columns: those of `schema`, in its order and types (see `frames`), then ``#ARRIVAL`` (int64, the
         position), ``#SESSION`` (string), ``#ANONYMOUS`` (boolean: USER_ID holds the session because no user
         was given), ``#DUPLICATE`` (boolean: an eventId seen before; export only), ``#WRITTEN`` (float64,
-        epoch seconds). Events marked `IDENTICAL` are left out.
+        epoch seconds). Events marked `IDENTICAL` are left out. With `columns` only those of them, in that
+        order: what is not asked for is not read.
         """
 
     @abstractmethod
@@ -141,8 +162,41 @@ class LiveLog(ABC):
         """
 
     @abstractmethod
+    def seal(self) -> bool:
+        """One bounded piece of housekeeping, if any is due and no other process is at it: old events become
+        a segment, small segments are merged, what was replaced is removed. Whether something was done.
+
+        Safe to call in any process at any time; a crash in the middle loses and doubles nothing.
+        """
+
+    @abstractmethod
     def close(self) -> None:
         """Finish the writes that were accepted, then refuse new ones."""
+
+    def scan(self, stream: str, schema: Schema, *, after: int = 0, up_to: int | None = None) -> pl.LazyFrame:
+        """`interactions` as a lazy frame in order of position: read anew, in chunks, whenever it is
+        collected, and only the columns that the query needs. Memory under the streaming engine: some chunks.
+
+        Args:
+            stream, schema, after: as of `interactions`.
+            up_to: the last position; None: the newest now, for all collections.
+        """
+        last = self.position() if up_to is None else up_to
+
+        def frames(
+            columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, _: int | None
+        ) -> Iterator[pl.DataFrame]:
+            wanted = None if columns is None or predicate is not None else columns
+            for frame in self.interactions(stream, schema, after=after, up_to=last, columns=wanted):
+                found = frame if predicate is None else frame.filter(predicate)
+                found = found if columns is None else found.select(columns)
+                yield found if rows is None else found.head(rows)
+                if rows is not None:
+                    rows -= len(found)
+                    if rows <= 0:
+                        return
+
+        return register_io_source(frames, schema=event_columns(schema))
 
     def interactions_frame(
         self, stream: str, schema: Schema, up_to: int | None = None, after: int = 0
@@ -164,11 +218,18 @@ def stream_of(arn: str) -> str:
 
 
 def open_live_log(settings: Settings, clock: Clock) -> LiveLog:
-    """The live log that the settings name: a file of its own in the data folder.
+    """The live log that the settings name: a file of its own in the data folder, and segments beside it.
 
     Raises:
         StartError: the file is damaged, read-only, or written by a newer version of this program.
     """
     from .sqlitelog import SqliteLiveLog
+    from .sqlitesegments import SealingPlan
 
-    return SqliteLiveLog(settings.data / "events.db", clock, shared=settings.workers > 1)
+    return SqliteLiveLog(
+        settings.data / "events.db",
+        clock,
+        shared=settings.workers > 1,
+        objects=open_objects(settings),
+        plan=SealingPlan(rows=settings.segment_rows),
+    )

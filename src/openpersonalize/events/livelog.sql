@@ -9,6 +9,77 @@ UPDATE head SET position = position + ? RETURNING position
 -- stream: the number of one stream
 SELECT id FROM stream WHERE arn = ?
 
+-- place: the number of one stream, and up to where it is sealed
+SELECT id, sealed FROM stream WHERE arn = ?
+
+-- streams: their numbers, and up to where they are sealed
+SELECT id, sealed FROM stream WHERE arn IS NOT NULL
+
+-- sealed: the furthest place up to which anything is sealed
+SELECT coalesce(max(sealed), 0) FROM stream WHERE arn IS NOT NULL
+
+-- arrangement: another number whenever segments come or go
+SELECT arrangement FROM head
+
+-- rearranged: they did
+UPDATE head SET arrangement = arrangement + 1
+
+-- salt: of the digests in segments
+SELECT salt FROM head
+
+-- segments: of one stream, in order
+SELECT key, first, last, level, rows, oldest, newest FROM segment WHERE stream = ? ORDER BY last
+
+-- next_segment: the first of a stream that reaches beyond a position
+SELECT key, last FROM segment WHERE stream = ? AND last > ? ORDER BY last LIMIT 1
+
+-- keys_of: the keys of a stream's segments
+SELECT g.key FROM stream AS s JOIN segment AS g ON g.stream = s.id WHERE s.arn = ? ORDER BY g.last
+
+-- add_segment: it is in force
+INSERT INTO segment (key, stream, first, last, level, rows, oldest, newest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+
+-- drop_segment: it is not any more
+DELETE FROM segment WHERE key = ?
+
+-- drop_segments: nor are all of a stream
+DELETE FROM segment WHERE stream = ?
+
+-- disown: a key that no segment has
+INSERT INTO unreferenced (key, since) VALUES (?, ?)
+
+-- disown_stream: nor will those of a stream
+INSERT INTO unreferenced (key, since) SELECT key, ? FROM segment WHERE stream = ?
+
+-- own: a segment has the key
+DELETE FROM unreferenced WHERE key = ?
+
+-- unreferenced: keys that nobody has had since a time
+SELECT key FROM unreferenced WHERE since <= ?
+
+-- seal: a stream up to a position, further than before
+UPDATE stream SET sealed = ? WHERE id = ? AND sealed < ? AND arn IS NOT NULL
+
+-- oldest_rows: the position of one of the oldest rows of a stream, counted from 0
+SELECT position FROM event WHERE stream = ? AND position > ? ORDER BY position LIMIT 1 OFFSET ?
+
+-- sealable: rows as they are stored
+SELECT position, subject, anonymous, session, item, time, type, value, event_id, recommendation_id, impression, source,
+       properties, written, mark
+FROM event WHERE stream = ? AND position > ? AND position <= ? ORDER BY position LIMIT ?
+
+-- clear_sealed: some rows of a stream that lie in segments
+DELETE FROM event WHERE position IN (SELECT position FROM event WHERE stream = ? AND position <= ? LIMIT ?)
+
+-- add_removal: to be taken out of segments
+INSERT OR IGNORE INTO removal (stream, subject, anonymous) VALUES (?, ?, ?)
+
+-- removals: what is to be taken out of segments
+SELECT stream, subject, anonymous FROM removal ORDER BY stream
+
+-- end_removal: it has been
+DELETE FROM removal WHERE stream = ?
+
 -- add_stream: name a stream
 INSERT INTO stream (arn) VALUES (?)
 
@@ -27,16 +98,17 @@ DELETE FROM event WHERE position IN (SELECT position FROM event WHERE stream = ?
 -- clear_records: some rows of a dropped stream
 DELETE FROM record WHERE position IN (SELECT position FROM record WHERE stream = ? LIMIT ?)
 
--- insert_events: many at once, each marked by what is there already; /*rows*/ stands for the tuples of parameters
+-- insert_events: many at once, each marked by what is there already; /*rows*/ stands for the tuples of parameters, of
+-- which the last is the mark that the segments give
 INSERT INTO event (position, stream, subject, anonymous, session, item, time, type, value, event_id,
                    recommendation_id, impression, source, properties, written, mark)
 SELECT column1, column2, column3, column4, column5, column6, column7, column8, column9, column10,
        column11, column12, column13, column14, column15,
-       CASE WHEN EXISTS (SELECT 1 FROM event AS e
+       CASE WHEN column16 = 2 OR EXISTS (SELECT 1 FROM event AS e
                          WHERE e.stream = column2 AND e.subject = column3 AND e.time = column7
                            AND e.anonymous = column4 AND e.item = column6 AND e.type = column8
                            AND e.value IS column9 AND e.properties IS column14 AND e.mark = 0) THEN 2
-            WHEN column10 IS NOT NULL
+            WHEN column16 = 1 OR column10 IS NOT NULL
                  AND EXISTS (SELECT 1 FROM event AS e WHERE e.stream = column2 AND e.event_id = column10) THEN 1
             ELSE 0 END
 FROM (VALUES /*rows*/)
@@ -44,10 +116,10 @@ FROM (VALUES /*rows*/)
 -- insert_records: many at once; /*rows*/ stands for the tuples of parameters
 INSERT INTO record (position, stream, id, properties, written) VALUES /*rows*/
 
--- history: one user's events that count, newest first
+-- history: one user's events that count and are not sealed, newest first
 SELECT e.position, e.item, e.time, e.type, e.value
 FROM stream AS s JOIN event AS e ON e.stream = s.id
-WHERE s.arn = ? AND e.subject = ? AND e.mark = 0
+WHERE s.arn = ? AND e.subject = ? AND e.mark = 0 AND e.position > s.sealed
 ORDER BY e.time DESC, e.position DESC LIMIT ?
 
 -- count_events: whether a step along the tail stays short; counts no further than the limit
@@ -74,14 +146,14 @@ SELECT told FROM head
 -- new_forgotten: the tail in order, no further than a limit
 SELECT position, arn, subject FROM forgotten WHERE position > ? AND position <= ? ORDER BY position LIMIT ?
 
--- stop_telling: removals before a time are old news
+-- expire_tombstones: removals before a time are old news
 UPDATE head SET told = max(told, (SELECT coalesce(max(position), 0) FROM forgotten WHERE time < ?))
 
--- drop_told: and need not be listed
+-- prune_tombstones: and need not be listed
 DELETE FROM forgotten WHERE position <= (SELECT told FROM head)
 
--- interactions: a chunk of one stream
-SELECT position, subject, anonymous, session, item, time, type, value, recommendation_id, impression, source,
+-- interactions: a chunk of one stream, without identical ones
+SELECT position, subject, anonymous, session, item, time, type, value, event_id, recommendation_id, impression, source,
        properties, written, mark
 FROM event WHERE stream = ? AND position > ? AND position <= ? AND mark < 2 ORDER BY position LIMIT ?
 
@@ -100,14 +172,15 @@ ORDER BY r.position LIMIT ?4
 -- sessions_of: sessions in which a user was seen
 SELECT DISTINCT session FROM event WHERE stream = ? AND subject = ? AND anonymous = 0
 
--- forget_events: a user's own events
-DELETE FROM event WHERE stream = ? AND subject = ? AND anonymous = 0
+-- count_unsealed: how many rows of a subject will go, those left of sealed ones aside
+SELECT count(*) FROM event AS e JOIN stream AS s ON s.id = e.stream
+WHERE e.stream = ? AND e.subject = ? AND e.anonymous = ? AND e.position > s.sealed
 
--- forget_session: what a session did before it was known whose it is
-DELETE FROM event WHERE stream = ? AND subject = ? AND anonymous = 1
+-- forget_events: a user's own events (0), or what a session did before it was known whose it is (1)
+DELETE FROM event WHERE stream = ? AND subject = ? AND anonymous = ?
 
 -- forget_records: all versions of a record
 DELETE FROM record WHERE stream = ? AND id = ?
 
--- tell_forgotten: tell every process
+-- add_tombstone: tell every process
 INSERT INTO forgotten (position, arn, subject, time) VALUES (?, ?, ?, ?)
