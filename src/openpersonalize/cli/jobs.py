@@ -18,6 +18,7 @@ from botocore.awsrequest import AWSRequest
 
 from ..errors import OpenPersonalizeError
 from ..settings import read_settings
+from .columns import in_columns
 from .environment import server_address
 from .options import setting_options
 
@@ -81,10 +82,7 @@ def job_table(
         (_resource(one), "scheduled", "automatic training", "", f"in {duration(one['due_in_seconds'])}")
         for one in coming
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    return in_columns(rows)
 
 
 def progress_bar(done: float | None, total: float | None) -> str:

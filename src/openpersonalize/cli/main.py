@@ -15,6 +15,7 @@ from .environment import environment
 from .evaluate import evaluate
 from .jobs import jobs
 from .key import key
+from .recipes import recipes
 from .serve import serve
 
 
@@ -38,5 +39,5 @@ def main() -> None:
 
 
 # A command lives in a module of its own and is added here.
-for command in (serve, environment, key, copy, jobs, evaluate, demo):
+for command in (serve, environment, key, copy, jobs, evaluate, recipes, demo):
     main.add_command(command)

@@ -38,7 +38,10 @@ MOST_FILES = 65536
 @setting_options()
 def serve(**given: object) -> None:
     """Run the server: all three services of Amazon Personalize on one port."""
+    from ..recipes.registry import registry
+
     settings = read_settings(given)
+    registry()  # a package that announces a broken recipe stops the start here
     with closing(DataFolder.open(settings.data)):
         keys = KeyRing(settings.data)
         check_exposure(settings.host, keys, settings.data)

@@ -14,9 +14,10 @@ from typing import Any
 from ..clock import SystemClock
 from ..datasets.schemas import parse_schema
 from ..engine.task import Task
-from ..errors import JobFailed
+from ..errors import JobFailed, StartError
 from ..events.livelog import open_live_log
 from ..recipes.registry import recipe as find_recipe
+from ..recipes.registry import registry
 from ..recipes.training import Training
 from ..storage.objects import open_objects
 from .data import read
@@ -66,6 +67,10 @@ def run(
         JobStopped: somebody asked to stop.
     """
     began = time.monotonic()
+    try:
+        registry()
+    except StartError as error:
+        raise JobFailed(error.message) from error
     chosen = find_recipe(recipe)
     if chosen is None:
         raise JobFailed(f"Recipe {recipe} is not installed here, or this version cannot train it.")
