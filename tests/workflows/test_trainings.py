@@ -260,7 +260,7 @@ def test_a_dataset_made_anew_trains_with_its_own_schema(
         )
     Train().run(workshop.rehearse())
     assert workshop.told[0]["schemas"]["ITEMS"] == other
-    assert workshop.told[0]["items"] is None
+    assert workshop.told[0]["snapshots"].get("ITEMS") is None
 
 
 def make(workshop: Workshop, name: str, mode: str) -> Resource:
