@@ -18,11 +18,13 @@ from typing import Any
 
 from openpersonalize.clock import SystemClock
 from openpersonalize.engine.executor import Interruption, StepCall
-from openpersonalize.engine.leases import Account, Leases
+from openpersonalize.engine.leases import JobOutput, Leases
 from openpersonalize.engine.runner import JobRunner
+from openpersonalize.engine.runnerlease import RunnerLease
 from openpersonalize.engine.subprocesses import SubprocessExecutor
 from openpersonalize.engine.task import Task
 from openpersonalize.engine.workflow import Job
+from openpersonalize.resources.backends import open_metadata_store
 from openpersonalize.resources.jobrows import JobState
 from openpersonalize.resources.store import MetadataStore, Scope, Transaction
 from openpersonalize.settings import Settings, read_settings
@@ -89,7 +91,7 @@ def run() -> list[Row]:
 def opened(folder: Path) -> Iterator[Installation]:
     settings = read_settings({"data_dir": str(folder)}, {})
     clock = SystemClock()
-    metadata = MetadataStore.open(settings, clock)
+    metadata = open_metadata_store(settings, clock)
     yield Installation(settings, clock, metadata, open_objects(settings))
     metadata.close()
 
@@ -120,12 +122,14 @@ def engine(installation: Installation) -> list[Row]:
     scope = installation.metadata.scope("000000000000", "us-east-1")
     for n in range(TIMES):
         add(scope, f"c{n}")
-    leases = Leases(installation.metadata, "bench", lambda _: False)
+    leases = Leases(
+        installation.metadata, RunnerLease.take(installation.metadata, installation.settings.data / "runners")
+    )
     claimed: list[Any] = []
 
     def finish(n: int) -> None:
         with scope.write() as tx:
-            leases.end(tx, claimed[n], JobState.DONE, Account())
+            leases.end(tx, claimed[n], JobState.DONE, JobOutput())
 
     claim = timed(lambda _: claimed.extend(leases.claim((), 1, 2)))
     idle = timed(lambda _: leases.claim((), 1, 2) and None)

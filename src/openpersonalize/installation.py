@@ -9,6 +9,7 @@ from .clock import Clock, SystemClock
 from .events.livelog import LiveLog, open_live_log
 from .events.recommendations import RecommendationLog, open_recommendation_log
 from .events.remembered import Remembered
+from .resources.backends import open_metadata_store
 from .resources.store import MetadataStore
 from .settings import Settings
 from .storage.bucket_service import open_buckets
@@ -50,7 +51,7 @@ class Installation:
         """
         clock = clock or SystemClock()
         with ExitStack() as opened:  # what was opened is closed again when a later store cannot be
-            metadata = MetadataStore.open(settings, clock)
+            metadata = open_metadata_store(settings, clock)
             opened.callback(metadata.close)
             log = open_live_log(settings, clock)
             opened.callback(log.close)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from openpersonalize.engine.executor import Executor, Interruption, Released, StepCall
+from openpersonalize.engine.executor import Executor, Interruption, ShuttingDown, StepCall
 from openpersonalize.engine.task import Report
 from openpersonalize.errors import JobFailed, JobStopped
 from openpersonalize.settings import Settings, read_settings
@@ -63,7 +63,9 @@ class ExecutorContract:
             self.run(executor, settings, "return_a_set")
 
     @pytest.mark.parametrize(
-        ("how", "error"), [("stop_requested", JobStopped), ("released", Released)], ids=["stop", "release"]
+        ("how", "error"),
+        [("stop_requested", JobStopped), ("released", ShuttingDown)],
+        ids=["stop", "release"],
     )
     def test_a_step_is_ended_when_asked(
         self, executor: Executor, settings: Settings, tmp_path: Path, how: str, error: type[BaseException]

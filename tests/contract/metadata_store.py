@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from openpersonalize.errors import (
     InvalidInput,
@@ -17,6 +19,7 @@ from openpersonalize.errors import (
 )
 from openpersonalize.resources.jobrows import JobState
 from openpersonalize.resources.store import MetadataStore, Resource, Scope, Transaction
+from openpersonalize.resources.tables import runners
 
 
 class SetClock:
@@ -245,6 +248,45 @@ class MetadataStoreContract:
             add_schema(tx, scope, "a")
             threading.Thread(target=look).start()
             assert read.wait(10)
+
+    def test_blocks_with_one_lock_never_run_at_once(self, reopen: Callable[[], MetadataStore]) -> None:
+        """What one has read and counted holds until it has written."""
+        stores = [reopen() for _ in range(3)]
+        start = threading.Barrier(len(stores))
+
+        def count_up(store: MetadataStore) -> None:
+            start.wait()
+            for _ in range(20):
+                with store.writing("counting", durable=False) as connection:
+                    seen = int(connection.scalar(sa.select(sa.func.count()).select_from(runners)) or 0)
+                    values = {"name": str(seen), "hosts": "", "folder": "", "seen_at": store.time()}
+                    connection.execute(sa.insert(runners).values(values))  # a name twice is refused
+
+        with ThreadPoolExecutor(len(stores)) as pool:
+            list(pool.map(count_up, stores))
+        with stores[0].reading() as connection:
+            assert connection.scalar(sa.select(sa.func.count()).select_from(runners)) == 60
+
+    def test_what_a_block_wrote_that_is_not_durable_is_seen_by_others(
+        self, store: MetadataStore, reopen: Callable[[], MetadataStore]
+    ) -> None:
+        with store.writing("any", durable=False) as connection:
+            values = {"name": "one", "hosts": "", "folder": "", "seen_at": store.time()}
+            connection.execute(sa.insert(runners).values(values))
+        with pytest.raises(KeyError), store.writing("any", durable=False) as connection:
+            connection.execute(sa.delete(runners))
+            raise KeyError
+        with reopen().reading() as connection:
+            assert connection.scalars(sa.select(runners.c.name)).all() == ["one"]
+
+    def test_the_stores_time_goes_on(self, store: MetadataStore) -> None:
+        times = []
+        for _ in range(3):
+            with store.reading() as connection:
+                times.append(int(connection.scalar(sa.select(store.time())) or 0))
+            time.sleep(0.01)
+        assert times == sorted(set(times))
+        assert abs(times[0] / 1000 - time.time()) < 60
 
     # What changed.
 

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from openpersonalize.engine.progress import Pace
+from openpersonalize.engine.progress import ProgressRate
 
 
 def test_a_steady_pace_tells_the_end_exactly() -> None:
-    pace = Pace()
+    pace = ProgressRate()
     for second in range(11):
         report = pace.report("read", second * 50, 1000, "rows", 100.0 + second)
     assert report["rate"] == pytest.approx(50)
@@ -22,14 +22,14 @@ def test_a_steady_pace_tells_the_end_exactly() -> None:
 
 
 def test_no_guess_before_a_second_has_passed() -> None:
-    pace = Pace()
+    pace = ProgressRate()
     pace.report("read", 0, 100, "rows", 0.0)
     assert pace.report("read", 10, 100, "rows", 0.5)["eta_seconds"] is None
     assert pace.report("read", 20, 100, "rows", 1.0)["eta_seconds"] == pytest.approx(4)
 
 
 def test_the_newest_pace_weighs_most() -> None:
-    pace = Pace()
+    pace = ProgressRate()
     for second in range(31):
         pace.report("read", second * 10, 10_000, "rows", float(second))
     for second in range(31, 91):
@@ -38,7 +38,7 @@ def test_the_newest_pace_weighs_most() -> None:
 
 
 def test_a_new_step_begins_anew() -> None:
-    pace = Pace()
+    pace = ProgressRate()
     for second in range(5):
         pace.report("read", second * 50, 1000, "rows", float(second))
     report = pace.report("fit", 1, 10, "epochs", 5.0)
@@ -49,7 +49,7 @@ def test_a_new_step_begins_anew() -> None:
 @example([(0.0, 0.0), (1.0, 2.2250738585e-313), (1.0, 1.0)])
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e4)), max_size=30))
 def test_whatever_is_reported_the_guess_is_sane(steps: list[tuple[float, float]]) -> None:
-    pace, now = Pace(), 0.0
+    pace, now = ProgressRate(), 0.0
     for done, pause in steps:
         now += pause
         report = pace.report("read", done, 1e6, "rows", now)

@@ -14,6 +14,7 @@ from openpersonalize.clock import SystemClock
 from openpersonalize.engine.task import Task
 from openpersonalize.engine.workflow import Job
 from openpersonalize.errors import JobFailed
+from openpersonalize.resources.backends import open_metadata_store
 from openpersonalize.resources.store import MetadataStore, Scope, Transaction
 from openpersonalize.settings import Settings, read_settings
 from openpersonalize.storage.objects import ObjectStore, open_objects
@@ -34,7 +35,7 @@ class ToyInstallation:
     def open(cls, folder: Path, clock: Any = None, **settings: Any) -> ToyInstallation:
         chosen = read_settings({"data_dir": str(folder), **settings}, {})
         clock = clock or SystemClock()
-        return cls(chosen, clock, MetadataStore.open(chosen, clock), open_objects(chosen))
+        return cls(chosen, clock, open_metadata_store(chosen, clock), open_objects(chosen))
 
     @property
     def scope(self) -> Scope:

@@ -10,11 +10,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from openpersonalize.resources import migrations
-from openpersonalize.resources.engine import Database, open_database
+from openpersonalize.resources.sqlitedatabase import SqliteDatabase, open_database
 from openpersonalize.resources.tables import SCHEMA_VERSION, metadata
 
 
-def described(database: Database) -> dict[str, Any]:
+def described(database: SqliteDatabase) -> dict[str, Any]:
     """Tables, columns and indexes as the database itself tells them."""
     with database.reading() as connection:
         look = sa.inspect(connection)

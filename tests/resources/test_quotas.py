@@ -8,7 +8,8 @@ import pytest
 from openpersonalize.clock import SystemClock
 from openpersonalize.errors import LimitExceeded
 from openpersonalize.resources import quotas
-from openpersonalize.resources.store import MetadataStore, Scope, Transaction
+from openpersonalize.resources.backends import open_metadata_store
+from openpersonalize.resources.store import Scope, Transaction
 from openpersonalize.settings import Settings, read_settings
 
 GROUP = "arn:aws:personalize:us-east-1:000000000000:dataset-group/g"
@@ -31,7 +32,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def scope(settings: Settings) -> Iterator[Scope]:
-    store = MetadataStore.open(settings, SystemClock())
+    store = open_metadata_store(settings, SystemClock())
     yield store.scope("000000000000", "us-east-1")
     store.close()
 

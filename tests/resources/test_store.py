@@ -16,6 +16,7 @@ import pytest
 from contract.metadata_store import MetadataStoreContract, SetClock
 from openpersonalize.clock import SystemClock
 from openpersonalize.errors import StartError
+from openpersonalize.resources.backends import open_metadata_store
 from openpersonalize.resources.changes import LOOK_SECONDS
 from openpersonalize.resources.store import MetadataStore
 from openpersonalize.settings import Settings, read_settings
@@ -32,7 +33,7 @@ class TestSqlite(MetadataStoreContract):
         opened: list[MetadataStore] = []
 
         def open_again() -> MetadataStore:
-            opened.append(MetadataStore.open(settings, clock))
+            opened.append(open_metadata_store(settings, clock))
             return opened[-1]
 
         yield open_again
@@ -46,14 +47,14 @@ class TestSqlite(MetadataStoreContract):
 
 def test_a_database_can_lie_elsewhere(tmp_path: Path, settings: Settings) -> None:
     elsewhere = tmp_path / "else where" / "m.db"
-    MetadataStore.open(replace(settings, database_url=f"sqlite:///{elsewhere}"), SystemClock()).close()
+    open_metadata_store(replace(settings, database_url=f"sqlite:///{elsewhere}"), SystemClock()).close()
     assert elsewhere.exists()
     with pytest.raises(StartError, match="leave it empty"):
-        MetadataStore.open(replace(settings, database_url="postgresql://u:secret@h/d"), SystemClock())
+        open_metadata_store(replace(settings, database_url="postgresql://u:secret@h/d"), SystemClock())
 
 
 def test_a_commit_whose_process_died_before_it_told_is_noticed(settings: Settings) -> None:
-    store = MetadataStore.open(settings, SystemClock())
+    store = open_metadata_store(settings, SystemClock())
     before = store.resources_version()
     with sqlite3.connect(
         settings.data / "metadata.db"
@@ -71,13 +72,13 @@ def test_a_commit_whose_process_died_before_it_told_is_noticed(settings: Setting
 
 
 def test_a_commit_that_nobody_lived_to_tell_is_noticed_at_the_next_start(settings: Settings) -> None:
-    store = MetadataStore.open(settings, SystemClock())
+    store = open_metadata_store(settings, SystemClock())
     before = store.resources_version()
     store.close()
     with sqlite3.connect(settings.data / "metadata.db") as connection:
         connection.execute("UPDATE change_numbers SET number = number + 1")
     connection.close()
-    store = MetadataStore.open(settings, SystemClock())
+    store = open_metadata_store(settings, SystemClock())
     assert store.resources_version() != before
     store.close()
 
@@ -87,11 +88,11 @@ def test_a_damaged_file_says_what_to_do(settings: Settings) -> None:
     path.parent.mkdir()
     path.write_bytes(b"this is no database, whatever its name says" * 100)
     with pytest.raises(StartError, match=r"is damaged .* restore it .* from a backup"):
-        MetadataStore.open(settings, SystemClock())
+        open_metadata_store(settings, SystemClock())
 
 
 def test_damage_in_the_middle_is_noticed_at_start(settings: Settings) -> None:
-    store = MetadataStore.open(settings, SystemClock())
+    store = open_metadata_store(settings, SystemClock())
     scope = store.scope("000000000000", "us-east-1")
     with scope.write() as tx:
         for n in range(200):
@@ -104,16 +105,16 @@ def test_damage_in_the_middle_is_noticed_at_start(settings: Settings) -> None:
     content[middle : middle + 4096] = os.urandom(4096)
     path.write_bytes(content)
     with pytest.raises(StartError, match=r"is damaged \([^*]+\); restore"):
-        MetadataStore.open(settings, SystemClock())
+        open_metadata_store(settings, SystemClock())
 
 
 def test_a_newer_database_is_refused(settings: Settings) -> None:
-    MetadataStore.open(settings, SystemClock()).close()
+    open_metadata_store(settings, SystemClock()).close()
     with sqlite3.connect(settings.data / "metadata.db") as connection:
         connection.execute("UPDATE schema_version SET version_num = '9999'")
     connection.close()
     with pytest.raises(StartError, match=r"tables of version 9999.* install the newer release"):
-        MetadataStore.open(settings, SystemClock())
+        open_metadata_store(settings, SystemClock())
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs file permissions that bind this user")
@@ -121,23 +122,21 @@ def test_a_folder_that_cannot_be_written_is_refused(settings: Settings) -> None:
     settings.data.mkdir()
     settings.data.chmod(0o500)
     with pytest.raises(StartError, match=r"cannot be written .* --data-dir"):
-        MetadataStore.open(settings, SystemClock())
+        open_metadata_store(settings, SystemClock())
 
 
 def test_a_file_in_the_way_of_the_folder_is_refused(settings: Settings) -> None:
     settings.data.write_text("")
     with pytest.raises(StartError, match="--data-dir"):
-        MetadataStore.open(settings, SystemClock())
+        open_metadata_store(settings, SystemClock())
 
 
 WRITER = """
 import sys
-import time
 from openpersonalize.clock import SystemClock
-from openpersonalize.resources.changes import LOOK_SECONDS
-from openpersonalize.resources.store import MetadataStore
+from openpersonalize.resources.backends import open_metadata_store
 from openpersonalize.settings import read_settings
-store = MetadataStore.open(read_settings({"data_dir": sys.argv[1]}, {}), SystemClock())
+store = open_metadata_store(read_settings({"data_dir": sys.argv[1]}, {}), SystemClock())
 scope = store.scope("000000000000", "us-east-1")
 for n in range(int(sys.argv[3])):
     with scope.write() as tx:
@@ -177,7 +176,7 @@ def test_what_was_acknowledged_survives_kill_9(settings: Settings, acknowledged:
             last = int(line.split()[0])
     writer.wait()
     writer.stdout.close()
-    store = MetadataStore.open(settings, SystemClock())
+    store = open_metadata_store(settings, SystemClock())
     scope = store.scope("000000000000", "us-east-1")
     with scope.read() as tx:
         found: list[Any] = tx.find("schema")

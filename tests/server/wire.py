@@ -18,7 +18,7 @@ from botocore.config import Config
 
 from openpersonalize.cli.serve import listening, server_options
 from openpersonalize.clock import SystemClock
-from openpersonalize.resources.store import MetadataStore
+from openpersonalize.resources.backends import open_metadata_store
 from openpersonalize.server.app import Application, create_app
 from openpersonalize.server.connections import Limits
 from openpersonalize.server.services import Services
@@ -31,7 +31,7 @@ def settings_for(folder: Path, **values: Any) -> Settings:
 
 def open_metadata_only(settings: Settings) -> Services:
     """Services of a process without jobs or campaigns: a real metadata store and nothing else."""
-    metadata = MetadataStore.open(settings, SystemClock())
+    metadata = open_metadata_store(settings, SystemClock())
     installation: Any = SimpleNamespace(
         settings=settings, clock=SystemClock(), metadata=metadata, close=metadata.close
     )

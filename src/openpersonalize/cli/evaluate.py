@@ -237,9 +237,9 @@ class _Progress:
     """What is going on, on standard error: one line that renews itself on a terminal, else a line a step."""
 
     def __init__(self) -> None:
-        from ..engine.progress import Pace
+        from ..engine.progress import ProgressRate
 
-        self._pace = Pace()
+        self._rate = ProgressRate()
         self._terminal = sys.stderr.isatty()
         self._title = ""
         self._step = ""
@@ -253,7 +253,7 @@ class _Progress:
         """A step is so far."""
         now = time.monotonic()
         fresh, self._step = step != self._step, step
-        shown = self._pace.report(step, done, total, unit, now)
+        shown = self._rate.report(step, done, total, unit, now)
         title = f"{self._title}: {step}" if self._title else step
         if not self._terminal:
             if fresh:

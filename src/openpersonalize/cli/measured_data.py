@@ -26,6 +26,7 @@ from ..engine.task import Report, Task
 from ..errors import InvalidInput, ResourceNotFound
 from ..events.livelog import open_live_log
 from ..recipes.training import TrainingData
+from ..resources.backends import open_metadata_store
 from ..resources.store import MetadataStore
 from ..settings import Settings
 from ..storage.objects import ObjectStore, open_objects
@@ -103,7 +104,7 @@ def read_group(
         raise ResourceNotFound(
             f"{settings.data} is no data folder: name the one of your server with --data-dir."
         )
-    store = MetadataStore.open(settings, SystemClock())
+    store = open_metadata_store(settings, SystemClock())
     try:
         arn, domain, texts, keys = _group(store, group)
     finally:

@@ -22,7 +22,7 @@ class StepBroke(OpenPersonalizeError):
     """A step raised an exception that nobody had foreseen; the message is the traceback."""
 
 
-class Released(BaseException):
+class ShuttingDown(BaseException):
     """This server is going down: the job is left for the next one. Ends the job's thread, nothing may
     catch it."""
 
@@ -73,7 +73,7 @@ class Executor(ABC):
             JobStopped: it was stopped on request.
             StepDied: its process vanished: killed, or out of memory.
             StepBroke: it raised anything else.
-            Released: `interruption.released` was set.
+            ShuttingDown: `interruption.released` was set.
         """
 
 
@@ -96,5 +96,5 @@ def find_step(name: str) -> Callable[..., dict[str, Any]]:
 
 def _ended(interruption: Interruption) -> bool:
     if interruption.released:
-        raise Released()
+        raise ShuttingDown()
     return interruption.stop_requested

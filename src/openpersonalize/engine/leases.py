@@ -1,16 +1,15 @@
 """Who works on which job: claims, their renewal, and how a job ends. All of the engine's SQL.
 
-A claim is a lease: it holds while its runner lives and renews it. A job whose runner is gone is queued again
-at once, one whose lease ran out likewise. Every change names the run of the job that makes it (owner and
-attempt), so that a runner that lost a job can no longer change anything about it. Claims and renewals
-concern living processes only and do not wait for the disk; what a job changed and how it ended does.
+A claim is a lease: it holds while its runner renews the runner's lease (`runnerlease`). A job whose runner is
+lost is queued again. Every change names the run of the job that makes it (owner and attempt), so that a
+runner that lost a job can no longer change anything about it. Claims and renewals concern living processes
+only and do not wait for the disk; what a job changed and how it ended does.
 """
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,12 +18,16 @@ import sqlalchemy as sa
 from ..errors import OpenPersonalizeError
 from ..resources.jobrows import OPEN, JobRow, JobState, read_row
 from ..resources.store import MetadataStore, Transaction
-from ..resources.tables import job_lines, job_problems, jobs, resources
+from ..resources.tables import job_lines, job_problems, jobs, resources, runners
+from .runnerlease import Observer, RunnerLease, Sighting, Verdict
 
-LEASE_SECONDS = 30.0
 MOST_PROBLEMS = 10_000
 MOST_LINES = 10_000
 KEPT_SECONDS = 90 * 86400.0
+_RUNNERS_KEPT = 86400.0
+_SLOTS = "job-slots"
+"""The lock of whoever counts heavy slots before it takes one."""
+_JOBS = "jobs"
 
 _before = jobs.alias("before")
 _WAITS = (
@@ -44,7 +47,7 @@ class LeaseLost(OpenPersonalizeError):
 
 
 @dataclass
-class Account:
+class JobOutput:
     """What a run of a job has to tell since it was last written down: bounded by `MOST_PROBLEMS` and
     `MOST_LINES`.
 
@@ -62,49 +65,65 @@ class Account:
     problem_count: int = 0
     anew: bool = False
 
+    @property
+    def news(self) -> bool:
+        """Whether there is anything to write down."""
+        return self.progress is not None or bool(self.lines) or self.problem_count > 0 or self.anew
+
 
 class Leases:
-    """The jobs table as one runner sees it. All methods may be called from any thread.
+    """The jobs table as one runner sees it. All methods may be called from any thread but `requeue_lost`,
+    which belongs to one.
 
     Args:
         store: where the table is.
-        owner: the runner's name.
-        is_gone: whether the runner of a given name is no more.
+        lease: the runner's own.
+        observer: tells which other runners are lost.
     """
 
-    def __init__(self, store: MetadataStore, owner: str, is_gone: Callable[[str], bool]) -> None:
+    def __init__(self, store: MetadataStore, lease: RunnerLease, observer: Observer | None = None) -> None:
         self._store = store
-        self._owner = owner
-        self._is_gone = is_gone
+        self._lease = lease
+        self._observer = observer or Observer(lease.folder)
 
     def requeue_lost(self) -> int:
-        """Queue the jobs again whose runner is gone or silent; how many there were."""
-        running = sa.select(jobs.c.number, jobs.c.owner, jobs.c.lease_until).where(
-            jobs.c.state == JobState.RUNNING.value, jobs.c.owner != self._owner
+        """Queue the jobs again whose runner is lost; how many there were. Those whose runner is known to have
+        ended count as crashes: the job may have been the cause."""
+        running = (
+            sa.select(jobs.c.owner, runners.c.hosts, runners.c.folder, runners.c.seen_at)
+            .join_from(jobs, runners, runners.c.name == jobs.c.owner, isouter=True)
+            .where(jobs.c.state == JobState.RUNNING.value, jobs.c.owner != self._lease.name)
+            .distinct()
         )
-        with self._store.database.reading() as connection:
-            foreign = connection.execute(running).all()
-        owners = {row.owner for row in foreign}
-        gone = {owner for owner in owners if self._is_gone(owner)}
-        lost = [r.number for r in foreign if r.owner in gone or r.lease_until < _wall()]
+        with self._store.reading() as connection:
+            rows = connection.execute(running).all()
+        seen = {
+            row.owner: Sighting(row.owner, row.hosts or "", row.folder or "", row.seen_at) for row in rows
+        }
+        verdicts = self._observer.judge(seen.values())
+        lost = {name: verdict for name, verdict in verdicts.items() if verdict is not Verdict.LIVING}
         if not lost:
             return 0
-        with self._store.database.writing(lasting=False) as connection:
-            requeued = connection.execute(
-                sa.update(jobs)
-                .where(
-                    jobs.c.number.in_(lost),
-                    jobs.c.state == JobState.RUNNING.value,
-                    sa.or_(jobs.c.owner.in_(list(gone)), jobs.c.lease_until < _wall()),
+        requeued = 0
+        with self._store.writing(_JOBS, durable=False) as connection:
+            for name, verdict in lost.items():
+                unchanged = sa.select(runners.c.name).where(
+                    runners.c.name == name, runners.c.seen_at == seen[name].seen_at
                 )
-                .values(state=JobState.QUEUED.value, owner=None, holds_slot=0, crashes=jobs.c.crashes + 1)
-            ).rowcount
+                still = sa.true() if verdict is Verdict.GONE else unchanged.exists()
+                crashes = jobs.c.crashes + (1 if verdict is Verdict.GONE else 0)
+                requeued += connection.execute(
+                    sa.update(jobs)
+                    .where(jobs.c.state == JobState.RUNNING.value, jobs.c.owner == name, still)
+                    .values(state=JobState.QUEUED.value, owner=None, holds_slot=0, crashes=crashes)
+                ).rowcount
+                connection.execute(sa.delete(runners).where(runners.c.name == name, still))
         if requeued:
-            self._store.changes.jobs_changed()
+            self._store.committed(jobs=True)
         return requeued
 
     def claim(self, heavy_kinds: Collection[str], light_room: int, heavy_slots: int) -> list[JobRow]:
-        """Take jobs that may begin now.
+        """Take jobs that may begin now, each by one runner only however many look at once.
 
         Args:
             heavy_kinds: kinds that need a heavy slot before they begin.
@@ -113,40 +132,23 @@ class Leases:
         """
         if not self._any_due():
             return []
-        with self._store.database.writing(lasting=False) as connection:
-            held = connection.scalar(
-                sa.select(sa.func.count()).where(
-                    jobs.c.state == JobState.RUNNING.value, jobs.c.holds_slot == 1
-                )
-            )
+        with self._store.writing(_SLOTS, durable=False) as connection:
+            self._lease.renew(connection)
             heavy = sa.and_(jobs.c.kind.in_(list(heavy_kinds)), jobs.c.stop_requested == 0)
-            taken = []
-            for condition, room, slot in (
-                (sa.not_(heavy), light_room, 0),
-                (heavy, heavy_slots - int(held or 0), 1),
-            ):
-                if room > 0:
-                    due = self._due().where(condition).order_by(jobs.c.number).limit(room)
-                    numbers = connection.scalars(due).all()
-                    taken += [self._take(connection, number, slot) for number in numbers]
-        return taken
+            taken = self._take(connection, sa.not_(heavy), light_room, slot=0)
+            return taken + self._take(connection, heavy, heavy_slots - _slots_held(connection), slot=1)
 
     def next_due(self) -> float | None:
         """When the first job that waits for its hour may begin, in seconds since 1970; None: none waits."""
         query = sa.select(sa.func.min(jobs.c.not_before)).where(jobs.c.state == JobState.QUEUED.value)
-        with self._store.database.reading() as connection:
+        with self._store.reading() as connection:
             earliest = connection.scalar(query)
         return None if earliest is None else earliest / 1000
 
     def take_slot(self, job: JobRow, heavy_slots: int) -> bool:
         """Let a running job hold a heavy slot; False while none is free."""
-        with self._store.database.writing(lasting=False) as connection:
-            held = connection.scalar(
-                sa.select(sa.func.count()).where(
-                    jobs.c.state == JobState.RUNNING.value, jobs.c.holds_slot == 1
-                )
-            )
-            if int(held or 0) >= heavy_slots:
+        with self._store.writing(_SLOTS, durable=False) as connection:
+            if _slots_held(connection) >= heavy_slots:
                 return False
             self._change(connection, job, holds_slot=1)
             return True
@@ -154,26 +156,31 @@ class Leases:
     def asked_to_stop(self) -> set[int]:
         """The numbers of this runner's jobs that somebody wants stopped."""
         query = sa.select(jobs.c.number).where(
-            jobs.c.state == JobState.RUNNING.value, jobs.c.owner == self._owner, jobs.c.stop_requested == 1
+            jobs.c.state == JobState.RUNNING.value,
+            jobs.c.owner == self._lease.name,
+            jobs.c.stop_requested == 1,
         )
-        with self._store.database.reading() as connection:
+        with self._store.reading() as connection:
             return set(connection.scalars(query))
 
-    def renew(self, told: Iterable[tuple[JobRow, Account]]) -> list[JobRow]:
-        """Renew the leases of this runner's jobs and write down what they tell; those lost are returned."""
+    def renew(self, told: Iterable[tuple[JobRow, JobOutput]]) -> list[JobRow]:
+        """Renew the runner's lease and write down what its jobs tell; those that it has lost are returned."""
         lost = []
-        with self._store.database.writing(lasting=False) as connection:
-            for job, account in told:
-                try:
-                    self._change(connection, job, lease_until=_wall() + round(LEASE_SECONDS * 1000))
-                except LeaseLost:
+        held = sa.select(jobs.c.number, jobs.c.attempts).where(
+            jobs.c.state == JobState.RUNNING.value, jobs.c.owner == self._lease.name
+        )
+        with self._store.writing(_JOBS, durable=False) as connection:
+            self._lease.renew(connection)
+            mine = {row.number: row.attempts for row in connection.execute(held.with_for_update())}
+            for job, output in told:
+                if mine.get(job.number) != job.attempts:
                     lost.append(job)
-                else:
-                    write_account(connection, job, account)
+                elif output.news:
+                    write_output(connection, job, output)
         return lost
 
     def end(
-        self, tx: Transaction, job: JobRow, state: JobState, account: Account, reason: str | None = None
+        self, tx: Transaction, job: JobRow, state: JobState, output: JobOutput, reason: str | None = None
     ) -> None:
         """Give the job its final state and write down what it tells, inside a transaction.
 
@@ -190,17 +197,17 @@ class Leases:
             holds_slot=0,
             owner=None,
         )
-        write_account(tx.connection, job, account)
+        write_output(tx.connection, job, output)
 
     def put_back(
-        self, job: JobRow, account: Account, *, reason: str | None = None, not_before: float | None = None
+        self, job: JobRow, output: JobOutput, *, reason: str | None = None, not_before: float | None = None
     ) -> None:
         """Queue a job again: because this server goes down, or after an error (`reason`), not before an hour.
 
         Raises:
             LeaseLost: as in `ending`.
         """
-        with self._store.database.writing() as connection:
+        with self._store.writing(_JOBS) as connection:
             self._change(
                 connection,
                 job,
@@ -211,8 +218,8 @@ class Leases:
                 errors=jobs.c.errors + (0 if reason is None else 1),
                 not_before=None if not_before is None else round(not_before * 1000),
             )
-            write_account(connection, job, account)
-        self._store.changes.jobs_changed()
+            write_output(connection, job, output)
+        self._store.committed(jobs=True)
 
     def stop_requested(self, connection: sa.Connection, job: JobRow) -> bool:
         """Whether somebody wants the job stopped, as of a transaction."""
@@ -224,12 +231,17 @@ class Leases:
         horizon = round((self._store.now() - KEPT_SECONDS) * 1000)
         old = sa.select(jobs.c.number).where(jobs.c.finished < horizon)
         living = sa.select(resources.c.arn).where(resources.c.arn == jobs.c.resource_arn).exists()
-        with self._store.database.writing(lasting=False) as connection:
+        with self._store.writing(_JOBS, durable=False) as connection:
             connection.execute(sa.delete(job_problems).where(job_problems.c.job.in_(old)))
             connection.execute(sa.delete(jobs).where(jobs.c.finished < horizon, sa.not_(living)))
+            busy = sa.select(jobs.c.number).where(
+                jobs.c.owner == runners.c.name, jobs.c.state == JobState.RUNNING.value
+            )
+            long_ago = self._store.time() - round(_RUNNERS_KEPT * 1000)
+            connection.execute(sa.delete(runners).where(runners.c.seen_at < long_ago, sa.not_(busy.exists())))
 
     def _any_due(self) -> bool:
-        with self._store.database.reading() as connection:
+        with self._store.reading() as connection:
             return connection.execute(self._due().limit(1)).first() is not None
 
     def _due(self) -> sa.Select[Any]:
@@ -240,25 +252,33 @@ class Leases:
             sa.or_(jobs.c.queue.is_(None), sa.not_(_WAITS)),
         )
 
-    def _take(self, connection: sa.Connection, number: int, slot: int) -> JobRow:
-        """Make one queued job this runner's; what an earlier run reported about the input is told anew."""
-        connection.execute(sa.delete(job_problems).where(job_problems.c.job == number))
-        connection.execute(
+    def _take(
+        self, connection: sa.Connection, condition: sa.ColumnElement[bool], room: int, slot: int
+    ) -> list[JobRow]:
+        """Make the first queued jobs this runner's, in one statement that steps over those that another is
+        taking; what earlier runs reported about the input is told anew."""
+        if room <= 0:
+            return []
+        first = self._due().where(condition).order_by(jobs.c.number).limit(room)
+        due = first.with_for_update(skip_locked=True, of=jobs).cte("due")
+        taken = connection.execute(
             sa.update(jobs)
-            .where(jobs.c.number == number)
+            .where(jobs.c.number.in_(sa.select(due.c.number)), jobs.c.state == JobState.QUEUED.value)
             .values(
                 state=JobState.RUNNING.value,
-                owner=self._owner,
+                owner=self._lease.name,
                 attempts=jobs.c.attempts + 1,
-                lease_until=_wall() + round(LEASE_SECONDS * 1000),
                 started=round(self._store.now() * 1000),
                 holds_slot=slot,
                 progress=None,
                 problem_count=0,
                 reason=None,
             )
-        )
-        return read_row(connection.execute(sa.select(jobs).where(jobs.c.number == number)).one())
+            .returning(jobs)
+        ).all()
+        numbers = [row.number for row in taken]
+        connection.execute(sa.delete(job_problems).where(job_problems.c.job.in_(numbers)))
+        return sorted((read_row(row) for row in taken), key=lambda job: job.number)
 
     def _change(self, connection: sa.Connection, job: JobRow, **values: Any) -> None:
         changed = connection.execute(
@@ -266,7 +286,7 @@ class Leases:
             .where(
                 jobs.c.number == job.number,
                 jobs.c.state == JobState.RUNNING.value,
-                jobs.c.owner == self._owner,
+                jobs.c.owner == self._lease.name,
                 jobs.c.attempts == job.attempts,
             )
             .values(**values)
@@ -275,29 +295,28 @@ class Leases:
             raise LeaseLost()
 
 
-def write_account(connection: sa.Connection, job: JobRow, account: Account) -> None:
+def write_output(connection: sa.Connection, job: JobRow, output: JobOutput) -> None:
     """Write down what a run of a job tells."""
-    values: dict[str, Any] = {"problem_count": account.problem_count}
-    if account.progress is not None:
-        values["progress"] = json.dumps(account.progress)
+    values: dict[str, Any] = {"problem_count": output.problem_count}
+    if output.progress is not None:
+        values["progress"] = json.dumps(output.progress)
     connection.execute(sa.update(jobs).where(jobs.c.number == job.number).values(values))
-    if account.anew:
+    if output.anew:
         connection.execute(sa.delete(job_problems).where(job_problems.c.job == job.number))
-    if account.lines:
+    if output.lines:
         connection.execute(
-            sa.insert(job_lines), [{"job": job.number, "at": at, "text": text} for at, text in account.lines]
+            sa.insert(job_lines), [{"job": job.number, "at": at, "text": text} for at, text in output.lines]
         )
-    if account.problems:
+    if output.problems:
         connection.execute(
             sa.insert(job_problems),
             [
                 {"job": job.number, "file": file, "line": line, "column": column, "what": what}
-                for file, line, column, what in account.problems
+                for file, line, column, what in output.problems
             ],
         )
 
 
-def _wall() -> int:
-    """Milliseconds of the machine's own clock: a lease is about processes, not about the installation's
-    time."""
-    return round(time.time() * 1000)
+def _slots_held(connection: sa.Connection) -> int:
+    held = sa.select(sa.func.count()).where(jobs.c.state == JobState.RUNNING.value, jobs.c.holds_slot == 1)
+    return int(connection.scalar(held) or 0)

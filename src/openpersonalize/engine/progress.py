@@ -11,7 +11,7 @@ _SURE_AFTER = 1.0
 _TICK = 0.001
 
 
-class Pace:
+class ProgressRate:
     """Turns the reports of a job's steps into what its owner sees. Not for several threads at once.
 
     The rate is an exponential moving average over `SMOOTHING_SECONDS`, corrected for its start from nothing

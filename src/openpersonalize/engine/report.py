@@ -18,9 +18,9 @@ MOST_LISTED = 1000
 def job_report(scope: Scope, arn: str) -> dict[str, Any] | None:
     """The newest job of a resource with its last 1,000 log lines; None when it never had one.
 
-    Members: arn, id, kind, state, status (the resource's), progress (see `progress.Pace`), eta_seconds,
-    attempts, reason, problem_count, created, started, finished, not_before (seconds since 1970), lines ({at,
-    text}).
+    Members: arn, id, kind, state, status (the resource's), progress (see `ProgressRate`),
+    eta_seconds, attempts, reason, problem_count, created, started, finished, not_before (seconds since 1970),
+    lines ({at, text}).
     """
     with scope.read() as tx:
         job = tx.job(arn)

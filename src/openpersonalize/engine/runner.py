@@ -8,12 +8,12 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..errors import JobFailed, JobStopped, OpenPersonalizeError
+from ..errors import JobFailed, JobStopped, OpenPersonalizeError, Unavailable
 from ..resources.jobrows import JobRow, JobState
 from ..resources.lifecycle import failed_after
-from ..storage.presence import Presence, is_gone
-from .executor import Executor, Released, StepBroke
+from .executor import Executor, ShuttingDown, StepBroke
 from .leases import LeaseLost, Leases
+from .runnerlease import RunnerLease
 from .running import RunningJob
 from .subprocesses import SubprocessExecutor
 from .workflow import Workflow
@@ -61,8 +61,7 @@ class JobRunner:
         self._heavy_kinds = [kind for kind, workflow in self._workflows.items() if workflow.heavy]
         self._executor = executor or SubprocessExecutor()
         self._metadata = installation.metadata
-        self._presences = installation.settings.data / "runners"
-        self._presence: Presence | None = None
+        self._lease: RunnerLease | None = None
         self._leases: Leases | None = None
         self._running: dict[int, RunningJob] = {}
         self._threads: set[threading.Thread] = set()
@@ -76,10 +75,8 @@ class JobRunner:
 
     def start(self) -> None:
         """Begin to run jobs, those that a vanished server left first."""
-        self._presence = Presence.announce(self._presences)
-        self._leases = Leases(
-            self._metadata, self._presence.name, lambda name: is_gone(self._presences, name)
-        )
+        self._lease = RunnerLease.take(self._metadata, self._installation.settings.data / "runners")
+        self._leases = Leases(self._metadata, self._lease)
         self._metadata.on_jobs_changed(self._wake.set)
         self._thread = threading.Thread(target=self._loop, name="job-runner", daemon=True)
         self._thread.start()
@@ -91,7 +88,7 @@ class JobRunner:
             drain: give light jobs up to ten seconds to end by themselves; without, their threads are left
                 alone and other runners take their jobs over.
         """
-        if self._thread is None or self._presence is None:
+        if self._thread is None or self._lease is None:
             return
         self._stopping.set()
         self._wake.set()
@@ -104,7 +101,10 @@ class JobRunner:
         give_up = time.monotonic() + (_DRAIN if drain else 1.0)
         for thread in threads:
             thread.join(max(0.0, give_up - time.monotonic()))
-        self._presence.close()
+        try:
+            self._lease.release()
+        except Unavailable:
+            log.warning("The runner's lease could not be given up; others wait for it to run out")
 
     def _loop(self) -> None:
         while not self._stopping.is_set():
@@ -171,12 +171,12 @@ class JobRunner:
             jobs = list(self._running.values())
         if not jobs:
             return
-        told = [(job, job.take_account()) for job in jobs]
+        told = [(job, job.take_output()) for job in jobs]
         try:
-            lost = leases.renew([(job.row, account) for job, account in told])
+            lost = leases.renew([(job.row, output) for job, output in told])
         except BaseException:
-            for job, account in told:
-                job.give_back(account)
+            for job, output in told:
+                job.give_back(output)
             raise
         for row in lost:
             with self._lock:
@@ -188,7 +188,7 @@ class JobRunner:
         """Run one job to its end; what happens, the job's row says."""
         try:
             self._run(job, leases)
-        except Released:
+        except ShuttingDown:
             self._put_back(job, leases)
         except LeaseLost:
             log.warning("job %s: another runner has taken it over", job.id)
@@ -239,7 +239,7 @@ class JobRunner:
             self._end(job, workflow, JobState.FAILED, reason)
             return
         pause = min(_FIRST_PAUSE * 4**job.row.errors, _LONGEST_PAUSE)
-        leases.put_back(job.row, job.take_account(), reason=reason, not_before=self._metadata.now() + pause)
+        leases.put_back(job.row, job.take_output(), reason=reason, not_before=self._metadata.now() + pause)
 
     def _end(self, job: RunningJob, workflow: Workflow | None, state: JobState, reason: str) -> None:
         """Write down that the job ended without success, at the job and at its resource."""
@@ -268,6 +268,6 @@ class JobRunner:
 
     def _put_back(self, job: RunningJob, leases: Leases) -> None:
         try:
-            leases.put_back(job.row, job.take_account())
+            leases.put_back(job.row, job.take_output())
         except LeaseLost:
             log.warning("job %s: another runner has taken it over", job.id)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import JobFailed, JobStopped
 from ..resources.jobrows import JobRow, JobState
 from ..resources.store import Scope, Transaction
-from .executor import Executor, Interruption, Released, StepCall, StepDied
-from .leases import MOST_LINES, MOST_PROBLEMS, Account, Leases
-from .progress import Pace
+from .executor import Executor, Interruption, ShuttingDown, StepCall, StepDied
+from .leases import MOST_LINES, MOST_PROBLEMS, JobOutput, Leases
+from .progress import ProgressRate
 from .task import Report
 
 if TYPE_CHECKING:
@@ -52,10 +52,10 @@ class RunningJob:
         self._leases = leases
         self._executor = executor
         self._holds_slot = row.holds_slot
-        self._pace = Pace()
-        self._account = Account()
+        self._rate = ProgressRate()
+        self._output = JobOutput()
         self._lines = 0
-        self._accounting = threading.Lock()
+        self._output_lock = threading.Lock()
 
     @property
     def stop_requested(self) -> bool:
@@ -63,7 +63,7 @@ class RunningJob:
 
     def check(self) -> None:
         if self.interruption.released:
-            raise Released()
+            raise ShuttingDown()
         if self.interruption.stop_requested:
             raise JobStopped()
 
@@ -79,8 +79,8 @@ class RunningJob:
                 log.warning("job %s: the process of %s died: %s", self.id, step, died.message)
                 self.line(f"The process of this step died ({died.message}); attempt {attempt} of {most}.")
                 how = died.message
-                with self._accounting:
-                    self._account = Account(lines=self._account.lines, anew=True)
+                with self._output_lock:
+                    self._output = JobOutput(lines=self._output.lines, anew=True)
             time.sleep(_PAUSE)
         raise JobFailed(
             f"The process that worked on this job died {most} times ({how}). Give the machine more memory,"
@@ -88,15 +88,15 @@ class RunningJob:
         )
 
     def progress(self, step: str, done: float, total: float, unit: str) -> None:
-        with self._accounting:
-            self._account.progress = self._pace.report(step, done, total, unit, time.monotonic())
+        with self._output_lock:
+            self._output.progress = self._rate.report(step, done, total, unit, time.monotonic())
 
     def line(self, text: str) -> None:
         log.info("job %s (%s %s): %s", self.id, self.kind, self.resource_arn, text)
-        with self._accounting:
+        with self._output_lock:
             self._lines += 1
             if self._lines <= MOST_LINES:
-                self._account.lines.append((round(self.installation.clock.now() * 1000), text))
+                self._output.lines.append((round(self.installation.clock.now() * 1000), text))
 
     @contextmanager
     def commit(self) -> Iterator[Transaction]:
@@ -109,31 +109,31 @@ class RunningJob:
     @contextmanager
     def ending(self, state: JobState, reason: str | None = None) -> Iterator[Transaction]:
         """A transaction in which the job's row reaches a final state."""
-        account = self.take_account()
+        output = self.take_output()
         try:
             with self.scope.write() as tx:
-                self._leases.end(tx, self.row, state, account, reason)
+                self._leases.end(tx, self.row, state, output, reason)
                 yield tx
         except BaseException:
-            self.give_back(account)
+            self.give_back(output)
             raise
 
-    def take_account(self) -> Account:
+    def take_output(self) -> JobOutput:
         """What the job has to tell since the last time."""
-        with self._accounting:
-            taken, self._account = self._account, Account(problem_count=self._account.problem_count)
+        with self._output_lock:
+            taken, self._output = self._output, JobOutput(problem_count=self._output.problem_count)
         return taken
 
-    def give_back(self, account: Account) -> None:
+    def give_back(self, output: JobOutput) -> None:
         """Tell again what could not be written down."""
-        with self._accounting:
-            newer = self._account
-            self._account = Account(
-                progress=newer.progress or account.progress,
-                lines=account.lines + newer.lines,
-                problems=newer.problems if newer.anew else account.problems + newer.problems,
+        with self._output_lock:
+            newer = self._output
+            self._output = JobOutput(
+                progress=newer.progress or output.progress,
+                lines=output.lines + newer.lines,
+                problems=newer.problems if newer.anew else output.problems + newer.problems,
                 problem_count=newer.problem_count,
-                anew=account.anew or newer.anew,
+                anew=output.anew or newer.anew,
             )
 
     def _hear(self, report: Report) -> None:
@@ -144,10 +144,10 @@ class RunningJob:
             self.line(report["line"])
         elif "problem" in report:
             file, line, column, what = report["problem"]
-            with self._accounting:
-                self._account.problem_count += 1
-                if self._account.problem_count <= MOST_PROBLEMS:
-                    self._account.problems.append((file, line, column, what))
+            with self._output_lock:
+                self._output.problem_count += 1
+                if self._output.problem_count <= MOST_PROBLEMS:
+                    self._output.problems.append((file, line, column, what))
 
     def _wait_for_slot(self) -> None:
         """Hold a heavy slot from here to the job's end; a workflow that says it is heavy has one already."""

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from ..errors import JobFailed, JobStopped
-from .executor import Executor, Interruption, Released, StepBroke, StepCall, StepDied
+from .executor import Executor, Interruption, ShuttingDown, StepBroke, StepCall, StepDied
 from .task import Report
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class SubprocessExecutor(Executor):
             for pipe in (process.stdin, process.stdout, process.stderr):
                 _close(pipe)
         if interruption.released:
-            raise Released()
+            raise ShuttingDown()
         if end is None:
             if interruption.stop_requested:
                 raise JobStopped()

@@ -6,19 +6,15 @@ import logging
 import threading
 from collections.abc import Callable
 
-import sqlalchemy as sa
-
 from ..storage.counters import Counters
-from .engine import Database
-from .tables import change_numbers
+from .sqlitedatabase import SqliteDatabase
+from .store import stored_changes
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25
 """How often the database itself is looked at. A change is told late, after two such looks, only when the
 process that made it was killed between its commit and the next line."""
-
-_RESOURCES = change_numbers.c.name == "resources"
 
 
 class ChangeFeed:
@@ -32,7 +28,7 @@ class ChangeFeed:
         counters: the memory that all processes with this database share.
     """
 
-    def __init__(self, database: Database, counters: Counters) -> None:
+    def __init__(self, database: SqliteDatabase, counters: Counters) -> None:
         self._database = database
         self._counters = counters
         self._listeners: list[Callable[[], None]] = []
@@ -51,13 +47,6 @@ class ChangeFeed:
     def jobs_version(self) -> int:
         """See `MetadataStore.jobs_version`."""
         return self._counters.value("jobs")
-
-    def count(self, connection: sa.Connection) -> int:
-        """Count a transaction that changed resources, inside of it; the number is for `resources_changed`."""
-        connection.execute(
-            sa.update(change_numbers).where(_RESOURCES).values(number=change_numbers.c.number + 1)
-        )
-        return int(connection.scalar(sa.select(change_numbers.c.number).where(_RESOURCES)) or 0)
 
     def resources_changed(self, number: int) -> None:
         """Tell all processes, after the commit."""
@@ -102,4 +91,4 @@ class ChangeFeed:
 
     def _stored_number(self) -> int:
         with self._database.reading() as connection:
-            return int(connection.scalar(sa.select(change_numbers.c.number).where(_RESOURCES)) or 0)
+            return stored_changes(connection)

@@ -1,69 +1,93 @@
-"""The metadata store: resources and jobs of all accounts and regions, in one database."""
+"""The metadata store, `MetadataStore`: resources and jobs of all accounts and regions.
+
+`MetadataStore` is the contract and what all back ends share, in SQL that SQLite and PostgreSQL both
+understand; `sqlitestore` implements it, `backends` opens the one that a URL names.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager
 
 import sqlalchemy as sa
 
 from ..clock import Clock
-from ..errors import StartError
-from ..settings import Settings
-from ..storage.counters import Counters
 from .arns import make_arn, partition_of
-from .changes import ChangeFeed
-from .engine import Database, open_database
 from .jobrows import JobRow
-from .migrations import current_version, upgrade
 from .rows import Resource
-from .tables import SCHEMA_VERSION, resources
+from .tables import change_numbers, resources
 from .transaction import Transaction
 
 __all__ = ["JobRow", "MetadataStore", "Resource", "Scope", "Transaction"]
 
 
-class MetadataStore:
+class MetadataStore(ABC):
     """Rows of resources and jobs.
 
     Promises: a transaction is all or nothing, and on the disk when it ends; ARNs are unique; a reader sees
-    one state from begin to end and is never blocked by a writer; writers come one after the other over all
-    threads and processes. One object serves all threads of a process; several processes may open the same
-    database.
+    one state from begin to end and is never blocked by a writer; writers that name the same lock come one
+    after the other over all threads, processes and machines. One object serves all threads of a process;
+    several processes may open the same store.
     """
 
-    def __init__(self, database: Database, changes: ChangeFeed, clock: Clock) -> None:
-        self.database = database
-        self.changes = changes
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    @classmethod
-    def open(cls, settings: Settings, clock: Clock) -> MetadataStore:
-        """Open the database that the settings name, creating it or bringing its tables up to date.
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[sa.Connection]:
+        """A connection whose statements all see the same state of the store."""
+
+    @abstractmethod
+    def writing(self, lock: str, *, durable: bool = True) -> AbstractContextManager[sa.Connection]:
+        """A connection that may write; committed when the block ends, rolled back when it raises.
+
+        Args:
+            lock: what the block reads before it writes; two blocks with the same lock never run at once. It
+                is held until the commit is visible to all.
+            durable: without, the commit spares waiting for the disk: it survives the end of this process,
+                and a power cut may undo it. For what concerns living processes only.
 
         Raises:
-            StartError: it is damaged, cannot be written, or was written by a newer release.
+            Unavailable: the store cannot be written now; nothing was changed.
         """
-        path = _database_path(settings)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StartError(
-                f"The folder {path.parent} cannot be made ({error.strerror}); name another with --data-dir."
-            ) from error
-        database = open_database(path)
-        try:
-            with database.reading() as connection:
-                current = current_version(connection)
-            if current != SCHEMA_VERSION:
-                with database.writing() as connection:
-                    upgrade(connection)
-            changes = ChangeFeed(database, Counters.open(path.parent))
-        except BaseException:
-            database.close()
-            raise
-        return cls(database, changes, clock)
+
+    @abstractmethod
+    def time(self) -> sa.ColumnElement[int]:
+        """The store's own time in SQL, whole milliseconds since 1970: one clock for all who use it."""
+
+    @abstractmethod
+    def resources_version(self) -> int:
+        """A number that differs after every commit that changed a resource or its tags, and after no other:
+        leases, heartbeats and progress of jobs change nothing.
+
+        Does no I/O (0.1 us), so an event loop may ask at every request. It differs before the writing
+        transaction returns, in all processes of this machine; only when the writer was killed right after its
+        commit, or works on another machine, up to half a second later. Whoever keeps what it reads takes the
+        number before it reads.
+        """
+
+    @abstractmethod
+    def jobs_version(self) -> int:
+        """The same for jobs that were enqueued, ended, put back or asked to stop. One may be missed when its
+        process is killed right after the commit: look at the jobs themselves now and then."""
+
+    @abstractmethod
+    def on_jobs_changed(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each commit of this process that changes `jobs_version`. It must be quick."""
+
+    @abstractmethod
+    def committed(self, *, resources: int | None = None, jobs: bool = False) -> None:
+        """Make the versions differ; called after the commit of whatever changed them.
+
+        Args:
+            resources: what `count_change` returned inside the transaction, None: no resource changed.
+            jobs: whether jobs changed.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the store; transactions that are still open lose nothing they committed."""
 
     def scope(self, account: str, region: str) -> Scope:
         """The part of the store that belongs to one account and region."""
@@ -72,37 +96,13 @@ class MetadataStore:
     def scopes(self) -> list[Scope]:
         """Every account and region that holds resources."""
         query = sa.select(resources.c.account, resources.c.region).distinct()
-        with self.database.reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute(query.order_by(resources.c.account, resources.c.region)).all()
         return [Scope(self, row.account, row.region) for row in rows]
 
     def now(self) -> float:
         """Seconds since 1970 by the injected clock."""
         return self._clock.now()
-
-    def resources_version(self) -> int:
-        """A number that differs after every commit that changed a resource or its tags, and after no other:
-        leases, heartbeats and progress of jobs change nothing.
-
-        Does no I/O (0.1 us), so an event loop may ask at every request. It differs before the writing
-        transaction returns, in all processes of this machine; only when the writer was killed right after its
-        commit, up to half a second later. Whoever keeps what it reads takes the number before it reads.
-        """
-        return self.changes.resources_version()
-
-    def jobs_version(self) -> int:
-        """The same for jobs that were enqueued, ended, put back or asked to stop. One may be missed when its
-        process is killed right after the commit: look at the jobs themselves now and then."""
-        return self.changes.jobs_version()
-
-    def on_jobs_changed(self, listener: Callable[[], None]) -> None:
-        """Call `listener` after each commit of this process that changes `jobs_version`. It must be quick."""
-        self.changes.on_jobs_changed(listener)
-
-    def close(self) -> None:
-        """Close the database; transactions that are still open lose nothing they committed."""
-        self.changes.close()
-        self.database.close()
 
 
 class Scope:
@@ -127,36 +127,38 @@ class Scope:
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A transaction that sees one state of the store."""
-        with self._store.database.reading() as connection:
+        with self._store.reading() as connection:
             yield self._transaction(connection, writable=False)
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """A transaction that may change the store: committed at the end of the block, undone when it raises.
+        Those of one scope come one after the other, so that what one has read holds until it writes.
 
         Raises:
             Unavailable: the disk is full or failing.
         """
-        with self._store.database.writing() as connection:
+        number = None
+        with self._store.writing(f"scope/{self.account}/{self.region}") as connection:
             tx = self._transaction(connection, writable=True)
             yield tx
-            number = self._store.changes.count(connection) if tx.changed_resources else None
-        if number is not None:
-            self._store.changes.resources_changed(number)
-        if tx.changed_jobs:
-            self._store.changes.jobs_changed()
+            if tx.changed_resources:
+                number = count_change(connection)
+        self._store.committed(resources=number, jobs=tx.changed_jobs)
 
     def _transaction(self, connection: sa.Connection, *, writable: bool) -> Transaction:
         return Transaction(connection, self.account, self.region, self._store.now(), writable)
 
 
-def _database_path(settings: Settings) -> Path:
-    url = settings.database_url
-    if not url:
-        return settings.data / "metadata.db"
-    if url.startswith("sqlite:///"):
-        return Path(url.removeprefix("sqlite:///")).expanduser().resolve()
-    raise StartError(
-        f"database_url {url.split('://')[0]}://... is not supported by this release; leave it empty, or write"
-        " sqlite:///PATH."
-    )
+_RESOURCES = change_numbers.c.name == "resources"
+
+
+def count_change(connection: sa.Connection) -> int:
+    """Count a transaction that changes resources, inside of it; how many there were."""
+    connection.execute(sa.update(change_numbers).where(_RESOURCES).values(number=change_numbers.c.number + 1))
+    return stored_changes(connection)
+
+
+def stored_changes(connection: sa.Connection) -> int:
+    """How many transactions have changed resources."""
+    return int(connection.scalar(sa.select(change_numbers.c.number).where(_RESOURCES)) or 0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 
 metadata = sa.MetaData()
 
@@ -72,7 +72,6 @@ jobs = sa.Table(
     sa.Column("started", sa.BigInteger),
     sa.Column("finished", sa.BigInteger),
     sa.Column("owner", sa.Text),
-    sa.Column("lease_until", sa.BigInteger),
     sa.Column("holds_slot", sa.Integer, nullable=False),
     sa.Column("stop_requested", sa.Integer, nullable=False),
     sa.Column("progress", sa.Text),
@@ -82,6 +81,16 @@ jobs = sa.Table(
     sa.Index("jobs_by_resource", "resource_arn", "number"),
     sa.Index("jobs_by_queue", "queue", "state", "number"),
 )
+
+runners = sa.Table(
+    "runners",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("hosts", sa.Text, nullable=False),
+    sa.Column("folder", sa.Text, nullable=False),
+    sa.Column("seen_at", sa.BigInteger, nullable=False),
+)
+"""Who runs jobs; see `engine.runnerlease`."""
 
 job_lines = sa.Table(
     "job_lines",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..settings import Settings
 from .durable import sync_folder, sync_tree
-from .presence import Presence, is_gone
+from .processlock import ProcessLock, is_released
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)+")
 
@@ -64,8 +64,8 @@ class LocalObjects(ObjectStore):
     def __init__(self, root: Path) -> None:
         self._root = root
         self._staging = root / "staging"
-        self._presence: Presence | None = None
-        self._announcing = threading.Lock()
+        self._lock: ProcessLock | None = None
+        self._locking = threading.Lock()
 
     def stage(self) -> Path:
         staged = self._staging / self._name()
@@ -110,15 +110,15 @@ class LocalObjects(ObjectStore):
         if not self._staging.is_dir():
             return
         for left in self._staging.iterdir():
-            if left.is_dir() and is_gone(self._staging, left.name.split(".")[0]):
+            if left.is_dir() and is_released(self._staging, left.name.split(".")[0]):
                 shutil.rmtree(left, ignore_errors=True)
 
     def _name(self) -> str:
-        """A new name that begins with this process's presence, so that a sweep can tell whose it is."""
-        with self._announcing:
-            if self._presence is None:
-                self._presence = Presence.announce(self._staging)
-        return f"{self._presence.name}.{uuid.uuid4().hex}"
+        """A new name that begins with this process's lock, so that a sweep can tell whose it is."""
+        with self._locking:
+            if self._lock is None:
+                self._lock = ProcessLock.take(self._staging)
+        return f"{self._lock.name}.{uuid.uuid4().hex}"
 
     def _path(self, key: str) -> Path:
         if _KEY.fullmatch(key) is None:

@@ -1,6 +1,7 @@
-"""The metadata database on SQLite: the only module with SQL or settings that PostgreSQL would not understand.
+"""One SQLite file as SQLAlchemy sees it, `SqliteDatabase`: with `sqlitestore` the only module with SQL or
+settings that PostgreSQL would not understand.
 
-A `Database` promises: a reader sees one state of the database from begin to end; writers come one after the
+It promises: a reader sees one state of the database from begin to end; writers come one after the
 other, over all threads and processes; what a writer committed is on the disk before `writing` returns and
 survives kill -9 and a power cut (write-ahead log, ``synchronous=FULL``).
 """
@@ -25,7 +26,7 @@ _PATIENCE = 60.0
 _CONNECTIONS = 64
 
 
-class Database:
+class SqliteDatabase:
     """Connections to one SQLite file, shared by all threads of a process. `open_database` makes one."""
 
     def __init__(self, path: Path) -> None:
@@ -51,11 +52,11 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self, *, lasting: bool = True) -> Iterator[sa.Connection]:
+    def writing(self, *, durable: bool = True) -> Iterator[sa.Connection]:
         """A connection that alone may write; committed when the block ends, rolled back when it raises.
 
         Args:
-            lasting: without, the commit spares waiting for the disk: it survives the end of this process,
+            durable: without, the commit spares waiting for the disk: it survives the end of this process,
                 and a power cut may undo it. For what concerns living processes only.
 
         Raises:
@@ -66,7 +67,7 @@ class Database:
         with self._turn, self._engine.connect() as connection, _translated(self.path):
             self._writer = threading.get_ident()
             try:
-                if not lasting:
+                if not durable:
                     connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
                 _begin(connection, "BEGIN IMMEDIATE")
                 yield connection
@@ -75,7 +76,7 @@ class Database:
                 connection.rollback()
                 raise
             finally:
-                if not lasting:
+                if not durable:
                     connection.exec_driver_sql("PRAGMA synchronous=FULL")
                 self._writer = None
 
@@ -91,7 +92,7 @@ class Database:
             self._watcher.close()
 
 
-def open_database(path: Path) -> Database:
+def open_database(path: Path) -> SqliteDatabase:
     """The database at `path`, created empty when it is missing.
 
     Raises:
@@ -119,7 +120,7 @@ def open_database(path: Path) -> Database:
         raise StartError(_damaged(path, str(error))) from error
     if verdict != "ok":
         raise StartError(_damaged(path, str(verdict).splitlines()[-1]))  # the first may be a mere heading
-    return Database(path)
+    return SqliteDatabase(path)
 
 
 def _damaged(path: Path, why: str) -> str:

@@ -1,5 +1,5 @@
-"""Who is still alive: a file that a process keeps locked, and that the system unlocks when it ends,
-however it ends."""
+"""Liveness of processes on one machine: a file that a process keeps locked, and that the system unlocks when
+the process ends, however it ends. `ProcessLock`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,24 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 _SUFFIX = ".lock"
-# Between making its file and locking it a process looks gone; nobody takes longer for that.
+# A file that was made and is not yet locked looks released; nobody takes longer between the two.
 _GRACE = 60.0
 
 
-class Presence:
-    """One living thing of this process, known to others of the machine by its name. Attributes: name."""
+class ProcessLock:
+    """A locked file under a new name, which processes of this machine can ask about with `is_released`.
+
+    Attributes:
+        name: of the file, without its ending.
+    """
 
     def __init__(self, name: str, lock: FileLock) -> None:
         self.name = name
         self._lock = lock
 
     @classmethod
-    def announce(cls, folder: Path) -> Presence:
-        """Be present in `folder`, which is made if need be, under a new name, until closed or the
-        process ends."""
+    def take(cls, folder: Path) -> ProcessLock:
+        """Lock a new file in `folder`, which is made if need be, until closed or the process ends."""
         folder.mkdir(parents=True, exist_ok=True)
         _tidy(folder)
         name = f"{os.getpid()}-{uuid.uuid4().hex[:16]}"
@@ -34,13 +37,13 @@ class Presence:
         return cls(name, lock)
 
     def close(self) -> None:
-        """Be gone."""
+        """Release the lock and remove the file."""
         self._lock.release()
         Path(self._lock.lock_file).unlink(missing_ok=True)
 
 
-def is_gone(folder: Path, name: str) -> bool:
-    """Whether whoever announced `name` in `folder` is no more (0.1 ms)."""
+def is_released(folder: Path, name: str) -> bool:
+    """Whether nobody holds the lock `name` in `folder`, also because there is no such file (0.1 ms)."""
     file = folder / f"{name}{_SUFFIX}"
     if not file.exists():
         return True
@@ -54,11 +57,11 @@ def is_gone(folder: Path, name: str) -> bool:
 
 
 def _tidy(folder: Path) -> None:
-    """Remove the files of those who are gone."""
+    """Remove the files of those who ended without doing so."""
     for file in folder.glob(f"*{_SUFFIX}"):
         try:
             old = time.time() - file.stat().st_mtime > _GRACE
         except FileNotFoundError:
             continue
-        if old and is_gone(folder, file.name.removesuffix(_SUFFIX)):
+        if old and is_released(folder, file.name.removesuffix(_SUFFIX)):
             file.unlink(missing_ok=True)
