@@ -62,6 +62,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("host", "127.0.0.1", "address to listen on; anything but loopback needs an access key"),
     Setting("port", 8077, "port to listen on", _whole),
     Setting("data_dir", "./openpersonalize-data", "folder that holds everything durable"),
+    Setting("data_group", "", "group of the system whose members may read the data folder; empty: none"),
     Setting("workers", 1, "server processes sharing the port", _whole),
     Setting("account", "000000000000", "AWS account id in every ARN"),
     Setting("region", "us-east-1", "region when a request is not signed"),
@@ -151,6 +152,7 @@ class Settings:
     host: str
     port: int
     data_dir: str
+    data_group: str
     workers: int
     account: str
     region: str

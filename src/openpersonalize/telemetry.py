@@ -118,4 +118,10 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 def _quoted(text: str) -> str:
     plain = text and not any(char in ' "=\\' or not char.isprintable() for char in text)
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    return (
+        text
+        if plain
+        else "".join(
+            char if char.isprintable() else ascii(char)[1:-1] for char in json.dumps(text, ensure_ascii=False)
+        )
+    )

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from openpersonalize.cli.environment import environment_lines, server_address
 from openpersonalize.cli.main import main
+from openpersonalize.errors import InvalidInput
 
 
 def test_every_service_is_pointed_here_and_no_other() -> None:
@@ -39,12 +40,45 @@ def test_a_region_that_is_set_is_kept(name: str) -> None:
     ("shell", "line"),
     [
         ("fish", "set -gx AWS_REGION us-east-1"),
-        ("powershell", '$Env:AWS_REGION = "us-east-1"'),
+        ("powershell", "$Env:AWS_REGION = 'us-east-1'"),
         ("cmd", "set AWS_REGION=us-east-1"),
     ],
 )
 def test_other_shells(shell: str, line: str) -> None:
     assert environment_lines("localhost", 1, "us-east-1", shell, {})[0] == line
+
+
+@pytest.mark.parametrize("value", ["a;touch made", "$(touch made)", "`touch made`", "a' b", "a\\'b", 'a"b'])
+def test_no_value_is_a_command_of_the_shell(tmp_path: Path, value: str) -> None:
+    [line, *_] = environment_lines("localhost", 1, "us-east-1", "sh", {"AWS_REGION": value})
+    shown = subprocess.run(
+        ["sh", "-c", f'{line}; printf %s "$AWS_REGION"'],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout == value
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    ("shell", "value", "line"),
+    [
+        ("fish", "a';b\\", "set -gx AWS_REGION 'a\\';b\\\\'"),
+        ("powershell", "$(x)'\u2019", "$Env:AWS_REGION = '$(x)''\u2019\u2019'"),
+    ],
+)
+def test_values_are_quoted_for_other_shells(shell: str, value: str, line: str) -> None:
+    assert environment_lines("localhost", 1, "us-east-1", shell, {"AWS_REGION": value})[0] == line
+
+
+@pytest.mark.parametrize(
+    ("shell", "value"), [("cmd", "a&b"), ("cmd", "%PATH%"), ("sh", "a\nb"), ("sh", "\x1b[2J")]
+)
+def test_what_cannot_be_quoted_is_refused(shell: str, value: str) -> None:
+    with pytest.raises(InvalidInput):
+        environment_lines("localhost", 1, "us-east-1", shell, {"AWS_REGION": value})
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,9 @@ def test_metrics_of_all_workers(running: Server) -> None:
         with urllib.request.urlopen(f"{running.endpoint}/health", timeout=5):
             pass
         client.list_filters()
+    end = time.monotonic() + 10  # the page is made once a second
+    while counted(running) < before + 20 and time.monotonic() < end:
+        time.sleep(0.1)
     assert counted(running) == before + 20
 
 

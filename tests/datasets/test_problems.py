@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from openpersonalize.datasets import problems as reasons
-from openpersonalize.datasets.problems import IN_REASON, LISTED, Problem, Problems
+from openpersonalize.datasets.problems import GIVEN_UP, IN_REASON, LISTED, Problem, Problems
 
 
 def test_the_reason_shows_the_first_twenty_and_counts_all():
@@ -37,3 +37,31 @@ def test_no_more_than_so_many_are_listed():
     assert len(listed) == LISTED
     assert problems.room == 0
     assert problems.count == 3 * (LISTED // 2 + 1)
+
+
+def test_long_names_are_cut_and_all_listed_ones_are_bounded() -> None:
+    listed: list[tuple[str, int, str, str]] = []
+    problems = Problems(lambda *place: listed.append(place))
+    name = "A" * 1_000_000
+    for _ in range(3):
+        problems.add(Problem(name, k, name, name) for k in range(LISTED))
+    assert max(len(text) for file, _, column, what in listed for text in (file, column, what)) <= 303
+    assert sum(len(file) + len(column) + len(what) for file, _, column, what in listed) < 5_000_000
+    assert len(problems.reason()) < 20_000
+    assert problems.count == 3 * LISTED
+
+
+def test_what_does_not_print_is_escaped() -> None:
+    listed: list[tuple[str, int, str, str]] = []
+    problems = Problems(lambda *place: listed.append(place))
+    problems.add([Problem("a\x1b]0;x\x07", 1, "\u009b2J", '"\u2028" is no number: \ud800')])
+    assert listed == [("a\\x1b]0;x\\x07", 1, "\\x9b2J", '"\\u2028" is no number: \\ud800')]
+
+
+def test_so_many_problems_are_given_up() -> None:
+    problems = Problems(lambda *place: None)
+    problems.add([Problem("a", 1, "c", "w")], unlisted=GIVEN_UP - 2)
+    assert not problems.given_up
+    problems.add([], unlisted=1)
+    assert problems.given_up
+    assert "The rest was not read" in problems.reason()

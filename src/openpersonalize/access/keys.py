@@ -24,12 +24,15 @@ import os
 import secrets
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from ..errors import InvalidInput, ResourceNotFound, StartError
+from ..storage.privacy import LOCK_MODE, make_private
 
 BOUND_ROLES = ("events", "catalogue", "ingest")
 """The roles whose keys can be bound to an event tracker."""
@@ -82,14 +85,20 @@ class KeyRing:
     """The keys of one data folder. Safe to use from several threads; any number of processes may share the
     folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, lock_seconds: float = 10.0) -> None:
         """Read the keys of `folder`.
+
+        Args:
+            folder: the data folder.
+            lock_seconds: how long to wait for another process that changes keys.
 
         Raises:
             StartError: the table is damaged or newer than this program, or the root lacks, or others can
                 read it.
         """
         self._folder = folder
+        self._lock_seconds = lock_seconds
+        self._lost = False
         self._guard = threading.Lock()
         self._looked = 0.0
         self._stamp: tuple[int, int, int] | None = None
@@ -130,6 +139,11 @@ class KeyRing:
     def _reload(self) -> None:
         self._looked = time.monotonic()
         stamp = self._table_stamp()
+        if stamp is None and self._configured and not self._lost:
+            _log.error(
+                "the table of access keys %s is gone; the former keys stay in force", self._folder / TABLE
+            )
+        self._lost = stamp is None
         if stamp is None or stamp == self._stamp:
             return
         keys = self.keys()
@@ -174,6 +188,7 @@ class KeyRing:
 
         Raises:
             InvalidInput: no such role, or a tracker with a role that streams nothing.
+            StartError: another process does not let go of the keys.
         """
         if role not in ROLES:
             raise InvalidInput(f"The role must be one of {', '.join(ROLES)}, not {role!r}.")
@@ -217,14 +232,27 @@ class KeyRing:
 
     def _store(self, key: AccessKey) -> str:
         """Add or replace a record; returns the key's secret."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with self._guard, FileLock(self._folder / LOCK):
+        if not self._folder.exists():  # of one that exists, the server knows who may read it
+            make_private(self._folder)
+        with self._guard, self._locked():
             root = self._root(create=True)
             keys = {row.id: row for row in self.keys()} | {key.id: key}
             document = {"format": _FORMAT, "keys": [asdict(row) for row in keys.values()]}
             _write_private(self._folder / TABLE, json.dumps(document, indent=1).encode())
         self._reload()
         return _secret(root, key)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        lock = FileLock(self._folder / LOCK, timeout=self._lock_seconds, mode=LOCK_MODE)
+        try:
+            with lock:
+                yield
+        except Timeout as error:
+            raise StartError(
+                f"Another process has held {lock.lock_file} for {self._lock_seconds:g} seconds: find it with"
+                f" `fuser {lock.lock_file}`, end it, and try again."
+            ) from error
 
     def _root(self, *, create: bool = False) -> bytes:
         path = self._folder / ROOT

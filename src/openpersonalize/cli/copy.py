@@ -26,14 +26,18 @@ def copy(source: str, target: str, **given: object) -> None:
     """
     from ..storage.bucket_service import open_buckets
     from ..storage.locations import check_location
+    from ..storage.privacy import make_private
 
-    buckets = open_buckets(read_settings(given))
+    settings = read_settings(given)
+    buckets = open_buckets(settings)
     if target.startswith(_S3) and not source.startswith(_S3):
         path = Path(source)
         if not path.is_file():
             raise InvalidInput(f"{source} is not a file.")
         location = target + path.name if target.endswith("/") else target
         check_location(location)
+        if not settings.data.exists():  # of one that exists, the server knows who may read it
+            make_private(settings.data)
         with path.open("rb") as stream:
             buckets.write(location, stream)
         click.echo(f"{source} -> {location}")

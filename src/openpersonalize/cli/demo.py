@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from ..errors import StartError
+from ..storage.privacy import make_private
 from .demo_shop import Shop, read_tables
 
 MARKER = ".made-by-the-demo"
@@ -45,7 +46,7 @@ def _fresh_folder(folder: Path) -> Path:
         if not (folder / MARKER).exists() and any(folder.iterdir()):
             raise StartError(f"{folder} holds something that is not the demo's: choose another --data-dir.")
         shutil.rmtree(folder)
-    folder.mkdir(parents=True)
+    make_private(folder)
     (folder / MARKER).write_text("The demo empties this folder at its next start.\n")
     return folder
 

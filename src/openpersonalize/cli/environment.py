@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from collections.abc import Mapping
 from pathlib import PurePath
 
 import click
 
+from ..errors import InvalidInput
 from ..settings import read_settings
 from .options import setting_options
 
 SHELLS = {
     "sh": "export {name}={value}",
     "fish": "set -gx {name} {value}",
-    "powershell": '$Env:{name} = "{value}"',
+    "powershell": "$Env:{name} = {value}",
     "cmd": "set {name}={value}",
 }
 _SERVICES = ("PERSONALIZE", "PERSONALIZE_RUNTIME", "PERSONALIZE_EVENTS")
@@ -53,7 +56,27 @@ def environment_lines(host: str, port: int, region: str, shell: str, present: Ma
         variables |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
     address = server_address(host, port)
     variables |= {f"AWS_ENDPOINT_URL_{service}": address for service in _SERVICES}
-    return [SHELLS[shell].format(name=name, value=value) for name, value in variables.items()]
+    return [SHELLS[shell].format(name=name, value=_quoted(value, shell)) for name, value in variables.items()]
+
+
+def _quoted(value: str, shell: str) -> str:
+    """A value as one word of a shell that takes nothing in it as a command.
+
+    Raises:
+        InvalidInput: the shell has no way to write it.
+    """
+    if any(not char.isprintable() for char in value):
+        raise InvalidInput(f"{value!r} cannot be the value of a variable: it holds control characters.")
+    if shell == "sh":
+        return shlex.quote(value)
+    if shell == "fish":  # inside single quotes a backslash escapes itself and the quote
+        plain = value.replace("\\", "\\\\").replace("'", "\\'")
+        return value if shlex.quote(value) == value else f"'{plain}'"
+    if shell == "powershell":  # its four typographic single quotes end a text as well
+        return "'" + re.sub("(['\u2018\u2019\u201a\u201b])", r"\1\1", value) + "'"
+    if any(char in '"%!^&|<>' for char in value):
+        raise InvalidInput(f"{value!r} cannot be written safely for cmd: use PowerShell.")
+    return value
 
 
 def server_address(host: str, port: int) -> str:

@@ -23,6 +23,7 @@ from ..access.keys import KeyRing
 from ..errors import StartError
 from ..settings import Settings, read_settings
 from ..storage.folder import DataFolder
+from ..storage.privacy import restrict_umask
 from .environment import SHELLS, environment_lines, server_address
 from .options import setting_options
 
@@ -42,7 +43,10 @@ def serve(**given: object) -> None:
 
     settings = read_settings(given)
     registry()  # a package that announces a broken recipe stops the start here
-    with closing(DataFolder.open(settings.data)):
+    restrict_umask(settings.data_group)
+    with closing(DataFolder.open(settings.data, settings.data_group)) as folder:
+        if folder.notice:
+            click.echo(folder.notice, err=True)
         keys = KeyRing(settings.data)
         check_exposure(settings.host, keys, settings.data)
         with listening(settings.host, settings.port) as listener:

@@ -7,7 +7,7 @@ texts seen by its users), else ours.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .schemas import spelled
 
@@ -16,6 +16,17 @@ LISTED = 10_000
 
 IN_REASON = 20
 """Problems that the failure reason itself shows."""
+
+GIVEN_UP = 100_000
+"""Problems after which a file's remaining rows are not read: whoever has to mend them reads no further
+either."""
+
+LISTED_CHARACTERS = 4_000_000
+"""Characters of all listed problems together: an import's problems lie in the database of everybody's
+resources."""
+
+_COLUMN, _FILE, _WHAT = 50, 200, 300
+"""Characters shown of the names and the words of a problem; a file's author chooses how long they are."""
 
 NOT_CONFORMING = (
     "Input csv has rows that do not conform to the dataset schema. Please ensure all required data fields"
@@ -99,25 +110,45 @@ class Problem:
     reason: str = NOT_CONFORMING
 
 
+def shown(text: str, most: int) -> str:
+    """`text` cut to `most` characters, with escapes for those that do not print: what stands in a file is to
+    reach no terminal as a command."""
+    cut = text if len(text) <= most else f"{text[:most]}..."
+    return cut if cut.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
+
+
 class Problems:
     """All problems of an import, counted; the first of them listed. Memory: the few that the reason shows."""
 
     def __init__(self, report: Callable[[str, int, str, str], None]) -> None:
         """Listed problems go to `report` (file, line, column, what) as they come."""
         self.count = 0
+        self._characters = 0
         self._report = report
         self._first: list[Problem] = []
 
     @property
     def room(self) -> int:
         """How many more problems will be listed."""
-        return max(0, LISTED - self.count)
+        return max(0, LISTED - self.count) if self._characters < LISTED_CHARACTERS else 0
+
+    @property
+    def given_up(self) -> bool:
+        """Whether there are so many that reading on is of no use."""
+        return self.count >= GIVEN_UP
 
     def add(self, problems: Iterable[Problem], unlisted: int = 0) -> None:
         """Add problems in order of their places, and the number of further ones that nobody described."""
-        for problem in problems:
+        for each in problems:
+            problem = replace(
+                each,
+                file=shown(each.file, _FILE),
+                column=shown(each.column, _COLUMN),
+                what=shown(each.what, _WHAT),
+            )
             if self.room:
                 self._report(problem.file, problem.line, problem.column, problem.what)
+                self._characters += len(problem.file) + len(problem.column) + len(problem.what)
             if len(self._first) < IN_REASON:
                 self._first.append(problem)
             self.count += 1
@@ -126,7 +157,8 @@ class Problems:
     def reason(self) -> str:
         """The failure reason: the first problem's sentence, the count and the first places."""
         places = "; ".join(f"{_place(problem)}: {problem.what}" for problem in self._first)
-        return f"{self._first[0].reason} {self.count} problems; first {IN_REASON}: {places}"
+        more = f" The rest was not read: more than {GIVEN_UP} problems." if self.given_up else ""
+        return f"{self._first[0].reason} {self.count} problems; first {IN_REASON}: {places}{more}"
 
 
 def _place(problem: Problem) -> str:

@@ -27,7 +27,7 @@ BLANKS = " \t"
 WHOLE = r"^([+-]?[0-9]+)(?:\.0*)?$"
 """A whole number; its first group is the number without a fraction."""
 
-DECIMAL = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+DECIMAL = r"^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 
 CJK = r"[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]"
 """One character of Chinese or Japanese: their punctuation, kana, ideographs, full and half width forms."""

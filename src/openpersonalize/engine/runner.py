@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LONGEST_REASON = 10_000
+"""Characters of a failure reason; it is shown wherever its resource is described or listed."""
+
 LIGHT_ROOM = 16
 """Light jobs that one process runs at once, a thread each."""
 MOST_CRASHES = 25
@@ -243,6 +246,7 @@ class JobRunner:
 
     def _end(self, job: RunningJob, workflow: Workflow | None, state: JobState, reason: str) -> None:
         """Write down that the job ended without success, at the job and at its resource."""
+        reason = reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]}..."
         try:
             if workflow is None:
                 self._end_plainly(job, state, reason)

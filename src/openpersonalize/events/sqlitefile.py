@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from ..errors import StartError
+from ..storage.privacy import LOCK_MODE
 from .statements import read_script
 
 LOCK_POLL_SECONDS = 0.0005
@@ -32,7 +33,15 @@ class SqliteFile:
     in WAL mode, so each read sees everything committed before it began.
     """
 
-    def __init__(self, path: Path, formats: list[str], *, durable: bool, shared: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        formats: list[str],
+        *,
+        durable: bool,
+        shared: bool = True,
+        lock_seconds: float = 30.0,
+    ) -> None:
         """Open or create the file and bring it to the newest format.
 
         Args:
@@ -42,18 +51,26 @@ class SqliteFile:
                 (False).
             shared: whether several processes write often. Writing stays safe when they do and this is False:
                 then SQLite alone makes them wait for each other.
+            lock_seconds: how long to wait for another process that is opening the file.
 
         Raises:
-            StartError: the file is damaged, cannot be written, or is of a format newer than `formats`.
+            StartError: the file is damaged, held by somebody, cannot be written, or is of a format newer
+                than `formats`.
         """
         self.path = path
         self._durable = durable
         self._shared = shared
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.lock = FileLock(path.with_name(f"{path.name}.lock"), thread_local=False)
-            with self.lock.acquire(poll_interval=LOCK_POLL_SECONDS):
+            lock = path.with_name(f"{path.name}.lock")
+            self.lock = FileLock(lock, mode=LOCK_MODE, thread_local=False)
+            with self.lock.acquire(timeout=lock_seconds, poll_interval=LOCK_POLL_SECONDS):
                 self._prepare(formats)
+        except Timeout as error:
+            raise StartError(
+                f"Another process has held {lock} for {lock_seconds:g} seconds: find it with `fuser {lock}`,"
+                " end it, and start again."
+            ) from error
         except (sqlite3.Error, OSError) as error:
             raise StartError(_explained(path, error)) from error
 

@@ -90,7 +90,9 @@ class Connection(asyncio.Protocol):
         self._expects = False
         self._fresh = True  # no head was complete yet
         self._in_head = False
-        self._head_size = 0
+        self._head_size = 0  # of its parts
+        self._head_read = 0  # of it, so far
+        self._begun_heads = 0  # in the bytes that are being parsed
         self._reading: Turn | None = None  # its body is being read
         self._between = 0  # bytes since the last piece of that body
         # What is being answered, and what waits behind it.
@@ -136,7 +138,8 @@ class Connection(asyncio.Protocol):
         if self._deaf:
             self._drop(len(data))
             return
-        head_goes_on, body_of = self._in_head, self._reading
+        body_of = self._reading
+        self._begun_heads = 1 if self._in_head else 0
         self._between += len(data)
         try:
             self._parser.feed_data(data)
@@ -144,8 +147,10 @@ class Connection(asyncio.Protocol):
             self._end_after_the_last()  # what follows the head would be another protocol
         except httptools.HttpParserError:
             self._refuse("Invalid HTTP request received.")
-        if head_goes_on and self._in_head:
-            self._count_head(len(data))
+        if self._in_head and self._begun_heads == 1 and body_of is None:  # all of it belongs to this head
+            self._head_read += len(data)
+            if self._head_read > self._limits.head_bytes:
+                self._refuse(self._large_head())
         elif (
             self._reading is not None and self._reading is body_of and self._between > self._limits.head_bytes
         ):
@@ -181,7 +186,8 @@ class Connection(asyncio.Protocol):
         self._headers = []
         self._expects = False
         self._in_head = True
-        self._head_size = 0
+        self._begun_heads += 1
+        self._head_size = self._head_read = 0
         if not self._turns and not self._full:
             self._arm(self._limits.head_seconds)
 
@@ -249,7 +255,10 @@ class Connection(asyncio.Protocol):
     def _count_head(self, size: int) -> None:
         self._head_size += size
         if self._head_size > self._limits.head_bytes:
-            self._refuse(f"The request's head is larger than {self._limits.head_bytes} bytes.")
+            self._refuse(self._large_head())
+
+    def _large_head(self) -> str:
+        return f"The request's head is larger than {self._limits.head_bytes} bytes."
 
     # ------------------------------------------------------------------------------------------ turns
 

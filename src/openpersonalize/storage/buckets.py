@@ -33,6 +33,10 @@ class ObjectInfo:
     size: int
 
 
+MOST_FILES = 100_000
+"""Files below one location; a service that lists more, or for ever, is not listened to any longer."""
+
+
 class Buckets(ABC):
     """Files under ``s3://bucket/key``. All methods may be called from any thread.
 
@@ -45,7 +49,7 @@ class Buckets(ABC):
 
         A location is one file if such a file exists. Otherwise, and always when it ends in "/" or names
         only a bucket, it is a folder: all files below it, sub-folders included, without empty ones.
-        Memory is in proportion to the number of files.
+        Memory is in proportion to the number of files; more than `MOST_FILES` are Unreachable.
         """
         wanted = parse_location(location)
         if wanted.key and not wanted.key.endswith("/"):
@@ -53,7 +57,7 @@ class Buckets(ABC):
             if size is not None:
                 return [_info(wanted, size)]
         prefix = wanted.key if not wanted.key or wanted.key.endswith("/") else f"{wanted.key}/"
-        files = self._below(Location(wanted.bucket, prefix))
+        files = _bounded(self._below(Location(wanted.bucket, prefix)), location)
         return [_info(at, size) for at, size in files if size > 0 and not at.key.endswith("/")]
 
     @abstractmethod
@@ -75,6 +79,13 @@ class Buckets(ABC):
     @abstractmethod
     def _below(self, prefix: Location) -> Iterator[tuple[Location, int]]:
         """All files whose key begins with the prefix's ("" or ending in "/"), in order, with their sizes."""
+
+
+def _bounded(files: Iterator[tuple[Location, int]], location: str) -> Iterator[tuple[Location, int]]:
+    for number, file in enumerate(files):
+        if number == MOST_FILES:
+            raise Unreachable(f"it lists more than {MOST_FILES} files below {location}")
+        yield file
 
 
 def _info(location: Location, size: int) -> ObjectInfo:

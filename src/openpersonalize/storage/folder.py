@@ -8,6 +8,7 @@ from filelock import FileLock, Timeout
 
 from ..errors import StartError
 from .durable import write_durably
+from .privacy import LOCK_MODE, make_private
 
 FORMAT = 1
 FOLDERS = ("snapshots", "artifacts", "buckets", "staging", "runners")
@@ -22,22 +23,28 @@ class DataFolder:
 
     Attributes:
         path: the folder.
+        notice: what to tell the operator of who could look into it; empty when all is well.
     """
 
-    def __init__(self, path: Path, lock: FileLock) -> None:
+    def __init__(self, path: Path, lock: FileLock, notice: str) -> None:
         self.path = path
+        self.notice = notice
         self._lock = lock
 
     @classmethod
-    def open(cls, path: Path) -> DataFolder:
-        """Make the layout where it is missing and take the lock.
+    def open(cls, path: Path, group: str = "") -> DataFolder:
+        """Make the layout where it is missing, close the folder to other users and take the lock.
+
+        Args:
+            path: the folder.
+            group: a group of the system whose members may read it; empty: its owner alone.
 
         Raises:
             StartError: another server uses the folder, it cannot be written, or a newer release made it.
         """
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(path / "lock", timeout=0, thread_local=False)
+            notice = make_private(path, group)
+            lock = FileLock(path / "lock", timeout=0, mode=LOCK_MODE, thread_local=False)
             lock.acquire()
         except Timeout as error:
             raise StartError(
@@ -56,7 +63,7 @@ class DataFolder:
         except BaseException:
             lock.release()
             raise
-        return cls(path, lock)
+        return cls(path, lock, notice)
 
     def close(self) -> None:
         """Let another server have the folder."""

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from .privacy import LOCK_MODE
+
 _SUFFIX = ".lock"
 # A file that was made and is not yet locked looks released; nobody takes longer between the two.
 _GRACE = 60.0
@@ -32,7 +34,7 @@ class ProcessLock:
         folder.mkdir(parents=True, exist_ok=True)
         _tidy(folder)
         name = f"{os.getpid()}-{uuid.uuid4().hex[:16]}"
-        lock = FileLock(folder / f"{name}{_SUFFIX}", thread_local=False)
+        lock = FileLock(folder / f"{name}{_SUFFIX}", mode=LOCK_MODE, thread_local=False)
         lock.acquire(timeout=0)
         return cls(name, lock)
 
@@ -47,7 +49,7 @@ def is_released(folder: Path, name: str) -> bool:
     file = folder / f"{name}{_SUFFIX}"
     if not file.exists():
         return True
-    lock = FileLock(file, thread_local=False)
+    lock = FileLock(file, mode=LOCK_MODE, thread_local=False)
     try:
         lock.acquire(timeout=0)
     except Timeout:

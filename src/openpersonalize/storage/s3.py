@@ -43,6 +43,7 @@ _DENIED = frozenset(
 _ABSENT = frozenset({"NoSuchBucket", "NoSuchKey", "NotFound", "404", "InvalidBucketName"})
 _BLOCK = 1 << 20
 _RESUMES = 5
+_MOST_PAGES = 1000
 
 
 class S3Buckets(Buckets):
@@ -95,7 +96,9 @@ class S3Buckets(Buckets):
         )
         try:
             with _mapped():
-                for page in pages:
+                for number, page in enumerate(pages):
+                    if number == _MOST_PAGES:
+                        raise Unreachable(f"it lists more than {_MOST_PAGES} pages of names below {prefix}")
                     for entry in page.get("Contents", ()):
                         yield Location(prefix.bucket, entry["Key"]), int(entry["Size"])
         except FileNotFoundError:

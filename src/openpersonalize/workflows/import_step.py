@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from ..datasets import problems as reasons
 from ..datasets.csv_reader import CsvReader, match_header, of_form
 from ..datasets.csv_text import CsvText
-from ..datasets.problems import Problems
+from ..datasets.problems import Problem, Problems
 from ..datasets.schemas import Schema, parse_schema
 from ..datasets.snapshots import Snapshot, SnapshotWriter
 from ..engine.task import Task
@@ -139,6 +139,7 @@ def _check_headers(
         JobFailed: some cannot be read, lack a column or name one twice.
     """
     problems = Problems(task.problem)
+    columns = Problems(task.problem)
     missing: set[str] = set()
     duplicate: str | None = None
     for file in files:
@@ -149,9 +150,9 @@ def _check_headers(
         if not text.faults:
             match = match_header(text.header, schema)
             for name in match.missing:
-                task.problem(file.name, 1, name, "the column is missing")
+                columns.add([Problem(file.name, 1, name, "the column is missing")])
             if match.duplicate is not None:
-                task.problem(file.name, 1, match.duplicate, "the column stands twice")
+                columns.add([Problem(file.name, 1, match.duplicate, "the column stands twice")])
             missing.update(match.missing)
             duplicate = duplicate or match.duplicate
     if problems.count:
@@ -168,7 +169,7 @@ def _read(task: Task, buckets: Buckets, files: list[ObjectInfo], total: int, wri
     """Read all rows into `writer`.
 
     Raises:
-        JobFailed: some row has a problem; all of them have been reported.
+        JobFailed: some rows have problems; the first of them have been reported.
     """
     problems = Problems(task.problem)
     reader = CsvReader(writer.schema, writer.dataset_type, problems)
@@ -181,6 +182,8 @@ def _read(task: Task, buckets: Buckets, files: list[ObjectInfo], total: int, wri
                 task.progress("read", min(done, total), total, "bytes")
                 if not problems.count:
                     writer.append(frame)
+                elif problems.given_up:
+                    raise JobFailed(problems.reason())
     if problems.count:
         raise JobFailed(problems.reason())
     task.line(f"{writer.appended} rows read from {len(files)} files, {total} bytes")
