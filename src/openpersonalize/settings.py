@@ -73,6 +73,14 @@ SETTINGS: tuple[Setting, ...] = (
         "where s3:// locations live: local folder, AWS itself, or as AWS_ENDPOINT_URL_S3 says",
         _one_of("auto", "local", "aws"),
     ),
+    Setting(
+        "s3_domain",
+        "",
+        "domain whose sub-domains are buckets to S3 clients, as those of localhost always are",
+    ),
+    Setting(
+        "allowed_origins", "", "web pages that may call from a browser: origins with commas between, or *"
+    ),
     Setting("max_body_bytes", 8 * 1024 * 1024, "largest request body", _whole),
     Setting("minimum_data", True, "refuse to train below Amazon's minimums (off for small fixtures)", _flag),
     Setting("quota_profile", "none", "aws: enforce Amazon's call rates", _one_of("none", "aws")),
@@ -158,6 +166,8 @@ class Settings:
     region: str
     database_url: str
     s3: str
+    s3_domain: str
+    allowed_origins: str
     max_body_bytes: int
     minimum_data: bool
     quota_profile: str

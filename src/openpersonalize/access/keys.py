@@ -42,7 +42,8 @@ ROLES = {
     "events": "PutEvents and PutActionInteractions; with a tracker, only to that tracker",
     "catalogue": "PutItems, PutUsers and PutActions; with a tracker, only to datasets of its group",
     "ingest": "what events and catalogue may, with or without a tracker",
-    "read": "every Describe, List and Get call of the control plane, jobs and their problems",
+    "buckets": "S3: buckets and objects, to read and to write",
+    "read": "every Describe, List and Get call of the control plane, jobs, names of S3 objects",
 }
 RELOAD_SECONDS = 2.0
 TABLE, ROOT, LOCK = "access-keys.json", "access-keys.root", "access-keys.lock"

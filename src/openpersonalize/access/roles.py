@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import AccessRefused
+from .keys import ROLES
 
 _ADMIN = frozenset({"admin"})
 _READ = frozenset({"admin", "read"})
+_BUCKETS = frozenset({"admin", "buckets"})
+_BUCKET_NAMES = frozenset({"admin", "buckets", "read"})
 _RUNTIME = frozenset({"admin", "runtime"})
 _EVENTS = frozenset({"admin", "events", "ingest"})
 _CATALOGUE = frozenset({"admin", "catalogue", "ingest"})
@@ -99,8 +102,36 @@ ALLOWED: dict[str, frozenset[str]] = {
     "PutActions": _CATALOGUE,
     "PutItems": _CATALOGUE,
     "PutUsers": _CATALOGUE,
+    # S3's: buckets and what is in them
+    "s3:AbortMultipartUpload": _BUCKETS,
+    "s3:CompleteMultipartUpload": _BUCKETS,
+    "s3:CopyObject": _BUCKETS,
+    "s3:CreateBucket": _BUCKETS,
+    "s3:CreateMultipartUpload": _BUCKETS,
+    "s3:DeleteBucket": _BUCKETS,
+    "s3:DeleteBucketPolicy": _BUCKETS,
+    "s3:DeleteObject": _BUCKETS,
+    "s3:DeleteObjects": _BUCKETS,
+    "s3:GetObject": _BUCKETS,
+    "s3:HeadObject": _BUCKETS,
+    "s3:ListParts": _BUCKETS,
+    "s3:PutBucketPolicy": _BUCKETS,
+    "s3:PutObject": _BUCKETS,
+    "s3:UploadPart": _BUCKETS,
+    "s3:UploadPartCopy": _BUCKETS,
+    # S3's: what there is, without its content
+    "s3:GetBucketLocation": _BUCKET_NAMES,
+    "s3:GetBucketPolicy": _BUCKET_NAMES,
+    "s3:HeadBucket": _BUCKET_NAMES,
+    "s3:ListBuckets": _BUCKET_NAMES,
+    "s3:ListMultipartUploads": _BUCKET_NAMES,
+    "s3:ListObjects": _BUCKET_NAMES,
+    "s3:ListObjectsV2": _BUCKET_NAMES,
+    # STS's
+    "sts:GetCallerIdentity": frozenset(ROLES),
 }
-"""Operation -> the roles that may call it."""
+"""Operation -> the roles that may call it; those of other services than Amazon Personalize with their
+service's name before."""
 
 PAGE_ROLES = _READ
 """The roles that may read ``/metrics`` and the pages under ``/v1/``."""

@@ -40,7 +40,8 @@ from ..errors import (
 )
 from .keys import Holder
 
-SERVICE = "personalize"
+SERVICE, S3, STS = "personalize", "s3", "sts"
+CONTENT_SHA256 = b"x-amz-content-sha256"
 MAX_SKEW = 15 * 60
 MAX_AUTHORIZATION = 4096
 MAX_SIGNED = 64
@@ -72,6 +73,11 @@ class Claim:
     service: str
     signed: tuple[bytes, ...]
     signature: str
+
+    @property
+    def scope(self) -> str:
+        """The credential's scope, as the string to sign has it."""
+        return f"{self.date}/{self.region}/{self.service}/aws4_request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +159,20 @@ def joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return {name: b",".join(values) for name, values in found.items()}
 
 
-def read_head(headers: Mapping[bytes, bytes], find: Callable[[str], Holder | None], now: float) -> Head:
+def read_head(
+    headers: Mapping[bytes, bytes],
+    find: Callable[[str], Holder | None],
+    now: float,
+    service: str = SERVICE,
+) -> Head:
     """Check what a request's head tells: the form of its signature, key id, service, date, signed headers.
 
     Args:
         headers: by name in lower case; repeated ones as `joined` makes them.
         find: the holder of a key id, None when unknown.
         now: seconds since the epoch.
+        service: that it has to be signed for. Of ``s3`` the body may be signed in chunks or not at all, as
+            the header x-amz-content-sha256 says.
 
     Raises:
         MissingAuthenticationToken, IncompleteSignature, InvalidClientTokenId, RequestExpired,
@@ -169,15 +182,28 @@ def read_head(headers: Mapping[bytes, bytes], find: Callable[[str], Holder | Non
     if authorization is None:
         raise MissingAuthenticationToken
     claim = read_claim(authorization)
+    holder = holder_of(claim, find, service)
+    stamp = _check_date(headers, claim, now)
+    check_signed_headers(headers, claim)
+    if b"x-amz-date" not in headers and b"date" not in claim.signed:
+        raise InvalidSignature("These headers must be signed: date.")
+    if service != S3:
+        _check_stated_hash(headers.get(CONTENT_SHA256))
+    return Head(claim, holder, stamp)
+
+
+def holder_of(claim: Claim, find: Callable[[str], Holder | None], service: str) -> Holder:
+    """The key that a claim names.
+
+    Raises:
+        InvalidClientTokenId, InvalidSignature
+    """
     holder = find(claim.key_id)
     if holder is None:
         raise InvalidClientTokenId("The security token included in the request is invalid.")
-    if claim.service != SERVICE:
-        raise InvalidSignature(f"Credential should be scoped to correct service: '{SERVICE}'.")
-    stamp = _check_date(headers, claim, now)
-    _check_signed_headers(headers, claim)
-    _check_stated_hash(headers.get(b"x-amz-content-sha256"))
-    return Head(claim, holder, stamp)
+    if claim.service != service:
+        raise InvalidSignature(f"Credential should be scoped to correct service: '{service}'.")
+    return holder
 
 
 def prove(
@@ -199,6 +225,34 @@ def prove(
     Raises:
         InvalidSignature
     """
+    path = _canonical_path(raw_path) if len(raw_path) > _SHORT else _short_path(raw_path)
+    # Older curl signs a path as it sends it, without the second encoding.
+    paths = (path,) if path == raw_path else (path, raw_path)
+    _prove(head, method, paths, query, headers, _payload_hash(headers, body))
+
+
+def prove_head(
+    head: Head, *, method: str, raw_path: bytes, query: bytes, headers: Mapping[bytes, bytes], payload: bytes
+) -> None:
+    """The same of a request to S3, before its body has come: S3 encodes a path once and resolves no dots, and
+    the body is signed as `payload`, what x-amz-content-sha256 says of it.
+
+    Raises:
+        InvalidSignature
+    """
+    path = quote(unquote_to_bytes(raw_path), safe="/-_.~").encode()
+    paths = (path,) if path == raw_path else (path, raw_path)
+    _prove(head, method, paths, query, headers, payload)
+
+
+def _prove(
+    head: Head,
+    method: str,
+    paths: tuple[bytes, ...],
+    query: bytes,
+    headers: Mapping[bytes, bytes],
+    payload: bytes,
+) -> None:
     claim = head.claim
     rest = b"\n".join(
         (
@@ -206,18 +260,13 @@ def prove(
             *[name + b":" + _collapsed(headers.get(name, b"")) for name in claim.signed],
             b"",
             b";".join(claim.signed),
-            _payload_hash(headers, body),
+            payload,
         )
     )
-    key = _signing_key(head.holder.secret, claim.date, claim.region)
-    path = _canonical_path(raw_path) if len(raw_path) > _SHORT else _short_path(raw_path)
-    # Older curl signs a path as it sends it, without the second encoding.
-    for signed_path in (path,) if path == raw_path else (path, raw_path):
-        canonical = b"%s\n%s\n%s" % (method.encode("latin-1"), signed_path, rest)
-        to_sign = (
-            f"{ALGORITHM}\n{head.stamp}\n{claim.date}/{claim.region}/{SERVICE}/aws4_request\n"
-            f"{hashlib.sha256(canonical).hexdigest()}"
-        )
+    key = signing_key(head.holder.secret, claim.date, claim.region, claim.service)
+    for path in paths:
+        canonical = b"%s\n%s\n%s" % (method.encode("latin-1"), path, rest)
+        to_sign = f"{ALGORITHM}\n{head.stamp}\n{claim.scope}\n{hashlib.sha256(canonical).hexdigest()}"
         expected = hmac.digest(key, to_sign.encode("latin-1"), "sha256").hex()
         if hmac.compare_digest(expected, claim.signature):
             return
@@ -233,7 +282,7 @@ def _check_date(headers: Mapping[bytes, bytes], claim: Claim, now: float) -> str
     if sent is None:
         read = _http_date(headers.get(b"date", b""))
     else:
-        read = _instant(sent) if len(sent) == 16 else None
+        read = read_instant(sent) if len(sent) == 16 else None
     if read is None:
         raise IncompleteSignature("The request must carry an X-Amz-Date header of the form 20260131T235959Z.")
     instant, stamp = read
@@ -249,7 +298,7 @@ def _check_date(headers: Mapping[bytes, bytes], claim: Claim, now: float) -> str
 
 
 @lru_cache(maxsize=256)
-def _instant(sent: bytes) -> tuple[float, str] | None:
+def read_instant(sent: bytes) -> tuple[float, str] | None:
     """(seconds since the epoch, stamp) of 20260131T235959Z (16 bytes), None when malformed."""
     try:
         stamp = sent.decode("ascii")
@@ -270,13 +319,16 @@ def _http_date(sent: bytes) -> tuple[float, str] | None:
     return moment.timestamp(), moment.strftime(_STAMP)
 
 
-def _check_signed_headers(headers: Mapping[bytes, bytes], claim: Claim) -> None:
+def check_signed_headers(headers: Mapping[bytes, bytes], claim: Claim) -> None:
+    """Return when the host and every ``x-amz-*`` header are signed.
+
+    Raises:
+        InvalidSignature
+    """
     signed = frozenset(claim.signed)
     unsigned = [name for name in headers if name.startswith(b"x-amz-") and name not in signed]
     if b"host" not in signed:
         unsigned.append(b"host")
-    if b"x-amz-date" not in headers and b"date" not in signed:
-        unsigned.append(b"date")
     if unsigned:
         names = ", ".join(sorted(name.decode("latin-1")[:_SHORT] for name in unsigned[:_TOLD]))
         raise InvalidSignature(f"These headers must be signed: {names}.")
@@ -291,16 +343,17 @@ def _check_stated_hash(stated: bytes | None) -> None:
 
 def _payload_hash(headers: Mapping[bytes, bytes], body: bytes) -> bytes:
     actual = hashlib.sha256(body).hexdigest().encode()
-    stated = headers.get(b"x-amz-content-sha256")
+    stated = headers.get(CONTENT_SHA256)
     if stated is not None and not hmac.compare_digest(stated, actual):
         raise InvalidSignature("The header x-amz-content-sha256 is not the hash of the body.")
     return actual
 
 
 @lru_cache(maxsize=512)
-def _signing_key(secret: str, date: str, region: str) -> bytes:
+def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
+    """What a day's requests to a service in a region are signed with."""
     key = hmac.digest(b"AWS4" + secret.encode(), date.encode("latin-1"), "sha256")
-    for part in (region, SERVICE, "aws4_request"):
+    for part in (region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
     return key
 

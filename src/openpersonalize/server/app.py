@@ -36,16 +36,21 @@ from ..access.admission import Admission, BodyRoom
 from ..access.keys import KeyRing
 from ..access.refusals import RefusalLog
 from ..access.roles import Caller, authorise, authorise_content, authorise_page
-from ..access.signature import Head, claimed_key_id, prove, read_head
+from ..access.signature import S3, SERVICE, STS, Head, claimed_key_id, prove, read_head
 from ..errors import AccessRefused, InternalFailure, InvalidInput, ServiceError, StartError, Unavailable
 from ..operations.context import Context
 from ..operations.registry import NOT_AVAILABLE, OPERATIONS, Handler
 from ..settings import Settings
+from ..storage.bucket_service import are_local
+from . import sts
+from .cors import Origins
 from .exchange import Disconnected, Exchange, Receive, Scope, Send
 from .pagepool import PagePool
 from .plain import HEALTH, JSON, METRICS, check_reading, error_page, health_page, page, page_of
 from .protocol import Operation
-from .routing import check_local, credential_scope, error_form, route
+from .routing import check_local, credential_scope, error_form, requested_scope, route
+from .s3.access import S3Access
+from .s3.service import S3Service
 from .services import Services, open_services
 
 SETTINGS_VARIABLE = "OPENPERSONALIZE_WORKER_SETTINGS"
@@ -140,6 +145,8 @@ class Application:
         self._refusals = RefusalLog()
         self._threads = ThreadPoolExecutor(THREADS, "operation")
         self._pages = PagePool()
+        self._origins = Origins(settings.allowed_origins)
+        self._s3: S3Service | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -153,6 +160,9 @@ class Application:
         await receive()  # lifespan.startup
         try:
             self._services = self._open_services(self._settings)
+            if are_local(self._settings):
+                access = S3Access(self._settings, self._keys, self._origins, self._refusals)
+                self._s3 = S3Service(self._settings, access)
         except StartError as error:
             self.failure = error
             self.on_start_failed(error)
@@ -164,6 +174,8 @@ class Application:
         services, self._services = self._running, None
         self._threads.shutdown()
         self._pages.close()
+        if self._s3 is not None:
+            await asyncio.to_thread(self._s3.close)
         await asyncio.to_thread(services.close)
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -179,16 +191,53 @@ class Application:
         began = time.perf_counter()
         operation, code = "other", telemetry.OK
         try:
-            name = page_of(exchange.path)
+            scope = requested_scope(exchange)
+            service = scope[1] if scope is not None else SERVICE
+            name = page_of(exchange.path) if service == SERVICE else None
             if name is not None:
                 operation = name
                 code = await self._page(exchange)
             else:
-                operation, code = await self._operation(exchange)
+                operation, code = await self._service(exchange, service)
         except Disconnected:
             code = "Disconnected"
         finally:
             telemetry.count_request(operation, code, time.perf_counter() - began, exchange.size)
+
+    async def _service(self, exchange: Exchange, service: str) -> tuple[str, str]:
+        """Answer a request to an AWS service, which may come from a web page."""
+        exchange.cors = self._origins.headers(exchange)
+        allowed = self._origins.preflight(exchange)
+        if allowed is not None:
+            await exchange.begin(204, allowed)
+            await exchange.end()
+            return "preflight", telemetry.OK
+        if service == S3 and self._s3 is not None:
+            return await self._s3.answer(exchange)
+        if service == STS:
+            return await self._sts(exchange)
+        return await self._operation(exchange)
+
+    async def _sts(self, exchange: Exchange) -> tuple[str, str]:
+        """Answer a request to AWS STS."""
+        room = BodyRoom(self._admission, exchange.peer)
+        try:
+            exchange.check_size(sts.MAX_BODY)
+            if not self._keys.configured:
+                check_local(exchange, self._origins)
+            caller, head = self._identify(exchange, STS)
+            authorise(caller, sts.OPERATION)
+            body = await exchange.read_body(sts.MAX_BODY, room)
+            if head is not None:
+                _prove(exchange, head, body)
+            sts.check_action(exchange.query, body)
+        except ServiceError as error:
+            return await self._refuse(exchange, None, error)
+        finally:
+            room.close()
+        answer = sts.caller_identity(caller, self._settings.account, exchange.request_id)
+        await exchange.respond(200, sts.CONTENT_TYPE, answer)
+        return sts.OPERATION, telemetry.OK
 
     async def _operation(self, exchange: Exchange) -> tuple[str, str]:
         """Answer an AWS request; returns the operation's name and the code for the metrics."""
@@ -197,7 +246,7 @@ class Application:
         try:
             exchange.check_size(self._settings.max_body_bytes)
             if not self._keys.configured:
-                check_local(exchange)
+                check_local(exchange, self._origins)
             operation = route(exchange)
             caller, head = self._identify(exchange)
             authorise(caller, operation.name)
@@ -244,13 +293,13 @@ class Application:
             claimed = claimed_key_id(exchange.headers.get(b"authorization", b""))
             self._refusals.tell(exchange.peer, claimed, error.code)
 
-    def _identify(self, exchange: Exchange) -> tuple[Caller, Head | None]:
+    def _identify(self, exchange: Exchange, service: str = SERVICE) -> tuple[Caller, Head | None]:
         """Who says to have sent the request, and for which region; not proven before `_prove`. Without keys
         everybody is the administrator, and there is nothing to prove."""
         if not self._keys.configured:
             scope = credential_scope(exchange.headers.get(b"authorization", b""))
             return Caller(None, "admin", None, scope[0] if scope else self._settings.region), None
-        head = read_head(exchange.joined_headers(), self._keys.find, time.time())
+        head = read_head(exchange.joined_headers(), self._keys.find, time.time(), service)
         holder = head.holder
         return Caller(holder.id, holder.role, holder.tracker, head.claim.region), head
 
@@ -286,7 +335,7 @@ class Application:
         try:
             check_reading(exchange)
             if not self._keys.configured:
-                check_local(exchange)
+                check_local(exchange, self._origins)
             if exchange.path == HEALTH:
                 status, body = health_page(self._services is not None)
             else:

@@ -8,7 +8,8 @@ trailer fields refused; one deadline is armed at any time unless an operation is
 before the end of its request ends the connection; requests sent ahead are bounded; connections are counted,
 in all and for each address.
 
-Answers are written in one piece: an application sends its body whole.
+Answers are written in one piece where an application sends its body whole; else in pieces, each when the
+client has taken enough of those before, in chunks where nobody knows how many there will be.
 """
 
 from __future__ import annotations
@@ -159,13 +160,22 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._full = True
-        if not self._begun and not self._ending:
+        if not self._ending and (not self._begun or self._turns[0].begun):
             self._arm(self._limits.write_seconds)
 
     def resume_writing(self) -> None:
         self._full = False
-        if not self._ending:
-            self._advance()
+        if self._ending:
+            return
+        if self._begun and self._turns[0].begun:
+            self.deadline = math.inf
+            self._turns[0].wake()
+        self._advance()
+
+    @property
+    def full(self) -> bool:
+        """Whether the client does not take what was written."""
+        return self._full
 
     # ------------------------------------------------------------------------------------------ uvicorn
 
@@ -278,7 +288,9 @@ class Connection(asyncio.Protocol):
             await self._app(turn.scope, turn.receive, turn.send)
         except Exception:  # noqa: BLE001 (the application answers its own errors; this is for the rest)
             _log.exception("a request failed unexpectedly")
-        if not (turn.answered or turn.gone):
+        if turn.begun and not turn.answered:
+            self._transport.abort()  # nobody may take what was sent for the whole
+        elif not (turn.answered or turn.gone):
             turn.last = True
             self.answer(turn, 500, [(b"content-length", b"%d" % len(_FAILURE))], _FAILURE)
 
@@ -286,18 +298,58 @@ class Connection(asyncio.Protocol):
         """Write the answer of the turn that has begun, and go on with the next."""
         if turn.gone or turn.answered:
             return
+        last = turn.last or not turn.complete
+        self._write(status, headers, body, last=last)
+        self._finish(turn, last=last)
+
+    def begin_answer(self, turn: Turn, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Write the head of an answer whose body follows in pieces."""
+        if turn.gone or turn.answered:
+            return
+        turn.begun = True
+        bodyless = status in (204, 304) or turn.scope["method"] == "HEAD"
+        if not bodyless and not any(name == b"content-length" for name, _ in headers):
+            if turn.scope["http_version"] == "1.0":
+                turn.last = True  # its end is the connection's
+            else:
+                turn.chunked = True
+                headers = [*headers, (b"transfer-encoding", b"chunked")]
+        turn.last = turn.last or not turn.complete
+        self._write(status, headers, b"", last=turn.last)
+
+    def write_piece(self, turn: Turn, piece: bytes) -> None:
+        """Write a piece of an answer that was begun."""
+        if turn.gone or turn.answered or not piece:
+            return
+        if turn.chunked:
+            self._transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
+        else:
+            self._transport.write(piece)
+
+    def end_answer(self, turn: Turn) -> None:
+        """Write the end of an answer that was begun, and go on with the next request."""
+        if turn.gone or turn.answered:
+            return
+        if turn.chunked:
+            self._transport.write(b"0\r\n\r\n")
+        self._finish(turn, last=turn.last)
+
+    def _finish(self, turn: Turn, *, last: bool) -> None:
         turn.answered = True
         self._turns.popleft()
         self._begun = False
         self._server.total_requests += 1
-        last = turn.last or not turn.complete
-        self._write(status, headers, body, last=last)
         if not turn.complete:
             self._linger()
         elif last:
             self._end()
         else:
             self._advance()
+
+    def be_patient(self, turn: Turn) -> None:
+        """Set no deadline for the body of the turn that has begun; the application sets its own."""
+        if self._begun and self._turns[0] is turn and not self._ending:
+            self.deadline = math.inf
 
     def invite(self) -> None:
         """Let a client that asked first send its body."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, TypeAlias
 
 from ..access.admission import BodyRoom
@@ -30,12 +31,14 @@ class Exchange:
         peer: the address that the request comes from.
         request_id: a UUID in lower case, made here.
         size: bytes of the body read so far.
+        cors: headers that every answer carries for a web page's sake.
     """
 
     __slots__ = (
         "_receive",
         "_send",
         "_turn",
+        "cors",
         "headers",
         "method",
         "path",
@@ -61,6 +64,7 @@ class Exchange:
         self._turn: Turn | None = scope.get(TURN)
         self.request_id = _request_id()
         self.size = 0
+        self.cors: tuple[tuple[bytes, bytes], ...] = ()
 
     def joined_headers(self) -> Mapping[bytes, bytes]:
         """The headers by lower-case name, the values of repeated ones with commas between them."""
@@ -113,6 +117,46 @@ class Exchange:
                 return b"".join([*chunks, chunk]) if chunks else chunk
             chunks.append(chunk)
 
+    async def pieces(self, patience: float) -> AsyncIterator[bytes]:
+        """The body piece by piece, however large it is; each has to come within `patience` seconds.
+
+        Raises:
+            TimeoutError: one did not come in time.
+            Disconnected: the client went away.
+        """
+        if b"content-length" not in self.headers and b"transfer-encoding" not in self.headers:
+            return
+        if self._turn is not None:
+            self._turn.be_patient()
+        more = True
+        while more:
+            async with asyncio.timeout(patience):
+                message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            piece, more = message.get("body", b""), message.get("more_body", False)
+            self.size += len(piece)
+            if piece:
+                yield piece
+
+    async def begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Begin an answer whose body follows in pieces: `write`, then `end`."""
+        await self._send({"type": "http.response.start", "status": status, "headers": [*headers, *self.cors]})
+
+    async def write(self, piece: bytes) -> None:
+        """Send a piece of the body, and wait until the client has taken enough of those before.
+
+        Raises:
+            Disconnected: the client went away, or does not take it.
+        """
+        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        if self._turn is not None and self._turn.gone:
+            raise Disconnected
+
+    async def end(self) -> None:
+        """End an answer that was begun."""
+        await self._send({"type": "http.response.body", "body": b""})
+
     async def respond(
         self, status: int, content_type: bytes, body: bytes, *more_headers: tuple[bytes, bytes]
     ) -> None:
@@ -125,6 +169,7 @@ class Exchange:
                     (b"x-amzn-requestid", self.request_id.encode()),
                     (b"content-type", content_type),
                     (b"content-length", b"%d" % len(body)),
+                    *self.cors,
                     *more_headers,
                 ],
             }

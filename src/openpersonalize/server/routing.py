@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import ipaddress
 from functools import lru_cache
+from urllib.parse import unquote_to_bytes
 from xml.sax.saxutils import escape
 
-from ..access.signature import SERVICE, region_is_valid
+from ..access.signature import S3, SERVICE, region_is_valid
 from ..errors import AccessRefused, ServiceError, UnknownOperation
+from .cors import Origins
 from .exchange import Exchange
 from .protocol import BY_PATH, BY_TARGET, JSON_1_1, REST_JSON, Operation, error_body
 
@@ -53,6 +55,21 @@ def route(exchange: Exchange) -> Operation:
     raise UnknownOperation(_explanation(exchange))
 
 
+def requested_scope(exchange: Exchange) -> tuple[str, str] | None:
+    """(region, service) that a request is signed for, in its header or, as S3 allows, in its URL; None where
+    it is not signed. An older kind of signed URL names no region."""
+    authorization = exchange.headers.get(b"authorization")
+    if authorization is not None:
+        return credential_scope(authorization)
+    if b"AWSAccessKeyId=" in exchange.query:
+        return "", S3
+    start = exchange.query.find(b"X-Amz-Credential=")
+    if start < 0:
+        return None
+    credential = unquote_to_bytes(exchange.query[start + 17 :].split(b"&", 1)[0])
+    return _kept_scope(credential) if len(credential) <= _REMEMBERED else None
+
+
 def credential_scope(authorization: bytes) -> tuple[str, str] | None:
     """(region, service) of the credential that an Authorization header names, None where it names none."""
     start = authorization.find(b"Credential=")
@@ -77,6 +94,11 @@ _kept_scope = lru_cache(maxsize=1024)(_scope)
 def _explanation(exchange: Exchange) -> str:
     scope = credential_scope(exchange.headers.get(b"authorization", b""))
     target = exchange.headers.get(b"x-amz-target", b"").decode("latin-1")[:100]
+    if scope is not None and scope[1] == S3:
+        return (
+            "The s3:// locations of this server live in another service (its setting s3, its "
+            "AWS_ENDPOINT_URL_S3): set AWS_ENDPOINT_URL_S3 to that service's address."
+        )
     if scope is not None and scope[1] != SERVICE:
         meant = f"a request to {scope[1][:50]} does not belong here"
         return f"This server speaks Amazon Personalize; {meant}. {_VARIABLES}"
@@ -115,8 +137,11 @@ def error_form(
 # ----------------------------------------------------------------------------- servers without keys
 
 
-def check_local(exchange: Exchange) -> None:
+def check_local(exchange: Exchange, origins: Origins) -> None:
     """On a server without keys: let pass only what programs on this machine send, no web page and no proxy.
+
+    Args:
+        origins: of the pages that may call all the same.
 
     Raises:
         AccessRefused: the Host is not a loopback name (a page could have bound its own name to this machine's
@@ -130,7 +155,9 @@ def check_local(exchange: Exchange) -> None:
             f"Without access keys this server answers only requests to localhost, not to the Host "
             f"{host.decode('latin-1')[:100]!r}. Make keys with `openpersonalize key create` to serve others."
         )
-    if b"origin" in headers or headers.get(b"sec-fetch-site", b"none") not in _SAME_PAGE:
+    origin = headers.get(b"origin")
+    foreign = origin is not None or headers.get(b"sec-fetch-site", b"none") not in _SAME_PAGE
+    if foreign and not (origin is not None and origins.allows(origin)):
         raise AccessRefused(
             "Without access keys this server answers no requests of web pages (Origin or Sec-Fetch-Site)."
         )

@@ -12,8 +12,24 @@ TURN = "openpersonalize.turn"
 class Channel(Protocol):
     """What a `Turn` needs of its connection."""
 
+    @property
+    def full(self) -> bool:
+        """Whether the client does not take what was written."""
+
     def answer(self, turn: Turn, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         """Write the answer of `turn`."""
+
+    def begin_answer(self, turn: Turn, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Write the head of an answer whose body follows in pieces."""
+
+    def write_piece(self, turn: Turn, piece: bytes) -> None:
+        """Write a piece of an answer that was begun."""
+
+    def end_answer(self, turn: Turn) -> None:
+        """Write the end of an answer that was begun."""
+
+    def be_patient(self, turn: Turn) -> None:
+        """Set no deadline for the body of `turn`."""
 
     def invite(self) -> None:
         """Let a client that asked first send its body."""
@@ -31,6 +47,7 @@ class Turn:
         answered: whether its answer was written.
         gone: whether nobody waits for an answer any more.
         last: whether the connection ends with its answer.
+        begun: whether its answer was begun and its end follows. chunked: in chunks.
         unread: bytes of the body that the application did not take yet.
     """
 
@@ -42,6 +59,8 @@ class Turn:
         "_head",
         "_wake",
         "answered",
+        "begun",
+        "chunked",
         "complete",
         "gone",
         "last",
@@ -52,7 +71,7 @@ class Turn:
     def __init__(self, connection: Channel, scope: dict[str, Any], *, last: bool, expects: bool) -> None:
         self.scope = scope
         scope[TURN] = self
-        self.complete = self.answered = self.gone = False
+        self.complete = self.answered = self.gone = self.begun = self.chunked = False
         self.last = last
         self.unread = 0
         self._connection = connection
@@ -90,11 +109,23 @@ class Turn:
             await self._wake
         return {"type": "http.disconnect"}
 
+    def be_patient(self) -> None:
+        """Let the application itself decide how long it waits for the body."""
+        self._connection.be_patient(self)
+
     async def send(self, message: Any) -> None:
-        """ASGI's send; the body has to come whole."""
+        """ASGI's send; a piece of a body waits until the client has taken enough of those before."""
         if message["type"] == "http.response.start":
             self._head = message
-        elif message.get("more_body"):
-            raise NotImplementedError("answers are sent in one piece")
-        else:
+        elif not message.get("more_body") and not self.begun:
             self._connection.answer(self, self._head["status"], self._head["headers"], message["body"])
+        else:
+            if not self.begun:
+                self._connection.begin_answer(self, self._head["status"], self._head["headers"])
+            self._connection.write_piece(self, message["body"])
+            if not message.get("more_body"):
+                self._connection.end_answer(self)
+                return
+            while self._connection.full and not self.gone:
+                self._wake = asyncio.get_running_loop().create_future()
+                await self._wake

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import InvalidInput
+from .bucket_paths import object_path
 from .buckets import AccessDenied, Buckets
 from .durable import sync_file, sync_folder
 from .locations import Location, parse_location
@@ -78,33 +78,7 @@ class LocalBuckets(Buckets):
                 yield at, size
 
     def _path(self, location: Location) -> Path | None:
-        """The file or folder of a location; None when no such file can exist here or it would lie outside."""
-        parts = location.key.removesuffix("/").split("/") if location.key.strip("/") else []
-        if not all(_is_file_name(part) for part in (location.bucket, *parts)):
-            return None
-        root = self._folder.resolve()
-        try:
-            path = root.joinpath(location.bucket, *parts).resolve()
-        except (OSError, RuntimeError):
-            # A name longer than the file system knows, or symbolic links that go in circles.
-            return None
-        return path if path.is_relative_to(root / location.bucket) else None
-
-
-_DRIVE = re.compile(r"[A-Za-z]:")
-_WINDOWS_DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
-_WINDOWS_FORBIDDEN = frozenset('<>:"|?*')
-
-
-def _is_file_name(part: str) -> bool:
-    """Whether one part of a key names exactly one file or folder: not empty, no path, no drive, no device."""
-    if not part or len(part.encode()) > 255 or "\\" in part or _DRIVE.match(part):
-        return False
-    if os.name == "nt":
-        return not (
-            _WINDOWS_DEVICE.fullmatch(part) or _WINDOWS_FORBIDDEN.intersection(part) or part[-1] in " ."
-        )
-    return True
+        return object_path(self._folder, location)
 
 
 def _refused(error: OSError) -> None:
