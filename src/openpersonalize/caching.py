@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, Generic, TypeVar
 
 Value = TypeVar("Value")
 
@@ -28,6 +28,13 @@ class ByteLRU(Generic[Value]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._values
+
+    def __iter__(self) -> Iterator[Any]:
+        """The keys of what is kept now, that unused for longest first."""
+        return iter(list(self._values))
 
     def get(self, key: Hashable) -> Value | None:
         """The value under `key`, which then counts as used; None when it is not kept."""

@@ -11,21 +11,22 @@ from openpersonalize.clock import SystemClock
 from openpersonalize.datasets.schemas import parse_schema
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import build_sequences
+from openpersonalize.events.consumer import LogConsumer
 from openpersonalize.events.entries import Event, Record
-from openpersonalize.events.follower import Follower
 from openpersonalize.events.livelog import open_live_log, stream_of
+from openpersonalize.events.members import EVENT_MEMBERS
 from openpersonalize.events.recommendations import RecommendationLog
+from openpersonalize.exploration.exposure import Exposure
+from openpersonalize.exploration.tracker import ExposureTracker
 from openpersonalize.filters.compiler import compile_filter
 from openpersonalize.recipes.artifact import Artifact, write_artifact
 from openpersonalize.recipes.complete import CompleteModel
-from openpersonalize.recipes.exposure import Exposure
 from openpersonalize.recipes.facts import Offer
 from openpersonalize.recipes.registry import recipe as find_recipe
 from openpersonalize.recipes.training import Configuration, Training, TrainingData
 from openpersonalize.serving.catalogue import Catalogue
 from openpersonalize.serving.deployment import Deployment
 from openpersonalize.serving.loaded import GroupData, LoadedVersion
-from openpersonalize.serving.novelty import Novelty
 from openpersonalize.serving.states import Memory
 from openpersonalize.settings import read_settings
 
@@ -108,6 +109,24 @@ def encoder_of(vectors, values=None):
     return Encoder(Shape("recurrent", 8, longest=50), {**weights, "items": vectors}, trained)
 
 
+class Looking(Deployment):
+    """Reads what is new before each answer, as a server does in threads."""
+
+    def follow(self):
+        self._consumer.look()
+        for records, position in self.behind():
+            records.catch_up(position)
+        super().follow()
+
+
+def handed(log, handler, stream=STREAM, chunk=4096):
+    """Hand a handler what it has not got, as the consumer does."""
+    for events in log.interactions(stream, EVENT_MEMBERS, after=handler.position, chunk=chunk):
+        if len(events):
+            handler.on_events(events.filter(~pl.col("#DUPLICATE")), int(events["#ARRIVAL"][-1]))
+    handler.on_level()
+
+
 class Made:
     """A deployment and the streams behind it."""
 
@@ -119,7 +138,7 @@ class Made:
         self.time = now
         self.settings = read_settings({"data_dir": str(folder)}, {})
         self.log = open_live_log(self.settings, SystemClock())
-        self.follower = Follower(self.log, 1 << 20)
+        self.consumer = LogConsumer(self.log, 1 << 20)
         self.rows = interactions()
         (folder / "artifact").mkdir()
         explores = ages is not None or over is not None
@@ -134,26 +153,25 @@ class Made:
         self.users = Catalogue(self.log, USERS_ARN, SCHEMAS["USERS"], None, bulk["USERS"])
         self.memory = Memory(16 << 20)
         self.recommendations = RecommendationLog(folder / "recommendations.db", SystemClock(), 1, 1)
-        self.novelty = None
+        self.tracker = None
         if explores:
-            self.novelty = Novelty(
-                self.log,
-                STREAM,
+            self.tracker = ExposureTracker(
                 self.loaded.artifact,
                 self.items,
+                embed=lambda records: self.loaded.model.embed(records),
                 shown=self.recommendations.shown if Offer.IMPRESSIONS in self.loaded.recipe.offers else None,
                 now=lambda: self.time,
                 grows=Offer.AUTO_UPDATE in self.loaded.recipe.offers,
             )
-        self.deployment = Deployment(
+        self.deployment = Looking(
             self.loaded,
             self.items,
             GroupData(STREAM, None, np.empty(0, np.int32), lambda: self.users),
-            follower=self.follower,
+            consumer=self.consumer,
             memory=self.memory,
             now=lambda: self.time,
             window=window,
-            novelty=self.novelty,
+            tracker=self.tracker,
             **more,
         )
 
@@ -166,8 +184,13 @@ class Made:
 
     def close(self):
         self.recommendations.close()
-        self.follower.close()
+        self.consumer.close()
         self.log.close()
+
+    def advance(self):
+        """Have the tracker count what was streamed, as the consumer does beside the answers."""
+        self.deployment.follow()
+        handed(self.log, self.tracker)
 
     def event(self, user, item, kind="click", time=None, session="s", **more):
         self.log.append(STREAM, [Event(user, session, item, time or self.time, kind, **more)]).result()

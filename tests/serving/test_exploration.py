@@ -14,9 +14,9 @@ from openpersonalize.recipes.configuration import MANAGED_SHARE, Exploration
 from openpersonalize.recipes.fused import FusedModel, Weights
 from openpersonalize.recipes.item_features import ItemFeatures
 from openpersonalize.serving.answer import Promotion, Question, answer
-from openpersonalize.serving.pulse import Pulse
+from openpersonalize.serving.popularity_feed import PopularityFeed
 
-from .making import CATALOGUE, COLD, GENRES, NOW, SCHEMAS, STREAM, Made, encoder_of, items
+from .making import CATALOGUE, COLD, GENRES, NOW, Made, encoder_of, handed, items
 
 V1, V2 = "aws-user-personalization", "aws-user-personalization-v2"
 CALLS = 1000
@@ -97,7 +97,7 @@ def test_the_more_often_an_item_was_met_the_less_it_is_explored(tmp_path_factory
     with made(tmp_path_factory) as one:
         for number in range(60):
             one.event(f"somebody-{number}", COLD[0])
-        one.novelty.advance()
+        one.advance()
         found = shares(one, 1.0)
         assert found[COLD[1]] > 2 * found.get(COLD[0], 0.0)
 
@@ -107,7 +107,7 @@ def test_an_old_item_put_after_training_is_never_explored(tmp_path_factory):
         one.put_item("antique", CREATION_TIMESTAMP=NOW - 400 * 86_400)
         one.put_item("novelty", CREATION_TIMESTAMP=NOW)
         ask(one, 1.0)
-        one.novelty.advance()
+        one.advance()
         found = shares(one, 1.0)
         assert "antique" not in found
         assert found["novelty"] > 0.1
@@ -171,7 +171,7 @@ def test_filters_bind_explored_items_too(tmp_path_factory):
         one.put_item("dear", PRICE=500.0)
         one.put_item("cheap", PRICE=1.0)
         ask(one, 1.0)
-        one.novelty.advance()
+        one.advance()
         found = shares(one, 1.0, calls=300, chosen=one.filter("INCLUDE ItemID WHERE Items.PRICE < 25"))
         assert "cheap" in found
         assert not {"dear", *CATALOGUE[25:], *COLD} & set(found)
@@ -184,7 +184,7 @@ def test_items_met_stay_out_when_a_filter_says_so(tmp_path_factory):
         one.event("user-01", "novelty")
         one.event("user-01", COLD[0])
         ask(one, 1.0)
-        one.novelty.advance()
+        one.advance()
         mine = shares(one, 1.0, calls=300, chosen=one.filter(chosen))
         others = shares(one, 1.0, calls=300, user="user-02", chosen=one.filter(chosen))
         assert not {"novelty", COLD[0]} & set(mine)
@@ -206,7 +206,7 @@ def test_put_items_can_be_promoted(tmp_path_factory, recipe):
         for number in range(3):
             one.put_item(f"put-{number}", PRICE=100.0 + number)
         ask(one, 0.0)
-        one.novelty.advance()
+        one.advance()
         for weight in (0.0, 0.3, 1.0):
             entries = ask(one, weight, promotion=Promotion("sale", 40, chosen), seed="x")
             promoted = [entry for entry in entries if entry.promotion_name == "sale"]
@@ -223,7 +223,7 @@ def test_a_put_item_shows_its_record(tmp_path_factory):
     with made(tmp_path_factory) as one:
         one.put_item("novelty", GENRE="games")
         ask(one, 1.0)
-        one.novelty.advance()
+        one.advance()
         found = [
             entry.metadata
             for _ in range(300)
@@ -281,16 +281,16 @@ def test_a_newcomer_that_everybody_meets_takes_the_room_there_is(tmp_path_factor
             Weights(weights, weights, cold={"": {"recent-1h": 1.0}}),
         )
         one.answer_with(model)
-        pulse = Pulse(one.log, STREAM, SCHEMAS["INTERACTIONS"], one.loaded, lambda: one.time)
+        feed = PopularityFeed(one.loaded, lambda: one.time)
         for number in range(300):
             item = ("hit", CATALOGUE[number % 30], CATALOGUE[0])[number % 3]
             one.event(f"v{number}", item, time=NOW + 10 * number)
         for number in range(60):
             one.put_item(f"nothing-{number}")
         one.time = NOW + 3 * 3600
-        pulse.advance()
+        handed(one.log, feed)
         ask(one, 1.0)
-        one.novelty.advance()
+        one.advance()
         for user in ("user-01", "nobody"):
             assert "hit" not in ids(ask(one, 0.0, user=user))
             # One place of ten, and not by luck: it is relevant, its bonus is spent.
@@ -303,14 +303,14 @@ def test_newcomers_that_lead_draw_however_many_there_are(tmp_path_factory, monke
         for number in range(40):
             one.put_item(f"new-{number}")
         ask(one, 1.0)
-        one.novelty.advance()
-        members = one.novelty.candidates.members
+        one.advance()
+        members = one.tracker.counts.members
         hit = members.number_of("new-17")
         worth = np.where(np.arange(40) == hit, 3.0, 0.0).astype(np.float32)
         monkeypatch.setattr(one.loaded.model, "online_bonus", lambda query, numbers: worth[: len(numbers)])
         for user in ("user-01", "nobody"):
             drawn = one.deployment.exploration.candidates(
-                one.deployment.scorer.state(user), False, one.novelty.candidates, 30.0
+                one.deployment.scorer.state(user), False, one.tracker.counts, 30.0
             )
             assert members.known + hit in drawn.rows.tolist()
 
@@ -331,8 +331,8 @@ def test_newcomers_draw_from_the_relevance_of_their_metadata(tmp_path_factory):
             one.put_item(f"new-{genre}", GENRE=genre)
         one.put_item("blank")
         ask(one, 1.0)
-        one.novelty.advance()
-        state, candidates = one.deployment.scorer.state("user-01"), one.novelty.candidates
+        one.advance()
+        state, candidates = one.deployment.scorer.state("user-01"), one.tracker.counts
         panel = one.deployment.exploration.candidates(state, False, candidates, 30.0)
         scores = one.deployment.scorer.scores(state, False)
         drawn = dict(zip(panel.rows.tolist(), panel.relevance.tolist(), strict=True))

@@ -12,17 +12,34 @@ from openpersonalize.serving.history import (
     AWAY_SECONDS,
     NOTHING,
     BulkInteractions,
+    LiveRows,
     RecentEvents,
-    gathered,
+    bulk_parts,
     interacted,
+    live_parts,
 )
 
 ROWS = {"a": 0, "b": 1, "c": 2}
 
 
+class Asking:
+    """`RecentEvents` of a model that knows `ROWS`."""
+
+    def __init__(self, selection, position):
+        self.recent = RecentEvents(selection, {"click": 0, "buy": 1}, position)
+
+    def query(self, trained, streamed, now, seen_excluded):
+        return self.recent.query(trained, streamed, rows_of(streamed), now, seen_excluded)
+
+
+def rows_of(history, table=ROWS):
+    """The rows of a history's items, in order of arrival."""
+    return LiveRows(lambda items: [table.get(item, -1) for item in items]).of(history)
+
+
 def recent(position=10, **solution):
     selection = EventSelection.from_solution(solution.get("event_type"), solution.get("config"))
-    return RecentEvents(selection, {"click": 0, "buy": 1}, ROWS.get, position)
+    return Asking(selection, position)
 
 
 def trained(*events):
@@ -63,7 +80,9 @@ def test_what_was_met_is_gathered_from_the_past_and_the_live_history(tmp_path):
     live = streamed((11, "b", 100, "buy"), (12, "a", 200, "click"))
 
     def of(user, pasts, by_name=False, window=0, now=300):
-        found = gathered(user, live, pasts, ROWS.get, by_name, window, now)
+        rows = [one.rows_among(["a", "b", "c"]) if by_name else one.rows for one in pasts]
+        bulk = [] if user is None else bulk_parts(user, pasts, rows, window, now)
+        found = interacted([*bulk, *live_parts(live, rows_of(live))], window)
         return {kind: rows.tolist() for kind, rows in zip(found.types, found.rows, strict=True)}
 
     assert of("ann", [past]) == {"buy": [2, 1], "click": [0]}
@@ -160,7 +179,12 @@ def test_no_events_at_all():
 
 def grouped(window=0):
     kinds = ["Click", "click", "buy", "", "click"]
-    return interacted(kinds, np.array([0, 1, 1, 2, -1]), np.array([10, 30, 20, 5, 40]), window)
+    rows = np.array([0, 1, 1, 2, -1], dtype=np.int32)
+    times = np.array([10, 30, 20, 5, 40])
+    return interacted(
+        [(kind, rows[place : place + 1], times[place : place + 1]) for place, kind in enumerate(kinds)],
+        window,
+    )
 
 
 def rows(found, *types):

@@ -95,7 +95,7 @@ def test_everybody_draws_from_the_same_scores(pair):
     panels = []
     for one in pair:
         own = one.deployment
-        candidates = own.novelty.candidates
+        candidates = own.tracker.counts
         for user in ("user-01", "newcomer"):
             state = own.scorer.state(user)
             panels.append(own.exploration.candidates(state, False, candidates, 30.0))

@@ -12,7 +12,6 @@ from openpersonalize.datasets.schemas import parse_schema
 from openpersonalize.events.entries import Event, Record
 from openpersonalize.installation import Installation
 from openpersonalize.resources.store import Scope
-from openpersonalize.storage.keys import tally_key
 from openpersonalize.workflows.deletions import (
     RETRY_SECONDS,
     DatasetDeletion,
@@ -73,7 +72,7 @@ def test_solution_goes_with_its_versions_and_models(installation: Installation, 
         number = next(_numbers)
         arn = scope.arn(f"solution/s{number}")
         keys = [publish(installation, f"artifacts/{number}-{version}") for version in range(2)]
-        tally = publish(installation, tally_key(keys[0]))
+        tally = publish(installation, f"tallies/{number}-0")
         with scope.write() as tx:
             tx.add("solution", arn, f"s{number}", status="DELETE PENDING")
             for version, key in enumerate(keys):

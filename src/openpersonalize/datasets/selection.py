@@ -9,11 +9,12 @@ each with its own threshold and weight; types not listed are left out, and only 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 
@@ -70,17 +71,28 @@ class EventSelection:
         """The event types that are chosen; empty when all are."""
         return tuple(rule.event_type for rule in self.rules if rule.event_type is not None)
 
-    def weight(self, event_type: str | None, value: float | None) -> float | None:
-        """The weight of one event, None when it does not count."""
+    def weights(
+        self,
+        number_of: Callable[[str], int],
+        types: npt.NDArray[np.int32],
+        values: npt.NDArray[np.float32],
+    ) -> npt.NDArray[np.float32]:
+        """float32[k], the weight of each event, NaN where it does not count.
+
+        Args:
+            number_of: the number of an event type, -1 when no event has it.
+            types: int32[k] numbers of the events' types. values: float32[k], NaN where there is none.
+        """
+        found = np.full(len(types), np.nan, dtype=np.float32)
         for rule in self.rules:
-            if rule.event_type is not None and rule.event_type != event_type:
-                continue
-            if rule.threshold is not None and (
-                value is None or not np.float32(value) >= np.float32(rule.threshold)
-            ):
-                continue
-            return rule.weight
-        return None
+            fits = np.isnan(found)
+            if rule.event_type is not None:
+                number = number_of(rule.event_type)
+                fits &= (types == number) & (number >= 0)
+            if rule.threshold is not None:
+                fits &= values >= np.float32(rule.threshold)
+            found[fits] = rule.weight
+        return found
 
     def expression(self, columns: Iterable[str]) -> pl.Expr:
         """The weight of each row of a frame that has these columns: Float32, null where a row does not count.

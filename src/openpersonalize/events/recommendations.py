@@ -15,7 +15,6 @@ import msgspec
 import polars as pl
 
 from ..clock import Clock
-from ..datasets.impressions import ISSUED
 from ..settings import Settings
 from .sqlitefile import SqliteFile
 from .statements import read_statements, rows_of
@@ -34,6 +33,9 @@ COLUMNS = 5
 EVICTED_AT_ONCE = 1000
 FOUND_AT_ONCE = 500
 """Ids of one look-up of many."""
+
+ISSUED: dict[str, pl.DataType] = {"RECOMMENDATION_ID": pl.String(), "SHOWN": pl.List(pl.String())}
+"""Columns of a frame of answers: the id and the items shown."""
 
 SPARE = 16
 """Rows forgotten beyond the excess: rows differ in size, and a page is free only when all of it is."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from ..installation import Installation
     from ..resources.store import Scope
-    from ..serving.deployments import Deployments
+    from ..serving.registry import EndpointRegistry
 
 Request: TypeAlias = dict[str, Any]
 Answer: TypeAlias = dict[str, Any]
@@ -25,13 +25,13 @@ class Context:
 
     Attributes:
         installation: the stores, settings and clock of this process.
-        deployments: the campaigns that this process serves.
+        endpoints: what this process serves.
         scope: the caller's account and region; nothing outside it can be seen through it.
         request_id: the identifier that the answer's headers carry.
     """
 
     installation: Installation
-    deployments: Deployments
+    endpoints: EndpointRegistry
     scope: Scope
     request_id: str
 

@@ -15,8 +15,8 @@ import msgspec
 from ..errors import InvalidInput, ResourceNotFound
 from ..filters.compiler import BoundFilter
 from ..recipes.facts import Offer, Task
-from ..serving.answer import Entry, Promotion, Question, answer, rank
-from ..serving.deployments import Campaign
+from ..serving.answer import Entry, Promotion, Question, answer, rank, subject
+from ..serving.endpoint import Endpoint
 from .context import Context, Request
 
 RESULTS, MOST_RESULTS, MOST_WITH_METADATA, MOST_COLUMNS = 25, 500, 50, 10
@@ -57,7 +57,7 @@ async def get_recommendations(context: Context, request: Request) -> bytes:
     identifier = _new_id()
     sent = request.get("context") or {}
     question = Question(user, count, chosen, promotion, names, identifier, sent, campaign.exploration)
-    await context.deployments.caught_up(campaign.deployment)
+    await context.endpoints.ready(campaign.deployment, subject(campaign.deployment, question), sent)
     entries = answer(campaign.deployment, question)
     _remember(context, identifier, campaign, entries, user)
     return _encode(_Recommendations(entries, identifier))
@@ -82,7 +82,7 @@ async def get_personalized_ranking(context: Context, request: Request) -> bytes:
     chosen = await _filter(context, campaign, request, user)
     identifier = _new_id()
     sent = request.get("context") or {}
-    await context.deployments.caught_up(campaign.deployment)
+    await context.endpoints.ready(campaign.deployment, user, sent)
     entries = rank(campaign.deployment, user or "", items, chosen, names, sent)
     _remember(context, identifier, campaign, entries, user)
     return _encode(_Ranking(entries, identifier))
@@ -98,16 +98,16 @@ def _arn(request: Request) -> str:
     return str(campaign)
 
 
-async def _campaign(context: Context, arn: str) -> Campaign:
-    found = context.deployments.campaign(context.scope, arn)
-    return found if found is not None else await context.deployments.load_campaign(context.scope, arn)
+async def _campaign(context: Context, arn: str) -> Endpoint:
+    found = context.endpoints.endpoint(context.scope, arn)
+    return found if found is not None else await context.endpoints.load_endpoint(context.scope, arn)
 
 
-def _not_supported(campaign: Campaign, operation: str) -> InvalidInput:
+def _not_supported(campaign: Endpoint, operation: str) -> InvalidInput:
     return InvalidInput(f"Recipe {campaign.recipe.name} is not supported by {operation}.")
 
 
-def _id(request: Request, member: str, campaign: Campaign, required: bool) -> str | None:
+def _id(request: Request, member: str, campaign: Endpoint, required: bool) -> str | None:
     value: str | None = request.get(member)
     if value:
         return value
@@ -118,7 +118,7 @@ def _id(request: Request, member: str, campaign: Campaign, required: bool) -> st
     return None
 
 
-def _columns(campaign: Campaign, asked: Mapping[str, Sequence[str]]) -> list[str]:
+def _columns(campaign: Endpoint, asked: Mapping[str, Sequence[str]]) -> list[str]:
     """The item columns to show, as the caller wrote them."""
     schema = campaign.deployment.items.schema
     always = Offer.METADATA in campaign.recipe.offers and len(schema.fields) > 1
@@ -138,7 +138,7 @@ def _columns(campaign: Campaign, asked: Mapping[str, Sequence[str]]) -> list[str
 
 
 async def _promotion(
-    context: Context, campaign: Campaign, request: Request, user: str | None
+    context: Context, campaign: Endpoint, request: Request, user: str | None
 ) -> Promotion | None:
     promotions = request.get("promotions")
     if not promotions:
@@ -156,16 +156,16 @@ async def _promotion(
 
 
 async def _filter(
-    context: Context, campaign: Campaign, source: Mapping[str, object], user: str | None
+    context: Context, campaign: Endpoint, source: Mapping[str, object], user: str | None
 ) -> BoundFilter | None:
     """The filter that a request or a promotion names, with its values."""
     arn = source.get("filterArn")
     if arn is None:
         return None
     arn = str(arn)
-    found = context.deployments.filter(context.scope, arn, campaign.token)
+    found = context.endpoints.filter(context.scope, arn, campaign.version)
     if found is None:
-        found = await context.deployments.load_filter(context.scope, arn)
+        found = await context.endpoints.load_filter(context.scope, arn)
     compiled = found.compiled
     reason = ""
     if found.status != "ACTIVE":
@@ -192,7 +192,7 @@ def _new_id() -> str:
 
 
 def _remember(
-    context: Context, identifier: str, campaign: Campaign, entries: list[Entry], user: str | None
+    context: Context, identifier: str, campaign: Endpoint, entries: list[Entry], user: str | None
 ) -> None:
     shown = [entry.item_id for entry in entries]
     context.installation.recommendations.add(identifier, campaign.arn, shown, user)

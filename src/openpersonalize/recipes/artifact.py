@@ -31,9 +31,9 @@ from ..datasets.profiles import Profiles
 from ..datasets.selection import EventSelection
 from ..datasets.sequences import Sequences
 from ..errors import JobFailed
+from ..exploration.exposure import Exposure
 from ..storage.idtable import IdTable
 from .complete import CompleteModel, tuned_state
-from .exposure import Exposure
 from .incremental import Earlier
 from .item_counts import ItemCounts
 from .model import Model

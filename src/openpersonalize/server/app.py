@@ -320,7 +320,7 @@ class Application:
             raise InvalidInput(f"{operation.name} is not available in this version.")
         services = self._running
         context = Context(
-            services.installation, services.deployments, services.scope(caller.region), request_id
+            services.installation, services.endpoints, services.scope(caller.region), request_id
         )
         handler, is_coroutine = self._handlers[operation.name]
         if is_coroutine:

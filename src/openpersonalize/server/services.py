@@ -10,7 +10,7 @@ from ..clock import SystemClock
 from ..engine.runner import JobRunner
 from ..installation import Installation
 from ..resources.store import Scope
-from ..serving.deployments import Deployments
+from ..serving.registry import EndpointRegistry
 from ..settings import Settings
 from ..workflows.registry import WORKFLOWS
 from ..workflows.schedule import Schedule
@@ -20,11 +20,11 @@ _MOST_GROUPS = 1024
 
 
 class Services:
-    """The stores, the deployed campaigns and the job runner of one process.
+    """The stores, the endpoints and the job runner of one process.
 
     Attributes:
         installation: the stores, settings and clock.
-        deployments: the campaigns that this process serves.
+        endpoints: what this process serves.
         runner: claims and runs jobs; None in a process that shall run none.
         schedule: starts automatic trainings; None where jobs are run by others.
     """
@@ -32,12 +32,12 @@ class Services:
     def __init__(
         self,
         installation: Installation,
-        deployments: Deployments,
+        endpoints: EndpointRegistry,
         runner: JobRunner | None,
         schedule: Schedule | None = None,
     ) -> None:
         self.installation = installation
-        self.deployments = deployments
+        self.endpoints = endpoints
         self.runner = runner
         self.schedule = schedule
         self._account = installation.settings.account
@@ -94,12 +94,12 @@ class Services:
             self.schedule.stop()
         if self.runner is not None:
             self.runner.stop(drain=True)
-        self.deployments.close()
+        self.endpoints.close()
         self.installation.close()
 
 
 def open_services(settings: Settings) -> Services:
-    """Open the data folder, the deployments, the job runner and the schedule of automatic training.
+    """Open the data folder, the endpoints, the job runner and the schedule of automatic training.
 
     Raises:
         StartError: the data folder cannot be used; the sentence says why.
@@ -109,4 +109,4 @@ def open_services(settings: Settings) -> Services:
     runner.start()
     schedule = Schedule(installation)
     schedule.start()
-    return Services(installation, Deployments(installation), runner, schedule)
+    return Services(installation, EndpointRegistry(installation), runner, schedule)

@@ -10,12 +10,12 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 
 from ..algorithms.topk import Rows
+from ..exploration.catalogue import ExtendedCatalogue
 from ..filters.compiler import BoundFilter
 from ..recipes.configuration import Exploration
 from ..recipes.facts import Offer
 from .deployment import Deployment
 from .exploration import explore, room
-from .novelty import Members
 from .promotions import merge, promoted_count
 from .ranked import BoolArray, CandidateMask, Chosen, among, choose, softmax_at
 from .states import UserState
@@ -67,11 +67,16 @@ class Question:
     exploration: Exploration | None = None
 
 
+def subject(deployment: Deployment, question: Question) -> str | None:
+    """The user whose events decide the answer; None: nobody's do."""
+    filtered = question.chosen is not None and not question.chosen.is_static
+    asked = deployment.recipe.task.personal or filtered or question.promotion is not None
+    return question.user if asked else None
+
+
 def answer(deployment: Deployment, question: Question) -> list[Entry]:
     """The entries of GetRecommendations, best first, fewer than asked when catalogue or filter hold fewer."""
-    chosen = question.chosen
-    asks_about_user = deployment.recipe.task.personal or (chosen is not None and not chosen.is_static)
-    user = question.user if asks_about_user or question.promotion is not None else None
+    chosen, user = question.chosen, subject(deployment, question)
     deployment.follow()
     state = deployment.scorer.state(user, deployment.scorer.context(question.context))
     if chosen is not None:
@@ -108,7 +113,7 @@ def _filled(
 def _entries(
     deployment: Deployment,
     chosen: Chosen,
-    members: Members | None = None,
+    members: ExtendedCatalogue | None = None,
     explored: frozenset[int] = frozenset(),
 ) -> list[Entry]:
     """The entries of rows; `members` names those behind the model's, exploration brought the `explored`."""
@@ -127,7 +132,7 @@ def _entries(
     return entries + [Entry(item, reason=[POPULAR]) for item in ids[scored:]]
 
 
-def _newcomer(members: Members | None, row: int) -> str:
+def _newcomer(members: ExtendedCatalogue | None, row: int) -> str:
     assert members is not None
     return members.name(row)
 
@@ -143,13 +148,13 @@ def _explored(
     """The best `count` entries by relevance, new items among them as exploration has it."""
     seen_excluded = chosen is not None and chosen.excludes_interactions
     filled = _filled(deployment, state, seen_excluded, mask, count)
-    exploration, novelty = question.exploration, deployment.novelty
+    exploration, tracker = question.exploration, deployment.tracker
     budget = 0
-    if exploration is not None and novelty is not None:
+    if exploration is not None and tracker is not None:
         budget = room(exploration, count, deployment.chance)
-    if not budget or exploration is None or novelty is None:
+    if not budget or exploration is None or tracker is None:
         return _entries(deployment, filled)
-    candidates = novelty.candidates
+    candidates = tracker.counts
     passing = _passing_rows(deployment, chosen, state, mask, candidates.members)
     scored = len(filled.scores)
     explored = explore(
@@ -175,7 +180,7 @@ def _passing_rows(
     chosen: BoundFilter | None,
     state: UserState,
     mask: CandidateMask,
-    members: Members,
+    members: ExtendedCatalogue,
 ) -> Callable[[Rows], BoolArray] | None:
     """Says which rows, newcomers' among them, a filter leaves; None: all."""
     if chosen is None and not mask.dropped:
@@ -226,10 +231,10 @@ def _put_after_training(
     deployment: Deployment, question: Question, state: UserState, count: int
 ) -> tuple[list[int], list[Entry]]:
     """Rows and entries of the at most `count` best newcomers that pass the promotion's filter."""
-    exploration, novelty, promotion = question.exploration, deployment.novelty, question.promotion
-    if novelty is None or exploration is None or promotion is None or not len(novelty.candidates.members.ids):
+    exploration, tracker, promotion = question.exploration, deployment.tracker, question.promotion
+    if tracker is None or exploration is None or promotion is None or not len(tracker.counts.members.ids):
         return [], []
-    candidates = novelty.candidates
+    candidates = tracker.counts
     members = candidates.members
     every = np.arange(len(members.ids))
     chosen = deployment.filters.decided(promotion.chosen, state)

@@ -7,7 +7,9 @@ import) are kept apart: they are asked one by one.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +25,9 @@ from ..events.livelog import LiveLog
 from ..storage.idtable import IdTable
 
 Value = tuple[str, ...] | float | None
+
+MOST_RECORDS = 4_096
+"""Records taken in at once: about 35 ms of work in a thread."""
 
 FEW = 1000
 """Up to so many ids are looked up one by one: a join reads the whole list."""
@@ -40,8 +45,8 @@ class Records:
 class Catalogue:
     """Current records of one dataset, aligned with `ids`.
 
-    `catch_up` and `take` belong to one thread; all else is for any. Memory: the columns, and the records of
-    ids outside the list as a frame.
+    For any thread; `catch_up` and `advance` read the log. Memory: the columns, and the records of ids outside
+    the list as a frame (see `nbytes`).
 
     Attributes:
         stream: the dataset's ARN. schema: the dataset's.
@@ -73,6 +78,8 @@ class Catalogue:
         records = arrived_records(log, stream, schema, snapshot, position)
         self.ids = IdTable.from_series(records[self._key]) if ids is None else ids
         others = self.ids.find_all(records[self._key]) < 0 if ids is not None else np.empty(0, dtype=np.bool_)
+        self._advancing = threading.Lock()
+        self._bytes = int(records.estimated_size())
         self._now = Records(
             position,
             ColumnSet.build(records, schema, self.ids),
@@ -85,22 +92,39 @@ class Catalogue:
         return self._now.position
 
     @property
+    def nbytes(self) -> int:
+        """About how many bytes it takes: those of the records as they were read, and of what came since."""
+        return self._bytes + int(self._now.unlisted.estimated_size())
+
+    @property
     def columns(self) -> ColumnSet:
         """The current values; its `version` grows with each change."""
         return self._now.columns
 
     def catch_up(self, position: int) -> None:
-        """Take in the records that were streamed since the last time, up to `position` of the log."""
-        if position > self.position:
-            self.take(self.read(position))
+        """Take in all records that were streamed since the last time, up to `position` of the log."""
+        while position > self.position:
+            self.advance(position)
 
-    def read(self, position: int) -> Records:
-        """The records in force at `position` of the log, nothing before what is known now. Nothing changes:
-        see `take`. About 2 ms and 8 us for each record that was streamed since the last time."""
-        now = self._now
-        fresh = self._log.records_frame(self.stream, self.schema, after=now.position, up_to=position)
+    def advance(self, position: int, most: int = MOST_RECORDS) -> None:
+        """Take in the next records that were streamed, `most` at once, at most up to `position` of the log.
+
+        About 2 ms and 8 us for each record.
+        """
+        with self._advancing:
+            if position <= self.position:
+                return
+            after = self.position
+            chunks = self._log.records(self.stream, self.schema, after=after, up_to=position, chunk=most)
+            with closing(chunks):  # type: ignore[type-var]
+                fresh = next(chunks)
+            reached = int(fresh[ARRIVAL][-1]) if len(fresh) >= most else position
+            self._now = self._with(fresh, reached)
+
+    def _with(self, fresh: pl.DataFrame, position: int) -> Records:
+        """What is known with records that follow it, which is then everything up to `position`."""
         fresh = fresh.select(*self.schema.names, ARRIVAL)
-        columns, unlisted = now.columns, now.unlisted
+        columns, unlisted = self._now.columns, self._now.unlisted
         rows = self._rows_of(fresh[self._key])
         listed = fresh.filter(pl.Series(rows >= 0, dtype=pl.Boolean)).drop(ARRIVAL)
         if len(listed):
@@ -109,11 +133,6 @@ class Catalogue:
             joined = pl.concat([unlisted, fresh.filter(pl.Series(rows < 0, dtype=pl.Boolean))])
             unlisted = joined.unique(self._key, keep="last", maintain_order=True)
         return Records(position, columns, unlisted)
-
-    def take(self, records: Records) -> None:
-        """Know what was `read`, unless more is known already."""
-        if records.position > self.position:
-            self._now = records
 
     def _rows_of(self, keys: pl.Series) -> npt.NDArray[np.int32]:
         """The rows of `keys`, -1 outside the list; a few are looked up, many are joined."""

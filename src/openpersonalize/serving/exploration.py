@@ -34,8 +34,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..algorithms.topk import FloatArray, Rows
+from ..exploration.catalogue import ExposureCounts, ExtendedCatalogue
 from ..recipes.configuration import Exploration
-from .novelty import Candidates, Members
 from .ranked import BoolArray, Chosen, Ranked, softmax_at
 
 Doubles = npt.NDArray[np.float64]
@@ -60,7 +60,7 @@ class ExplorationCandidates:
         floor_score: a low score of the user.
     """
 
-    members: Members
+    members: ExtendedCatalogue
     rows: Rows
     relevance: FloatArray
     before: FloatArray
@@ -83,7 +83,7 @@ class Explored:
 
 
 def exploration_candidates(
-    members: Members,
+    members: ExtendedCatalogue,
     eligible: Rows,
     leaders: Rows,
     ranked: Ranked,
@@ -119,7 +119,7 @@ def exploration_candidates(
     if not (relevance > -np.inf).all():
         relevance = hidden(known)
     # A model puts last what nobody met: not much of a judgement, so they draw from `floor_score` at least.
-    relevance = np.where(members.unmet[known], np.maximum(relevance, np.float32(floor_score)), relevance)
+    relevance = np.where(members.unseen[known], np.maximum(relevance, np.float32(floor_score)), relevance)
     if len(known) < len(rows):
         numbers = rows[len(known) :] - members.known
         relevance = np.concatenate([relevance, newcomers(numbers, floor_score)])
@@ -149,7 +149,7 @@ def room(exploration: Exploration, count: int, chance: np.random.Generator) -> i
 
 def explore(
     drawing: ExplorationCandidates,
-    candidates: Candidates,
+    candidates: ExposureCounts,
     exploration: Exploration,
     budget: int,
     pure: Chosen,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..algorithms.topk import FloatArray, Rows, top_k
+from ..exploration.catalogue import ExposureCounts, ExtendedCatalogue
 from .exploration import (
     MOST_CANDIDATES,
     ExplorationCandidates,
@@ -13,7 +14,6 @@ from .exploration import (
     neutral,
 )
 from .loaded import LoadedVersion
-from .novelty import Candidates, Members
 from .scoring import Scorer
 from .states import ContextValues, UserState
 
@@ -22,7 +22,7 @@ LEADERS, CONTEXTS = 64, 64
 
 
 class UserExploration:
-    """Candidates of exploration, kept in users' states. Belongs to one thread, the event loop's."""
+    """ExposureCounts of exploration, kept in users' states. Belongs to one thread, the event loop's."""
 
     def __init__(
         self, loaded: LoadedVersion, scorer: Scorer, chance: np.random.Generator, most: int = MOST_CANDIDATES
@@ -30,10 +30,10 @@ class UserExploration:
         """For a version and what scores it; where more than `most` are eligible `chance` draws candidates."""
         self._most = most
         self._loaded, self._scorer, self._chance = loaded, scorer, chance
-        self._leading: dict[tuple[bool, bool, ContextValues], tuple[Members, int, Rows]] = {}
+        self._leading: dict[tuple[bool, bool, ContextValues], tuple[ExtendedCatalogue, int, Rows]] = {}
 
     def candidates(
-        self, state: UserState, seen_excluded: bool, counts: Candidates, cut_off_days: float
+        self, state: UserState, seen_excluded: bool, counts: ExposureCounts, cut_off_days: float
     ) -> ExplorationCandidates:
         """Who draws in exploration for a user; everybody's candidates when the user did nothing."""
         scorer = self._scorer
@@ -60,7 +60,12 @@ class UserExploration:
         return found
 
     def newcomers(
-        self, state: UserState, seen_excluded: bool, members: Members, numbers: Rows, floor_score: float
+        self,
+        state: UserState,
+        seen_excluded: bool,
+        members: ExtendedCatalogue,
+        numbers: Rows,
+        floor_score: float,
     ) -> FloatArray:
         """The log-scores of newcomers: by their vectors, or `floor_score` where they say nothing, and by how
         many meet them."""
@@ -75,7 +80,7 @@ class UserExploration:
             found[known] = model.scores_of(query, vectors[known])
         return found + model.online_bonus(query, members.numbers(self._loaded.newcomers)[numbers])
 
-    def _leaders(self, state: UserState, seen_excluded: bool, members: Members) -> Rows:
+    def _leaders(self, state: UserState, seen_excluded: bool, members: ExtendedCatalogue) -> Rows:
         """int64 rows, ascending, of the newcomers that most people meet: everybody's, for a while."""
         query = self._scorer.query(state, seen_excluded)
         if query is None or not len(members.ids):

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import polars as pl
+
 from ..algorithms.topk import FloatArray, Rows
 from ..caching import ByteLRU
+from ..exploration.catalogue import ExtendedCatalogue
 from ..filters.compiler import BoundFilter
+from ..storage.idtable import IdTable
 from .catalogue import Catalogue, Value
-from .history import BulkInteractions, Int32, InteractedItems, gathered
+from .history import BulkInteractions, Int32, InteractedItems, bulk_parts, interacted, live_parts
 from .loaded import GroupData, LoadedVersion
-from .novelty import Members
 from .ranked import EVERYTHING, BoolArray, CandidateMask, bias_of
 from .scoring import Scorer
 from .states import UserState
@@ -70,14 +73,16 @@ class UserFilters:
         return CandidateMask(chosen.keep(columns, user=facts, current_item=current_item, static=keep))
 
     def keeps_newcomers(
-        self, chosen: BoundFilter, state: UserState, members: Members, numbers: Rows
+        self, chosen: BoundFilter, state: UserState, members: ExtendedCatalogue, numbers: Rows
     ) -> BoolArray:
         """Which newcomers, by number, pass a filter (see `decided`)."""
         static = members.mask(chosen.key, chosen.static_mask)
         if chosen.is_static:
             return static[numbers]
         if state.newcomers_interacted is None or state.newcomers_interacted[0] is not members:
-            state.newcomers_interacted = members, self._gather(state, members.number_of, True)
+            rows = [members.bulk_rows(one.histories) for one in self._bulk]
+            live = members.ids.find_all(pl.Series(state.live.items(), dtype=pl.String))
+            state.newcomers_interacted = members, self._gather(state, live, rows)
             self._scorer.resized(state)
         facts = _Facts(self, state, state.newcomers_interacted[1])
         return chosen.keep(members.columns, user=facts, static=static)[numbers]
@@ -85,15 +90,18 @@ class UserFilters:
     def keeps_unknown(self, chosen: BoundFilter, state: UserState, ids: Sequence[str]) -> dict[str, bool]:
         """Which of `ids`, items the model does not know, pass a filter: tested on their current records."""
         ordered = sorted(set(ids), key=str.encode)
-        rows = {name: row for row, name in enumerate(ordered)}
-        facts = _Facts(self, state, self._gather(state, rows.get, True))
+        table = IdTable.from_series(pl.Series(ordered, dtype=pl.String))
+        live = table.find_all(pl.Series(state.live.items(), dtype=pl.String))
+        rows = [one.rows_among(ordered) for one in self._bulk]
+        facts = _Facts(self, state, self._gather(state, live, rows))
         keep = chosen.keep(self._items.unlisted(ordered), user=facts)
         return dict(zip(ordered, keep.tolist(), strict=True))
 
     def interacted(self, state: UserState) -> InteractedItems:
         """The items that a user interacted with."""
         if state.interacted is None:
-            state.interacted = self._gather(state, self._loaded.row_of, False)
+            rows = [one.rows for one in self._bulk]
+            state.interacted = self._gather(state, self._scorer.live_rows(state), rows)
             self._scorer.resized(state)
         return state.interacted
 
@@ -122,11 +130,12 @@ class UserFilters:
             self._scorer.resized(state)
         return found
 
-    def _gather(
-        self, state: UserState, row_of: Callable[[str], int | None], by_name: bool
-    ) -> InteractedItems:
-        """Items interacted with, as rows; `by_name`: those of the past, too, are asked of `row_of`."""
-        return gathered(state.user, state.live, self._bulk, row_of, by_name, self._window, self._now())
+    def _gather(self, state: UserState, live: Int32, rows: Sequence[Int32]) -> InteractedItems:
+        """Items interacted with, as rows: `live` those of the live history, `rows` those of each bulk's
+        items."""
+        user, window = state.user, self._window
+        bulk = [] if user is None else bulk_parts(user, self._bulk, rows, window, self._now())
+        return interacted([*bulk, *live_parts(state.live, live)], window)
 
 
 def _size(part: tuple[BoolArray | None, FloatArray | None]) -> int:

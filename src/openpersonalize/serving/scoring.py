@@ -15,16 +15,19 @@ from typing import TypeVar
 import numpy as np
 
 from ..algorithms.topk import FloatArray, Rows
-from ..events.follower import Follower
+from ..events.consumer import LogConsumer
 from ..events.history import EMPTY
 from ..recipes.query import Query
-from .history import NOTHING
+from .history import NOTHING, Int32, LiveRows
 from .loaded import LoadedVersion
 from .ranked import DROP, TOP_ROWS, CandidateMask, Ranked
 from .states import ContextValues, Memory, UserState, Vector, until
 
 NARROW = 16
 """A filter that leaves fewer than one in so many of a large catalogue has those scored alone."""
+
+LOOKED_UP_AT_ONCE = 1_000
+"""Items looked up while others wait: about 2 ms."""
 
 Answer = TypeVar("Answer")
 
@@ -58,6 +61,10 @@ class Scorer(ABC):
         """
 
     @abstractmethod
+    def live_rows(self, state: UserState) -> Int32:
+        """int32[k], the model's row of each event of ``state.live`` in order of arrival, -1 outside it."""
+
+    @abstractmethod
     def ranked(self, state: UserState, seen_excluded: bool) -> Ranked:
         """The order of the catalogue for a user."""
 
@@ -89,7 +96,7 @@ class OnlineScorer(Scorer):
         loaded: LoadedVersion,
         stream: str,
         *,
-        follower: Follower,
+        consumer: LogConsumer,
         memory: Memory,
         now: Callable[[], float],
         top_rows: int = TOP_ROWS,
@@ -99,15 +106,20 @@ class OnlineScorer(Scorer):
 
         Args:
             loaded: the version. stream: the live log's stream of the group's interactions.
-            follower: knows what is streamed. memory: keeps what is worked out. now: the time.
+            consumer: knows what is streamed. memory: keeps what is worked out. now: the time.
             top_rows: rows of a user's order that are kept. narrow: see `NARROW`.
         """
         self._loaded, self._stream = loaded, stream
-        self._follower, self._memory, self._now = follower, memory, now
+        self._consumer, self._memory, self._now = consumer, memory, now
         self._top_rows, self._narrow = top_rows, narrow
         self._serial = next(_serials)
         self._position = -1
         self._nobody = UserState(None, EMPTY, until(now()))
+
+    def knows(self, user: str, context: ContextValues) -> bool:
+        """Whether `state` has only to look it up."""
+        state = self._memory.states.get((self._serial, user, context))
+        return state is not None and state.position == self._position and state.until > self._now()
 
     def at(self, position: int) -> None:
         """Everything up to `position` of the live log is to be known from now on."""
@@ -126,9 +138,10 @@ class OnlineScorer(Scorer):
         state = self._memory.states.get(key)
         if state is not None and state.position == self._position and state.until > now:
             return state
-        live = EMPTY if user is None else self._follower.history(self._stream, user)
+        live = EMPTY if user is None else self._consumer.history(self._stream, user)
         if state is None or state.live.newest != live.newest or state.until <= now:
-            state = UserState(user, live, until(now), context=context)
+            rows = None if state is None else state.rows
+            state = UserState(user, live, until(now), context=context, rows=rows)
             self._memory.states.put(key, state)
         state.position = self._position
         return state
@@ -138,13 +151,32 @@ class OnlineScorer(Scorer):
         user = state.user if loaded.recipe.task.personal else None
         trained = loaded.artifact.history(user) if user is not None else NOTHING
         live = state.live if user is not None else EMPTY
-        query = loaded.recent.query(trained, live, state.until - 1, seen_excluded)
+        query = loaded.recent.query(trained, live, self.live_rows(state), state.until - 1, seen_excluded)
         profile = loaded.profile(user) if user is not None else {}
         if state.user is not None and not len(query.item) and not profile:
             return None
         if profile or state.context:
             query = replace(query, profile=profile, context=dict(state.context))
         return query
+
+    def live_rows(self, state: UserState) -> Int32:
+        if state.rows is None:
+            state.rows = LiveRows(self._loaded.rows_of)
+        return state.rows.of(state.live)
+
+    def unprepared(self, state: UserState) -> Callable[[], LiveRows] | None:
+        """What to call in a thread before an answer, its result to be given to the state: the rows of a
+        history so long that looking them up would hold up other answers. None: nothing of the kind."""
+        rows = LiveRows(self._loaded.rows_of) if state.rows is None else state.rows
+        if rows.missing(state.live) <= LOOKED_UP_AT_ONCE:
+            return None
+        fresh, live = LiveRows(self._loaded.rows_of), state.live
+
+        def prepared() -> LiveRows:
+            fresh.of(live)
+            return fresh
+
+        return prepared
 
     def ranked(self, state: UserState, seen_excluded: bool) -> Ranked:
         found = state.ranked[seen_excluded]

@@ -12,10 +12,10 @@ from typing import NamedTuple, TypeAlias
 from ..algorithms.topk import FloatArray
 from ..caching import ByteLRU
 from ..events.history import History
+from ..exploration.catalogue import ExtendedCatalogue
 from ..recipes.model import State
 from .exploration import ExplorationCandidates
-from .history import InteractedItems
-from .novelty import Members
+from .history import InteractedItems, LiveRows
 from .ranked import Ranked
 
 FRESH_SECONDS = 300
@@ -39,7 +39,7 @@ class UserState:
         dropped: rows that a filter drops, by filter.
         explored: who draws in exploration, by the weights and the oldest age.
         newcomers_interacted: the newcomers interacted with.
-        context: what the model recognises of the request's context.
+        context: what the model recognises of the request's context. rows: the model's rows of `live`.
     """
 
     user: str | None
@@ -51,13 +51,14 @@ class UserState:
     interacted: InteractedItems | None = None
     dropped: dict[Hashable, frozenset[int]] = field(default_factory=dict)
     explored: dict[tuple[bool, float], ExplorationCandidates] = field(default_factory=dict)
-    newcomers_interacted: tuple[Members, InteractedItems] | None = None
+    newcomers_interacted: tuple[ExtendedCatalogue, InteractedItems] | None = None
     context: ContextValues = ()
+    rows: LiveRows | None = None
 
     @property
     def size(self) -> int:
         """About how many bytes it takes."""
-        total = 400 + self.live.nbytes
+        total = 400 + self.live.nbytes + (self.rows.nbytes if self.rows is not None else 0)
         total += sum(one.size for one in self.ranked if one is not None)
         if self.interacted is not None:
             total += sum(rows.nbytes + 200 for rows in self.interacted.rows)

@@ -11,8 +11,3 @@ def snapshot_key(job: str) -> str:
 def artifact_key(job: str) -> str:
     """The artifact that a training job writes."""
     return f"artifacts/{job}"
-
-
-def tally_key(artifact: str) -> str:
-    """What was counted for the model under the key `artifact`."""
-    return f"tallies/{artifact.rpartition('/')[2]}"

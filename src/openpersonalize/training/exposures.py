@@ -7,12 +7,13 @@ import numpy.typing as npt
 import polars as pl
 
 from ..clock import SystemClock
-from ..datasets.impressions import EVENTS, passed_over, shown, shown_in_bulk, times_by_row
 from ..datasets.schemas import Schema
 from ..engine.task import Task
 from ..events.layers import current_records
+from ..events.members import EVENT_MEMBERS
 from ..events.recommendations import RecommendationLog, open_recommendation_log
-from ..recipes.exposure import Exposure
+from ..exploration.exposure import Exposure
+from ..exploration.impressions import passed_over, shown, shown_in_bulk, times_by_row
 from ..recipes.facts import Offer
 from ..recipes.recipe import Recipe
 from ..recipes.training import TrainingData
@@ -58,7 +59,7 @@ def times_passed_over(
     times = np.zeros(len(items), dtype=np.int64)
     if snapshot is not None and snapshot.schema.field("IMPRESSION") is not None:
         times += times_by_row(passed_over(shown_in_bulk(snapshot.scan())), items)
-    for chunk in inputs.log.interactions(inputs.stream("INTERACTIONS"), EVENTS, up_to=inputs.position):
+    for chunk in inputs.log.interactions(inputs.stream("INTERACTIONS"), EVENT_MEMBERS, up_to=inputs.position):
         events = chunk.filter(~pl.col("#DUPLICATE"))
         unexplained = events.filter(pl.col("IMPRESSION").is_null())["RECOMMENDATION_ID"]
         times += times_by_row(passed_over(shown(events, recommendations.shown(unexplained))), items)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..datasets.selection import EventSelection
 from ..engine.task import Task
+from ..exploration.exposure import Exposure
 from ..recipes.artifact import write_artifact
-from ..recipes.exposure import Exposure
 from ..recipes.recipe import Recipe
 from ..recipes.training import TrainingData
 from ..storage.keys import artifact_key

@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 
 from ..engine.workflow import Job
+from ..exploration.checkpoint import CheckpointStore
 from ..resources.store import Resource, Transaction
-from ..storage.keys import tally_key
 
 log = logging.getLogger(__name__)
 RETRY_SECONDS = 60.0
@@ -83,7 +83,9 @@ class SolutionDeletion(Deletion):
         for version in versions:
             if "artifact" in version.internal:
                 job.installation.objects.remove(version.internal["artifact"])
-                job.installation.objects.remove(tally_key(version.internal["artifact"]))
+                CheckpointStore(
+                    job.installation.objects, job.installation.settings.data, version.internal["artifact"]
+                ).remove()
 
     def remove(self, tx: Transaction, resource: Resource) -> None:
         for version in tx.find("solution-version", parent_arn=resource.arn):

@@ -1,4 +1,4 @@
-"""Numbers for the items that came after training, as a model is told of them: first met, first numbered."""
+"""Numbers for the items that came after training, first seen, first numbered: `Newcomers`."""
 
 from __future__ import annotations
 

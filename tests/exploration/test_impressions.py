@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from openpersonalize.datasets.impressions import ISSUED, passed_over, shown, shown_in_bulk, times_by_row
+from openpersonalize.events.recommendations import ISSUED
+from openpersonalize.exploration.impressions import passed_over, shown, shown_in_bulk, times_by_row
 from openpersonalize.storage.idtable import IdTable
 
 ISSUED_NONE = pl.DataFrame(schema=ISSUED)

@@ -1,4 +1,4 @@
-"""Impressions: which items were shown and not chosen, as columns.
+"""Impressions as columns: which items were shown and not chosen.
 
 An event may carry the list that its user saw: in the bulk data as text in IMPRESSION, ids joined with ``|``;
 in a streamed event as `impression`, or through the recommendationId of the answer it came from. An explicit
@@ -12,23 +12,6 @@ import numpy.typing as npt
 import polars as pl
 
 from ..storage.idtable import IdTable
-from .schemas import Field, Schema
-
-EVENTS = Schema(
-    (
-        Field("USER_ID", "string"),
-        Field("ITEM_ID", "string"),
-        Field("TIMESTAMP", "long"),
-        Field("EVENT_TYPE", "string"),
-        Field("EVENT_VALUE", "float"),
-        Field("IMPRESSION", "string"),
-        Field("RECOMMENDATION_ID", "string"),
-    )
-)
-"""What is read of a streamed event: these members count whatever columns its dataset has."""
-
-ISSUED: dict[str, pl.DataType] = {"RECOMMENDATION_ID": pl.String(), "SHOWN": pl.List(pl.String())}
-"""Columns of a frame of answers: the id and the items shown."""
 
 
 def shown(events: pl.DataFrame, issued: pl.DataFrame) -> pl.LazyFrame:
@@ -36,7 +19,7 @@ def shown(events: pl.DataFrame, issued: pl.DataFrame) -> pl.LazyFrame:
 
     Args:
         events: ITEM_ID, IMPRESSION and RECOMMENDATION_ID.
-        issued: see `ISSUED`; the answers that could be found, each id once.
+        issued: see `events.recommendations.ISSUED`; the answers that could be found, each id once.
     """
     looked_up = events.lazy().join(issued.lazy(), on="RECOMMENDATION_ID", how="left")
     explicit = pl.col("IMPRESSION").str.split("|")

@@ -1,4 +1,4 @@
-"""How new and how well known the items were at training: what exploration goes by.
+"""Exposure of the items of a training, how new and how well known they were: `Exposure`.
 
 The age of an item (Amazon Personalize developer guide, "Automatic updates" and "Exploration") counts back
 from the latest interaction of the training data to its CREATION_TIMESTAMP, else to its own first interaction,

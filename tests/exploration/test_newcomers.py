@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from openpersonalize.serving.newcomers import Newcomers
+from openpersonalize.exploration.newcomers import Newcomers
 
 
 def test_who_is_met_first_has_the_first_number():

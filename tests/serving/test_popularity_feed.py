@@ -19,11 +19,11 @@ from openpersonalize.recipes.query import Query
 from openpersonalize.recipes.registry import recipe as find_recipe
 from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.serving.loaded import LoadedVersion
-from openpersonalize.serving.pulse import Pulse
+from openpersonalize.serving.popularity_feed import PopularityFeed
 from openpersonalize.serving.states import FRESH_SECONDS
 from openpersonalize.settings import read_settings
 
-from .making import SCHEMAS, STREAM
+from .making import STREAM, handed
 
 DAY = int(timedelta(days=1).total_seconds())
 ENDED = 60 * DAY
@@ -63,7 +63,7 @@ def world(artifact, tmp_path):
     log = open_live_log(read_settings({"data_dir": str(tmp_path)}, {}), SystemClock())
     loaded = LoadedVersion(Artifact.open(artifact), find_recipe("aws-user-personalization-v2").facts)
     one = SimpleNamespace(log=log, loaded=loaded, time=ENDED + AFTER)
-    one.pulse = Pulse(log, STREAM, SCHEMAS["INTERACTIONS"], loaded, lambda: one.time)
+    one.feed = PopularityFeed(loaded, lambda: one.time)
     yield one
     log.close()
 
@@ -87,7 +87,7 @@ def test_what_many_do_moves_the_answers_of_others(world):
     before, first = ranks(world, world.time), ranks(world, world.time, met=0)
     stream(world, "i15", 4 * LIVE_EVENTS, world.time, DAY)
     world.time += DAY + DAY // 2
-    world.pulse.advance()
+    handed(world.log, world.feed)
     after = ranks(world, world.time)
     assert after.index("i15") < before.index("i15")
     assert after != before
@@ -98,7 +98,7 @@ def test_few_events_move_nobody_else(world):
     stream(world, "i15", LIVE_EVENTS - 1, world.time, DAY)
     before = ranks(world, world.time + DAY)
     world.time += DAY + DAY // 2
-    world.pulse.advance()
+    handed(world.log, world.feed)
     assert ranks(world, world.time + DAY) == before
 
 
@@ -107,7 +107,7 @@ def test_events_that_do_not_count_are_not_told(world):
     stream(world, "never heard of", 4 * LIVE_EVENTS, world.time, DAY)
     before = ranks(world, world.time + DAY)
     world.time += 2 * DAY
-    world.pulse.advance()
+    handed(world.log, world.feed)
     assert ranks(world, world.time) == before
 
 
@@ -118,14 +118,15 @@ def test_newcomers_are_told_under_numbers_that_stay(world, monkeypatch):
     for second, items in enumerate((("new-1", "i15", "new-2"), ("new-2", "new-1"))):
         for item in items:
             stream(world, item, 1, world.time + second, 0)
-        world.pulse.advance()
+        world.time += FRESH_SECONDS
+        handed(world.log, world.feed)
     assert told == [[n, world.loaded.row_of("i15"), n + 1], [n + 1, n]]
 
 
 def test_a_clock_that_is_ahead_fades_nothing(world):
     stream(world, "i15", 4 * LIVE_EVENTS, world.time + 5000 * DAY, DAY)
     world.time += DAY // 2
-    world.pulse.advance()
+    handed(world.log, world.feed)
     after = ranks(world, world.time)
     # What was in fashion when the data ended, and what has not been for weeks.
     assert after.index("i29") < after.index("i20")
@@ -134,17 +135,24 @@ def test_a_clock_that_is_ahead_fades_nothing(world):
 def test_the_same_events_are_told_once(world):
     stream(world, "i15", 4 * LIVE_EVENTS, world.time, DAY)
     world.time += 2 * DAY
-    world.pulse.advance()
+    handed(world.log, world.feed)
     once = ranks(world, world.time)
-    world.pulse.advance()
+    handed(world.log, world.feed)
     assert ranks(world, world.time) == once
 
 
-def test_it_is_due_once_in_a_span(world):
-    assert world.pulse.due()
-    assert not world.pulse.due()
+def test_what_comes_within_a_span_is_told_in_the_next(world, monkeypatch):
+    told = []
+    monkeypatch.setattr(world.loaded.model, "observe", lambda item, time, weight: told.append(len(item)))
+    handed(world.log, world.feed)
+    stream(world, "i15", 3, world.time, 2)
+    handed(world.log, world.feed)
+    stream(world, "i16", 2, world.time + 9, 2)
+    handed(world.log, world.feed)
+    assert told == []
     world.time += FRESH_SECONDS
-    assert world.pulse.due()
+    handed(world.log, world.feed)
+    assert told == [5]
 
 
 def test_a_read_that_breaks_off_tells_nothing_twice(world, monkeypatch):
@@ -154,7 +162,7 @@ def test_a_read_that_breaks_off_tells_nothing_twice(world, monkeypatch):
     monkeypatch.setattr(world.loaded.model, "observe", lambda item, time, weight: told.append(len(item)))
 
     def breaking(*args, **more):
-        for number, chunk in enumerate(whole(*args, chunk=LIVE_EVENTS, **more)):
+        for number, chunk in enumerate(whole(*args, **more)):
             if number == 1:
                 raise OSError("the disk is away")
             yield chunk
@@ -162,7 +170,22 @@ def test_a_read_that_breaks_off_tells_nothing_twice(world, monkeypatch):
     world.time += 2 * DAY
     monkeypatch.setattr(world.log, "interactions", breaking)
     with pytest.raises(OSError, match="away"):
-        world.pulse.advance()
+        handed(world.log, world.feed, chunk=LIVE_EVENTS)
     monkeypatch.setattr(world.log, "interactions", whole)
-    world.pulse.advance()
+    handed(world.log, world.feed)
     assert sum(told) == 2 * LIVE_EVENTS
+
+
+def test_a_model_that_fails_is_told_again(world, monkeypatch):
+    def fails(item, time, weight):
+        raise ValueError("not now")
+
+    told = []
+    stream(world, "i15", 3, world.time, 2)
+    monkeypatch.setattr(world.loaded.model, "observe", fails)
+    with pytest.raises(ValueError, match="not now"):
+        handed(world.log, world.feed)
+    monkeypatch.setattr(world.loaded.model, "observe", lambda item, time, weight: told.append(len(item)))
+    world.time += FRESH_SECONDS
+    handed(world.log, world.feed)
+    assert told == [3]

@@ -3,12 +3,10 @@
 import numpy as np
 import pytest
 
-from openpersonalize.serving import novelty
-from openpersonalize.serving.tally import TallyStore
-from openpersonalize.storage.keys import tally_key
+from openpersonalize.exploration.checkpoint import CheckpointStore
+from openpersonalize.exploration.tracker import ExposureTracker
 from openpersonalize.storage.objects import open_objects
-
-from .making import CATALOGUE, COLD, NOW, STREAM, Made
+from serving.making import CATALOGUE, COLD, NOW, Made, handed
 
 
 @pytest.fixture
@@ -21,9 +19,8 @@ def one(tmp_path):
 
 
 def renewed(one):
-    one.deployment.follow()
-    one.novelty.advance()
-    return one.novelty.candidates
+    one.advance()
+    return one.tracker.counts
 
 
 def seen(candidates, one, item):
@@ -40,7 +37,7 @@ def newcomers(candidates):
 
 def test_nothing_changes_when_nothing_came(one):
     before = renewed(one)
-    assert one.novelty.candidates is before
+    assert one.tracker.counts is before
     assert renewed(one) is before
     assert newcomers(before) == []
 
@@ -103,7 +100,7 @@ def test_eligible_are_those_within_the_cut_off(one):
 
 def test_updates_end_where_a_newer_version_began(one):
     one.put_item("early")
-    one.novelty.until = one.log.position()
+    one.tracker.until = one.log.position()
     one.put_item("late")
     one.event("u", "later", impression=COLD[0])
     after = renewed(one)
@@ -111,16 +108,18 @@ def test_updates_end_where_a_newer_version_began(one):
     assert seen(after, one, COLD[0]) == 0
 
 
+def tracker(one, **more):
+    more = {"embed": lambda records: None, "shown": None, "now": lambda: one.time, **more}
+    return ExposureTracker(one.loaded.artifact, one.items, **more)
+
+
 def test_newcomers_are_considered_up_to_a_number(one):
-    few = novelty.Novelty(
-        one.log, STREAM, one.loaded.artifact, one.items,
-        shown=None, now=lambda: one.time, most=len(one.loaded.names) + 2,
-    )  # fmt: skip
+    few = tracker(one, most=len(one.loaded.names) + 2)
     for number in range(5):
         one.put_item(f"put-{number}", CREATION_TIMESTAMP=NOW - (5 - number) * 3600)
     one.deployment.follow()
-    few.advance()
-    assert newcomers(few.candidates) == ["put-3", "put-4"]
+    handed(one.log, few)
+    assert newcomers(few.counts) == ["put-3", "put-4"]
     assert len(newcomers(renewed(one))) == 5
 
 
@@ -130,106 +129,88 @@ def test_repeated_event_ids_count_once(one):
     assert seen(renewed(one), one, COLD[0]) == 1
 
 
-def test_a_later_start_reads_only_what_was_not_kept(one, monkeypatch):
-    monkeypatch.setattr(novelty, "KEPT_AFTER", 3)
-    store = TallyStore(open_objects(one.settings), "artifacts/trained")
-    begins = []
-    read = one.log.interactions
-
-    def noted(stream, schema, *, after, up_to):
-        begins.append(after)
-        return read(stream, schema, after=after, up_to=up_to)
-
-    monkeypatch.setattr(one.log, "interactions", noted)
+def test_a_later_start_reads_only_what_was_not_kept(one):
+    store = CheckpointStore(open_objects(one.settings), one.settings.data, "artifacts/trained")
 
     def started(until=None):
-        made = novelty.Novelty(
-            one.log, STREAM, one.loaded.artifact, one.items,
-            shown=one.recommendations.shown, now=lambda: one.time, until=until, kept=store,
-        )  # fmt: skip
-        made.advance()
-        return made.candidates
+        made = tracker(one, shown=one.recommendations.shown, until=until, store=store, kept_after=3)
+        began = made.position
+        handed(one.log, made)
+        return made.counts, began
 
-    def known(candidates):
-        return newcomers(candidates), candidates.scale.tolist(), candidates.members.created.tolist()
+    def known(counts):
+        return newcomers(counts), counts.scale.tolist(), counts.members.created.tolist()
 
     one.event("u", COLD[0], impression=f"{COLD[1]}|new")
     one.event("u", "new", time=NOW - 5)
     early = one.log.position()
-    started()
+    assert started()[1] == 0
     assert store.load() is None  # too little to be worth it
     for number in range(3):
         one.event("u", "new", time=NOW + number)
-    first = started()
-    kept = store.load()
-    assert kept.position == one.log.position()
+    first, began = started()
+    assert began == 0
+    assert store.load().position == one.log.position()
     one.event("v", COLD[1])
     one.event("v", "newer")
-    again = started()
-    assert begins == [0, 0, kept.position]
+    again, began = started()
+    assert began == store.load().position
     assert known(again) != known(first)
     assert known(again) == known(renewed(one))  # which counted everything
     assert seen(again, one, COLD[1]) == seen(renewed(one), one, COLD[1]) == 2
     # Updates that ended before what was kept: counted again from the training on.
-    begins.clear()
-    assert newcomers(started(until=early)) == ["new"]
-    assert begins == [0]
+    counts, began = started(until=early)
+    assert newcomers(counts) == ["new"]
+    assert began == 0
 
 
 def test_counts_that_cannot_be_kept_cost_nothing_but_time(one, monkeypatch, caplog):
-    monkeypatch.setattr(novelty, "KEPT_AFTER", 1)
     objects = open_objects(one.settings)
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(objects, "stage", full)
-    made = novelty.Novelty(
-        one.log, STREAM, one.loaded.artifact, one.items,
-        shown=None, now=lambda: one.time, kept=TallyStore(objects, "artifacts/trained"),
-    )  # fmt: skip
+    made = tracker(one, store=CheckpointStore(objects, one.settings.data, "artifacts/trained"), kept_after=1)
     one.event("u", COLD[0])
-    made.advance()
-    assert seen(made.candidates, one, COLD[0]) == 1
+    handed(one.log, made)
+    assert seen(made.counts, one, COLD[0]) == 1
     assert "No space left" in caplog.text
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [("since.npy", b""), ("tally.json", b"{"), ("tally.json", b"{}"), ("strangers.parquet", b"PAR1")],
-)
-def test_counts_that_cannot_be_read_are_counted_again(one, monkeypatch, caplog, name, content):
-    monkeypatch.setattr(novelty, "KEPT_AFTER", 1)
-    objects = open_objects(one.settings)
-    store = TallyStore(objects, "artifacts/trained")
+def test_a_look_up_that_fails_counts_nothing_twice(one):
+    """Events handed over again after a failure count once."""
+    looked_up = []
 
-    def started():
-        made = novelty.Novelty(
-            one.log, STREAM, one.loaded.artifact, one.items,
-            shown=None, now=lambda: one.time, kept=store,
-        )  # fmt: skip
-        made.advance()
-        return made.candidates
+    def shown(ids):
+        looked_up.append(len(ids))
+        if len(looked_up) == 1:
+            raise OSError("the disk is away")
+        return one.recommendations.shown(ids)
 
+    made = tracker(one, shown=shown)
+    before = seen(made.counts, one, COLD[0])
+    one.event("u", COLD[0], recommendation_id="RID-1")
+    with pytest.raises(OSError, match="away"):
+        handed(one.log, made)
+    handed(one.log, made)
+    assert seen(made.counts, one, COLD[0]) == before + 1
+
+
+def test_counts_are_shown_once_a_period(one):
+    made = tracker(one, refresh_seconds=60)
+    handed(one.log, made)
     one.event("u", COLD[0])
-    started()
-    broken = objects.fetch(tally_key("artifacts/trained")) / name
-    broken.chmod(0o644)
-    broken.write_bytes(content)
-    assert seen(started(), one, COLD[0]) == 1
-    assert "counted again" in caplog.text
-
-
-def test_it_is_due_once_a_period(one):
-    assert one.novelty.due()
-    assert not one.novelty.due()
-    one.time += 1
-    assert one.novelty.due()
+    handed(one.log, made)
+    assert seen(made.counts, one, COLD[0]) == 0
+    one.time += 60
+    handed(one.log, made)
+    assert seen(made.counts, one, COLD[0]) == 1
 
 
 def test_the_scale_is_the_root_of_what_was_seen(one):
     exposure = one.loaded.artifact.exposure
-    assert np.allclose(one.novelty.candidates.scale, 1 / np.sqrt(1 + exposure.interactions))
+    assert np.allclose(one.tracker.counts.scale, 1 / np.sqrt(1 + exposure.interactions))
 
 
 def test_newcomers_of_the_time_between_go_when_updates_end(one):
@@ -237,20 +218,18 @@ def test_newcomers_of_the_time_between_go_when_updates_end(one):
     ended = one.log.position()
     one.put_item("between")
     assert newcomers(renewed(one)) == ["between", "early"]
-    one.novelty.until = ended
+    one.tracker.until = ended
     assert newcomers(renewed(one)) == ["early"]
 
 
 def test_a_recipe_without_automatic_updates_gets_no_newcomers(tmp_path):
     one = Made(tmp_path, ages={COLD[0]: 1})
-    still = novelty.Novelty(
-        one.log, STREAM, one.loaded.artifact, one.items, shown=None, now=lambda: one.time, grows=False
-    )
+    still = tracker(one, grows=False)
     one.put_item("put")
     one.event("u", COLD[0], impression=COLD[1])
     one.deployment.follow()
-    still.advance()
-    assert list(still.candidates.members.ids) == []
-    assert seen(still.candidates, one, COLD[0]) == 1
-    assert seen(still.candidates, one, COLD[1]) == 0
+    handed(one.log, still)
+    assert list(still.counts.members.ids) == []
+    assert seen(still.counts, one, COLD[0]) == 1
+    assert seen(still.counts, one, COLD[1]) == 0
     one.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from openpersonalize.recipes.exposure import NO_TIME, Exposure
+from openpersonalize.exploration.exposure import NO_TIME, Exposure
 from recipes.worlds import sequences_of
 
 

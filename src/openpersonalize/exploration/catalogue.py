@@ -1,0 +1,116 @@
+"""The catalogue of exploration, with the items that came after training: `ExtendedCatalogue`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ..datasets.columns import ColumnSet
+from ..datasets.histories import InteractionHistories
+from ..storage.idtable import IdTable
+from .newcomers import Newcomers
+
+DAY = 86_400
+CUT_OFFS_KEPT, MASKS_KEPT, BULKS_KEPT = 8, 64, 2
+
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float32]
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ExtendedCatalogue:
+    """The catalogue of one moment, newcomers included. Immutable but for what it keeps for the event loop.
+
+    Attributes:
+        known: n, the model's items.
+        ids: the newcomers'; row n + k of an answer is ``ids[k]``. columns: their records.
+        created: int64[n + m] seconds. latest: the moment that ages count back from.
+        unseen: bool[n], the model's items that had no interactions at training.
+        vectors: float32[m, d], the newcomers' vectors by their records, 0 where those say nothing; None where
+            the model has none.
+    """
+
+    known: int
+    ids: IdTable
+    columns: ColumnSet
+    created: Int64
+    latest: int
+    unseen: BoolArray
+    vectors: FloatArray | None = None
+    _numbers: list[tuple[int, Int64]] = field(default_factory=list)
+    _eligible: dict[float, Int64] = field(default_factory=dict)
+    _masks: dict[object, BoolArray] = field(default_factory=dict)
+    _bulks: dict[int, tuple[InteractionHistories, Int32]] = field(default_factory=dict)
+
+    def eligible(self, cut_off_days: float) -> Int64:
+        """int64 rows, ascending, of the items at most so old."""
+        found = self._eligible.get(cut_off_days)
+        if found is None:
+            oldest = self.latest - cut_off_days * DAY
+            found = np.flatnonzero(self.created >= oldest)
+            if len(self._eligible) >= CUT_OFFS_KEPT:
+                self._eligible.clear()
+            self._eligible[cut_off_days] = found
+        return found
+
+    def mask(self, key: object, make: Callable[[ColumnSet], BoolArray]) -> BoolArray:
+        """bool[m] that `make` gives for the newcomers' columns, kept under `key`."""
+        found = self._masks.get(key)
+        if found is None:
+            if len(self._masks) >= MASKS_KEPT:
+                self._masks.clear()
+            found = self._masks[key] = make(self.columns)
+        return found
+
+    def numbers(self, newcomers: Newcomers) -> Int64:
+        """int64[m], what the model calls the newcomers, -1 those that it was told nothing of."""
+        count = len(newcomers)
+        if not self._numbers or self._numbers[0][0] != count:
+            self._numbers[:] = [(count, newcomers.numbers(self.ids.series()))]
+        return self._numbers[0][1]
+
+    def bulk_rows(self, histories: InteractionHistories) -> Int32:
+        """int32, of each of ``histories.items`` its number among the newcomers, -1 where it is none."""
+        kept = self._bulks.get(id(histories))
+        if kept is None:
+            rows = np.full(len(histories.items), -1, dtype=np.int32)
+            numbers = histories.items.find_all(self.ids.series())
+            rows[numbers[numbers >= 0]] = np.flatnonzero(numbers >= 0)
+            if len(self._bulks) >= BULKS_KEPT:
+                self._bulks.clear()
+            kept = self._bulks[id(histories)] = (histories, rows)
+        return kept[1]
+
+    def number_of(self, name: str) -> int | None:
+        """The number of a newcomer; None: it is none."""
+        number = self.ids.find(name)
+        return None if number < 0 else number
+
+    def name(self, row: int) -> str:
+        """The id of the newcomer at a row of an answer."""
+        return self.ids[row - self.known]
+
+    @property
+    def nbytes(self) -> int:
+        """About how many bytes it takes beside the model's own."""
+        vectors = 0 if self.vectors is None else self.vectors.nbytes
+        return self.created.nbytes + self.unseen.nbytes + vectors + 200 * len(self.ids)
+
+
+@dataclass(frozen=True)
+class ExposureCounts:
+    """`members`, the catalogue, and float32[n + m] `scale`: 1 / sqrt(1 + times interacted with + times passed
+    over) of each item."""
+
+    members: ExtendedCatalogue
+    scale: FloatArray
+
+    @property
+    def nbytes(self) -> int:
+        """About how many bytes it takes."""
+        return self.scale.nbytes + self.members.nbytes

@@ -1,0 +1,288 @@
+"""Exposure of items since training, counted from the live log: `ExposureTracker`.
+
+What exploration may choose from: how new the items are, how often they were interacted with and passed over,
+and which came after training. Counts begin with what the artifact knows (`exposure`) and follow the live log
+as columns, chunk by chunk, in the consumer's thread beside the answers. Now and then they are kept
+(`checkpoint`), so that a process that starts late does not read all since the training again.
+
+Items that the model does not know, put after training or met in streamed events, become *newcomers*: they
+stand behind the model's rows, row n + k being newcomer k. Like Amazon's automatic updates this goes on until
+a newer full version of the solution is there; as many items are considered as the recipe considers.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from ..datasets.columns import ColumnSet
+from ..datasets.schemas import Schema
+from ..datasets.selection import EventSelection
+from ..datasets.tables import id_column
+from ..events.consumer import EventHandler
+from ..storage.idtable import IdTable
+from .catalogue import ExposureCounts, ExtendedCatalogue, FloatArray
+from .checkpoint import CheckpointStore, ExposureCheckpoint
+from .exposure import Exposure
+from .impressions import passed_over, shown, times_by_row
+
+MOST_ITEMS = 750_000
+"""Items of the catalogue and newcomers together where no recipe says otherwise, as Amazon has it."""
+
+UNLISTED_MOST = 750_000
+"""Items outside the model that are counted: of more, those met last."""
+
+KEPT_AFTER = 200_000
+"""A checkpoint is saved when so many events were counted since the last one: about a second's work."""
+
+_MET: dict[str, pl.DataType] = {
+    "ITEM_ID": pl.String(),
+    "FIRST": pl.Int64(),
+    "LAST": pl.Int64(),
+    "EVENTS": pl.Int64(),
+    "OVER": pl.Int64(),
+}
+_MERGED = (
+    pl.col("FIRST").min(),
+    pl.col("LAST").max(),
+    pl.col("EVENTS").sum(),
+    pl.col("OVER").sum(),
+)
+
+Int64 = npt.NDArray[np.int64]
+Shown = Callable[[pl.Series], pl.DataFrame]
+"""recommendationIds to what was shown under them: `events.recommendations.RecommendationLog.shown`."""
+
+
+class CurrentRecords(Protocol):
+    """The current item records of a group, aligned with a model's items (`serving.catalogue.Catalogue`)."""
+
+    @property
+    def schema(self) -> Schema:
+        """The dataset's."""
+
+    def outside(self, up_to: int | None = None) -> pl.DataFrame:
+        """The records of items that the model does not know, as of a place in the log; the same frame while
+        nothing is added."""
+
+
+class TrackedVersion(Protocol):
+    """What is counted for: a trained version (`recipes.artifact.Artifact`)."""
+
+    @property
+    def items(self) -> IdTable:
+        """The model's items."""
+
+    @property
+    def selection(self) -> EventSelection:
+        """Which events count."""
+
+    @property
+    def exposure(self) -> Exposure:
+        """What was known at training."""
+
+    @property
+    def position(self) -> int:
+        """Place in the live log up to which it was trained."""
+
+
+class ExposureTracker(EventHandler):
+    """Counts one dataset group's events for one trained version. `counts` is replaced, never changed.
+
+    Memory: 21 bytes an item of the catalogue, and the records of the newcomers. `on_events` and `on_level`
+    belong to one thread, the consumer's.
+
+    Attributes:
+        counts: as of the last `on_level`.
+        catalogue: the current item records, aligned with the version's items; may be replaced.
+        until: the place in the log where automatic updates end; None: they go on.
+    """
+
+    def __init__(
+        self,
+        version: TrackedVersion,
+        catalogue: CurrentRecords,
+        *,
+        embed: Callable[[pl.DataFrame], FloatArray | None],
+        shown: Shown | None,
+        now: Callable[[], float],
+        refresh_seconds: float = 0.0,
+        grows: bool = True,
+        most: int = MOST_ITEMS,
+        until: int | None = None,
+        store: CheckpointStore | None = None,
+        kept_after: int = KEPT_AFTER,
+    ) -> None:
+        """Begin where the version's training ended, or with a checkpoint.
+
+        Args:
+            version: the version. catalogue: its group's current items.
+            embed: vectors of items by their records, as the model has them.
+            shown: looks implicit impressions up; None: impressions do not count.
+            now: the time. refresh_seconds: least time from one change of `counts` to the next.
+            grows: whether newcomers join. most: items of the catalogue and newcomers together.
+            until: see `ExposureTracker`.
+            store: where checkpoints are; None: nowhere. kept_after: see `KEPT_AFTER`.
+        """
+        self._version, self._embed = version, embed
+        self._shown, self._now = shown, now
+        self._seconds = refresh_seconds
+        self._grows, self._most = grows, most
+        self.catalogue = catalogue
+        self.until = until
+        self._exposure = version.exposure
+        self._store, self._kept_after, self._counted = store, kept_after, 0
+        checkpoint = store.load() if store is not None else None
+        usable = (
+            checkpoint is not None
+            and dict(checkpoint.unlisted.schema) == _MET
+            and len(checkpoint.since) == len(version.items)
+        )
+        if checkpoint is None or not usable or (until is not None and checkpoint.position > until):
+            nothing = np.zeros(len(version.items), dtype=np.int64)
+            checkpoint = ExposureCheckpoint(version.position, nothing, pl.DataFrame(schema=_MET))
+        self.position = checkpoint.position
+        self._since, self._unlisted = checkpoint.since, checkpoint.unlisted
+        self._due = 0.0
+        self._fresh = False
+        self._lock = threading.Lock()
+        self._outside: tuple[pl.DataFrame, int, int | None] | None = None
+        self.counts = self._counts(self._gathered(catalogue.outside().clear()))
+
+    def on_level(self) -> None:
+        """Let `counts` say what was counted, and newcomers join."""
+        now = self._now()
+        if now < self._due:
+            return
+        self._due = now + self._seconds
+        with self._lock:
+            members = self._members()
+            if self._fresh or members is not self.counts.members:
+                self.counts = self._counts(members)
+                self._fresh = False
+        if self._store is not None and self._counted >= self._kept_after:
+            self._store.save(ExposureCheckpoint(self.position, self._since, self._unlisted))
+            self._counted = 0
+
+    @property
+    def nbytes(self) -> int:
+        """About how many bytes it takes."""
+        return self._since.nbytes + int(self._unlisted.estimated_size()) + self.counts.nbytes
+
+    # -- counting
+
+    def on_events(self, events: pl.DataFrame, position: int) -> None:
+        """See `EventHandler`. Nothing is counted before everything that may fail is done."""
+        if self.until is not None:
+            events = events.filter(pl.col("#ARRIVAL") <= self.until)
+        if len(events):
+            over = None
+            if self._shown is not None:
+                over = passed_over(shown(events, self._shown(self._unexplained(events))))
+            met = self._met(events)
+            since = self._since + times_by_row(met.select("ITEM_ID", TIMES="EVENTS"), self._version.items)
+            if over is not None:
+                since += times_by_row(over, self._version.items)
+            unlisted = self._with_unlisted(met, over)
+            self._since, self._unlisted, self._fresh = since, unlisted, True
+            self._counted += len(events)
+        self.position = position
+
+    def _met(self, events: pl.DataFrame) -> pl.DataFrame:
+        weight = self._version.selection.expression(events.columns)
+        return (
+            events.lazy()
+            .filter(weight.is_not_null())
+            .group_by("ITEM_ID")
+            .agg(
+                FIRST=pl.col("TIMESTAMP").cast(pl.Int64).min(),
+                LAST=pl.col("TIMESTAMP").cast(pl.Int64).max(),
+                EVENTS=pl.len().cast(pl.Int64),
+                OVER=pl.lit(0, dtype=pl.Int64),
+            )
+            .collect()
+        )
+
+    @staticmethod
+    def _unexplained(events: pl.DataFrame) -> pl.Series:
+        """recommendationIds of events that do not say themselves what was shown."""
+        return events.filter(pl.col("IMPRESSION").is_null())["RECOMMENDATION_ID"]
+
+    def _with_unlisted(self, met: pl.DataFrame, over: pl.DataFrame | None) -> pl.DataFrame:
+        """What is known of items that the model does not know, with what is new."""
+        parts = [met]
+        if over is not None:
+            zero = pl.lit(0, dtype=pl.Int64)
+            nothing = pl.lit(None, dtype=pl.Int64)
+            parts.append(
+                over.select("ITEM_ID", FIRST=nothing, LAST=nothing, EVENTS=zero, OVER=pl.col("TIMES"))
+            )
+        fresh = pl.concat([part.select(list(_MET)) for part in parts])
+        fresh = fresh.filter(pl.Series(self._version.items.find_all(fresh["ITEM_ID"]) < 0, dtype=pl.Boolean))
+        if not len(fresh):
+            return self._unlisted
+        joined = pl.concat([self._unlisted, fresh]).group_by("ITEM_ID").agg(*_MERGED)
+        if len(joined) > UNLISTED_MOST:
+            joined = joined.sort("LAST", descending=True, nulls_last=True).head(UNLISTED_MOST)
+        return joined
+
+    # -- newcomers
+
+    def _members(self) -> ExtendedCatalogue:
+        """The same as before when nobody new came."""
+        if not self._grows:
+            return self.counts.members
+        outside = self.catalogue.outside()
+        met = int((self._unlisted["EVENTS"] > 0).sum())
+        before, until = self._outside, self.until
+        self._outside = outside, met, until
+        if before is None and not len(outside) and not met:
+            return self.counts.members
+        if before is not None and before[0] is outside and before[1:] == (met, until):
+            return self.counts.members
+        return self._gathered(self.catalogue.outside(until))
+
+    def _gathered(self, records: pl.DataFrame) -> ExtendedCatalogue:
+        """The members with newcomers from `records` and from the events of unknown items."""
+        items, schema, exposure = self._version.items, self.catalogue.schema, self._exposure
+        key = id_column(schema)
+        stated = pl.col("CREATION_TIMESTAMP") if "CREATION_TIMESTAMP" in records.columns else pl.lit(None)
+        known = records.lazy().select(ITEM_ID=pl.col(key), STATED=stated.cast(pl.Int64))
+        met = self._unlisted.lazy().filter(pl.col("EVENTS") > 0).select("ITEM_ID", "FIRST")
+        room = max(0, self._most - len(items))
+        newcomers = (
+            known.join(met, on="ITEM_ID", how="full", coalesce=True)
+            .select(
+                "ITEM_ID",
+                CREATED=pl.coalesce("STATED", "FIRST", pl.lit(exposure.latest, dtype=pl.Int64)),
+            )
+            .sort("CREATED", "ITEM_ID", descending=[True, False])
+            .head(room)
+            .collect()
+        )
+        ids = IdTable.from_series(newcomers["ITEM_ID"])
+        came = np.zeros(len(ids), dtype=np.int64)
+        came[ids.find_all(newcomers["ITEM_ID"])] = newcomers["CREATED"].to_numpy()
+        own = records.filter(pl.col(key).is_in(newcomers["ITEM_ID"]))
+        columns = ColumnSet.build(own, schema, ids)
+        created = np.concatenate([exposure.created, came])
+        vectors = None
+        if len(ids):
+            aligned = ids.series().alias(key).to_frame().join(own, on=key, how="left", maintain_order="left")
+            vectors = self._embed(aligned)
+        unseen = exposure.interactions == 0
+        return ExtendedCatalogue(len(items), ids, columns, created, exposure.latest, unseen, vectors)
+
+    def _counts(self, members: ExtendedCatalogue) -> ExposureCounts:
+        seen = self._since + self._exposure.interactions
+        if self._shown is not None:
+            seen += self._exposure.passed_over
+        if len(members.ids):
+            own = self._unlisted.select("ITEM_ID", TIMES=pl.col("EVENTS") + pl.col("OVER"))
+            seen = np.concatenate([seen, times_by_row(own, members.ids)])
+        return ExposureCounts(members, (1.0 / np.sqrt(1.0 + seen)).astype(np.float32))

@@ -1,0 +1,75 @@
+"""Online popularity: what everybody does after training, told to the model that serves: `PopularityFeed`.
+
+The events of all users come from the live log as columns. A model counts them in complete steps (a quarter of
+its half-life), so one event moves nobody else's answer, and what many do moves everybody's. It is told once
+in a span of the clock, `FRESH_SECONDS`, so that within a span the same question has the same answer. Items
+that came after training are counted as well (`exploration.newcomers`): by that exploration tells those that
+everybody wants from those that nobody does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from ..events.consumer import EventHandler
+from .loaded import LoadedVersion
+from .states import FRESH_SECONDS
+
+MOST_WAITING = 262_144
+"""Events that wait for the next span, 16 bytes each: more are told at once."""
+
+Waiting = tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.float32]]
+
+
+class PopularityFeed(EventHandler):
+    """Tells one trained version's model what its dataset group's users do, from the position it was trained
+    up to. Belongs to one thread, the consumer's.
+
+    Memory: `MOST_WAITING` events; what the model keeps is arrays of its catalogue.
+    """
+
+    def __init__(self, loaded: LoadedVersion, now: Callable[[], float]) -> None:
+        """Nothing told yet; `now` is the time."""
+        self._loaded, self._now = loaded, now
+        self.position = loaded.artifact.position
+        self._waiting: list[Waiting] = []
+        self._count = 0
+        self._span = -1
+
+    def on_events(self, events: pl.DataFrame, position: int) -> None:
+        artifact = self._loaded.artifact
+        chosen = events.select(
+            "ITEM_ID",
+            pl.col("TIMESTAMP").cast(pl.Int64),
+            artifact.selection.expression(events.columns).alias("WEIGHT"),
+        ).filter(pl.col("WEIGHT").is_not_null())
+        item = artifact.items.find_all(chosen["ITEM_ID"])
+        new = np.flatnonzero(item < 0)
+        numbers = self._loaded.newcomers.numbered(chosen["ITEM_ID"].gather(new))
+        item[new] = np.where(numbers < 0, -1, len(artifact.items) + numbers)
+        known = item >= 0
+        # A client whose clock is ahead must not fade all others away.
+        time = np.minimum(chosen["TIMESTAMP"].to_numpy(), int(self._now()))
+        weight = chosen["WEIGHT"].to_numpy().astype(np.float32)
+        self._waiting.append((item[known], time[known], weight[known]))
+        self._count += int(known.sum())
+        self.position = position
+        if self._count > MOST_WAITING:
+            self._tell()
+
+    def on_level(self) -> None:
+        span = int(self._now()) // FRESH_SECONDS
+        if span != self._span:
+            self._span = span
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._waiting:
+            item, time, weight = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
+            if len(item):
+                self._loaded.model.observe(item, time, weight)
+            self._waiting, self._count = [], 0

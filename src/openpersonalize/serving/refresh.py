@@ -1,0 +1,121 @@
+"""Keeping a served deployment up to date: `Following`, beside the answers, and `Readiness`, before each.
+
+Counting and records have the consumer's thread; what an answer itself must know of, it waits for in
+`Readiness`, for its own group's records at most `RECORDS_SECONDS`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import polars as pl
+
+from ..events.consumer import EventHandler, LogConsumer
+from .catalogue import Catalogue
+from .deployment import Deployment
+from .loader import LoadedDeployment
+from .states import ContextValues
+
+CAUGHT_UP_SECONDS = 1.0
+"""The first answer of a version that was just loaded waits at most so long for what was streamed since its
+training or its checkpoint; what is left is counted beside the answers."""
+
+RECORDS_SECONDS = 1.0
+"""An answer waits at most so long for records that were put: about 100,000 of them. What is left is taken in
+beside the answers."""
+
+
+class RecordsFollower(EventHandler):
+    """Takes in the records that were put, a chunk at a time, though nobody asks. Wants no events."""
+
+    def __init__(self, deployment: Deployment, consumer: LogConsumer) -> None:
+        self.position = sys.maxsize
+        self._deployment, self._consumer = deployment, consumer
+
+    def on_events(self, events: pl.DataFrame, position: int) -> None:
+        """Never called: the position is beyond everything."""
+
+    def on_level(self) -> None:
+        self._consumer.look()
+        for records, position in self._deployment.behind():
+            records.advance(position)
+
+
+class Following:
+    """The handlers of one loaded deployment."""
+
+    def __init__(self, held: LoadedDeployment, consumer: LogConsumer) -> None:
+        """Begin to follow; for a thread that may wait, see `caught_up`."""
+        self._consumer = consumer
+        stream, deployment = held.deployment.group.stream, held.deployment
+        handlers = [held.feed, deployment.tracker, RecordsFollower(deployment, consumer)]
+        self._handlers = [handler for handler in handlers if handler is not None]
+        self._level = [consumer.follow(stream, handler) for handler in self._handlers]
+
+    def caught_up(self, seconds: float = CAUGHT_UP_SECONDS) -> bool:
+        """Wait until everything that was written before is taken in; False: it took longer than that."""
+        until = time.monotonic() + seconds
+        return all(level.wait(max(0.0, until - time.monotonic())) for level in self._level)
+
+    def stop(self, successor: Following | None = None) -> None:
+        """Follow no more, but for the handlers that `successor` goes on with."""
+        for handler in self._handlers:
+            if successor is None or handler not in successor._handlers:
+                self._consumer.unfollow(handler)
+
+
+class Readiness:
+    """Has everything in memory that the answer to one question needs. Belongs to an event loop."""
+
+    def __init__(self, consumer: LogConsumer, records_seconds: float = RECORDS_SECONDS) -> None:
+        self._consumer, self._records_seconds = consumer, records_seconds
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="records")
+        self._reading: dict[int, asyncio.Future[None]] = {}
+
+    async def ready(self, deployment: Deployment, user: str | None, context: ContextValues) -> None:
+        """Know what was acknowledged before this call, and what the answer for a user in a context needs.
+
+        While nothing is new this costs some microseconds and waits for nothing.
+        """
+        consumer, scorer = self._consumer, deployment.scorer
+        if not consumer.is_current():
+            await consumer.current()
+        behind = deployment.behind()
+        if behind:
+            await self._taken_in(behind)
+        deployment.follow()
+        if user is None or scorer.knows(user, context):
+            return
+        stream = deployment.group.stream
+        if consumer.kept_history(stream, user) is None:
+            await consumer.fetched_history(stream, user)
+            deployment.follow()
+        state = scorer.state(user, context)
+        prepare = scorer.unprepared(state)
+        if prepare is not None:
+            state.rows = await asyncio.get_running_loop().run_in_executor(self._threads, prepare)
+
+    async def _taken_in(self, behind: list[tuple[Catalogue, int]]) -> None:
+        """Have records read in a thread, some at a time and those of one catalogue once for all who wait."""
+        until = time.monotonic() + self._records_seconds
+        for records, position in behind:
+            while records.position < position and time.monotonic() < until:
+                key = id(records)
+                reading = self._reading.get(key)
+                if reading is None:
+                    loop = asyncio.get_running_loop()
+                    reading = loop.run_in_executor(self._threads, records.advance, position)
+                    self._reading[key] = reading
+                    reading.add_done_callback(partial(self._read, key))
+                await asyncio.shield(reading)
+
+    def _read(self, key: int, _: asyncio.Future[None]) -> None:
+        self._reading.pop(key, None)
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
