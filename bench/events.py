@@ -52,7 +52,7 @@ def fsync(folder: Path, times: int = 200) -> Row:
 
 def alone(folder: Path) -> list[Row]:
     """Coroutines that append one event each time, without HTTP."""
-    log = SqliteLiveLog(folder / "events.db", SystemClock(), shared=False)
+    log = SqliteLiveLog(folder / "events.db", SystemClock())
     taken: list[float] = []
 
     async def client(number: int) -> None:

@@ -24,9 +24,8 @@ def test_commits_wait_for_the_disk_when_asked(tmp_path: Path, durable: bool, syn
     connection.close()
 
 
-@pytest.mark.parametrize("shared", [True, False])
-def test_a_transaction_is_all_or_nothing(tmp_path: Path, shared: bool) -> None:
-    file = SqliteFile(tmp_path / "file.db", FORMATS, durable=True, shared=shared)
+def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
+    file = SqliteFile(tmp_path / "file.db", FORMATS, durable=True)
     writer, reader = file.connect(write=True), file.connect()
     with pytest.raises(ZeroDivisionError), file.writing(writer):
         writer.execute("UPDATE head SET position = 7")

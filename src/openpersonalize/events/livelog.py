@@ -162,6 +162,10 @@ class LiveLog(ABC):
         """
 
     @abstractmethod
+    def seal_due(self) -> bool:
+        """Whether `seal` would find something to do and nobody at it: some milliseconds."""
+
+    @abstractmethod
     def seal(self) -> bool:
         """One bounded piece of housekeeping, if any is due and no other process is at it: old events become
         a segment, small segments are merged, what was replaced is removed. Whether something was done.
@@ -229,7 +233,6 @@ def open_live_log(settings: Settings, clock: Clock) -> LiveLog:
     return SqliteLiveLog(
         settings.data / "events.db",
         clock,
-        shared=settings.workers > 1,
         objects=open_objects(settings),
         plan=SealingPlan(rows=settings.segment_rows),
     )

@@ -63,6 +63,9 @@ UPDATE stream SET sealed = ? WHERE id = ? AND sealed < ? AND arn IS NOT NULL
 -- oldest_rows: the position of one of the oldest rows of a stream, counted from 0
 SELECT position FROM event WHERE stream = ? AND position > ? ORDER BY position LIMIT 1 OFFSET ?
 
+-- left_rows: whether rows are left that lie in segments
+SELECT 1 FROM event WHERE stream = ? AND position <= ? LIMIT 1
+
 -- sealable: rows as they are stored
 SELECT position, subject, anonymous, session, item, time, type, value, event_id, recommendation_id, impression, source,
        properties, written, mark

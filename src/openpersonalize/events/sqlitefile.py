@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -33,15 +33,7 @@ class SqliteFile:
     in WAL mode, so each read sees everything committed before it began.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        formats: list[str],
-        *,
-        durable: bool,
-        shared: bool = True,
-        lock_seconds: float = 30.0,
-    ) -> None:
+    def __init__(self, path: Path, formats: list[str], *, durable: bool, lock_seconds: float = 30.0) -> None:
         """Open or create the file and bring it to the newest format.
 
         Args:
@@ -49,8 +41,6 @@ class SqliteFile:
             formats: names of the SQL files that lead from nothing to the newest format, in order.
             durable: whether a commit waits for the disk (True), or only survives the death of the process
                 (False).
-            shared: whether several processes write often. Writing stays safe when they do and this is False:
-                then SQLite alone makes them wait for each other.
             lock_seconds: how long to wait for another process that is opening the file.
 
         Raises:
@@ -59,7 +49,6 @@ class SqliteFile:
         """
         self.path = path
         self._durable = durable
-        self._shared = shared
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = path.with_name(f"{path.name}.lock")
@@ -94,8 +83,7 @@ class SqliteFile:
     @contextmanager
     def writing(self, connection: sqlite3.Connection) -> Iterator[None]:
         """A transaction that alone writes to the file: committed at the end, rolled back when it raises."""
-        turn = self.lock.acquire(poll_interval=LOCK_POLL_SECONDS) if self._shared else nullcontext()
-        with turn:
+        with self.lock.acquire(poll_interval=LOCK_POLL_SECONDS):
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield

@@ -45,7 +45,6 @@ class SqliteLiveLog(LiveLog):
         path: Path,
         clock: Clock,
         *,
-        shared: bool = True,
         objects: ObjectStore | None = None,
         plan: SealingPlan | None = None,
     ) -> None:
@@ -54,7 +53,6 @@ class SqliteLiveLog(LiveLog):
         Args:
             path: the file. The change counters lie beside it.
             clock: tells when entries are written.
-            shared: whether several processes write to it often (see `SqliteFile`).
             objects: where sealed segments go; None: into folders beside the file.
             plan: when events are sealed; None: as `SealingPlan` says.
 
@@ -62,7 +60,7 @@ class SqliteLiveLog(LiveLog):
             StartError: the file is damaged, cannot be written, or was written by a newer version of this
                 program.
         """
-        self._file = SqliteFile(path, FORMATS, durable=True, shared=shared)
+        self._file = SqliteFile(path, FORMATS, durable=True)
         self._counters = Counters.open(path.parent)
         self._clock = clock
         self._writer = self._file.connect(write=True)
@@ -144,6 +142,9 @@ class SqliteLiveLog(LiveLog):
             )
             for start in range(0, len(waiting), REMOVED_AT_ONCE)
         )
+
+    def seal_due(self) -> bool:
+        return self._segments.due()
 
     def seal(self) -> bool:
         return self._segments.step()

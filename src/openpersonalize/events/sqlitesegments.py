@@ -132,6 +132,23 @@ class SqliteSegments:
         with self._opening:
             self._open.clear()
 
+    def due(self) -> bool:
+        """Whether `step` would do something now."""
+        with self._alone(wait=False) as mine, closing(self._file.connect()) as reader:
+            if not mine:
+                return False
+            before = self._clock.now() - self._plan.grace
+            if reader.execute(SQL["unreferenced"], (before,)).fetchone() is not None:
+                return True
+            if reader.execute(SQL["removals"]).fetchone() is not None:
+                return True
+            return any(
+                reader.execute(SQL["oldest_rows"], (number, sealed, 2 * self._plan.rows - 1)).fetchone()
+                or reader.execute(SQL["left_rows"], (number, sealed)).fetchone()
+                or self._mergeable(self.listed(reader, number))
+                for number, sealed in reader.execute(SQL["streams"]).fetchall()
+            )
+
     def step(self) -> bool:
         """One bounded piece of work, if any is due and nobody else is at it; whether something was done.
 
@@ -140,16 +157,15 @@ class SqliteSegments:
         with self._alone(wait=False) as mine:
             if not mine:
                 return False
-            self._sweep(self._clock.now() - self._plan.grace)
+            swept = self._sweep(self._clock.now() - self._plan.grace)
             with closing(self._file.connect()) as reader:
                 pending = reader.execute(SQL["removals"]).fetchall()
                 streams = reader.execute(SQL["streams"]).fetchall()
             if pending:
                 self._rewrite(pending)
                 return True
-            return any(
-                self._clear(*place) or self._seal(*place) or self._merge(place[0]) for place in streams
-            )
+            places = (self._clear(*place) or self._seal(*place) or self._merge(place[0]) for place in streams)
+            return any(places) or bool(swept)
 
     def remove(
         self,
@@ -230,10 +246,11 @@ class SqliteSegments:
         finally:
             self._turn.release()
 
-    def _sweep(self, before: float) -> None:
+    def _sweep(self, before: float) -> int:
         with closing(self._file.connect()) as reader:
             keys = [key for (key,) in reader.execute(SQL["unreferenced"], (before,))]
         self.sweep(keys)
+        return len(keys)
 
     def _clear(self, number: int, sealed: int) -> bool:
         """Delete rows that lie in segments; whether there were any."""
@@ -266,17 +283,8 @@ class SqliteSegments:
 
     def _merge(self, number: int) -> bool:
         """Make one segment of neighbouring ones, where there are enough of one level."""
-        listed = self._listed(number)
-        found = next(
-            (
-                listed[start : start + self._plan.fan]
-                for level in range(self._plan.levels)
-                for start in range(len(listed) - self._plan.fan + 1)
-                if all(one.level == level for one in listed[start : start + self._plan.fan])
-            ),
-            None,
-        )
-        if found is None:
+        found = self._mergeable(self._listed(number))
+        if not found:
             return False
         parts = [self.open(one.key) for one in found]
         self._publish(
@@ -288,6 +296,13 @@ class SqliteSegments:
             instead_of=[one.key for one in found],
         )
         return True
+
+    def _mergeable(self, listed: list[Listed]) -> list[Listed]:
+        """Neighbours to be merged; none when there are too few of every level."""
+        fan = self._plan.fan
+        runs = (listed[start : start + fan] for start in range(len(listed) - fan + 1))
+        alike = [run for run in runs if len({one.level for one in run}) == 1]
+        return next((run for run in alike if run[0].level < self._plan.levels), [])
 
     def _rewrite(self, removals: Sequence[tuple[int, str, int]]) -> int:
         """Write the segments anew that hold events of those to be removed; how many events those were."""

@@ -59,7 +59,7 @@ def write_artifact(
     position: int,
     manifest: Mapping[str, Any] | None = None,
     exposure: Exposure | None = None,
-    linked: pl.DataFrame | None = None,
+    linked: pl.LazyFrame | None = None,
 ) -> None:
     """Write everything into the empty `folder`; the manifest last.
 
@@ -83,7 +83,7 @@ def write_artifact(
     data.counts.save(folder)
     _write_history(folder, sequences)
     (exposure or Exposure.of(sequences)).save(folder)
-    if linked is not None and len(linked):
+    if linked is not None:
         _write_linked(folder, linked)
     (folder / "model").mkdir()
     model.save(folder / "model")
@@ -226,10 +226,12 @@ def _write_history(folder: Path, sequences: Sequences) -> None:
         np.save(folder / f"history.{name}.npy", getattr(sequences, name)[newest])
 
 
-def _write_linked(folder: Path, linked: pl.DataFrame) -> None:
+def _write_linked(folder: Path, linked: pl.LazyFrame) -> None:
+    """Index what there is, as a stream; nothing is left where there is nothing."""
     part = folder / "linked.parquet"
-    linked.write_parquet(part)
-    build_histories([part], folder / "linked", linked.columns)
+    linked.sink_parquet(part, maintain_order=True)
+    if pl.scan_parquet(part).select(pl.len()).collect().item():
+        build_histories([part], folder / "linked", linked.collect_schema().names())
     part.unlink()
 
 

@@ -14,6 +14,7 @@ from ..serving.registry import EndpointRegistry
 from ..settings import Settings
 from ..workflows.registry import WORKFLOWS
 from ..workflows.schedule import Schedule
+from ..workflows.sealing import Sealing
 
 _MOST_SCOPES = 256
 _MOST_GROUPS = 1024
@@ -27,6 +28,7 @@ class Services:
         endpoints: what this process serves.
         runner: claims and runs jobs; None in a process that shall run none.
         schedule: starts automatic trainings; None where jobs are run by others.
+        sealing: keeps the live log small; None where others do.
     """
 
     def __init__(
@@ -35,11 +37,13 @@ class Services:
         endpoints: EndpointRegistry,
         runner: JobRunner | None,
         schedule: Schedule | None = None,
+        sealing: Sealing | None = None,
     ) -> None:
         self.installation = installation
         self.endpoints = endpoints
         self.runner = runner
         self.schedule = schedule
+        self.sealing = sealing
         self._account = installation.settings.account
         self._scopes: dict[str, Scope] = {}
         self._groups: dict[tuple[str, str], str | None] = {}
@@ -90,6 +94,8 @@ class Services:
 
     def close(self) -> None:
         """Let light jobs end and heavy ones go back to the queue, then close the stores."""
+        if self.sealing is not None:
+            self.sealing.stop()
         if self.schedule is not None:
             self.schedule.stop()
         if self.runner is not None:
@@ -99,7 +105,7 @@ class Services:
 
 
 def open_services(settings: Settings) -> Services:
-    """Open the data folder, the endpoints, the job runner and the schedule of automatic training.
+    """Open the data folder, the endpoints, the job runner, the schedule of automatic training and sealing.
 
     Raises:
         StartError: the data folder cannot be used; the sentence says why.
@@ -109,4 +115,6 @@ def open_services(settings: Settings) -> Services:
     runner.start()
     schedule = Schedule(installation)
     schedule.start()
-    return Services(installation, EndpointRegistry(installation), runner, schedule)
+    sealing = Sealing(installation)
+    sealing.start()
+    return Services(installation, EndpointRegistry(installation), runner, schedule, sealing)

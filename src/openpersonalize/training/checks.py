@@ -25,7 +25,7 @@ def check_kinds(rows: pl.LazyFrame, schema: Schema) -> None:
     own = [field for field in metadata_fields(schema, "INTERACTIONS", None) if field.name not in reserved]
     types = 0
     if "EVENT_TYPE" in reserved:
-        types = rows.select(pl.col("EVENT_TYPE").drop_nulls().n_unique()).collect().item()
+        types = rows.select(pl.col("EVENT_TYPE").drop_nulls().n_unique()).collect(engine="streaming").item()
     if types + len(reserved) + len(own) > MOST_KINDS:
         raise JobFailed("Dataset has more than 10 distinct event types and metadata columns.")
 

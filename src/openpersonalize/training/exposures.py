@@ -59,7 +59,9 @@ def times_passed_over(
     times = np.zeros(len(items), dtype=np.int64)
     if snapshot is not None and snapshot.schema.field("IMPRESSION") is not None:
         times += times_by_row(passed_over(shown_in_bulk(snapshot.scan())), items)
-    for chunk in inputs.log.interactions(inputs.stream("INTERACTIONS"), EVENT_MEMBERS, up_to=inputs.position):
+    columns = ["ITEM_ID", "IMPRESSION", "RECOMMENDATION_ID", "#DUPLICATE"]
+    stream = inputs.stream("INTERACTIONS")
+    for chunk in inputs.log.interactions(stream, EVENT_MEMBERS, up_to=inputs.position, columns=columns):
         events = chunk.filter(~pl.col("#DUPLICATE"))
         unexplained = events.filter(pl.col("IMPRESSION").is_null())["RECOMMENDATION_ID"]
         times += times_by_row(passed_over(shown(events, recommendations.shown(unexplained))), items)

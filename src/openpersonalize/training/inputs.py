@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
 
 from ..datasets.schemas import Schema
 from ..datasets.snapshots import Snapshot
 from ..events.layers import current_records
-from ..events.linking import link_sessions
+from ..events.linking import link_sessions, session_owners
 from ..events.livelog import LiveLog, stream_of
 from ..storage.objects import ObjectStore
 
@@ -40,22 +41,24 @@ class TrainingInputs:
     def interactions(self) -> pl.LazyFrame:
         """All interactions in order of arrival; streamed ones under the user of their session."""
         schema = self.schemas["INTERACTIONS"]
-        linked = link_sessions(self._streamed(schema)).select(schema.names)
+        linked = link_sessions(self._streamed(schema), self._owners).select(schema.names)
         bulk = self.snapshot("INTERACTIONS")
         return linked if bulk is None else pl.concat([bulk.scan(schema), linked])
 
-    def linked(self) -> pl.DataFrame:
+    def linked(self) -> pl.LazyFrame:
         """What was done in anonymous sessions that belong to a user by now, of any type: USER_ID, ITEM_ID,
-        TIMESTAMP, and EVENT_TYPE where the schema has it.
-
-        Memory: four columns of the streamed events.
-        """
+        TIMESTAMP, and EVENT_TYPE where the schema has it."""
         schema = Schema(tuple(one for one in self.schemas["INTERACTIONS"].fields if one.name in _LINKED))
-        linked = link_sessions(self._streamed(schema)).filter(pl.col("#ANONYMOUS"))
-        return linked.select(schema.names).collect()
+        anonymous = self._streamed(schema).filter(pl.col("#ANONYMOUS"))
+        return link_sessions(anonymous, self._owners).select(schema.names)
+
+    @cached_property
+    def _owners(self) -> pl.DataFrame:
+        return session_owners(self._streamed(self.schemas["INTERACTIONS"]))
 
     def _streamed(self, schema: Schema) -> pl.LazyFrame:
-        streamed = self.log.interactions_frame(stream_of(self.group), schema, up_to=self.position).lazy()
+        """Scanned, never held: whoever collects it as a stream holds some blocks."""
+        streamed = self.log.scan(stream_of(self.group), schema, up_to=self.position)
         return streamed.filter(~pl.col("#DUPLICATE"))
 
     def records(self, kind: str) -> pl.DataFrame | None:
