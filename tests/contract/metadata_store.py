@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -17,6 +18,7 @@ from openpersonalize.errors import (
     ResourceNotFound,
     TooManyTags,
 )
+from openpersonalize.resources.internals import CampaignInternal
 from openpersonalize.resources.jobrows import JobState
 from openpersonalize.resources.store import MetadataStore, Resource, Scope, Transaction
 from openpersonalize.resources.tables import runners
@@ -83,7 +85,7 @@ class MetadataStoreContract:
             1_700_000_000.123,
             1_700_000_000.123,
             attributes,
-            {"latest": False},
+            CampaignInternal(),
         )
         described = found.described("campaignArn")
         assert described["campaignArn"] == arn
@@ -145,7 +147,7 @@ class MetadataStoreContract:
                 "a",
                 status="CREATE PENDING",
                 attributes={"x": 1, "y": 2},
-                internal={"i": 1, "j": 2},
+                internal={"latest": True, "latest_asked": True},
             )
             clock.time += 5
         with scope.write() as tx:
@@ -154,19 +156,31 @@ class MetadataStoreContract:
                 status="ACTIVE",
                 set={"y": 3, "z": 4},
                 unset=("x", "absent"),
-                internal={"i": None, "k": 3},
+                internal={"latest": None, "latest_asked": False},
                 parent_arn="p",
             )
         assert changed.attributes == {"y": 3, "z": 4}
-        assert changed.internal == {"j": 2, "k": 3}
+        assert changed.internal == CampaignInternal()
         assert (changed.status, changed.parent_arn) == ("ACTIVE", "p")
         assert changed.updated_at == changed.created_at + 5
         clock.time += 5
         with scope.write() as tx:
-            quiet = tx.update(changed, internal={"l": 1}, touch=False)
+            quiet = tx.update(changed, internal={"latest": True}, touch=False)
         assert quiet.updated_at == changed.updated_at
         with scope.read() as tx:
             assert tx.require(arn) == quiet
+        assert CampaignInternal.of(quiet).latest
+
+    @pytest.mark.parametrize("wrong", [{"no_such": 1}, {"latest": "yes"}])
+    def test_what_the_record_of_a_kind_does_not_have_is_refused(
+        self, scope: Scope, wrong: dict[str, Any]
+    ) -> None:
+        with scope.write() as tx:
+            arn = tx.add("campaign", scope.arn("campaign/a"), "a").arn
+        with pytest.raises((TypeError, msgspec.ValidationError)), scope.write() as tx:
+            tx.update(arn, internal=wrong)
+        with pytest.raises((TypeError, msgspec.ValidationError)), scope.write() as tx:
+            tx.add("campaign", scope.arn("campaign/b"), "b", internal=wrong)
 
     def test_states_never_move_backwards(self, scope: Scope) -> None:
         with scope.write() as tx:
@@ -298,7 +312,7 @@ class MetadataStoreContract:
         changes: list[Callable[[Transaction], Any]] = [
             lambda tx: add_schema(tx, scope, "a"),
             lambda tx: tx.update(arn, set={"n": 1}),
-            lambda tx: tx.update(arn, internal={"n": 1}, touch=False),
+            lambda tx: tx.update(arn, set={"n": 2}, touch=False),
             lambda tx: tx.set_tags(arn, [{"tagKey": "k", "tagValue": "v"}]),
             lambda tx: tx.remove_tags(arn, ["k"]),
             lambda tx: tx.remove(arn),

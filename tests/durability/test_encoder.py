@@ -111,7 +111,7 @@ def test_the_process_is_killed_while_the_encoder_learns(busy: World) -> None:
     check_artifacts(busy)
     with busy.opened() as installation:
         with installation.metadata.scope("000000000000", busy.stock.region).read() as tx:
-            key = tx.require(version).internal["artifact"]
+            key = tx.require(version).internal.artifact
         artifact = Artifact.open(installation.objects.fetch(key))
     weights = artifact.manifest["settled"]["weights"]
     assert "encoder" in {*weights["alone_kept"]}

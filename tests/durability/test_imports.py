@@ -109,7 +109,7 @@ def check_stored(installation: Installation, world: World, all_books: list[Books
     """The snapshots hold exactly the rows of the newest state, and nothing else is kept."""
     scope = installation.metadata.scope("000000000000", world.stock.region)
     with scope.read() as tx:
-        keys = {d.attributes["datasetType"]: d.internal["snapshot"] for d in tx.find("dataset")}
+        keys = {d.attributes["datasetType"]: d.internal.snapshot for d in tx.find("dataset")}
     for books in all_books:
         frame = Snapshot.open(installation.objects, keys[books.kind.upper()]).scan().collect()
         state = books.states[-1]

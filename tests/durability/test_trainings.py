@@ -37,10 +37,10 @@ def check_artifacts(world: World) -> None:
         for version in versions:
             assert version.status in FINAL
             assert ("failureReason" in version.attributes) == (version.status == "CREATE FAILED")
-            assert ("artifact" in version.internal) == (version.status == "ACTIVE")
+            assert (version.internal.artifact is not None) == (version.status == "ACTIVE")
             if version.status == "ACTIVE":
-                keys.add(version.internal["artifact"])
-                assert Artifact.open(installation.objects.fetch(version.internal["artifact"])).verify() == []
+                keys.add(version.internal.artifact)
+                assert Artifact.open(installation.objects.fetch(version.internal.artifact)).verify() == []
         assert {f"artifacts/{path.name}" for path in (world.server.data / "artifacts").iterdir()} == keys
         assert [path for path in (world.server.data / "staging").iterdir() if path.is_dir()] == []
 

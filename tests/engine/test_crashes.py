@@ -61,9 +61,9 @@ def check_whole(installation: ToyInstallation) -> None:
     with installation.scope.read() as tx:
         for version in tx.find("solution-version"):
             if version.status == "ACTIVE":
-                assert installation.objects.exists(version.internal["artifact"])
+                assert installation.objects.exists(version.attributes["artifact"])
             else:
-                assert "artifact" not in version.internal
+                assert "artifact" not in version.attributes
     artifacts = installation.settings.data / "artifacts"
     for folder in artifacts.iterdir() if artifacts.is_dir() else ():
         files = list(folder.iterdir())

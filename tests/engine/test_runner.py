@@ -74,7 +74,7 @@ def test_a_job_is_done(installation: ToyInstallation, start: Start) -> None:
     arn = installation.enqueue("heavy", "a", step="add", arguments={"a": 1, "b": 2})
     assert installation.wait(arn) == "ACTIVE"
     with installation.scope.read() as tx:
-        assert tx.require(arn).internal == {"sum": 3}
+        assert tx.require(arn).attributes == {"sum": 3}
     told = report(installation, arn)
     assert (told["kind"], told["state"], told["status"], told["attempts"]) == ("heavy", "done", "ACTIVE", 1)
     assert told["progress"]["done"] == 1
@@ -363,7 +363,7 @@ def test_a_server_that_goes_down_leaves_its_jobs_to_the_next(
     start(Finishing("heavy"))
     assert installation.wait(arn) == "ACTIVE"
     with installation.scope.read() as tx:
-        assert tx.require(arn).internal == {"attempts": 2}
+        assert tx.require(arn).attributes == {"attempts": 2}
 
 
 def test_draining_lets_light_jobs_end(installation: ToyInstallation, start: Start) -> None:

@@ -78,7 +78,7 @@ class ToyWorkflow:
             tx.update(job.resource_arn, status="CREATE IN_PROGRESS")
         made = self.work(job)
         with job.commit() as tx:
-            tx.update(job.resource_arn, status="ACTIVE", internal=made)
+            tx.update(job.resource_arn, status="ACTIVE", set=made)
 
     def work(self, job: Job) -> dict[str, Any]:
         return {}

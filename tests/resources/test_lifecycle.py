@@ -2,16 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from openpersonalize.resources.lifecycle import (
-    FINAL,
-    PENDING,
-    TRANSITIONAL,
-    TRANSITIONS,
-    Status,
-    failed_after,
-    may_follow,
-    statuses_of,
-)
+from openpersonalize.resources.kinds import KINDS
+from openpersonalize.resources.lifecycle import AT_WORK, FINAL, PENDING, TRANSITIONAL, Status, failed_after
 
 
 def test_every_status_has_a_sentence_and_a_side() -> None:
@@ -19,23 +11,24 @@ def test_every_status_has_a_sentence_and_a_side() -> None:
         assert status.sentence.endswith(".")
         assert (status in FINAL) != (status in TRANSITIONAL)
     assert PENDING < TRANSITIONAL
+    assert AT_WORK < TRANSITIONAL
 
 
-@pytest.mark.parametrize("kind", sorted(TRANSITIONS))
+@pytest.mark.parametrize("kind", sorted(KINDS))
 def test_only_known_words_and_no_way_back_to_the_beginning(kind: str) -> None:
-    assert statuses_of(kind) <= {status.value for status in Status}
-    for follow in TRANSITIONS[kind].values():
+    assert KINDS[kind].statuses <= {status.value for status in Status}
+    for follow in KINDS[kind].transitions.values():
         assert not follow & {"CREATE PENDING", "PENDING"}
 
 
-@pytest.mark.parametrize("kind", sorted(TRANSITIONS))
+@pytest.mark.parametrize("kind", sorted(KINDS))
 def test_every_transitional_state_can_end(kind: str) -> None:
-    for status in statuses_of(kind):
+    for status in KINDS[kind].statuses:
         if status in TRANSITIONAL and not status.startswith("DELETE"):
-            assert any(status in FINAL for status in TRANSITIONS[kind][status])
+            assert any(status in FINAL for status in KINDS[kind].transitions[status])
             failed = failed_after(status)
             assert failed is not None
-            assert may_follow(kind, status, failed)
+            assert KINDS[kind].may_follow(status, failed)
 
 
 @pytest.mark.parametrize(
@@ -57,4 +50,4 @@ def test_every_transitional_state_can_end(kind: str) -> None:
     ],
 )
 def test_which_state_may_follow(kind: str, before: str | None, after: str | None, allowed: bool) -> None:
-    assert may_follow(kind, before, after) is allowed
+    assert KINDS[kind].may_follow(before, after) is allowed

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,7 @@ from openpersonalize.clock import SystemClock
 from openpersonalize.errors import LimitExceeded
 from openpersonalize.resources import quotas
 from openpersonalize.resources.backends import open_metadata_store
-from openpersonalize.resources.store import Scope, Transaction
+from openpersonalize.resources.store import Scope
 from openpersonalize.settings import Settings, read_settings
 
 GROUP = "arn:aws:personalize:us-east-1:000000000000:dataset-group/g"
@@ -37,25 +37,16 @@ def scope(settings: Settings) -> Iterator[Scope]:
     store.close()
 
 
-@pytest.mark.parametrize(
-    ("kind", "check"),
-    [
-        ("solution", quotas.check_solutions),
-        ("campaign", quotas.check_campaigns),
-        ("filter", quotas.check_filters),
-    ],
-)
-def test_active_resources_of_a_group_are_counted(
-    scope: Scope, settings: Settings, kind: str, check: Callable[[Transaction, Settings, str], None]
-) -> None:
+@pytest.mark.parametrize("kind", ["solution", "campaign", "filter"])
+def test_active_resources_of_a_group_are_counted(scope: Scope, settings: Settings, kind: str) -> None:
     with scope.write() as tx:
         for n, status in enumerate(("ACTIVE", "CREATE FAILED", "DELETE PENDING", "DELETE IN_PROGRESS")):
             tx.add(kind, scope.arn(f"{kind}/{n}"), str(n), group_arn=GROUP, status=status)
         tx.add(kind, scope.arn(f"{kind}/other"), "other", group_arn="another", status="ACTIVE")
-        check(tx, settings, GROUP)
+        quotas.check_quota(tx, settings, kind, GROUP)
         tx.add(kind, scope.arn(f"{kind}/last"), "last", group_arn=GROUP, status="CREATE PENDING")
         with pytest.raises(LimitExceeded) as error:
-            check(tx, settings, GROUP)
+            quotas.check_quota(tx, settings, kind, GROUP)
     assert error.value.message == (
         f"Cannot create a {kind}. More than 2 resources in ACTIVE state. Please delete some and try again."
     )
@@ -64,33 +55,25 @@ def test_active_resources_of_a_group_are_counted(
 def test_dataset_groups_and_schemas_are_counted_in_the_region(scope: Scope, settings: Settings) -> None:
     with scope.write() as tx:
         for n in range(2):
-            quotas.check_dataset_groups(tx, settings)
-            quotas.check_schemas(tx, settings)
+            quotas.check_quota(tx, settings, "dataset-group")
+            quotas.check_quota(tx, settings, "schema")
             tx.add("dataset-group", scope.arn(f"dataset-group/{n}"), str(n), status="CREATE PENDING")
             tx.add("schema", scope.arn(f"schema/{n}"), str(n))
         with pytest.raises(LimitExceeded, match=r"^Cannot create a dataset group\. More than 2 "):
-            quotas.check_dataset_groups(tx, settings)
+            quotas.check_quota(tx, settings, "dataset-group")
         with pytest.raises(LimitExceeded, match=r"^Cannot create a schema\. More than 2 "):
-            quotas.check_schemas(tx, settings)
+            quotas.check_quota(tx, settings, "schema")
 
 
-@pytest.mark.parametrize(
-    ("kind", "check"),
-    [
-        ("dataset-import-job", quotas.check_import_jobs),
-        ("solution-version", quotas.check_solution_versions),
-    ],
-)
-def test_running_work_is_counted_in_the_region(
-    scope: Scope, settings: Settings, kind: str, check: Callable[[Transaction, Settings], None]
-) -> None:
+@pytest.mark.parametrize("kind", ["dataset-import-job", "solution-version"])
+def test_running_work_is_counted_in_the_region(scope: Scope, settings: Settings, kind: str) -> None:
     with scope.write() as tx:
         for n, status in enumerate(("ACTIVE", "CREATE FAILED", "CREATE PENDING")):
             tx.add(kind, scope.arn(f"x/{n}"), str(n), status=status)
-        check(tx, settings)
+        quotas.check_quota(tx, settings, kind)
         tx.add(kind, scope.arn("x/last"), "last", status="CREATE IN_PROGRESS")
         with pytest.raises(LimitExceeded) as error:
-            check(tx, settings)
+            quotas.check_quota(tx, settings, kind)
     assert error.value.message == "More than 2 resources with PENDING or IN_PROGRESS status."
 
 
@@ -116,3 +99,10 @@ def test_fields_of_all_filters_of_a_group_are_counted_once(scope: Scope, setting
         quotas.check_filter_fields(tx, settings, GROUP, {"ITEMS.A", "USERS.C"})
         with pytest.raises(LimitExceeded, match=r"at most 3 distinct .* would use 4"):
             quotas.check_filter_fields(tx, settings, GROUP, {"USERS.C", "USERS.D"})
+
+
+def test_a_kind_without_a_quota_has_no_limit(scope: Scope, settings: Settings) -> None:
+    with scope.write() as tx:
+        for n in range(5):
+            tx.add("event-tracker", scope.arn(f"event-tracker/{n}"), str(n), status="ACTIVE")
+        quotas.check_quota(tx, settings, "event-tracker")

@@ -129,7 +129,7 @@ def test_deployed_whatever_crashes(stocked: Shop) -> None:
 
 def test_damaged_model_is_not_deployed(stocked: Shop) -> None:
     version = stocked.version()
-    folder = stocked.installation.objects.fetch(stocked.read(version).internal["artifact"])
+    folder = stocked.installation.objects.fetch(stocked.read(version).internal.artifact)
     np.save(folder / "history.item.npy", np.array([7], dtype=np.int32))
     campaign = stocked.campaign(version, status="CREATE PENDING")
     with pytest.raises(JobFailed, match=r"is damaged \(history.item.npy\); train a new solution version"):
@@ -138,7 +138,7 @@ def test_damaged_model_is_not_deployed(stocked: Shop) -> None:
 
 def test_missing_model_is_not_deployed(stocked: Shop) -> None:
     version = stocked.version()
-    stocked.installation.objects.remove(stocked.read(version).internal["artifact"])
+    stocked.installation.objects.remove(stocked.read(version).internal.artifact)
     campaign = stocked.campaign(version, status="CREATE PENDING")
     job = stocked.rehearse("deploy", campaign)()
     with pytest.raises(JobFailed, match="missing or unreadable"):

@@ -66,7 +66,7 @@ class Shelf:
 
     def current(self) -> str:
         with self.scope.read() as tx:
-            return str(tx.require(self.dataset).internal["snapshot"])
+            return str(tx.require(self.dataset).internal.snapshot)
 
     def status(self) -> str | None:
         with self.scope.read() as tx:
@@ -161,7 +161,7 @@ def test_a_snapshot_in_use_stays(scope: Scope, shelves: Callable[[], Shelf]) -> 
             scope.arn("solution/s/1"),
             "s/1",
             status="CREATE IN_PROGRESS",
-            internal={"pinned": {"ITEMS": shelf.old}},
+            internal={"snapshots": {"ITEMS": shelf.old}},
         )
     remove(shelf, shelf.old)
     assert shelf.installation.objects.exists(shelf.old), "a training has pinned it"

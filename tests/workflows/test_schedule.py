@@ -11,6 +11,7 @@ import pytest
 import shop
 from openpersonalize.events.entries import Event
 from openpersonalize.installation import Installation
+from openpersonalize.resources.internals import RememberedSchema
 from openpersonalize.resources.store import Resource, Scope
 from openpersonalize.settings import read_settings
 from openpersonalize.workflows.schedule import HOUR, Schedule, begin_schedule, scheduled_trainings
@@ -298,7 +299,10 @@ def test_a_solution_that_cannot_be_looked_at_keeps_no_other_waiting(
             group_arn=house.group,
             status="ACTIVE",
             attributes={**first.attributes, "datasetGroupArn": house.scope.arn("dataset-group/none")},
-            internal={"schemas": {"INTERACTIONS": "no schema"}, "automatic": first.internal["automatic"]},
+            internal={
+                "schemas": {"INTERACTIONS": RememberedSchema(0.0, "no schema")},
+                "automatic": first.internal.automatic,
+            },
         )
     whole = house.schedule._round
 

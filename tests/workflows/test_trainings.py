@@ -130,8 +130,8 @@ def test_the_step_is_told_everything(workshops: Callable[[], Workshop]) -> None:
     version = workshop.read()
     assert version.status == "ACTIVE"
     assert version.attributes["trainingHours"] == 0.001
-    assert version.internal["metrics"] == {"coverage": 0.1235}
-    assert told["seed"] == version.internal["seed"]
+    assert version.internal.metrics == {"coverage": 0.1235}
+    assert told["seed"] == version.internal.seed
 
 
 def test_a_training_that_crashed_goes_on_with_the_same_data(workshops: Callable[[], Workshop]) -> None:
@@ -152,7 +152,7 @@ def test_a_training_that_crashed_goes_on_with_the_same_data(workshops: Callable[
         workshop = made[-1]
         version = workshop.read()
         assert version.status == "ACTIVE"
-        assert workshop.installation.objects.exists(version.internal["artifact"])
+        assert workshop.installation.objects.exists(version.internal.artifact)
         assert {told["snapshots"]["ITEMS"] for told in workshop.told} == {workshop.snapshots["ITEMS"]}
         assert len({told["seed"] for told in workshop.told}) == 1
     assert len(made) > 5
@@ -190,7 +190,7 @@ def test_stopped_at_the_last_moment(workshops: Callable[[], Workshop]) -> None:
         Train().stopped(job, tx)
     version = workshop.read()
     assert version.status == "CREATE STOPPED"
-    assert "artifact" not in version.internal
+    assert version.internal.artifact is None
     assert not workshop.installation.objects.exists("artifacts/rehearsal")
 
 
@@ -281,14 +281,14 @@ def test_an_update_is_upon_the_newest_full_version_or_its_newest_update(
     first = workshop.read()
     assert workshop.told[-1]["upon"] is None
     one = make(workshop, "u1", "UPDATE")
-    assert workshop.told[-1]["upon"] == first.internal["artifact"]
+    assert workshop.told[-1]["upon"] == first.internal.artifact
     two = make(workshop, "u2", "UPDATE")
-    assert workshop.told[-1]["upon"] == one.internal["artifact"]
-    assert two.internal["metrics"] == first.internal["metrics"]
+    assert workshop.told[-1]["upon"] == one.internal.artifact
+    assert two.internal.metrics == first.internal.metrics
     second = make(workshop, "v2", "FULL")
     assert workshop.told[-1]["upon"] is None
     make(workshop, "u3", "UPDATE")
-    assert workshop.told[-1]["upon"] == second.internal["artifact"]
+    assert workshop.told[-1]["upon"] == second.internal.artifact
 
 
 def test_an_update_that_is_resumed_stays_upon_what_it_began_with(workshops: Callable[[], Workshop]) -> None:
@@ -304,14 +304,14 @@ def test_an_update_that_is_resumed_stays_upon_what_it_began_with(workshops: Call
     make(workshop, "v2", "FULL")
     workshop.version = update
     Train().run(workshop.rehearse())
-    assert workshop.told[-1]["upon"] == first.internal["artifact"]
-    assert workshop.read().internal["full"] == first.arn
+    assert workshop.told[-1]["upon"] == first.internal.artifact
+    assert workshop.read().internal.full_version == first.arn
 
 
 def test_a_training_that_an_older_release_began_goes_on(workshops: Callable[[], Workshop]) -> None:
     workshop = workshops()
     with workshop.scope.write() as tx:
-        pinned = {"pinned": workshop.snapshots, "position": 0}
+        pinned = {"snapshots": workshop.snapshots, "position": 0}
         tx.update(workshop.version, status="CREATE IN_PROGRESS", internal=pinned)
     Train().run(workshop.rehearse())
     version = workshop.read()

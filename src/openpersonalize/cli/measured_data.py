@@ -27,6 +27,7 @@ from ..errors import InvalidInput, ResourceNotFound
 from ..events.livelog import open_live_log
 from ..recipes.training import TrainingData
 from ..resources.backends import open_metadata_store
+from ..resources.internals import DatasetInternal
 from ..resources.store import MetadataStore
 from ..settings import Settings
 from ..storage.objects import ObjectStore, open_objects
@@ -125,9 +126,11 @@ def _group(store: MetadataStore, group: str) -> tuple[str, str | None, dict[str,
             for one in tx.find("dataset-group"):
                 known.append(one.name)
                 if group in (one.arn, one.name):
-                    schemas = {kind: kept["schema"] for kind, kept in remembered_schemas(tx, one.arn).items()}
+                    schemas = {kind: kept.schema for kind, kept in remembered_schemas(tx, one.arn).items()}
                     datasets = tx.find("dataset", group_arn=one.arn)
-                    keys = {row.attributes["datasetType"]: row.internal.get("snapshot") for row in datasets}
+                    keys = {
+                        row.attributes["datasetType"]: DatasetInternal.of(row).snapshot for row in datasets
+                    }
                     found.append((one.arn, one.attributes.get("domain"), schemas, keys))
     if not found:
         there = f"there are {', '.join(sorted(set(known)))}" if known else "there is none"

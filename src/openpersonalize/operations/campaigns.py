@@ -6,10 +6,12 @@ from typing import Any
 
 from ..errors import InvalidInput, ResourceInUse
 from ..recipes.configuration import check_campaign
-from ..resources.quotas import check_campaigns
+from ..resources.campaigns import UPDATE, update_under_way
+from ..resources.internals import CampaignInternal
+from ..resources.quotas import check_quota
 from ..resources.store import Resource, Transaction
 from ..resources.versions import newest_full_version
-from ..workflows.deployments import request_update, update_in_progress
+from ..workflows.deployments import request_update
 from .context import Answer, Context, Request, given
 from .listing import listed
 from .recipes import named_recipe
@@ -30,7 +32,7 @@ def create_campaign(context: Context, request: Request) -> Answer:
         require_free(tx, arn)
         version = _usable_version(tx, referred)
         check_campaign(named_recipe(version.attributes["recipeArn"]), config)
-        check_campaigns(tx, context.installation.settings, version.attributes["datasetGroupArn"])
+        check_quota(tx, context.installation.settings, "campaign", version.attributes["datasetGroupArn"])
         tx.add(
             "campaign",
             arn,
@@ -58,7 +60,7 @@ def describe_campaign(context: Context, request: Request) -> Answer:
 
 def list_campaigns(context: Context, request: Request) -> Answer:
     """ListCampaigns."""
-    return listed(context, request, "ListCampaigns", "campaign", "campaigns", parent="solutionArn")
+    return listed(context, request, "ListCampaigns", "campaign")
 
 
 def update_campaign(context: Context, request: Request) -> Answer:
@@ -81,7 +83,7 @@ def update_campaign(context: Context, request: Request) -> Answer:
         if version.group_arn != campaign.group_arn:
             raise InvalidInput(f"{version.arn} belongs to another dataset group than {campaign.arn}.")
         config = changes.get("campaignConfig", campaign.attributes["campaignConfig"])
-        latest = asked.endswith(LATEST) if asked is not None else campaign.internal["latest"]
+        latest = asked.endswith(LATEST) if asked is not None else CampaignInternal.of(campaign).latest
         _check_sync(config, latest)
         check_campaign(named_recipe(version.attributes["recipeArn"]), config)
         request_update(
@@ -108,11 +110,9 @@ def delete_campaign(context: Context, request: Request) -> Answer:
 
 
 def _require_no_update(campaign: Resource) -> None:
-    if update_in_progress(campaign):
-        raise ResourceInUse(
-            f"Resource {campaign.arn} is in use. Status of latestCampaignUpdate:"
-            f" {campaign.attributes['latestCampaignUpdate']['status']}."
-        )
+    update = update_under_way(campaign)
+    if update is not None:
+        raise ResourceInUse(f"Resource {campaign.arn} is in use. Status of {UPDATE}: {update['status']}.")
 
 
 def _check_sync(config: dict[str, Any], latest: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from ..errors import InvalidInput
-from ..resources.quotas import check_dataset_groups
+from ..resources.quotas import check_quota
 from .context import Answer, Context, Request, given
 from .listing import listed
 from .states import first, require_deletable, require_free, require_unused
@@ -20,7 +20,7 @@ def create_dataset_group(context: Context, request: Request) -> Answer:
     arn = context.scope.arn(f"dataset-group/{request['name']}")
     with context.scope.write() as tx:
         require_free(tx, arn)
-        check_dataset_groups(tx, context.installation.settings)
+        check_quota(tx, context.installation.settings, "dataset-group")
         tx.add(
             "dataset-group",
             arn,
@@ -44,7 +44,7 @@ def describe_dataset_group(context: Context, request: Request) -> Answer:
 
 def list_dataset_groups(context: Context, request: Request) -> Answer:
     """ListDatasetGroups."""
-    return listed(context, request, "ListDatasetGroups", "dataset-group", "datasetGroups")
+    return listed(context, request, "ListDatasetGroups", "dataset-group")
 
 
 def delete_dataset_group(context: Context, request: Request) -> Answer:

@@ -6,13 +6,13 @@ import uuid
 
 from ..datasets.schemas import DATASET_TYPES, Schema, check_schema_for, parse_schema
 from ..errors import InvalidInput, ResourceInUse
+from ..resources.lifecycle import AT_WORK
 from ..resources.store import Resource, Transaction
 from .context import Answer, Context, Request, given
 from .listing import listed
 from .states import busy, first, require_active, require_deletable, require_free, require_unused
 
 CUSTOM_ONLY = frozenset({"ACTIONS", "ACTION_INTERACTIONS"})
-RUNNING = ("CREATE PENDING", "CREATE IN_PROGRESS", "CREATE STOPPING", "PENDING", "IN_PROGRESS")
 
 
 def create_dataset(context: Context, request: Request) -> Answer:
@@ -53,7 +53,7 @@ def describe_dataset(context: Context, request: Request) -> Answer:
 
 def list_datasets(context: Context, request: Request) -> Answer:
     """ListDatasets."""
-    return listed(context, request, "ListDatasets", "dataset", "datasets", group="datasetGroupArn")
+    return listed(context, request, "ListDatasets", "dataset")
 
 
 def update_dataset(context: Context, request: Request) -> Answer:
@@ -84,9 +84,9 @@ def delete_dataset(context: Context, request: Request) -> Answer:
         require_deletable(dataset)
         group_arn = dataset.attributes["datasetGroupArn"]
         for kind in ("dataset-import-job", "dataset-export-job"):
-            require_unused(dataset, first(tx.find(kind, parent_arn=dataset.arn, statuses=RUNNING)))
+            require_unused(dataset, first(tx.find(kind, parent_arn=dataset.arn, statuses=AT_WORK)))
         for kind in ("solution-version", "data-deletion-job"):
-            require_unused(dataset, first(tx.find(kind, group_arn=group_arn, statuses=RUNNING)))
+            require_unused(dataset, first(tx.find(kind, group_arn=group_arn, statuses=AT_WORK)))
         tx.update(dataset, status="DELETE PENDING")
         tx.enqueue("delete-dataset", dataset.arn, {})
     return {}
@@ -134,7 +134,7 @@ def _check_replacement(tx: Transaction, dataset: Resource, schema: Resource, gro
 def _require_idle(tx: Transaction, dataset: Resource) -> None:
     """No import or export may read the dataset's schema while it changes."""
     for kind in ("dataset-import-job", "dataset-export-job"):
-        job = first(tx.find(kind, parent_arn=dataset.arn, statuses=RUNNING))
+        job = first(tx.find(kind, parent_arn=dataset.arn, statuses=AT_WORK))
         if job is not None:
             raise ResourceInUse(busy(job))
 

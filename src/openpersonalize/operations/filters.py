@@ -6,7 +6,7 @@ from ..datasets.schemas import Schema, parse_schema
 from ..errors import InvalidInput
 from ..filters.checker import check
 from ..filters.language import parse
-from ..resources.quotas import check_filter_fields, check_filters
+from ..resources.quotas import check_filter_fields, check_quota
 from ..resources.store import Transaction
 from .context import Answer, Context, Request, given
 from .listing import listed
@@ -23,7 +23,7 @@ def create_filter(context: Context, request: Request) -> Answer:
         require_free(tx, arn)
         require_active(group, in_use=InvalidInput)
         fields = check(parse(request["filterExpression"]), group_schemas(tx, group.arn))
-        check_filters(tx, context.installation.settings, group.arn)
+        check_quota(tx, context.installation.settings, "filter", group.arn)
         check_filter_fields(tx, context.installation.settings, group.arn, fields)
         tx.add(
             "filter",
@@ -46,7 +46,7 @@ def describe_filter(context: Context, request: Request) -> Answer:
 
 def list_filters(context: Context, request: Request) -> Answer:
     """ListFilters; its list is called `Filters`, with a capital letter, on the wire."""
-    return listed(context, request, "ListFilters", "filter", "Filters", group="datasetGroupArn")
+    return listed(context, request, "ListFilters", "filter")
 
 
 def delete_filter(context: Context, request: Request) -> Answer:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..errors import InvalidInput
-from ..resources.quotas import check_import_jobs
+from ..resources.internals import DatasetInternal
+from ..resources.quotas import check_quota
 from ..resources.store import Resource, Transaction
 from ..storage.buckets import check_location
 from .context import Answer, Context, Request, given
@@ -24,13 +25,13 @@ def create_dataset_import_job(context: Context, request: Request) -> Answer:
         dataset = tx.require(request["datasetArn"], "dataset")
         require_free(tx, arn)
         require_active(dataset)
-        if mode == "INCREMENTAL" and dataset.internal.get("snapshot") is None:
+        if mode == "INCREMENTAL" and DatasetInternal.of(dataset).snapshot is None:
             raise InvalidInput(
                 f"importMode INCREMENTAL needs an earlier bulk import into {dataset.arn}; use FULL first."
             )
         if request.get("publishAttributionMetricsToS3"):
             _check_attribution(tx, dataset)
-        check_import_jobs(tx, context.installation.settings)
+        check_quota(tx, context.installation.settings, "dataset-import-job")
         tx.add(
             "dataset-import-job",
             arn,
@@ -59,14 +60,7 @@ def describe_dataset_import_job(context: Context, request: Request) -> Answer:
 
 def list_dataset_import_jobs(context: Context, request: Request) -> Answer:
     """ListDatasetImportJobs."""
-    return listed(
-        context,
-        request,
-        "ListDatasetImportJobs",
-        "dataset-import-job",
-        "datasetImportJobs",
-        parent="datasetArn",
-    )
+    return listed(context, request, "ListDatasetImportJobs", "dataset-import-job")
 
 
 def _check_attribution(tx: Transaction, dataset: Resource) -> None:

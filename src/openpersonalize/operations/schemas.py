@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..datasets.schemas import parse_schema
-from ..resources.quotas import check_schemas
+from ..resources.quotas import check_quota
 from ..resources.store import Resource
 from .context import Answer, Context, Request, given
 from .listing import listed
@@ -16,7 +16,7 @@ def create_schema(context: Context, request: Request) -> Answer:
     with context.scope.write() as tx:
         require_free(tx, arn)
         parse_schema(request["schema"], request.get("domain"))
-        check_schemas(tx, context.installation.settings)
+        check_quota(tx, context.installation.settings, "schema")
         tx.add("schema", arn, request["name"], attributes=given(request, "schema", "domain"))
     return {"schemaArn": arn}
 
@@ -29,7 +29,7 @@ def describe_schema(context: Context, request: Request) -> Answer:
 
 def list_schemas(context: Context, request: Request) -> Answer:
     """ListSchemas."""
-    return listed(context, request, "ListSchemas", "schema", "schemas")
+    return listed(context, request, "ListSchemas", "schema")
 
 
 def delete_schema(context: Context, request: Request) -> Answer:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ..errors import InvalidInput, ResourceInUse
 from ..recipes.facts import Offer
+from ..resources.internals import VersionInternal
 from ..resources.jobrows import JobState
-from ..resources.quotas import check_solution_versions
+from ..resources.quotas import check_quota
 from ..resources.store import Resource, Transaction
 from ..resources.versions import newest_full_version
 from ..workflows.trainings import free_suffix, release_data, start_training
@@ -29,7 +30,7 @@ def create_solution_version(context: Context, request: Request) -> Answer:
         _check_data(tx, solution)
         if mode == "UPDATE":
             _check_update_mode(tx, solution)
-        check_solution_versions(tx, context.installation.settings)
+        check_quota(tx, context.installation.settings, "solution-version")
         version = start_training(
             tx,
             solution,
@@ -50,14 +51,7 @@ def describe_solution_version(context: Context, request: Request) -> Answer:
 
 def list_solution_versions(context: Context, request: Request) -> Answer:
     """ListSolutionVersions: oldest first. The only list that refuses an unknown parent."""
-    answer = listed(
-        context,
-        request,
-        "ListSolutionVersions",
-        "solution-version",
-        "solutionVersions",
-        parent="solutionArn",
-    )
+    answer = listed(context, request, "ListSolutionVersions", "solution-version")
     if "solutionArn" in request:
         with context.scope.read() as tx:
             tx.require(request["solutionArn"], "solution")
@@ -88,7 +82,7 @@ def get_solution_metrics(context: Context, request: Request) -> Answer:
     """GetSolutionMetrics: what the version scored on the interactions held out of its training."""
     with context.scope.read() as tx:
         version = require_active(tx.require(request["solutionVersionArn"], "solution-version"))
-    return {"solutionVersionArn": version.arn, "metrics": version.internal["metrics"]}
+    return {"solutionVersionArn": version.arn, "metrics": VersionInternal.of(version).metrics or {}}
 
 
 def _check_data(tx: Transaction, solution: Resource) -> None:

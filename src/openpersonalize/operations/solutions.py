@@ -8,7 +8,9 @@ from ..recipes.automl import read_automl
 from ..recipes.configuration import check_solution
 from ..recipes.facts import Facts, Offer
 from ..recipes.hyperparameters import described_config
-from ..resources.quotas import check_solutions
+from ..resources.campaigns import update_under_way
+from ..resources.lifecycle import AT_WORK
+from ..resources.quotas import check_quota
 from ..resources.store import Resource, Transaction
 from ..workflows.schedule import begin_schedule
 from ..workflows.trainings import remembered_schemas
@@ -25,8 +27,6 @@ from .states import (
     require_unused,
 )
 
-TRAINING = ("CREATE PENDING", "CREATE IN_PROGRESS", "CREATE STOPPING")
-
 
 def create_solution(context: Context, request: Request) -> Answer:
     """CreateSolution: ACTIVE at return, so that CreateSolutionVersion may follow at once."""
@@ -40,7 +40,7 @@ def create_solution(context: Context, request: Request) -> Answer:
         require_active(group)
         check_recipe_config(request, recipe, group_schemas(tx, group.arn))
         _check_incremental(recipe, request)
-        check_solutions(tx, context.installation.settings, group.arn)
+        check_quota(tx, context.installation.settings, "solution", group.arn)
         tx.add(
             "solution",
             arn,
@@ -78,7 +78,7 @@ def describe_solution(context: Context, request: Request) -> Answer:
 
 def list_solutions(context: Context, request: Request) -> Answer:
     """ListSolutions."""
-    return listed(context, request, "ListSolutions", "solution", "solutions", group="datasetGroupArn")
+    return listed(context, request, "ListSolutions", "solution")
 
 
 def update_solution(context: Context, request: Request) -> Answer:
@@ -121,7 +121,7 @@ def delete_solution(context: Context, request: Request) -> Answer:
         require_unused(
             solution,
             first(tx.find("campaign", parent_arn=solution.arn)),
-            first(tx.find("solution-version", parent_arn=solution.arn, statuses=TRAINING)),
+            first(tx.find("solution-version", parent_arn=solution.arn, statuses=AT_WORK)),
             _coming_campaign(tx, solution),
             _batch_job(tx, solution),
         )
@@ -200,8 +200,7 @@ def _coming_campaign(tx: Transaction, solution: Resource) -> Resource | None:
         [
             campaign
             for campaign in tx.find("campaign", group_arn=solution.group_arn)
-            if (update := campaign.attributes.get("latestCampaignUpdate")) is not None
-            and is_transitional(update["status"])
+            if (update := update_under_way(campaign)) is not None
             and update["solutionVersionArn"].startswith(f"{solution.arn}/")
         ]
     )
@@ -213,7 +212,7 @@ def _batch_job(tx: Transaction, solution: Resource) -> Resource | None:
         [
             job
             for kind in BATCH_KINDS
-            for job in tx.find(kind, group_arn=solution.group_arn, statuses=TRAINING)
+            for job in tx.find(kind, group_arn=solution.group_arn, statuses=AT_WORK)
             if job.attributes["solutionVersionArn"].startswith(f"{solution.arn}/")
         ]
     )

@@ -4,28 +4,14 @@ from __future__ import annotations
 
 from ..errors import InvalidInput, ResourceInUse, TooManyTagKeys
 from ..resources.arns import kind_of
+from ..resources.kinds import KINDS
 from ..resources.store import Resource, Transaction
 from .context import Answer, Context, Request
 from .states import busy
 
-TAGGABLE = frozenset(
-    {
-        "dataset-group",
-        "dataset",
-        "dataset-import-job",
-        "dataset-export-job",
-        "data-deletion-job",
-        "event-tracker",
-        "filter",
-        "solution",
-        "solution-version",
-        "campaign",
-        "recommender",
-        "batch-inference-job",
-        "batch-segment-job",
-    }
+UNTAGGABLE = frozenset({"recipe", "algorithm", "feature-transformation"}).union(
+    kind.name for kind in KINDS.values() if not kind.taggable
 )
-UNTAGGABLE = frozenset({"schema", "metric-attribution", "recipe", "algorithm", "feature-transformation"})
 MOST_KEYS = 50
 
 

@@ -48,9 +48,7 @@ def describe_event_tracker(context: Context, request: Request) -> Answer:
 
 def list_event_trackers(context: Context, request: Request) -> Answer:
     """ListEventTrackers."""
-    return listed(
-        context, request, "ListEventTrackers", "event-tracker", "eventTrackers", group="datasetGroupArn"
-    )
+    return listed(context, request, "ListEventTrackers", "event-tracker")
 
 
 def delete_event_tracker(context: Context, request: Request) -> Answer:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from enum import StrEnum
+from typing import TypeAlias
 
 
 class Status(StrEnum):
@@ -58,29 +60,42 @@ FINAL = frozenset(
     }
 )
 TRANSITIONAL = frozenset(Status) - FINAL
+AT_WORK = frozenset(
+    {
+        Status.CREATE_PENDING,
+        Status.CREATE_IN_PROGRESS,
+        Status.CREATE_STOPPING,
+        Status.PENDING,
+        Status.IN_PROGRESS,
+    }
+)
+"""Of a resource that is being made, or of a job that has not ended."""
 
-_CREATION: dict[str, set[str]] = {
+Graph: TypeAlias = Mapping[str, Set[str]]
+"""Which states may follow a state."""
+
+CREATION: Graph = {
     "CREATE PENDING": {"CREATE IN_PROGRESS", "ACTIVE", "CREATE FAILED"},
     "CREATE IN_PROGRESS": {"ACTIVE", "CREATE FAILED"},
 }
-_DELETION: dict[str, set[str]] = {
+DELETION: Graph = {
     "ACTIVE": {"DELETE PENDING", "DELETE IN_PROGRESS"},
     "CREATE FAILED": {"DELETE PENDING", "DELETE IN_PROGRESS"},
     "DELETE PENDING": {"DELETE IN_PROGRESS"},
 }
-_STOPPING: dict[str, set[str]] = {
+STOPPING: Graph = {
     "CREATE PENDING": {"CREATE STOPPING", "CREATE STOPPED"},
     "CREATE IN_PROGRESS": {"CREATE STOPPING", "CREATE STOPPED"},
     "CREATE STOPPING": {"CREATE STOPPED", "CREATE FAILED"},
 }
-_UPDATE: dict[str, set[str]] = {
+UPDATE: Graph = {
     "ACTIVE": {"UPDATE PENDING", "UPDATE IN_PROGRESS"},
     "UPDATE PENDING": {"UPDATE IN_PROGRESS", "ACTIVE"},
     "UPDATE IN_PROGRESS": {"ACTIVE"},
 }
 # An update that succeeds mends a campaign or recommender whose creation failed.
-_MENDING: dict[str, set[str]] = {"CREATE FAILED": {"ACTIVE"}}
-_START_STOP: dict[str, set[str]] = {
+MENDING: Graph = {"CREATE FAILED": {"ACTIVE"}}
+START_STOP: Graph = {
     "ACTIVE": {"STOP PENDING", "STOP IN_PROGRESS"},
     "STOP PENDING": {"STOP IN_PROGRESS", "INACTIVE"},
     "STOP IN_PROGRESS": {"INACTIVE"},
@@ -88,49 +103,23 @@ _START_STOP: dict[str, set[str]] = {
     "START PENDING": {"START IN_PROGRESS", "ACTIVE", "INACTIVE"},
     "START IN_PROGRESS": {"ACTIVE", "INACTIVE"},
 }
-_ERASURE: dict[str, set[str]] = {
+ERASURE: Graph = {
     "PENDING": {"IN_PROGRESS", "COMPLETED", "FAILED"},
     "IN_PROGRESS": {"COMPLETED", "FAILED"},
 }
 
 
-def _together(*graphs: dict[str, set[str]]) -> dict[str, frozenset[str]]:
-    joined: dict[str, set[str]] = {}
+# A version whose training was stopped can be deleted with its solution only.
+STOPPED_DELETION: Graph = {"CREATE STOPPED": {"DELETE PENDING"}}
+
+
+def joined(*graphs: Graph) -> Graph:
+    """What follows in any of the graphs."""
+    found: dict[str, frozenset[str]] = {}
     for graph in graphs:
         for before, after in graph.items():
-            joined.setdefault(before, set()).update(after)
-    return {before: frozenset(after) for before, after in joined.items()}
-
-
-_USUAL = _together(_CREATION, _DELETION)
-TRANSITIONS: dict[str, dict[str, frozenset[str]]] = {
-    "dataset-group": _USUAL,
-    "dataset": _together(_CREATION, _DELETION, _UPDATE),
-    "dataset-import-job": _USUAL,
-    "dataset-export-job": _USUAL,
-    "data-deletion-job": _together(_ERASURE),
-    "event-tracker": _USUAL,
-    "filter": _USUAL,
-    "solution": _USUAL,
-    "solution-version": _together(_CREATION, _DELETION, _STOPPING, {"CREATE STOPPED": {"DELETE PENDING"}}),
-    "campaign": _together(_CREATION, _DELETION, _MENDING),
-    "recommender": _together(_CREATION, _DELETION, _MENDING, _START_STOP),
-    "batch-inference-job": _USUAL,
-    "batch-segment-job": _USUAL,
-    "metric-attribution": _USUAL,
-}
-"""For each kind of resource: which states may follow a state. A kind not named here has no status."""
-
-
-def statuses_of(kind: str) -> frozenset[str]:
-    """Every status that a resource of this kind can have; empty for kinds without one."""
-    graph = TRANSITIONS.get(kind, {})
-    return frozenset(graph) | frozenset(after for follow in graph.values() for after in follow)
-
-
-def may_follow(kind: str, before: str | None, after: str | None) -> bool:
-    """Whether a resource of `kind` may go from `before` to `after`; staying is always allowed."""
-    return before == after or after in TRANSITIONS.get(kind, {}).get(before or "", frozenset())
+            found[before] = found.get(before, frozenset()).union(after)
+    return found
 
 
 def failed_after(status: str | None) -> str | None:

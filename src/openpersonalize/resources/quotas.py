@@ -6,35 +6,39 @@ from collections.abc import Iterable
 
 from ..errors import LimitExceeded
 from ..settings import Settings
+from .internals import FilterInternal
+from .kinds import KINDS
+from .lifecycle import AT_WORK
 from .transaction import Transaction
 
-RUNNING = ("CREATE PENDING", "CREATE IN_PROGRESS", "CREATE STOPPING", "PENDING", "IN_PROGRESS")
 NOT_COUNTED = ("CREATE FAILED", "CREATE STOPPED", "DELETE PENDING", "DELETE IN_PROGRESS")
 
 
-def check_dataset_groups(tx: Transaction, settings: Settings) -> None:
-    """Raises LimitExceeded when another dataset group would be one too many in the region."""
-    _check_active(tx, "dataset-group", settings.quota_dataset_groups)
+def check_quota(tx: Transaction, settings: Settings, kind: str, group_arn: str | None = None) -> None:
+    """Whether there may be one more resource of a kind.
 
+    Args:
+        tx: where the others are. settings: the quotas.
+        kind: its name.
+        group_arn: the dataset group, of kinds that are counted there.
 
-def check_schemas(tx: Transaction, settings: Settings) -> None:
-    """The same for schemas in the region."""
-    _check_active(tx, "schema", settings.quota_schemas)
-
-
-def check_solutions(tx: Transaction, settings: Settings, group_arn: str) -> None:
-    """The same for solutions in a dataset group."""
-    _check_active(tx, "solution", settings.quota_solutions, group_arn)
-
-
-def check_campaigns(tx: Transaction, settings: Settings, group_arn: str) -> None:
-    """The same for campaigns in a dataset group."""
-    _check_active(tx, "campaign", settings.quota_campaigns, group_arn)
-
-
-def check_filters(tx: Transaction, settings: Settings, group_arn: str) -> None:
-    """The same for filters in a dataset group."""
-    _check_active(tx, "filter", settings.quota_filters, group_arn)
+    Raises:
+        LimitExceeded: it would be one too many.
+    """
+    quota = KINDS[kind].quota
+    if quota is None:
+        return
+    most = int(getattr(settings, quota.setting))
+    if quota.at_work:
+        if tx.count(kind, statuses=AT_WORK) >= most:
+            raise LimitExceeded(f"More than {most} resources with PENDING or IN_PROGRESS status.")
+        return
+    where = group_arn if quota.per_group else None
+    if tx.count(kind, group_arn=where, not_statuses=NOT_COUNTED) >= most:
+        raise LimitExceeded(
+            f"Cannot create a {KINDS[kind].words}. More than {most} resources in ACTIVE state."
+            " Please delete some and try again."
+        )
 
 
 def check_filter_fields(tx: Transaction, settings: Settings, group_arn: str, fields: Iterable[str]) -> None:
@@ -42,7 +46,7 @@ def check_filter_fields(tx: Transaction, settings: Settings, group_arn: str, fie
     fields.
 
     Args:
-        tx: where the group's filters are; each keeps its fields under ``internal["fields"]``.
+        tx: where the group's filters are; each keeps what it reads.
         settings: the quota.
         group_arn: the dataset group.
         fields: what the new filter reads, e.g. "ITEMS.GENRE".
@@ -50,32 +54,9 @@ def check_filter_fields(tx: Transaction, settings: Settings, group_arn: str, fie
     used = set(fields)
     for existing in tx.find("filter", group_arn=group_arn):
         if existing.status not in NOT_COUNTED:
-            used.update(existing.internal.get("fields", ()))
+            used.update(FilterInternal.of(existing).fields)
     if len(used) > settings.quota_filter_fields:
         raise LimitExceeded(
             f"The filters of a dataset group can use at most {settings.quota_filter_fields} distinct dataset"
             f" fields; with this filter they would use {len(used)}."
         )
-
-
-def check_import_jobs(tx: Transaction, settings: Settings) -> None:
-    """Raises LimitExceeded when too many import jobs are pending or in progress in the region."""
-    _check_running(tx, "dataset-import-job", settings.quota_import_jobs)
-
-
-def check_solution_versions(tx: Transaction, settings: Settings) -> None:
-    """The same for solution versions."""
-    _check_running(tx, "solution-version", settings.quota_solution_versions)
-
-
-def _check_active(tx: Transaction, kind: str, quota: int, group_arn: str | None = None) -> None:
-    if tx.count(kind, group_arn=group_arn, not_statuses=NOT_COUNTED) >= quota:
-        raise LimitExceeded(
-            f"Cannot create a {kind.replace('-', ' ')}. More than {quota} resources in ACTIVE state."
-            " Please delete some and try again."
-        )
-
-
-def _check_running(tx: Transaction, kind: str, quota: int) -> None:
-    if tx.count(kind, statuses=RUNNING) >= quota:
-        raise LimitExceeded(f"More than {quota} resources with PENDING or IN_PROGRESS status.")

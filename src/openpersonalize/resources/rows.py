@@ -6,7 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
+
+from .internals import Internal
+from .kinds import KINDS
 
 
 @dataclass
@@ -21,7 +25,7 @@ class Resource:
         status: one of `lifecycle.Status`; None for kinds without.
         created_at, updated_at: seconds since 1970 with whole milliseconds.
         attributes: members of the Describe shape as they were sent or computed.
-        internal: ours, never on the wire.
+        internal: ours, never on the wire; the record of its kind.
     """
 
     kind: str
@@ -33,7 +37,7 @@ class Resource:
     created_at: float
     updated_at: float
     attributes: dict[str, Any]
-    internal: dict[str, Any]
+    internal: Internal
 
     def described(self, arn_member: str) -> dict[str, Any]:
         """What Describe answers, with the ARN under `arn_member`; serialising drops what the shape lacks."""
@@ -52,6 +56,12 @@ class Resource:
         return self.created_at, self.arn
 
 
+def internal_of(kind: str) -> type[Internal]:
+    """The record that a kind keeps; an empty one for kinds that are not known."""
+    found = KINDS.get(kind)
+    return Internal if found is None else found.internal
+
+
 def read_resource(row: sa.RowMapping | dict[str, Any]) -> Resource:
     """A row of the table, by column, as the record."""
     return Resource(
@@ -64,5 +74,5 @@ def read_resource(row: sa.RowMapping | dict[str, Any]) -> Resource:
         created_at=row["created"] / 1000,
         updated_at=row["updated"] / 1000,
         attributes=json.loads(row["attributes"]),
-        internal=json.loads(row["internal"]),
+        internal=msgspec.json.decode(row["internal"], type=internal_of(row["kind"])),
     )

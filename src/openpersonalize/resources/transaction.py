@@ -6,13 +6,15 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from ..errors import ResourceAlreadyExists, ResourceNotFound
 from . import jobrows
+from .internals import Internal
 from .jobrows import JobRow
-from .lifecycle import may_follow, statuses_of
-from .rows import Resource, read_resource
+from .kinds import KINDS
+from .rows import Resource, internal_of, read_resource
 from .tables import resources
 from .tags import erase_tags, read_tags, write_tags
 
@@ -89,7 +91,7 @@ class Transaction:
         """
         self._require_writable()
         self.changed_resources = True
-        if status is not None and status not in statuses_of(kind):
+        if status is not None and (kind not in KINDS or status not in KINDS[kind].statuses):
             raise AssertionError(f"a {kind} has no status {status}")
         taken = self._connection.scalar(sa.select(resources.c.arn).where(resources.c.arn == arn))
         if taken is not None:
@@ -105,7 +107,7 @@ class Transaction:
             "created": created,
             "updated": created,
             "attributes": json.dumps(dict(attributes or {})),
-            "internal": json.dumps(dict(internal or {})),
+            "internal": _encoded(internal_of(kind)().changed(internal or {})),
         }
         where = {"account": self._account, "region": self._region}
         self._connection.execute(sa.insert(resources), values | where)
@@ -132,7 +134,7 @@ class Transaction:
                 (AssertionError).
             set: attributes to add or replace.
             unset: attributes to remove, if there.
-            internal: internal members to add or replace; None as a value removes one.
+            internal: members of the record to replace; None puts one back to its default.
             touch: whether lastUpdatedDateTime becomes now.
             parent_arn: a new parent.
         """
@@ -141,14 +143,13 @@ class Transaction:
         current = self.require(resource if isinstance(resource, str) else resource.arn)
         values: dict[str, Any] = {"status": current.status, "parent_arn": current.parent_arn}
         if status is not _KEEP:
-            if not may_follow(current.kind, current.status, status):
+            if not KINDS[current.kind].may_follow(current.status, status):
                 raise AssertionError(f"{current.arn}: {status} cannot follow {current.status}")
             values["status"] = status
         unwanted = frozenset(unset)
         attributes = {k: v for k, v in current.attributes.items() if k not in unwanted} | dict(set or {})
-        kept = {k: v for k, v in (current.internal | dict(internal or {})).items() if v is not None}
         values["attributes"] = json.dumps(attributes)
-        values["internal"] = json.dumps(kept)
+        values["internal"] = _encoded(current.internal.changed(internal or {}))
         if parent_arn is not _KEEP:
             values["parent_arn"] = parent_arn
         created, updated = round(current.created_at * 1000), round(current.updated_at * 1000)
@@ -349,3 +350,7 @@ class Transaction:
     def _require_writable(self) -> None:
         if not self._writable:
             raise AssertionError("this transaction was opened for reading")
+
+
+def _encoded(internal: Internal) -> str:
+    return msgspec.json.encode(internal).decode()

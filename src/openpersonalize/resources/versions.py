@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .internals import VersionInternal
 from .store import Resource, Transaction
 
 
@@ -24,10 +25,10 @@ def updates_until(tx: Transaction, version: Resource) -> int | None:
     Personalize developer guide, "Automatic updates").
     """
     if version.attributes["trainingMode"] != "FULL":
-        return int(version.internal.get("position", 0))
+        return int(VersionInternal.of(version).position)
     active = tx.find("solution-version", parent_arn=version.parent_arn, statuses=("ACTIVE",))
     newer = [
-        int(one.internal.get("position", 0))
+        int(VersionInternal.of(one).position)
         for one in active
         if one.attributes["trainingMode"] == "FULL" and age_key(one) > age_key(version)
     ]

@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..datasets.schemas import Schema, parse_schema
+from ..resources.campaigns import update_under_way
+from ..resources.internals import DatasetInternal, VersionInternal
 from ..resources.store import Resource, Scope, Transaction
 from ..resources.versions import updates_until
-
-UPDATE = "latestCampaignUpdate"
-IN_PROGRESS = ("CREATE PENDING", "CREATE IN_PROGRESS")
 
 
 @dataclass(frozen=True)
@@ -86,10 +85,10 @@ def read_campaign(scope: Scope, arn: str) -> CampaignEntry | None:
             row.group_arn,
             row.status or "",
             version.arn,
-            version.internal.get("artifact"),
+            VersionInternal.of(version).artifact,
             version.attributes["recipeArn"],
             row.attributes.get("campaignConfig") or {},
-            coming.internal.get("artifact") if coming is not None else None,
+            VersionInternal.of(coming).artifact if coming is not None else None,
             coming.attributes["recipeArn"] if coming is not None else "",
             updates_until(tx, version),
             _datasets(tx, row.group_arn),
@@ -108,8 +107,8 @@ def read_filter(scope: Scope, arn: str) -> FilterEntry | None:
 
 def _upcoming(tx: Transaction, campaign: Resource) -> Resource | None:
     """The version that an update of the campaign, not yet through, will deploy."""
-    update = campaign.attributes.get(UPDATE) or {}
-    if update.get("status") not in IN_PROGRESS:
+    update = update_under_way(campaign)
+    if update is None:
         return None
     return tx.get(update["solutionVersionArn"], "solution-version")
 
@@ -120,5 +119,5 @@ def _datasets(tx: Transaction, group: str) -> Datasets:
         if (row.status or "").startswith("DELETE"):
             continue
         schema = tx.require(row.attributes["schemaArn"], "schema").attributes["schema"]
-        found[row.attributes["datasetType"]] = DatasetEntry(row.arn, schema, row.internal.get("snapshot"))
+        found[row.attributes["datasetType"]] = DatasetEntry(row.arn, schema, DatasetInternal.of(row).snapshot)
     return found

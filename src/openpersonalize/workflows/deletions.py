@@ -10,6 +10,7 @@ import logging
 
 from ..engine.workflow import Job
 from ..exploration.checkpoint import CheckpointStore
+from ..resources.internals import DatasetInternal, VersionInternal
 from ..resources.store import Resource, Transaction
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ class DatasetDeletion(Deletion):
         super().__init__("dataset")
 
     def clean(self, job: Job, resource: Resource) -> None:
-        key = resource.internal.get("snapshot")
+        key = DatasetInternal.of(resource).snapshot
         if key is not None:
             job.installation.objects.remove(key)
         job.installation.log.forget(resource.arn)
@@ -81,11 +82,11 @@ class SolutionDeletion(Deletion):
         with job.scope.read() as tx:
             versions = tx.find("solution-version", parent_arn=resource.arn)
         for version in versions:
-            if "artifact" in version.internal:
-                job.installation.objects.remove(version.internal["artifact"])
-                CheckpointStore(
-                    job.installation.objects, job.installation.settings.data, version.internal["artifact"]
-                ).remove()
+            artifact = VersionInternal.of(version).artifact
+            if artifact is not None:
+                job.installation.objects.remove(artifact)
+                settings = job.installation.settings
+                CheckpointStore(job.installation.objects, settings.data, artifact).remove()
 
     def remove(self, tx: Transaction, resource: Resource) -> None:
         for version in tx.find("solution-version", parent_arn=resource.arn):

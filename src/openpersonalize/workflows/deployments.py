@@ -10,15 +10,10 @@ from typing import Any
 from ..engine.workflow import Job
 from ..errors import JobFailed
 from ..recipes.artifact import Artifact
+from ..resources.campaigns import UPDATE, update_under_way
+from ..resources.internals import CampaignInternal, VersionInternal
 from ..resources.store import Resource, Transaction
 from ..resources.versions import newest_full_version
-
-UPDATE = "latestCampaignUpdate"
-
-
-def update_in_progress(campaign: Resource) -> bool:
-    """Whether an update of the campaign was asked for and is not done."""
-    return campaign.attributes.get(UPDATE, {}).get("status") in ("CREATE PENDING", "CREATE IN_PROGRESS")
 
 
 def request_update(
@@ -63,7 +58,7 @@ def follow_latest(tx: Transaction, solution_arn: str, now: float) -> None:
     if newest is None:
         return
     for campaign in tx.find("campaign", parent_arn=solution_arn, statuses=("ACTIVE",)):
-        if update_in_progress(campaign) or not _follows(campaign):
+        if update_under_way(campaign) is not None or not _follows(campaign):
             continue
         serving = tx.require(campaign.attributes["solutionVersionArn"], "solution-version")
         if (newest.created_at, newest.arn) > (serving.created_at, serving.arn):
@@ -123,7 +118,7 @@ class UpdateCampaign:
                     for member in ("solutionVersionArn", "minProvisionedTPS", "campaignConfig")
                 },
                 unset=("failureReason",),
-                internal={"latest": campaign.internal["latest_asked"]},
+                internal={"latest": CampaignInternal.of(campaign).latest_asked},
             )
             follow_latest(tx, version.attributes["solutionArn"], job.installation.clock.now())
 
@@ -136,7 +131,7 @@ class UpdateCampaign:
 
 def _follows(campaign: Resource) -> bool:
     config = campaign.attributes["campaignConfig"]
-    return bool(campaign.internal["latest"] and config.get("syncWithLatestSolutionVersion"))
+    return bool(CampaignInternal.of(campaign).latest and config.get("syncWithLatestSolutionVersion"))
 
 
 def _mark(tx: Transaction, job: Job, status: str, **members: str) -> Resource:
@@ -154,8 +149,11 @@ def _mark(tx: Transaction, job: Job, status: str, **members: str) -> Resource:
 def _verify(job: Job, version: Resource) -> None:
     """The version's model is there, whole, and of a recipe that this installation has."""
     mend = "train a new solution version"
+    key = VersionInternal.of(version).artifact
+    if key is None:
+        raise JobFailed(f"The model of {version.arn} is gone; {mend}.")
     try:
-        artifact = Artifact.open(job.installation.objects.fetch(version.internal["artifact"]))
+        artifact = Artifact.open(job.installation.objects.fetch(key))
         damaged = artifact.verify()
     except (OSError, ValueError, KeyError) as error:
         raise JobFailed(f"The model of {version.arn} is missing or unreadable; {mend}.") from error

@@ -8,6 +8,7 @@ all of the old, whatever crashes.
 from __future__ import annotations
 
 from ..engine.workflow import Job
+from ..resources.internals import DatasetInternal
 from ..resources.store import Transaction
 from ..storage.keys import snapshot_key
 from .retention import retire_snapshot
@@ -27,7 +28,7 @@ class Import:
             row = tx.update(job.resource_arn, status="CREATE IN_PROGRESS")
             dataset = tx.require(row.attributes["datasetArn"], "dataset")
             schema = tx.require(dataset.attributes["schemaArn"], "schema")
-        old = dataset.internal.get("snapshot")
+        old = DatasetInternal.of(dataset).snapshot
         made = job.heavy(
             "openpersonalize.workflows.import_step:run",
             dataset_type=dataset.attributes["datasetType"],

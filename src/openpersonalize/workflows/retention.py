@@ -8,10 +8,11 @@ again whether anybody needs it.
 from __future__ import annotations
 
 from ..engine.workflow import Job
+from ..resources.internals import DatasetInternal, VersionInternal
+from ..resources.lifecycle import AT_WORK
 from ..resources.store import Transaction
 
 GRACE_SECONDS = 60.0
-RUNNING = ("CREATE PENDING", "CREATE IN_PROGRESS", "CREATE STOPPING")
 
 
 def retire_snapshot(tx: Transaction, key: str | None, now: float) -> None:
@@ -22,10 +23,10 @@ def retire_snapshot(tx: Transaction, key: str | None, now: float) -> None:
 
 def snapshot_in_use(tx: Transaction, key: str) -> bool:
     """Whether a dataset points at the snapshot `key` or a running training has pinned it."""
-    if any(dataset.internal.get("snapshot") == key for dataset in tx.find("dataset")):
+    if any(DatasetInternal.of(dataset).snapshot == key for dataset in tx.find("dataset")):
         return True
-    versions = tx.find("solution-version", statuses=RUNNING)
-    return any(key in version.internal.get("pinned", {}).values() for version in versions)
+    versions = tx.find("solution-version", statuses=AT_WORK)
+    return any(key in (VersionInternal.of(version).snapshots or {}).values() for version in versions)
 
 
 class RemoveSnapshot:

@@ -6,8 +6,8 @@ later ones every N days from the start of the one before, only when interactions
 training. A round that finds nothing new, or a version at work, is left out; one that finds the quota full is
 tried again at the next look, and one that finds no data yet to train a first version on, an hour later.
 
-The state is a row's: ``internal["automatic"]`` of a solution holds ``since`` (when automatic training was
-turned on) and ``due`` (when to look next), seconds. Several processes may look at once; whoever gets the
+The state is a row's: `AutomaticTraining` of a solution says when automatic training was turned on and when to
+look next. Several processes may look at once; whoever gets the
 write lock first starts the version and moves ``due``.
 """
 
@@ -18,11 +18,15 @@ import math
 import threading
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ..datasets.schemas import parse_schema
 from ..errors import LimitExceeded
 from ..events.livelog import stream_of
 from ..recipes.configuration import training_days
-from ..resources.quotas import check_solution_versions
+from ..resources.internals import AutomaticTraining, DatasetInternal, SolutionInternal, VersionInternal
+from ..resources.lifecycle import AT_WORK
+from ..resources.quotas import check_quota
 from ..resources.store import Resource, Scope, Transaction
 from .trainings import free_suffix, start_training, training_schemas
 
@@ -35,18 +39,16 @@ HOUR = 3600.0
 DAY = 86_400.0
 LOOK_SECONDS = 15.0
 
-_AT_WORK = ("CREATE PENDING", "CREATE IN_PROGRESS", "CREATE STOPPING")
 
-
-def begin_schedule(now: float, minutes: int) -> dict[str, float]:
-    """``internal["automatic"]`` of a solution whose automatic training begins now.
+def begin_schedule(now: float, minutes: int) -> AutomaticTraining:
+    """The schedule of a solution whose automatic training begins now.
 
     Args:
         now: seconds.
         minutes: until the first version starts (`Settings.first_automatic_training`): within an hour, and
             late enough to see whether somebody creates one in that hour.
     """
-    return {"since": now, "due": now + 60 * minutes}
+    return AutomaticTraining(since=now, due=now + 60 * minutes)
 
 
 def reschedule(tx: Transaction, solution: Resource, was_on: bool, now: float, minutes: int) -> None:
@@ -55,7 +57,7 @@ def reschedule(tx: Transaction, solution: Resource, was_on: bool, now: float, mi
     if not solution.attributes["performAutoTraining"]:
         return
     last = _newest(tx, solution, "AUTOMATIC")
-    if not was_on or "automatic" not in solution.internal:
+    if not was_on or SolutionInternal.of(solution).automatic is None:
         tx.update(solution, internal={"automatic": begin_schedule(now, minutes)}, touch=False)
     elif last is not None:
         _move(tx, solution, last.created_at + _days(solution))
@@ -68,7 +70,7 @@ def scheduled_trainings(scope: Scope, now: float) -> list[dict[str, Any]]:
         found = [
             (_due(tx, one), one.arn)
             for one in tx.find("solution", statuses=("ACTIVE",))
-            if one.attributes["performAutoTraining"] and one.internal.get("automatic")
+            if one.attributes["performAutoTraining"] and SolutionInternal.of(one).automatic is not None
         ]
     return [{"arn": arn, "due": due, "due_in_seconds": max(0.0, due - now)} for due, arn in sorted(found)]
 
@@ -118,8 +120,8 @@ class Schedule:
     def _is_due(self, solution: Resource) -> bool:
         if not solution.attributes["performAutoTraining"]:
             return False
-        automatic = solution.internal.get("automatic")
-        return not automatic or automatic["due"] <= self._installation.clock.now()
+        automatic = SolutionInternal.of(solution).automatic
+        return automatic is None or automatic.due <= self._installation.clock.now()
 
     def _round(self, scope: Scope, arn: str) -> Resource | None:
         """One round of a solution, in one transaction; the version it started."""
@@ -128,8 +130,8 @@ class Schedule:
             solution = tx.get(arn, "solution")
             if solution is None or solution.status != "ACTIVE" or not self._is_due(solution):
                 return None
-            automatic = solution.internal.get("automatic")
-            if not automatic:  # of a release that had no schedule
+            automatic = SolutionInternal.of(solution).automatic
+            if automatic is None:  # of a release that had no schedule
                 minutes = self._installation.settings.first_automatic_training
                 tx.update(solution, internal={"automatic": begin_schedule(now, minutes)}, touch=False)
                 return None
@@ -140,10 +142,10 @@ class Schedule:
             if self._waits(tx, solution):
                 versions = tx.count("solution-version", parent_arn=solution.arn)
                 period = _days(solution) if versions else HOUR
-                _move(tx, solution, automatic["due"] + period * (1 + (now - automatic["due"]) // period))
+                _move(tx, solution, automatic.due + period * (1 + (now - automatic.due) // period))
                 return None
             try:
-                check_solution_versions(tx, self._installation.settings)
+                check_quota(tx, self._installation.settings, "solution-version")
             except LimitExceeded:
                 return None
             version = start_training(
@@ -155,7 +157,7 @@ class Schedule:
 
     def _waits(self, tx: Transaction, solution: Resource) -> bool:
         """Whether this round is left out: a version is at work, data is missing, or none of it is new."""
-        if tx.count("solution-version", parent_arn=solution.arn, statuses=_AT_WORK):
+        if tx.count("solution-version", parent_arn=solution.arn, statuses=AT_WORK):
             return True
         if "INTERACTIONS" not in training_schemas(tx, solution):
             return True
@@ -169,13 +171,13 @@ class Schedule:
             if one.attributes["datasetType"] == "INTERACTIONS"
         )
         versions = tx.find("solution-version", parent_arn=solution.arn)
-        trained = [one for one in versions if "pinned" in one.internal]
+        trained = [one for one in versions if VersionInternal.of(one).snapshots is not None]
         last = max(trained, key=lambda one: (one.created_at, one.arn), default=None)
-        seen: dict[str, Any] = {} if last is None else last.internal
-        if dataset.internal.get("snapshot") != seen.get("pinned", {}).get("INTERACTIONS"):
+        seen = VersionInternal() if last is None else VersionInternal.of(last)
+        if DatasetInternal.of(dataset).snapshot != (seen.snapshots or {}).get("INTERACTIONS"):
             return True
         schemas = training_schemas(tx, solution)
-        return self._streamed_after(group, schemas["INTERACTIONS"], seen.get("position", 0))
+        return self._streamed_after(group, schemas["INTERACTIONS"], seen.position)
 
     def _streamed_after(self, group: str, schema: str, position: int) -> bool:
         chunks = self._installation.log.interactions(
@@ -186,8 +188,9 @@ class Schedule:
 
 def _due(tx: Transaction, solution: Resource) -> float:
     """When to look next: a version that somebody created in the first hour takes the first one's place."""
-    automatic = solution.internal["automatic"]
-    since, due = float(automatic["since"]), float(automatic["due"])
+    automatic = SolutionInternal.of(solution).automatic
+    assert automatic is not None
+    since, due = automatic.since, automatic.due
     manual = _newest(tx, solution, "MANUAL", since, since + HOUR)
     if manual is None or _newest(tx, solution, "AUTOMATIC", since) is not None:
         return due
@@ -207,8 +210,10 @@ def _newest(
 
 
 def _move(tx: Transaction, solution: Resource, due: float) -> None:
-    automatic = {**solution.internal["automatic"], "due": due}
-    tx.update(solution, internal={"automatic": automatic}, touch=False)
+    automatic = SolutionInternal.of(solution).automatic
+    assert automatic is not None
+    moved = msgspec.structs.replace(automatic, due=due)
+    tx.update(solution, internal={"automatic": moved}, touch=False)
 
 
 def _days(solution: Resource) -> float:

@@ -14,6 +14,7 @@ from typing import Any
 from ..engine.workflow import Job
 from ..errors import JobStopped
 from ..recipes.facts import Offer
+from ..resources.internals import DatasetInternal, RememberedSchema, SolutionInternal, VersionInternal
 from ..resources.store import Resource, Transaction
 from ..resources.versions import age_key, newest_full_version
 from ..storage.keys import artifact_key
@@ -81,7 +82,7 @@ def start_training(
     return version
 
 
-def remembered_schemas(tx: Transaction, group_arn: str) -> dict[str, dict[str, Any]]:
+def remembered_schemas(tx: Transaction, group_arn: str) -> dict[str, RememberedSchema]:
     """What a solution keeps of its group's schemas, by dataset type.
 
     A solution trains on the columns that existed when it was created: columns that UpdateDataset adds later
@@ -90,27 +91,25 @@ def remembered_schemas(tx: Transaction, group_arn: str) -> dict[str, dict[str, A
     kept = {}
     for dataset in tx.find("dataset", group_arn=group_arn):
         schema = tx.require(dataset.attributes["schemaArn"], "schema")
-        kept[dataset.attributes["datasetType"]] = {
-            "created": dataset.created_at,
-            "schema": schema.attributes["schema"],
-        }
+        kind = dataset.attributes["datasetType"]
+        kept[kind] = RememberedSchema(dataset.created_at, schema.attributes["schema"])
     return kept
 
 
 def training_schemas(tx: Transaction, solution: Resource) -> dict[str, str]:
     """The schema texts that a training of `solution` goes by: remembered ones, today's for newer datasets."""
-    remembered = solution.internal["schemas"]
+    remembered = SolutionInternal.of(solution).schemas
     texts = {}
     for kind, now in remembered_schemas(tx, solution.attributes["datasetGroupArn"]).items():
         then = remembered.get(kind)
-        texts[kind] = (then if then is not None and then["created"] == now["created"] else now)["schema"]
+        texts[kind] = (then if then is not None and then.created == now.created else now).schema
     return texts
 
 
 def release_data(tx: Transaction, version: Resource, now: float) -> None:
     """Lets go of the snapshots that a finished training had pinned and an import has replaced meanwhile."""
-    pinned = {key for key in version.internal.get("pinned", {}).values() if key is not None}
-    current = {d.internal.get("snapshot") for d in tx.find("dataset", group_arn=version.group_arn)}
+    pinned = {key for key in (VersionInternal.of(version).snapshots or {}).values() if key is not None}
+    current = {DatasetInternal.of(d).snapshot for d in tx.find("dataset", group_arn=version.group_arn)}
     for key in sorted(pinned - current):
         retire_snapshot(tx, key, now)
 
@@ -143,17 +142,18 @@ def _begin(tx: Transaction, job: Job) -> Resource:
     version = tx.require(job.resource_arn, "solution-version")
     if version.status in ("CREATE STOPPING", "CREATE STOPPED"):
         raise JobStopped
-    if "pinned" in version.internal:
-        if "moment" not in version.internal:  # pinned by a release that did not write it down
+    internal = VersionInternal.of(version)
+    if internal.snapshots is not None:
+        if internal.moment is None:  # pinned by a release that did not write it down
             version = tx.update(version, internal={"moment": int(version.created_at)})
         return version
     datasets = tx.find("dataset", group_arn=version.group_arn)
-    pinned = {d.attributes["datasetType"]: d.internal.get("snapshot") for d in datasets}
+    snapshots = {d.attributes["datasetType"]: DatasetInternal.of(d).snapshot for d in datasets}
     return tx.update(
         version,
         status="CREATE IN_PROGRESS",
         internal={
-            "pinned": pinned,
+            "snapshots": snapshots,
             "position": job.installation.log.position(),
             "moment": int(job.installation.clock.now()),
             **_foundation(tx, version),
@@ -162,15 +162,16 @@ def _begin(tx: Transaction, job: Job) -> Resource:
 
 
 def _foundation(tx: Transaction, version: Resource) -> dict[str, Any]:
-    """Of mode UPDATE: ``full``, the newest version trained in full, and ``upon``, the artifact to bring up to
-    date: of that version, or of the newest update upon it."""
+    """Of mode UPDATE: the newest version trained in full, and the artifact to bring up to date: of that
+    version, or of the newest update upon it."""
     solution = version.attributes["solutionArn"]
     full = newest_full_version(tx, solution) if version.attributes["trainingMode"] == "UPDATE" else None
     if full is None:
         return {}
     active = tx.find("solution-version", parent_arn=solution, statuses=("ACTIVE",))
-    updates = [one for one in active if one.internal.get("full") == full.arn]
-    return {"full": full.arn, "upon": max([full, *updates], key=age_key).internal["artifact"]}
+    updates = [one for one in active if VersionInternal.of(one).full_version == full.arn]
+    base = VersionInternal.of(max([full, *updates], key=age_key))
+    return {"full_version": full.arn, "base_artifact": base.artifact}
 
 
 def _discard(tx: Transaction, job: Job, version: Resource) -> None:
@@ -181,7 +182,7 @@ def _discard(tx: Transaction, job: Job, version: Resource) -> None:
 
 def _train(job: Job, version: Resource, schemas: dict[str, str]) -> tuple[str, dict[str, Any]]:
     """ARN of the recipe (the solution's, or AutoML's best), and what the training step returned."""
-    pinned = version.internal["pinned"]
+    internal = VersionInternal.of(version)
 
     def train(
         recipe_arn: str, settings: dict[str, Any], tuned: Mapping[str, str] | None = None
@@ -191,12 +192,12 @@ def _train(job: Job, version: Resource, schemas: dict[str, str]) -> tuple[str, d
             recipe=recipe_arn,
             solution=settings,
             schemas=schemas,
-            snapshots=pinned,
+            snapshots=internal.snapshots,
             group=version.group_arn,
-            position=version.internal["position"],
-            moment=version.internal["moment"],
-            seed=version.internal["seed"],
-            upon=version.internal.get("upon"),
+            position=internal.position,
+            moment=internal.moment,
+            seed=internal.seed,
+            upon=internal.base_artifact,
             tuned=tuned,
         )
 
@@ -243,8 +244,8 @@ def _publish(tx: Transaction, job: Job, recipe_arn: str, made: dict[str, Any]) -
 def _metrics(tx: Transaction, version: Resource, made: dict[str, Any]) -> dict[str, float]:
     """With four decimals. A version of mode UPDATE shows those of the full version it brings up to date."""
     if version.attributes["trainingMode"] == "UPDATE":
-        pinned = version.internal.get("full")
+        pinned = VersionInternal.of(version).full_version
         full = newest_full_version(tx, version.parent_arn or "") if pinned is None else tx.get(pinned)
         if full is not None:
-            return dict(full.internal["metrics"])
+            return dict(VersionInternal.of(full).metrics or {})
     return {name: round(value, 4) for name, value in made["metrics"].items()}

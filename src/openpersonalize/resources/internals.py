@@ -1,0 +1,122 @@
+"""What the product keeps with a resource and never shows on the wire: one `Internal` record per kind.
+
+They are the interface between operations, workflows and serving. A record is read with its class's `of`, and
+changed through `Transaction.add` and `update`, which refuse members that the record does not have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+Record = TypeVar("Record", bound="Internal")
+
+
+class Keeper(Protocol):
+    """A resource, as far as this module knows it."""
+
+    kind: str
+    internal: Internal
+
+
+class Internal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Of a kind with nothing to keep. Members that are at their default are not stored."""
+
+    @classmethod
+    def of(cls: type[Record], resource: Keeper) -> Record:
+        """The record of a resource, which is of a kind with this class."""
+        found = resource.internal
+        if not isinstance(found, cls):
+            raise TypeError(f"a {resource.kind} keeps no {cls.__name__}")
+        return found
+
+    def changed(self: Record, changes: Mapping[str, Any]) -> Record:
+        """With other members; None puts one back to its default.
+
+        Raises:
+            TypeError, msgspec.ValidationError: there is no such member, or a value is of another type.
+        """
+        if not changes:
+            return self
+        defaults = {name: getattr(type(self)(), name) for name, value in changes.items() if value is None}
+        new = msgspec.structs.replace(self, **{**changes, **defaults})
+        return msgspec.convert(msgspec.to_builtins(new), type(self))
+
+
+class DatasetInternal(Internal, frozen=True, kw_only=True):
+    """Attributes: snapshot: key of the bulk layer in force, None before the first import."""
+
+    snapshot: str | None = None
+
+
+class ImportJobInternal(Internal, frozen=True, kw_only=True):
+    """Attributes: rows, bytes: what was imported."""
+
+    rows: int | None = None
+    bytes: int | None = None
+
+
+class FilterInternal(Internal, frozen=True, kw_only=True):
+    """Attributes: fields: what the expression reads, e.g. "ITEMS.GENRE"."""
+
+    fields: tuple[str, ...] = ()
+
+
+class RememberedSchema(msgspec.Struct, frozen=True):
+    """A dataset's schema as a solution remembers it. Attributes: created: when the dataset was, seconds."""
+
+    created: float
+    schema: str
+
+
+class AutomaticTraining(msgspec.Struct, frozen=True):
+    """Attributes: since: when automatic training was turned on; due: when to look next; seconds."""
+
+    since: float
+    due: float
+
+
+class SolutionInternal(Internal, frozen=True, kw_only=True):
+    """Attributes:
+    schemas: the columns that its versions train on, by dataset type.
+    automatic: its schedule; None for a solution of a release that had none.
+    """
+
+    schemas: dict[str, RememberedSchema] = {}
+    automatic: AutomaticTraining | None = None
+
+
+class VersionInternal(Internal, frozen=True, kw_only=True):
+    """Attributes:
+    seed: of every random choice of the training.
+    snapshots: what it trains on, keys by dataset type; None until the training has begun.
+    position: place in the live log up to which streamed data counts.
+    moment: when the training began, seconds.
+    full_version: of mode UPDATE: ARN of the version trained in full that it brings up to date.
+    base_artifact: of mode UPDATE: key of the artifact that it goes on from.
+    artifact: key of the model, None before it is trained and after it was retired.
+    retired: whether the model is gone, see `workflows.retention`.
+    metrics: offline, four decimals.
+    """
+
+    seed: int = 0
+    snapshots: dict[str, str | None] | None = msgspec.field(name="pinned", default=None)
+    position: int = 0
+    moment: int | None = None
+    full_version: str | None = msgspec.field(name="full", default=None)
+    base_artifact: str | None = msgspec.field(name="upon", default=None)
+    artifact: str | None = None
+    retired: bool = False
+    metrics: dict[str, float] | None = None
+
+
+class CampaignInternal(Internal, frozen=True, kw_only=True):
+    """Attributes:
+    latest: whether the version was asked for as ``$LATEST``, so that the campaign may follow newer ones.
+    latest_asked: the same of an update that is under way.
+    """
+
+    latest: bool = False
+    latest_asked: bool = False
