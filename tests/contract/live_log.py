@@ -365,9 +365,9 @@ class LiveLogContract:
 
     def test_forgotten_users_are_gone_with_what_their_sessions_did_before(self, log: LiveLog) -> None:
         anonymous = Event(None, "s1", "heat", 90, "click")
-        stranger = Event(None, "s2", "heat", 90, "click")
+        unlinked = Event(None, "s2", "heat", 90, "click")
         bob = Event("bob", "s3", "heat", 90, "click")
-        log.append(GROUP, [anonymous, CLICK, stranger, bob]).result()
+        log.append(GROUP, [anonymous, CLICK, unlinked, bob]).result()
         log.append(USERS, [Record("ann"), Record("bob"), Record("ann")]).result()
         position = log.position()
         assert log.forget_subjects(GROUP, ["ann", "nobody"]) == 2

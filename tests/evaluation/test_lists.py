@@ -19,7 +19,7 @@ WORLD = sequences_of(
 )  # fmt: skip
 
 
-def test_fame_counts_users_once() -> None:
+def test_popularity_counts_users_once() -> None:
     popularity = ItemPopularity.of(WORLD)
     assert popularity.users.tolist() == [4, 2, 1, 0]
     assert popularity.people == 4

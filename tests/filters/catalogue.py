@@ -100,8 +100,8 @@ ITEMS = columns(
     "CREATION_TIMESTAMP",
 )
 
-USER_IDS = ("adult", "child", "nil", "stranger")
-"""nil has a record of nulls, stranger none."""
+USER_IDS = ("adult", "child", "nil", "unknown")
+"""nil has a record of nulls, unknown none."""
 USERS = columns(
     "USERS",
     USER_IDS,
@@ -138,7 +138,7 @@ TAKEN = {"adult": [("p", "Taken"), ("q", "not_taken")]}
 class Facts:
     """A user as filters see one."""
 
-    id: str = "stranger"
+    id: str = "unknown"
     events: list[tuple[int, str | None]] = field(default_factory=list)
     """Candidate row and event type as written."""
     users: ColumnSet = USERS

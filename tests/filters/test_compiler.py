@@ -78,7 +78,7 @@ STATIC = {
 def test_the_same_for_everybody(expression):
     assert bound(expression).is_static
     assert remaining(expression) == STATIC[expression]
-    assert remaining(expression, user="stranger") == STATIC[expression]
+    assert remaining(expression, user="unknown") == STATIC[expression]
 
 
 EVENTS = {
@@ -113,9 +113,9 @@ def test_what_the_user_did(expression):
 
 
 def test_a_user_without_events():
-    assert remaining(EXC + "Interactions.EVENT_TYPE IN (*)", user="stranger") == ALL
-    assert remaining(INC + "Interactions.EVENT_TYPE IN (*)", user="stranger") == ""
-    assert remaining(INC + 'Interactions.EVENT_TYPE NOT IN ("click")', user="stranger") == ""
+    assert remaining(EXC + "Interactions.EVENT_TYPE IN (*)", user="unknown") == ALL
+    assert remaining(INC + "Interactions.EVENT_TYPE IN (*)", user="unknown") == ""
+    assert remaining(INC + 'Interactions.EVENT_TYPE NOT IN ("click")', user="unknown") == ""
 
 
 def test_an_event_without_type_is_of_any_type_and_of_none():
@@ -131,28 +131,28 @@ LUXURY = INC + 'Items.GENRE IN ("Lux") IF CurrentUser.AGE > 18 AND CurrentUser.M
 @pytest.mark.parametrize(
     ("expression", "left"),
     [
-        (ADULTS_ONLY, {"child": without("h"), "adult": ALL, "nil": ALL, "stranger": ALL}),
-        (KIDS_ONLY, {"child": "k", "adult": ALL, "nil": ALL, "stranger": ALL}),
-        (LUXURY, {"child": ALL, "adult": "k", "nil": ALL, "stranger": ALL}),
+        (ADULTS_ONLY, {"child": without("h"), "adult": ALL, "nil": ALL, "unknown": ALL}),
+        (KIDS_ONLY, {"child": "k", "adult": ALL, "nil": ALL, "unknown": ALL}),
+        (LUXURY, {"child": ALL, "adult": "k", "nil": ALL, "unknown": ALL}),
         (
             KIDS_ONLY + " | " + INC + 'Items.GENRE IN ("A")',
-            {"child": "dfk", "adult": "df", "nil": "df", "stranger": "df"},
+            {"child": "dfk", "adult": "df", "nil": "df", "unknown": "df"},
         ),
         (
             EXC + 'Items.GENRE IN ("A") IF CurrentUser.MEMBERSHIP != "basic"',
-            {"child": ALL, "adult": without("df"), "nil": without("df"), "stranger": without("df")},
+            {"child": ALL, "adult": without("df"), "nil": without("df"), "unknown": without("df")},
         ),
         (
             EXC + 'Items.GENRE IN ("A") IF CurrentUser.MEMBERSHIP NOT IN ("vip", "basic")',
-            {"child": ALL, "adult": ALL, "nil": without("df"), "stranger": without("df")},
+            {"child": ALL, "adult": ALL, "nil": without("df"), "unknown": without("df")},
         ),
         (
             INC + "Items.YEAR > 1998 IF CurrentUser.AGE IN (8, 9)",
-            {"child": "bcgk", "adult": ALL, "nil": ALL, "stranger": ALL},
+            {"child": "bcgk", "adult": ALL, "nil": ALL, "unknown": ALL},
         ),
         (
             EXC + "Interactions.EVENT_TYPE IN (*) IF currentuser.age >= 40",
-            {"child": ALL, "adult": "dghk", "nil": ALL, "stranger": ALL},
+            {"child": ALL, "adult": "dghk", "nil": ALL, "unknown": ALL},
         ),
         (
             EXC + 'Items.GENRE IN ("A") | ' + EXC + "Items.PRICE > 200 IF CurrentUser.AGE > 17",
@@ -275,11 +275,11 @@ def test_values_that_cannot_be_used(expression, values, message):
     ("expression", "values", "left"),
     [
         ('INCLUDE UserID WHERE Users.MEMBERSHIP IN ("gold")', None, ["adult"]),
-        ("EXCLUDE UserID WHERE Users.AGE < $AGE", {"AGE": "18"}, ["adult", "nil", "stranger"]),
+        ("EXCLUDE UserID WHERE Users.AGE < $AGE", {"AGE": "18"}, ["adult", "nil", "unknown"]),
         ("EXCLUDE UserID WHERE Users.AGE < $AGE", None, list(USER_IDS)),
         ('INCLUDE UserID WHERE Interactions.EVENT_TYPE IN ("like","rating")', None, ["adult"]),
-        ('EXCLUDE UserID WHERE Interactions.EVENT_TYPE IN ("click")', None, ["nil", "stranger"]),
-        ('exclude UserId where users.user_id in ("child", "Japan購入")', None, ["adult", "nil", "stranger"]),
+        ('EXCLUDE UserID WHERE Interactions.EVENT_TYPE IN ("click")', None, ["nil", "unknown"]),
+        ('exclude UserId where users.user_id in ("child", "Japan購入")', None, ["adult", "nil", "unknown"]),
     ],
 )
 def test_users_as_candidates(expression, values, left):
@@ -373,14 +373,14 @@ def test_deciding_the_user_makes_the_rest_static():
     assert filter.dropped_rows(item_facts("child")) is None
     decided = {user: filter.decided(item_facts(user)) for user in USER_IDS}
     assert all(one.is_static for one in decided.values())
-    assert decided["adult"].key == decided["stranger"].key != decided["child"].key
+    assert decided["adult"].key == decided["unknown"].key != decided["child"].key
     assert decided["adult"].decided(Facts()) is decided["adult"]
 
 
 def test_rows_are_named_when_only_events_are_excluded():
     filter = bound(EXC + 'Interactions.EVENT_TYPE IN ("click") | ' + INC + 'Items.GENRE IN ("A","Horror")')
     assert sorted(filter.dropped_rows(item_facts("adult")).tolist()) == [1, 2]
-    assert filter.dropped_rows(item_facts("stranger")).tolist() == []
+    assert filter.dropped_rows(item_facts("unknown")).tolist() == []
     assert bound(INC + 'Items.GENRE IN ("A")').dropped_rows(item_facts("adult")).tolist() == []
     assert bound(INC + "Interactions.EVENT_TYPE IN (*)").dropped_rows(item_facts("adult")) is None
     assert bound(INC + "Items.PRICE < CurrentItem.PRICE").dropped_rows(item_facts("adult")) is None

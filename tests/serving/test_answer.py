@@ -84,7 +84,7 @@ def test_the_same_question_has_the_same_answer(v1):
     assert ask(v1, "user-05") == ask(v1, "user-05")
 
 
-def test_strangers_get_the_popular_items(v1, popular):
+def test_unknown_users_get_the_popular_items(v1, popular):
     assert ids(ask(v1, "nobody", 30)) == ids(ask(popular, None, 30))
     assert ids(ask(v1, "nobody", 30)) == ids(ask(v1, "nobody else", 30))
 
@@ -270,7 +270,7 @@ def test_ranked_items_come_first_by_score_then_the_others_as_given(ranking):
     assert not any(isinstance(entry.score, float) for entry in entries[3:])
 
 
-def test_a_stranger_is_ranked_by_popularity(ranking, popular):
+def test_an_unknown_user_is_ranked_by_popularity(ranking, popular):
     given = sorted(CATALOGUE)
     order = ids(ask(popular, None, 30))
     entries = rank(ranking.deployment, "nobody", given)

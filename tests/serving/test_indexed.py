@@ -12,7 +12,7 @@ from openpersonalize.serving.answer import Promotion, Question, answer, rank
 from .making import CATALOGUE, COLD, Made
 
 V1, V2, RANKING = "aws-user-personalization", "aws-user-personalization-v2", "aws-personalized-ranking"
-USERS = ["user-01", "user-02", "user-14", "stranger", "newcomer", None]
+USERS = ["user-01", "user-02", "user-14", "unknown", "newcomer", None]
 
 
 @pytest.fixture(scope="module", params=[V1, V2])
@@ -110,7 +110,7 @@ def test_everybody_draws_from_the_same_scores(pair):
 
 
 def test_a_ranking_scores_what_it_was_given(pair):
-    for user in ("user-01", "newcomer", "stranger"):
+    for user in ("user-01", "newcomer", "unknown"):
         given = [*CATALOGUE[3:9], "nobody-knows-it", COLD[0]]
         found = [rank(one.deployment, user, given) for one in pair]
         assert [entry.item_id for entry in found[0]] == [entry.item_id for entry in found[1]]

@@ -1,4 +1,4 @@
-"""The command ``openpersonalize``."""
+"""The command ``openpersonalize`` and its subcommands, one module each: `main`."""
 
 from __future__ import annotations
 

@@ -1,0 +1,83 @@
+"""The code keeps to docs/conventions.md: words, sizes, first sentences."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src" / "openpersonalize"
+PAGE = ROOT / "docs" / "conventions.md"
+SUFFIXES = (".py", ".md", ".sql", ".lark")
+MOST_LINES = 350
+LONGER: dict[str, int] = {
+    "server/app.py": 500,
+    "access/signature.py": 500,
+    "algorithms/fusion.py": 500,
+    "datasets/columns.py": 500,
+    "datasets/schemas.py": 500,
+    "events/sqlitesegments.py": 500,
+    "recipes/catalogue.py": 500,
+    "recipes/fused.py": 500,
+    "resources/transaction.py": 500,
+    "server/connection.py": 500,
+    "serving/deployments.py": 500,
+}
+"""Modules that may be longer, and how long."""
+
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.read_text().strip())
+
+
+def gone() -> dict[str, list[str]]:
+    """The words of the page's table that are not used any more, and the places where each still may be."""
+    table = PAGE.read_text().partition("## Words that are gone")[2]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if "|" in line
+    ]
+    return {row[0]: [place.strip("` ") for place in row[2].split(",") if place.strip()] for row in rows[2:]}
+
+
+def words_of(text: str) -> set[str]:
+    """Words in lower case, those of names apart: ``keepsItems_of`` is keeps, items and of."""
+    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", text)}
+
+
+def files() -> Iterator[Path]:
+    """Code and pages of the project, but for the page of words itself and the log of changes."""
+    for name in ("src", "tests", "bench", "docs"):
+        yield from (path for path in (ROOT / name).rglob("*") if path.suffix in SUFFIXES and path != PAGE)
+    yield from (path for path in ROOT.glob("*.md") if path.name != "CHANGELOG.md")
+
+
+def test_words_are_taken_apart() -> None:
+    assert words_of("def keepsItems_of(HTTPServer, x2y)") == {
+        *("def", "keeps", "items", "of", "http", "server", "x", "y"),
+    }
+
+
+def test_words_that_are_gone_stay_away() -> None:
+    forbidden = gone()
+    assert len(forbidden) > 5
+    found = []
+    for path in files():
+        name = path.relative_to(ROOT).as_posix()
+        words = words_of(path.read_text()) | words_of(name)
+        for word, allowed in forbidden.items():
+            plain = {word, f"{word}s", f"{word}es", re.sub("y$", "ies", word)}
+            if words & plain and not name.startswith(tuple(allowed) or ("?",)):
+                found.append(f"{name}: {word}")
+    assert not found, "docs/conventions.md says what these are called now"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_a_module_says_what_it_is_and_stays_short(path: Path) -> None:
+    text = path.read_text()
+    name = path.relative_to(PACKAGE).as_posix()
+    sentence = (ast.get_docstring(ast.parse(text)) or "").partition("\n\n")[0]
+    assert len(sentence.split()) >= 4, "its docstring begins with a sentence: the field's term, the class"
+    lines = len(text.splitlines())
+    assert lines <= LONGER.get(name, MOST_LINES), "one concept a module: cut it"
