@@ -102,7 +102,7 @@ def encoder_of(n: int, seed: int = 0) -> Encoder:
 def model_of(sequences: Sequences) -> FusedModel:
     """The fused model of a world, not indexed."""
     rankers: list[BaseRanker] = [encoder_of(len(sequences.items))]
-    rankers += base_rankers(sequences, sequences, "next", True, Training(), only=set(WEIGHTS))
+    rankers += base_rankers(sequences, sequences, "leave_last", True, Training(), only=set(WEIGHTS))
     users, order = item_popularity(sequences.ptr, sequences.item, len(sequences.items))
     excluded = {**WEIGHTS, "repeats": 0.0, "own": 0.0}
     return FusedModel(sequences.items, users, order, rankers, Weights(WEIGHTS, excluded))

@@ -23,7 +23,7 @@ from openpersonalize.recipes.fused import FusedModel
 from openpersonalize.recipes.item_features import ItemFeatures
 from openpersonalize.recipes.query import HISTORY_LENGTH, Query
 from openpersonalize.recipes.training import Training
-from openpersonalize.recipes.user_personalization import final_members, weigh
+from openpersonalize.recipes.user_personalization import final_rankers, weigh
 
 from .accuracy.problem import open_problem
 
@@ -64,8 +64,8 @@ def split(sequences: Sequences, seed: int = 0) -> World:
 def fit(world: World, vocabulary: ItemFeatures, seed: int = 0) -> FusedModel:
     """Weigh and fit as a training does."""
     training = Training(seed=seed, line=lambda text: print(text, file=sys.stderr))
-    weights, start = weigh(world.learnt, True, training, vocabulary.features, "next")
-    members = final_members(world.learnt, world.learnt, True, training, vocabulary.features, weights, start)
+    weights, start = weigh(world.learnt, True, training, vocabulary.attributes, "leave_last")
+    members = final_rankers(world.learnt, world.learnt, True, training, vocabulary.attributes, weights, start)
     users, order = item_popularity(world.learnt.ptr, world.learnt.item, len(world.learnt.items))
     return FusedModel(world.learnt.items, users, order, members, weights, vocabulary=vocabulary)
 

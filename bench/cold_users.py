@@ -26,7 +26,7 @@ from openpersonalize.datasets.sequences import Sequences, build_sequences
 from openpersonalize.recipes.cold_users import FIRST, SIDES, cold_question, groups, weigh_cold_users
 from openpersonalize.recipes.fused import FusedModel, Weights
 from openpersonalize.recipes.training import Training
-from openpersonalize.recipes.user_personalization import moving_members
+from openpersonalize.recipes.user_personalization import online_rankers
 
 SETS = ("amazon-beauty", "deskdrop", "globo-news-1m", "movielens-latest-small", "online-retail")
 MOST = 2_000
@@ -60,11 +60,11 @@ def measure(sequences: Sequences, seed: int) -> dict[str, tuple[float, float]]:
     came = came[sequences.time[sequences.ptr[came]] >= moment]
     asked = np.sort(rng.choice(came, min(MOST, len(came)), replace=False))
     training = Training(seed=seed)
-    weights = weigh_cold_users(learnt, moving_members(learnt, training, None), training, rng)
+    weights = weigh_cold_users(learnt, online_rankers(learnt, training, None), training, rng)
     sides = [one for side in SIDES if (one := groups(learnt, side)) is not None]
     print("  weights", weights, "columns", {one.name: [c.name for c in one.columns] for one in sides})
     popularity, order = item_popularity(learnt.ptr, learnt.item, len(learnt.items))
-    members = [*sides, *moving_members(sequences, training, None)]
+    members = [*sides, *online_rankers(sequences, training, None)]
     model = FusedModel(learnt.items, popularity, order, members, Weights({}, {}, cold=weights))
     places = sequences.ptr[asked][:, None] + np.arange(FIRST)
     chosen = places[places < sequences.ptr[asked + 1][:, None]]

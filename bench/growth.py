@@ -28,13 +28,13 @@ import numpy as np
 import polars as pl
 
 from openpersonalize.algorithms.encoder_plan import plan_for
+from openpersonalize.datasets.protocols import MOST_QUESTIONS
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import build_sequences
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.memory import training_memory
 from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.training import Training, TrainingData
-from openpersonalize.recipes.validation import QUESTIONS
 
 from .results import Row, row, show, write
 
@@ -133,7 +133,7 @@ def measured(path: Path, seconds: float) -> dict[str, Any]:
     watch.begin("read")
     sequences = build_sequences(pl.scan_parquet(path), None, EventSelection())
     plan = plan_for(sequences.events, False)
-    expected = resident() + training_memory(sequences, plan, [], QUESTIONS) / 2**20
+    expected = resident() + training_memory(sequences, plan, [], MOST_QUESTIONS) / 2**20
     chosen = recipe("aws-user-personalization-v2")
     assert chosen is not None
     lines: list[str] = []

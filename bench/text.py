@@ -103,8 +103,8 @@ def cold_items(case: Case, vectors: np.ndarray, seed: int) -> dict[str, tuple[fl
         rank = np.array(ranks)
         return float((rank < 10).mean()), float(np.where(rank < 10, 1 / np.log2(rank + 2), 0).mean())
 
-    plain = ItemFeatures.fit(case.items.drop(case.text)).features
-    words = ItemFeatures.fit(case.items.select(case.text), {case.text}).features
+    plain = ItemFeatures.fit(case.items.drop(case.text)).attributes
+    words = ItemFeatures.fit(case.items.select(case.text), {case.text}).attributes
     dense = [ItemAttribute.of_vectors(vectors * SCALE)]
     variants = {
         "no text": plain,

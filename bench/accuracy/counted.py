@@ -18,7 +18,7 @@ from openpersonalize.algorithms.recent_popularity import RecentPopularity
 from openpersonalize.algorithms.timeline import Timeline
 from openpersonalize.algorithms.transitions import Transitions
 from openpersonalize.datasets.sequences import Sequences
-from openpersonalize.recipes.validation import question
+from openpersonalize.recipes.questions import held_out_question
 
 from .lists import DISCOUNTS, LIST, Float32, Lists, met_before, ndcg
 from .problem import Problem
@@ -170,7 +170,7 @@ def _events(learnt: Sequences) -> Events:
 
 def _asked(problem: Problem, ranker: BaseRanker) -> Lists:
     def scores(k: int) -> Float32:
-        query, _, _ = question(problem.sequences, problem.test, k)
+        query, _, _ = held_out_question(problem.sequences, problem.test, k)
         return np.array(ranker.feature(replace(query, seen_excluded=False)))
 
     return _answer(problem, scores)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from openpersonalize.evaluation.measure import best
+from openpersonalize.algorithms.topk import top_k
 
 from .problem import Problem
 
@@ -35,7 +35,7 @@ class Lists:
         """The lists of question k, from float32[n] scores for each view; `excluded` is written into."""
         excluded[met] = -np.inf
         for view, scores in (("kept", kept), ("excluded", excluded)):
-            found = best(scores, LIST)
+            found = top_k(scores, LIST)
             found = found[scores[found] > -np.inf]
             getattr(self, view)[k, : len(found)] = found
 

@@ -30,16 +30,17 @@ import polars as pl
 
 from openpersonalize.algorithms.events import Events
 from openpersonalize.algorithms.popularity import item_popularity
+from openpersonalize.algorithms.topk import top_k
 from openpersonalize.algorithms.transitions import Transitions
+from openpersonalize.datasets.holdout import HoldOut
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences, build_sequences
-from openpersonalize.evaluation.measure import best
 from openpersonalize.evaluation.metrics import CUTS, LIST, ideal_gains, ndcg, precision, reciprocal_rank
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.query import Query
+from openpersonalize.recipes.questions import held_out_question
 from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.training import Training, TrainingData
-from openpersonalize.recipes.validation import Cut, question
 from openpersonalize.storage.idtable import IdTable
 
 from .cells import Cell, Cells, Float32, Key
@@ -123,23 +124,23 @@ def fold_of(users: IdTable) -> npt.NDArray[np.int64]:
     return np.array([crc32(user.encode()) % FOLDS for user in users], dtype=np.int64)
 
 
-def asked_of(sequences: Sequences, fold: int, truth: str) -> Cut:
+def asked_of(sequences: Sequences, fold: int, truth: str) -> HoldOut:
     """Who trains, and who is asked about which rows."""
     counts = sequences.counts
     tests = (fold_of(sequences.users) == fold) & (counts >= 2)
     user = np.flatnonzero(tests)
     end = sequences.ptr[user + 1]
     start = end - TRUTHS[truth](counts[user])
-    return Cut(np.repeat(~tests, counts), user.astype(np.int32), start, end, sequences.time[start])
+    return HoldOut(np.repeat(~tests, counts), user.astype(np.int32), start, end, sequences.time[start])
 
 
-def measured(sequences: Sequences, cut: Cut, scores: Scores) -> dict[str, Float32]:
+def measured(sequences: Sequences, cut: HoldOut, scores: Scores) -> dict[str, Float32]:
     """float32[Q] by metric."""
     hits = np.zeros((len(cut.user), LIST))
     sizes = np.zeros(len(cut.user), dtype=np.int64)
     for k in np.argsort(cut.now, kind="stable").tolist():
-        query, target, _ = question(sequences, cut, k)
-        found = best(scores(query), LIST)
+        query, target, _ = held_out_question(sequences, cut, k)
+        found = top_k(scores(query), LIST)
         hits[k, : len(found)] = np.isin(found, target)
         sizes[k] = len(target)
     ideal = ideal_gains(sizes)
@@ -215,7 +216,7 @@ def run(notebook: Notebook, group: list[Key], cells: Cells) -> None:
     sequences = notebook.sequences
     cuts = [asked_of(sequences, key.seed, key.split) for key in group]
     began = time.process_time()
-    scores = fitted(group[0].model, notebook, sequences.where(cuts[0].kept))
+    scores = fitted(group[0].model, notebook, sequences.where(cuts[0].training))
     facts = {"seconds": round(time.process_time() - began, 1), "finished": True}
     if group[0].model == OURS:
         facts["code"] = code()

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from openpersonalize.algorithms.popularity import item_popularity
+from openpersonalize.datasets.protocols import ValidationProtocol
 from openpersonalize.recipes.fused import FusedModel
 from openpersonalize.recipes.item_features import ItemFeatures
+from openpersonalize.recipes.questions import held_out_question
 from openpersonalize.recipes.training import Training
 from openpersonalize.recipes.user_personalization import final_rankers, weigh
-from openpersonalize.recipes.validation import Aim, question
 
 from .lists import Lists, met_before
 from .problem import Problem
@@ -28,7 +29,7 @@ def ours(
     """Train, and ask every question under both sets of weights; `told` is called between. `seconds`: how long
     the encoder may take; None: as long as it needs."""
     learnt = problem.learnt
-    aim: Aim = "next" if problem.split == "loo" else "horizon"
+    protocol: ValidationProtocol = "leave_last" if problem.split == "loo" else "horizon"
     threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
     training = Training(
         seed=seed,
@@ -36,8 +37,8 @@ def ours(
         line=lambda text: print(text, file=sys.stderr),
         budget_seconds=seconds,
     )
-    features = ItemFeatures.fit(problem.items, problem.textual).features
-    weights, start = weigh(learnt, True, training, features, aim)
+    features = ItemFeatures.fit(problem.items, problem.textual).attributes
+    weights, start = weigh(learnt, True, training, features, protocol)
     rankers = final_rankers(learnt, problem.known, True, training, features, weights, start)
     users, order = item_popularity(learnt.ptr, learnt.item, len(learnt.items))
     model = FusedModel(learnt.items, users, order, rankers, weights)
@@ -50,7 +51,7 @@ def asked(problem: Problem, model: FusedModel) -> Lists:
     unmet = np.flatnonzero(~model.scored)
     made = Lists.empty(len(problem.test.user))
     for k in np.argsort(problem.test.now, kind="stable").tolist():
-        query, _, _ = question(problem.sequences, problem.test, k)
+        query, _, _ = held_out_question(problem.sequences, problem.test, k)
         kept, excluded = (np.array(model.scores(replace(query, seen_excluded=x))) for x in (False, True))
         kept[unmet] = excluded[unmet] = -np.inf
         made.put(k, kept, excluded, met_before(problem, k))

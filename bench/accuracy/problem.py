@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from openpersonalize.datasets.holdout import HoldOut
 from openpersonalize.datasets.schemas import parse_schema
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences, build_sequences
-from openpersonalize.recipes.validation import Cut
 
 MOST_USERS = 10_000
 MOST_VALIDATION = 2_000
@@ -45,7 +45,7 @@ class Problem:
     sequences: Sequences
     learnt: Sequences
     known: Sequences
-    test: Cut
+    test: HoldOut
     inner: Problem | None
     items: pl.DataFrame | None
     textual: frozenset[str]
@@ -92,13 +92,13 @@ def made(
 ) -> Problem:
     """The problem of a split, and inside it the one for choices."""
     test = held_out(sequences, split, most)
-    learnt = sequences.where(test.kept)
+    learnt = sequences.where(test.training)
     known = sequences if split == "loo" else learnt
     inside = made(data, split, learnt, items, textual, MOST_VALIDATION, inner=False) if inner else None
     return Problem(data, split, sequences, learnt, known, test, inside, items, textual)
 
 
-def held_out(sequences: Sequences, split: str, most: int = MOST_USERS) -> Cut:
+def held_out(sequences: Sequences, split: str, most: int = MOST_USERS) -> HoldOut:
     """The test of a split: at most so many users, drawn by a fixed seed."""
     ptr = sequences.ptr
     if split == "loo":
@@ -107,13 +107,13 @@ def held_out(sequences: Sequences, split: str, most: int = MOST_USERS) -> Cut:
         kept[ptr[users + 1] - 1] = False
         users = _some(users, most)
         start = ptr[users + 1] - 1
-        return Cut(kept, users.astype(np.int32), start, ptr[users + 1], sequences.time[start])
+        return HoldOut(kept, users.astype(np.int32), start, ptr[users + 1], sequences.time[start])
     moment = int(np.quantile(sequences.time, 0.9, method="higher"))
     kept = sequences.time < moment
     before = np.concatenate(([0], np.cumsum(kept)))
     start = ptr[:-1] + before[ptr[1:]] - before[ptr[:-1]]
     users = _some(np.flatnonzero((start > ptr[:-1]) & (start < ptr[1:])), most)
-    return Cut(kept, users.astype(np.int32), start[users], ptr[users + 1], np.full(len(users), moment))
+    return HoldOut(kept, users.astype(np.int32), start[users], ptr[users + 1], np.full(len(users), moment))
 
 
 def _some(users: Int64, most: int) -> Int64:

@@ -24,15 +24,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from openpersonalize.datasets.holdout import HoldOut
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences, build_sequences
 from openpersonalize.recipes.artifact import Artifact, write_artifact
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.model import Model
 from openpersonalize.recipes.query import Query
+from openpersonalize.recipes.questions import held_out_question
 from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.training import Training, TrainingData
-from openpersonalize.recipes.validation import Cut, question
 from openpersonalize.serving.states import FRESH_SECONDS
 
 from ..incremental import data_of, frame
@@ -89,13 +90,13 @@ def replayed(rows: pl.DataFrame, data: str, pace: Pace, train: Callable[[int], T
     test = happened(everything, begin, begin + length, QUESTIONS)
     tuned = happened(everything, begin - length, begin, TUNING)
     inner = Problem(
-        data, SPLIT, everything, everything.where(tuned.kept), everything, tuned, None, None, frozenset()
+        data, SPLIT, everything, everything.where(tuned.training), everything, tuned, None, None, frozenset()
     )
-    problem = replace(inner, learnt=everything.where(test.kept), test=test, inner=inner)
+    problem = replace(inner, learnt=everything.where(test.training), test=test, inner=inner)
     return Replay(problem, pace, begin + pace.seconds * np.arange(pace.steps), train)
 
 
-def happened(everything: Sequences, begin: int, end: int, most: int) -> Cut:
+def happened(everything: Sequences, begin: int, end: int, most: int) -> HoldOut:
     """Events of users who did something before, in order of time: at most so many, drawn by a fixed seed."""
     again = np.arange(len(everything.time)) > everything.ptr[everything.user]
     asked = np.flatnonzero((everything.time >= begin) & (everything.time < end) & again)
@@ -103,7 +104,7 @@ def happened(everything: Sequences, begin: int, end: int, most: int) -> Cut:
         asked = np.random.default_rng(0).choice(asked, most, replace=False)
     asked = asked[np.argsort(everything.time[asked], kind="stable")]
     now = everything.time[asked]
-    return Cut(everything.time < begin, everything.user[asked].astype(np.int32), asked, asked + 1, now)
+    return HoldOut(everything.time < begin, everything.user[asked].astype(np.int32), asked, asked + 1, now)
 
 
 def peer(replay: Replay, answer: Callable[[Problem], tuple[Lists, str] | None]) -> Lists:
@@ -111,7 +112,9 @@ def peer(replay: Replay, answer: Callable[[Problem], tuple[Lists, str] | None]) 
     problem, made = replay.problem, Lists.empty(len(replay.problem.test.now))
     for start, places in replay.steps():
         test = problem.test
-        part = Cut(test.kept, test.user[places], test.start[places], test.end[places], test.now[places])
+        part = HoldOut(
+            test.training, test.user[places], test.start[places], test.end[places], test.now[places]
+        )
         learnt = problem.sequences.where(problem.sequences.time < start)
         found = answer(replace(problem, learnt=learnt, test=part))
         assert found is not None
@@ -171,7 +174,7 @@ class Asking:
     def answer(self, places: Int64, made: Lists) -> None:
         """Put the lists of some questions, in order of time, in the numbers of everything's items."""
         for k in places.tolist():
-            asked, _, _ = question(self.problem.sequences, self.problem.test, k)
+            asked, _, _ = held_out_question(self.problem.sequences, self.problem.test, k)
             self._tell(asked.now // FRESH_SECONDS * FRESH_SECONDS)
             item = self.number[asked.item]
             known = item >= 0

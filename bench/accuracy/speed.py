@@ -26,7 +26,7 @@ import numpy as np
 from openpersonalize.algorithms.encoder import Encoder
 from openpersonalize.algorithms.events import Events
 from openpersonalize.recipes.item_features import ItemFeatures
-from openpersonalize.recipes.validation import question
+from openpersonalize.recipes.questions import held_out_question
 
 from .cells import Cell, Cells, Key
 from .lists import Float32, Lists, met_before, ndcg
@@ -108,7 +108,7 @@ def _encoder_curve(part: Problem, seed: int) -> list[list[float]]:
         reached = time.process_time()
         made = Lists.empty(len(part.test.user))
         for k in range(len(part.test.user)):
-            query, _, _ = question(part.sequences, part.test, k)
+            query, _, _ = held_out_question(part.sequences, part.test, k)
             scores: Float32 = np.array(encoder.feature(query))
             made.put(k, scores, scores.copy(), met_before(part, k))
         value = float(np.nanmean(ndcg(made, part)[VIEW]))
@@ -116,7 +116,7 @@ def _encoder_curve(part: Problem, seed: int) -> list[list[float]]:
         asking += time.process_time() - reached
         return value
 
-    features = ItemFeatures.fit(part.items, part.textual).features
+    features = ItemFeatures.fit(part.items, part.textual).attributes
     fit_encoder(events, features, plan_for(events, False), seed=seed, threads=1, validate=validate)
     return curve
 

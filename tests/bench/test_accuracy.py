@@ -250,7 +250,7 @@ def test_the_notebook_asks_each_user_in_one_fold(tmp_path: Path) -> None:
     cuts = [asked_of(sequences, fold, "last 3 rows") for fold in range(10)]
     assert sorted(user for cut in cuts for user in cut.user.tolist()) == [0, 1]
     for cut in cuts:
-        assert (~cut.kept).sum() == sequences.counts[cut.user].sum()
+        assert (~cut.training).sum() == sequences.counts[cut.user].sum()
     # User 1: clicks on 10 and 20, then what is asked about: the watch of 10, both rows of 30.
     cut = next(cut for cut in cuts if 0 in cut.user)
     found = measured(sequences, cut, repeat_scores(np.array([1.0, 1.0, 2.0], dtype=np.float32)))

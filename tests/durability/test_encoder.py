@@ -17,7 +17,7 @@ from durability.test_trainings import check_artifacts, start
 from durability.world import RECIPE, STEP, World, children, copy_of, kill, processes
 from live import PATIENCE
 from openpersonalize.recipes.artifact import Artifact
-from openpersonalize.recipes.lead import LEAST_EVENTS
+from openpersonalize.recipes.encoder_fit import LEAST_EVENTS
 
 USERS, ITEMS, EACH = 500, 60, 30
 SCHEMA = shop.schema(

@@ -12,8 +12,8 @@ import pytest
 
 from openpersonalize.algorithms.arrays import Float32
 from openpersonalize.datasets.sequences import Sequences
-from openpersonalize.evaluation.measure import best, measure
-from openpersonalize.evaluation.splits import sampled, split
+from openpersonalize.datasets.splits import split_users
+from openpersonalize.evaluation.measure import measure
 from openpersonalize.recipes.complete import CompleteModel
 from openpersonalize.recipes.facts import Task
 from openpersonalize.recipes.item_counts import ItemCounts
@@ -56,7 +56,7 @@ def table(world: Sequences) -> Float32:
 
 
 def plainly(world: Sequences, scores_after: Float32) -> dict[str, float]:
-    found = split(world)
+    found = split_users(world)
     totals = dict.fromkeys(KEYS, 0.0)
     shown = set()
     for user, start in zip(found.user.tolist(), found.start.tolist(), strict=True):
@@ -78,13 +78,13 @@ def plainly(world: Sequences, scores_after: Float32) -> dict[str, float]:
 
 def test_it_is_what_the_definitions_say(world: Sequences) -> None:
     scores = table(world)
-    measured = figures(Fixed(world, scores), world, split(world))
+    measured = figures(Fixed(world, scores), world, split_users(world))
     assert set(measured) == KEYS
     assert measured == pytest.approx(plainly(world, scores))
 
 
 def test_a_model_that_knows_has_all_ones(world: Sequences) -> None:
-    found = split(world)
+    found = split_users(world)
     answers = {int(world.time[start - 1]): world.item[start:end] for start, end in
                zip(found.start.tolist(), world.ptr[found.user + 1].tolist(), strict=True)}  # fmt: skip
 
@@ -102,7 +102,7 @@ def test_a_model_that_knows_has_all_ones(world: Sequences) -> None:
 
 def test_rewards_and_weights_add_their_keys(world: Sequences) -> None:
     reward = np.linspace(0, 1, len(world.items)).astype(np.float32)
-    measured = figures(Fixed(world, table(world)), world, split(world), weighted=True, reward=reward)
+    measured = figures(Fixed(world, table(world)), world, split_users(world), weighted=True, reward=reward)
     added = {f"normalized_discounted_cumulative_gain_with_event_weights_at_{k}" for k in (5, 10, 25)}
     assert set(measured) == KEYS | added | {"average_rewards_at_k"}
     assert 0 < measured["average_rewards_at_k"] <= 1
@@ -115,22 +115,15 @@ def test_rewards_and_weights_add_their_keys(world: Sequences) -> None:
 
 def test_without_test_users_all_is_zero() -> None:
     world = two_clusters(users=1)
-    found = split(world)
+    found = split_users(world)
     assert len(found.user) == 0
     assert set(figures(Fixed(world, table(world)), world, found).values()) == {0.0}
-
-
-def test_best_breaks_ties_by_number() -> None:
-    scores = np.array([1, 3, 3, 2, 3], dtype=np.float32)
-    assert best(scores, 2).tolist() == [1, 2]
-    assert best(scores, 9).tolist() == [1, 2, 4, 3, 0]
-    assert best(np.empty(0, np.float32), 3).tolist() == []
 
 
 def test_questions_come_several_at_once_within_bounds(
     world: Sequences, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = figures(Fixed(world, table(world)), world, split(world))
+    plain = figures(Fixed(world, table(world)), world, split_users(world))
     monkeypatch.setattr("openpersonalize.evaluation.measure.BATCH_BYTES", 4 * len(world.items) * 3)
     sizes = []
 
@@ -139,13 +132,12 @@ def test_questions_come_several_at_once_within_bounds(
             sizes.append(len(queries))
             return np.stack([self.scores(query) for query in queries])
 
-    assert figures(Batched(world, table(world)), world, split(world)) == plain
+    assert figures(Batched(world, table(world)), world, split_users(world)) == plain
     assert set(sizes[:-1]) == {3}
-    assert sum(sizes) == len(split(world).user)
+    assert sum(sizes) == len(split_users(world).user)
 
 
-def test_only_so_many_users_are_asked(world: Sequences, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openpersonalize.evaluation.measure.sampled", lambda s, f: sampled(s, f, 7))
+def test_only_so_many_users_are_asked(world: Sequences) -> None:
     asked = []
 
     class Counted(Fixed):
@@ -153,5 +145,5 @@ def test_only_so_many_users_are_asked(world: Sequences, monkeypatch: pytest.Monk
             asked.append(query)
             return super().scores(query)
 
-    figures(Counted(world, table(world)), world, split(world))
+    figures(Counted(world, table(world)), world, split_users(world), most_users=7)
     assert len(asked) == 7

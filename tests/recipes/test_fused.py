@@ -38,9 +38,9 @@ def model_of(sequences: Sequences, *, encoder: bool = True) -> FusedModel:
     n = len(sequences.items)
     events = Events(sequences.ptr, sequences.item, sequences.time, sequences.event, sequences.weight, n)
     vocabulary = ItemFeatures.fit(sides(sequences))
-    rankers: list[BaseRanker] = base_rankers(sequences, sequences, "next", True, Training())
+    rankers: list[BaseRanker] = base_rankers(sequences, sequences, "leave_last", True, Training())
     if encoder:
-        rankers.insert(0, fit_encoder(events, vocabulary.features, PLAN).encoder)
+        rankers.insert(0, fit_encoder(events, vocabulary.attributes, PLAN).encoder)
     weights = {ranker.name: 0.3 for ranker in rankers} | {"encoder": 1.0}
     users, order = item_popularity(sequences.ptr, sequences.item, n)
     excluded = {**weights, "popularity": -0.2}
@@ -197,9 +197,9 @@ def test_texts_order_items_that_nobody_met(world: Sequences) -> None:
 
     table = pl.DataFrame({"ITEM_ID": ids, "PLOT": [text(name) for name in ids]})
     vocabulary = ItemFeatures.fit(table, {"PLOT"})
-    assert [one.dense is not None for one in vocabulary.features] == [False, True]
+    assert [one.dense is not None for one in vocabulary.attributes] == [False, True]
     events = Events(world.ptr, world.item, world.time, world.event, world.weight, len(ids))
-    encoder = fit_encoder(events, vocabulary.features, PLAN).encoder
+    encoder = fit_encoder(events, vocabulary.attributes, PLAN).encoder
     fresh = pl.DataFrame({"ITEM_ID": ["x", "y"], "PLOT": ["Kettle, plate", "Violins; a piano"]})
     vectors = encoder.vectors_of(vocabulary.of(fresh))
     for user in range(10):

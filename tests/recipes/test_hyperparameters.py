@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from openpersonalize.recipes.hyperparameters import described_config, read_configuration, read_search
+from openpersonalize.recipes.objective import Objective
 from openpersonalize.recipes.registry import facts_of
-from openpersonalize.recipes.training import Objective
 
 V1 = facts_of("aws-user-personalization")
 assert V1 is not None

@@ -17,8 +17,8 @@ from openpersonalize.algorithms.sparse import SparseRows
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences, build_sequences
 from openpersonalize.errors import CannotUpdate
-from openpersonalize.recipes import lead
 from openpersonalize.recipes.artifact import Artifact, write_artifact
+from openpersonalize.recipes.encoder_fit import FineTuning
 from openpersonalize.recipes.fused import FusedModel
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.incremental import Earlier, carried_over, like_them
@@ -86,21 +86,25 @@ NEWS = [
 NEW = packed([*walk(range(100, 700)), *NEWS])
 
 
+TUNED = Training(
+    seed=1,
+    warm_state={
+        "weights": {
+            "kept": {"encoder": 1.0, "transitions": 0.3, "popularity": 0.1, "repeats": 0.2},
+            "excluded": {"encoder": 1.0, "transitions": 0.3},
+            "encoder": {"passes": 4.0},
+        }
+    },
+)
+"""Weights that need not be found again."""
+
+
 @pytest.fixture(scope="module")
 def earlier(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    """A model with an encoder that counts; two passes are enough here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lead, "plan_for", _short)
-        model = V1.fit(TrainingData.of(OLD), PLAIN, Training(seed=1))
+    """A model with an encoder that counts; a few passes are enough here."""
+    model = V1.fit(TrainingData.of(OLD), PLAIN, TUNED)
     assert Encoder.kind in model.weights.used()
     return published(model, OLD, tmp_path_factory.mktemp("artifact"))
-
-
-_plan_for = lead.plan_for
-
-
-def _short(*given, **form):  # type: ignore[no-untyped-def]
-    return replace(_plan_for(*given, **form), passes=2.0)
 
 
 @pytest.fixture(scope="module")
@@ -197,26 +201,19 @@ def test_a_few_events_at_a_time_are_not_learned_by_heart(earlier: Artifact, tmp_
         assert chance_of_the_next(model, today) == pytest.approx(before, abs=0.03)
 
 
-def test_it_works_on_what_is_new(earlier: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[int] = []
-    fit = lead._fit
-
-    def watched(events, features, plan, training, share, start, validate, windows=None, unseen=None):  # type: ignore[no-untyped-def]
-        assert windows is not None
-        assert plan.passes <= NEWS_PASSES
-        names = NEW.items.strings()
-        assert {names[item] for item in np.flatnonzero(unseen).tolist()} == {"aa", "c10x"}
-        seen.append(len(windows))
-        return fit(events, features, plan, training, share, start, validate, windows, unseen)
-
-    monkeypatch.setattr(lead, "_fit", watched)
-    V1.update(TrainingData.of(NEW), PLAIN, Training(seed=1), earlier.earlier)
-    assert seen == [2 * 101]
+def test_it_works_on_what_is_new(earlier: Artifact) -> None:
+    assert isinstance(earlier.model, FusedModel)
+    fresh, before = earlier.earlier.fresh(NEW), earlier.earlier.numbers(NEW.items)
+    start = carried_over(earlier.model.encoder, before, [], earlier.event_types, NEW)
+    tuning = FineTuning.of(NEW, fresh, "leave_last", 1, start)
+    assert tuning.plan.passes <= NEWS_PASSES
+    names = NEW.items.strings()
+    assert {names[item] for item in np.flatnonzero(tuning.unseen).tolist()} == {"aa", "c10x"}
+    assert len(tuning.windows) == 2 * 101
 
 
-def test_columns_that_are_gone_are_no_update(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lead, "plan_for", _short)
-    model = V1.fit(TrainingData.of(OLD, colours(OLD)), PLAIN, Training(seed=1))
+def test_columns_that_are_gone_are_no_update(tmp_path: Path) -> None:
+    model = V1.fit(TrainingData.of(OLD, colours(OLD)), PLAIN, TUNED)
     artifact = published(model, OLD, tmp_path)
     V1.update(TrainingData.of(OLD, colours(OLD)), PLAIN, Training(seed=1), artifact.earlier)
     with pytest.raises(CannotUpdate, match="no column COLOUR"):

@@ -52,7 +52,7 @@ def world() -> Sequences:
 def model_of(world: Sequences, *, encoder: bool = True, **weights: float) -> FusedModel:
     """Counted members, and an encoder whose vectors lie by topic."""
     n, d, rng = len(world.items), 16, np.random.default_rng(0)
-    rankers = base_rankers(world, world, "next", True, Training())
+    rankers = base_rankers(world, world, "leave_last", True, Training())
     if encoder:
         topic = np.array([int(name[1:4]) for name in world.items.strings()])
         items = rng.standard_normal((topic.max() + 1, d), dtype=np.float32)[topic]

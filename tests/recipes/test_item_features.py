@@ -18,7 +18,7 @@ def sets(feature: ItemAttribute) -> list[set[int]]:
 
 def test_categories_are_split_and_rare_values_left_out() -> None:
     items = pl.DataFrame({"ITEM_ID": list("abcd"), "GENRE": ["x| y", "y|x", None, "once|y"]})
-    (genre,) = ItemFeatures.fit(items).features
+    (genre,) = ItemFeatures.fit(items).attributes
     a, b, c, d = sets(genre)
     assert genre.size == 2
     assert a == b
@@ -29,7 +29,7 @@ def test_categories_are_split_and_rare_values_left_out() -> None:
 
 def test_titles_give_their_words() -> None:
     items = pl.DataFrame({"TITLE": ["Red mug", "red box", "Blue mug", "blue box"]})
-    title, vectors = ItemFeatures.fit(items, {"TITLE"}).features
+    title, vectors = ItemFeatures.fit(items, {"TITLE"}).attributes
     red, box, mug, _ = sets(title)
     assert title.size == 4
     assert len(red & box) == len(red & mug) == 1
@@ -39,19 +39,19 @@ def test_titles_give_their_words() -> None:
 
 def test_numbers_are_cut_into_quantiles() -> None:
     items = pl.DataFrame({"PRICE": [*range(100), None], "CREATION_TIMESTAMP": range(101)})
-    (price,) = ItemFeatures.fit(items).features
+    (price,) = ItemFeatures.fit(items).attributes
     assert price.size == 20
     assert np.bincount(price.code).tolist() == [5] * 20
     assert sets(price)[100] == set()
 
 
 def test_nothing_known_is_no_feature() -> None:
-    assert ItemFeatures.fit(None).features == []
-    assert ItemFeatures.fit(pl.DataFrame({"A": [None, None], "B": ["x", "y"]})).features == []
+    assert ItemFeatures.fit(None).attributes == []
+    assert ItemFeatures.fit(pl.DataFrame({"A": [None, None], "B": ["x", "y"]})).attributes == []
 
 
 def test_features_of_some_items() -> None:
-    (genre,) = ItemFeatures.fit(pl.DataFrame({"GENRE": ["x|y", "y", "x", None]})).features
+    (genre,) = ItemFeatures.fit(pl.DataFrame({"GENRE": ["x|y", "y", "x", None]})).attributes
     some = genre.of(np.array([3, 0, 2]))
     assert sets(some) == [sets(genre)[3], sets(genre)[0], sets(genre)[2]]
 
@@ -70,16 +70,16 @@ ITEMS = pl.DataFrame(
 def test_new_records_get_the_numbers_of_training() -> None:
     fitted = ItemFeatures.fit(ITEMS, {"TITLE"})
     again = fitted.of(ITEMS)
-    for one, other in zip(fitted.features, again, strict=True):
+    for one, other in zip(fitted.attributes, again, strict=True):
         assert sets(one) == sets(other)
         assert one.size == other.size
     records = {"TITLE": ["red thing", None], "GENRE": ["new|y", "new"], "PRICE": [99, -1]}
     genre, title, vectors, price = fitted.of(pl.DataFrame(records))
-    of_training = [sets(one) for one in fitted.features]
+    of_training = [sets(one) for one in fitted.attributes]
     assert sets(genre) == [of_training[0][1], set()]
     assert sets(title) == [of_training[1][0] & of_training[1][1], set()]
     assert sets(price) == [of_training[3][2], of_training[3][0]]
-    trained = fitted.features[2].dense
+    trained = fitted.attributes[2].dense
     assert vectors.dense is not None
     assert trained is not None
     near = trained @ vectors.dense[0]
@@ -91,20 +91,20 @@ def test_a_column_that_records_lack_says_nothing() -> None:
     fitted = ItemFeatures.fit(ITEMS, {"TITLE"})
     features = fitted.of(pl.DataFrame({"ITEM_ID": ["e"]}))
     assert [sets(one) for one in features] == [[set()]] * 4
-    assert [one.size for one in features] == [one.size for one in fitted.features]
+    assert [one.size for one in features] == [one.size for one in fitted.attributes]
 
 
 def test_saved_and_loaded_it_gives_the_same_numbers(tmp_path: Path) -> None:
     fitted = ItemFeatures.fit(ITEMS, {"TITLE"})
     fitted.save(tmp_path)
     loaded = ItemFeatures.load(tmp_path)
-    for one, other in zip(fitted.features, loaded.of(ITEMS), strict=True):
+    for one, other in zip(fitted.attributes, loaded.of(ITEMS), strict=True):
         assert one.code.tolist() == other.code.tolist()
         assert one.ptr.tolist() == other.ptr.tolist()
         assert (one.dense is None) == (other.dense is None)
         assert one.dense is None or np.array_equal(one.dense, other.dense)
     with pytest.raises(ValueError, match="ask `of`"):
-        _ = loaded.features
+        _ = loaded.attributes
 
 
 def test_a_vocabulary_of_nothing_is_saved_too(tmp_path: Path) -> None:

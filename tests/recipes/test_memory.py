@@ -35,7 +35,6 @@ def walks(users: int, items: int = 3_000, length: int = 30) -> Sequences:
 TRAIN = """
 import json
 from pathlib import Path
-from openpersonalize.recipes import lead
 from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.memory import training_memory
@@ -78,11 +77,10 @@ def test_free_memory_is_known_here() -> None:
     assert free is None or free > 10_000_000
 
 
-def test_the_index_of_a_large_catalogue_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_index_of_a_large_catalogue_counts() -> None:
     world, n = walks(400), 5_000_000
     plan = plan_for(world.events, False)
     large = replace(world, items=IdTable(np.zeros(n, np.uint8), np.arange(n + 1)))
     indexed = training_memory(large, plan, [], 100)
     assert indexed > 4 * n * plan.shape.d + ivf_index.memory_needed(n, plan.shape.d)
-    monkeypatch.setattr(memory, "LARGE", n)
-    assert indexed > training_memory(large, plan, [], 100)
+    assert indexed > training_memory(large, plan, [], 100, index_above=n)

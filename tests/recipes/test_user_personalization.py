@@ -13,18 +13,19 @@ from openpersonalize.algorithms.popularity import Popularity, item_popularity
 from openpersonalize.algorithms.ranker import BaseRanker
 from openpersonalize.algorithms.recent_popularity import RecentPopularity
 from openpersonalize.algorithms.timeline import Timeline
+from openpersonalize.datasets.holdout import HoldOut
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.recipes.fused import LIVE_EVENTS, FusedModel
 from openpersonalize.recipes.hyperparameters import read_configuration
+from openpersonalize.recipes.objective import Objective
 from openpersonalize.recipes.registry import recipe
-from openpersonalize.recipes.training import Configuration, Objective, Training, TrainingData
+from openpersonalize.recipes.training import Configuration, Training, TrainingData
 from openpersonalize.recipes.user_personalization import (
     UserPersonalization,
     ask,
     base_rankers,
     without_extremes,
 )
-from openpersonalize.recipes.validation import Cut
 from recipes.worlds import DAY, chain, loyal, sequences_of, two_clusters
 
 
@@ -62,7 +63,7 @@ def test_an_event_from_the_future_leaves_recent_popularity_alone() -> None:
     )
     orders = []
     for sequences in (world, late):
-        rankers = base_rankers(sequences, sequences, "next", True, Training(seed=1, moment=moment))
+        rankers = base_rankers(sequences, sequences, "leave_last", True, Training(seed=1, moment=moment))
         recents = [one for one in rankers if isinstance(one, RecentPopularity)]
         assert recents
         faded = []
@@ -252,8 +253,8 @@ def test_what_came_since_the_cut_is_asked_about_from_then_on() -> None:
     start = sequences.ptr[1:] - 1
     # All but two are asked when it is known; those at a moment at which nobody has met it.
     now = np.where(users < 2, 105, 110 + users)
-    found = Cut(sequences.time < 100, users, start, start + 1, now)
-    learnt = sequences.where(found.kept)
+    found = HoldOut(sequences.time < 100, users, start, start + 1, now)
+    learnt = sequences.where(found.training)
     timeline = Timeline.of(sequences.item, sequences.time, sequences.weight)
     rankers: list[BaseRanker] = [
         Popularity(item_popularity(learnt.ptr, learnt.item, 6)[0]),

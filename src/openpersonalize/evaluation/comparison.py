@@ -18,17 +18,19 @@ from typing import Any
 
 import numpy as np
 
+from ..algorithms.topk import top_k
+from ..datasets.holdout import HoldOut
 from ..datasets.sequences import Bools, Int32, Sequences
+from ..datasets.splits import SPLITS, sampled
 from ..errors import JobFailed, JobStopped, OpenPersonalizeError
 from ..recipes.complete import CompleteModel
 from ..recipes.recipe import Recipe
 from ..recipes.training import Configuration, Training, TrainingData
 from . import bootstrap
 from .lists import ItemPopularity, diversity, exposure_gini, mean_over_list
-from .measure import ask, best
+from .measure import ask
 from .metrics import CUTS, LIST, Float64, ideal_gains, ndcg, precision, recall, reciprocal_rank
 from .peak import forget_peak, peak_bytes
-from .splits import SPLITS, Split, sampled
 
 SHORT = 10
 """Length of the lists whose novelty, diversity and popularity are looked at."""
@@ -213,7 +215,7 @@ def _run(
     seed: int,
     data: TrainingData,
     shown: TrainingData,
-    asked: Split,
+    asked: HoldOut,
     popularity: ItemPopularity,
     training: Training,
     begin: Callable[[str, int], None],
@@ -248,7 +250,7 @@ def _failure(recipe: Recipe, error: Exception, training: Training) -> Failure:
 def _measured(
     model: CompleteModel,
     sequences: Sequences,
-    split: Split,
+    split: HoldOut,
     shown: Sequences,
     popularity: ItemPopularity,
     excluded: bool,
@@ -271,8 +273,7 @@ def _measured(
                 continue
             scores = scores.copy()
             scores[met] = -np.inf
-        listed = best(scores, LIST)
-        listed = listed[scores[listed] > -np.inf]
+        listed = top_k(scores, LIST)
         lists[k, : len(listed)] = listed
         hits[k, : len(listed)] = np.isin(listed, truth)
         sizes[k] = len(truth)

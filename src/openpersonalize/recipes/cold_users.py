@@ -20,10 +20,10 @@ from ..algorithms.lazy_scores import DenseScores, LazyScores, WeightedScores
 from ..algorithms.naive_bayes import NaiveBayes, Side
 from ..algorithms.popularity import Popularity, item_popularity
 from ..algorithms.ranker import OnlineRanker
+from ..datasets.protocols import LEAST_TRAINING_SHARE, first_seen, moment_of
 from ..datasets.sequences import Sequences
 from .query import Query
 from .training import Training
-from .validation import LEARNED, first_met, moment_of
 
 POPULAR = Popularity.kind
 """Names log(users of the item) among the weights."""
@@ -80,7 +80,7 @@ class _Arrivals:
     Attributes:
         event: int64[k] in order of time. moment: before the first of them.
         users: float32[n], of each item before the moment. known: its logarithm.
-        met: int64[n], see `first_met`.
+        met: int64[n], see  `first_seen`.
     """
 
     event: Int64
@@ -97,7 +97,9 @@ def _arrivals(sequences: Sequences, rng: np.random.Generator) -> _Arrivals | Non
     if not len(came):
         return None
     first = sequences.time[sequences.ptr[came]]
-    moment = max(int(np.quantile(first, 1 - SHARE, method="higher")), moment_of(sequences, LEARNED))
+    moment = max(
+        int(np.quantile(first, 1 - SHARE, method="higher")), moment_of(sequences, LEAST_TRAINING_SHARE)
+    )
     learnt = sequences.where(sequences.time < moment)
     begin, end = sequences.ptr[:-1], sequences.ptr[1:]
     asked = came[first >= moment]
@@ -110,7 +112,7 @@ def _arrivals(sequences: Sequences, rng: np.random.Generator) -> _Arrivals | Non
     event = _first_events(begin, end, asked, rng)
     event = event[np.argsort(sequences.time[event], kind="stable")]
     users = item_popularity(learnt.ptr, learnt.item, len(learnt.items))[0]
-    return _Arrivals(event, moment, users, _log(users), first_met(sequences))
+    return _Arrivals(event, moment, users, _log(users), first_seen(sequences))
 
 
 def _weigh_popular(

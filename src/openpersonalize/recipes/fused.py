@@ -81,7 +81,7 @@ class Weights:
     alone_kept: Mapping[str, float] = field(default_factory=dict)
     alone_excluded: Mapping[str, float] = field(default_factory=dict)
     questions: int = 0
-    objective: str = "next"
+    objective: str = "leave_last"
     encoder: Mapping[str, float] = field(default_factory=dict)
     cold: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 

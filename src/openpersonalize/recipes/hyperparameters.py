@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 from ..errors import InvalidInput
 from .catalogue import SEARCH_JOBS_LIMIT, SEARCH_PARALLEL_LIMIT
 from .facts import Facts, Hyperparameter, Offer, Value
-from .training import Configuration, Objective
+from .objective import Objective
+from .training import Configuration
 
 Config: TypeAlias = Mapping[str, Any]
 

@@ -98,7 +98,7 @@ class ItemFeatures:
         return cls(columns, pl.concat(values), features, texts)
 
     @property
-    def features(self) -> list[ItemAttribute]:
+    def attributes(self) -> list[ItemAttribute]:
         """Of the items that the vocabulary was learned from.
 
         Raises:

@@ -29,9 +29,10 @@ COUNTING = 60 * PAIRS
 def training_memory(
     sequences: Sequences,
     plan: Plan | None,
-    features: Sequence[ItemAttribute],
+    attributes: Sequence[ItemAttribute],
     questions: int,
     threads: int = 1,
+    index_above: int = LARGE,
 ) -> int:
     """Bytes that the personal recipes take at their peak beyond the `sequences`, which are held already.
 
@@ -51,11 +52,11 @@ def training_memory(
     rest = learnt + table + near + timeline
     encoder, kept = 0, 0
     if plan is not None:
-        values, codes = sum(one.size for one in features), sum(map(codes_of, features))
+        values, codes = sum(one.size for one in attributes), sum(map(codes_of, attributes))
         encoder = memory_needed(plan, n, values, codes)
-        kept = LIBRARY + vectors_kept(plan, n, values, bool(features))
+        kept = LIBRARY + vectors_kept(plan, n, values, bool(attributes))
     asking = questions_memory(MOST_RANKERS, questions, n, threads) + 4 * n * MOST_RANKERS
-    looking = 0 if plan is None or n <= LARGE else ivf_index.memory_needed(n, plan.shape.d)
+    looking = 0 if plan is None or n <= index_above else ivf_index.memory_needed(n, plan.shape.d)
     return max(learnt + counting, rest + encoder, rest + kept + asking, rest - learnt + kept + looking)
 
 

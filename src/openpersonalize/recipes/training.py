@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -15,22 +15,10 @@ from ..errors import JobFailed
 from ..storage.idtable import IdTable
 from .facts import Value
 from .item_counts import ItemCounts
+from .objective import Objective
 
 if TYPE_CHECKING:
     from .model import Model
-
-
-@dataclass(frozen=True)
-class Objective:
-    """``optimizationObjective``: a numeric Items column and how much it weighs against relevance."""
-
-    attribute: str
-    sensitivity: Literal["OFF", "LOW", "MEDIUM", "HIGH"]
-
-    @property
-    def weight(self) -> float:
-        """Share of the objective in the final score (our choice: 0, 1/4, 1/2, 3/4)."""
-        return {"OFF": 0.0, "LOW": 0.25, "MEDIUM": 0.5, "HIGH": 0.75}[self.sensitivity]
 
 
 @dataclass(frozen=True)

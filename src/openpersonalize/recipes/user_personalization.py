@@ -13,7 +13,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..algorithms.arrays import Float32
 from ..algorithms.encoder import Encoder
 from ..algorithms.freshness import AGE_SCALES, FirstSeen, Freshness
 from ..algorithms.fusion import Questions
@@ -26,24 +25,28 @@ from ..algorithms.recent_popularity import HALF_LIVES, RecentPopularity, half_li
 from ..algorithms.repeat_consumption import PersonalFrequency, RepeatConsumption
 from ..algorithms.timeline import Timeline
 from ..algorithms.transitions import Transitions
+from ..datasets.holdout import HoldOut
+from ..datasets.protocols import ValidationProtocol, first_seen, hold_out, protocol_of
 from ..datasets.schemas import MAX_TIMESTAMP
 from ..datasets.sequences import Sequences
 from ..errors import CannotUpdate
 from ..storage.idtable import IdTable
-from . import lead
+from . import encoder_fit
 from .cold_users import SIDES, groups, weigh_cold_users
+from .encoder_fit import EncoderConfig
 from .fused import FusedModel, Weights
 from .incremental import Earlier, carried_over, features_of
 from .indexing import index
 from .item_counts import ItemCounts
 from .item_features import ItemFeatures
 from .model import Model
+from .objective import ItemRewards
+from .questions import held_out_question
 from .recipe import Recipe
-from .training import Configuration, Objective, Training, TrainingData
-from .validation import Aim, Cut, aim_of, cut, first_met, question
+from .training import Configuration, Training, TrainingData
 
 LINEAR_ITEMS = 10_000
-HORIZONS: dict[Aim, int] = {"next": 5, "moving": 5, "horizon": 50}
+HORIZONS: dict[ValidationProtocol, int] = {"leave_last": 5, "temporal": 5, "horizon": 50}
 OWN_HALF_LIFE = 30 * 86_400
 
 
@@ -67,15 +70,16 @@ class UserPersonalization(Recipe):
         )
         tuned = training.warm_state.get("weights")
         vocabulary = ItemFeatures.fit(data.ranked.records, data.ranked.textual)
-        features = vocabulary.features
+        attributes = vocabulary.attributes
         if tuned:
             weights, start = Weights(**tuned), _encoder_of(training.warm_model)
         else:
-            form = lead.form_of(self.facts, configuration.parameters)
-            weights, start = weigh(sequences, recency, training, features, form=form)
-        rankers = final_rankers(sequences, sequences, recency, training, features, weights, start)
+            config = EncoderConfig.of(self.facts, configuration.parameters)
+            weights, start = weigh(sequences, recency, training, attributes, config=config)
+        rankers = final_rankers(sequences, sequences, recency, training, attributes, weights, start)
         counts = ItemCounts.of(sequences)
-        reward, share = rewards(data, configuration.objective)
+        rewards = ItemRewards.of(data.ranked.records, configuration.objective)
+        reward, share = (None, 0.0) if rewards is None else (rewards.values, rewards.share)
         pause = since_the_last(sequences, training.moment)
         model = FusedModel(
             sequences.items, counts.users, counts.order, rankers, weights, reward, share, pause, vocabulary
@@ -94,10 +98,10 @@ class UserPersonalization(Recipe):
             raise CannotUpdate(f"it is not a model of {self.name}")
         sequences = without_extremes(data.sequences, configuration)
         weights, used = model.weights, model.weights.used()
-        aim: Aim = "horizon" if weights.objective == "horizon" else "next"
+        protocol: ValidationProtocol = "horizon" if weights.objective == "horizon" else "leave_last"
         before = earlier.numbers(sequences.items)
         counted = used - {Linear.kind, Neighbours.kind, Encoder.kind}
-        rankers = base_rankers(sequences, sequences, aim, False, training, only=counted)
+        rankers = base_rankers(sequences, sequences, protocol, False, training, only=counted)
         lasting = [one for one in model.rankers if one.name in used]
         rankers += [
             type(one)(one.rows.renumbered(before)) for one in lasting if isinstance(one, Linear | Neighbours)
@@ -108,13 +112,14 @@ class UserPersonalization(Recipe):
         rankers += [one for one in moving if one.name in used]
         vocabulary = model.vocabulary
         if Encoder.kind in used:
-            features = features_of(model, data)
-            start = carried_over(model.encoder, before, features, earlier.event_types, sequences)
+            attributes = features_of(model, data)
+            start = carried_over(model.encoder, before, attributes, earlier.event_types, sequences)
             fresh = earlier.fresh(sequences)
             training.line(f"{int(fresh.sum()):,} interactions are new.")
-            rankers.insert(0, lead.take_in(sequences, fresh, aim, features, training, start))
+            rankers.insert(0, encoder_fit.fine_tune(sequences, fresh, protocol, attributes, training, start))
         counts = ItemCounts.of(sequences)
-        reward, share = rewards(data, configuration.objective)
+        rewards = ItemRewards.of(data.ranked.records, configuration.objective)
+        reward, share = (None, 0.0) if rewards is None else (rewards.values, rewards.share)
         pause = since_the_last(sequences, training.moment)
         model = FusedModel(
             sequences.items, counts.users, counts.order, rankers, weights, reward, share, pause, vocabulary
@@ -147,18 +152,6 @@ def without_extremes(sequences: Sequences, configuration: Configuration) -> Sequ
     return sequences.where(np.repeat((counts >= least) & (counts <= most), counts))
 
 
-def rewards(data: TrainingData, objective: Objective | None) -> tuple[Float32 | None, float]:
-    """The objective's column in 0..1 by the logarithm of its distance from the least, and its weight."""
-    if objective is None or data.ranked.records is None:
-        return None, 0.0
-    column = data.ranked.records[objective.attribute].cast(float).to_numpy()
-    known = np.isfinite(column)
-    if not known.any():
-        return None, 0.0
-    logs = np.log1p(np.where(known, column, column[known].min()) - column[known].min())
-    return (logs / max(float(logs.max()), 1e-12)).astype(np.float32), objective.weight
-
-
 def _encoder_of(model: Model | None) -> Encoder | None:
     return model.encoder if isinstance(model, FusedModel) else None
 
@@ -167,9 +160,9 @@ def weigh(
     sequences: Sequences,
     recency: bool,
     training: Training,
-    features: Sequence[ItemAttribute] = (),
-    aim: Aim | None = None,
-    form: lead.Form = lead.Form(),
+    attributes: Sequence[ItemAttribute] = (),
+    protocol: ValidationProtocol | None = None,
+    config: EncoderConfig = EncoderConfig(),
 ) -> tuple[Weights, Encoder | None]:
     """Fit the rankers before a cut and find the weights that rank best what came after it.
 
@@ -177,15 +170,15 @@ def weigh(
         The weights, and the encoder to go on from where one was fitted.
     """
     rng = np.random.default_rng(training.seed)
-    aim = aim or aim_of(sequences)
-    found = cut(sequences, aim, rng)
-    lead.check_weighing(sequences, aim, features, training, form, len(found.user))
-    learnt = sequences.where(found.kept)
-    rankers = base_rankers(learnt, sequences, aim, recency, training)
+    protocol = protocol or protocol_of(sequences)
+    found = hold_out(sequences, protocol, rng)
+    encoder_fit.check_weighing(sequences, protocol, attributes, training, config, len(found.user))
+    learnt = sequences.where(found.training)
+    rankers = base_rankers(learnt, sequences, protocol, recency, training)
     start, settled = None, {}
-    if lead.offered(learnt, found):
-        trained = lead.learn(sequences, found, learnt, aim, features, training, form)
-        start, settled = trained.encoder, lead.settled(trained)
+    if encoder_fit.worth_training(learnt, found):
+        trained = encoder_fit.train(sequences, found, learnt, protocol, attributes, training, config)
+        start, settled = trained.encoder, encoder_fit.tuned_state(trained)
         rankers.insert(0, start)
     asked = ask(sequences, found, learnt, rankers, training, rng)
     names = [ranker.name for ranker in rankers]
@@ -208,7 +201,7 @@ def weigh(
         dict(zip(names, kept.alone, strict=True)),
         dict(zip(names, excluded.alone, strict=True)),
         count,
-        aim,
+        protocol,
         settled,
         cold,
     )
@@ -220,22 +213,22 @@ def final_rankers(
     everything: Sequences,
     recency: bool,
     training: Training,
-    features: Sequence[ItemAttribute],
+    attributes: Sequence[ItemAttribute],
     weights: Weights,
     start: Encoder | None,
 ) -> list[BaseRanker]:
     """The rankers that count, fitted on all of `learnt`; see `base_rankers`."""
-    aim: Aim = "horizon" if weights.objective == "horizon" else "next"
+    protocol: ValidationProtocol = "horizon" if weights.objective == "horizon" else "leave_last"
     used = weights.used()
-    rankers = base_rankers(learnt, everything, aim, recency, training, only=used)
+    rankers = base_rankers(learnt, everything, protocol, recency, training, only=used)
     if Encoder.kind in used:
-        rankers.insert(0, lead.go_on(learnt, aim, features, training, weights.encoder, start))
+        rankers.insert(0, encoder_fit.refit(learnt, protocol, attributes, training, weights.encoder, start))
     return rankers
 
 
 def ask(
     sequences: Sequences,
-    found: Cut,
+    found: HoldOut,
     learnt: Sequences,
     rankers: list[BaseRanker],
     training: Training,
@@ -248,28 +241,28 @@ def ask(
     """
     users, _ = item_popularity(learnt.ptr, learnt.item, len(learnt.items))
     questions = Questions([ranker.signed_weight for ranker in rankers], len(found.user), users, rng)
-    first, learned = first_met(sequences), users > 0
+    first, learned = first_seen(sequences), users > 0
     now, known = None, learned
     for place, k in enumerate(np.argsort(found.now, kind="stable").tolist()):
         if place % 100 == 0:
             training.check()
             training.progress("ask", place, len(found.user), "questions")
-        query, target, gain = question(sequences, found, k)
+        query, target, gain = held_out_question(sequences, found, k)
         # The encoder needs all products in any case, for what they sum up to.
-        features = [
+        attributes = [
             one.lazy(query) if questions.large and not isinstance(one, Encoder) else one.feature(query)
             for one in rankers
         ]
         if query.now != now:
             now, known = query.now, learned | (first < query.now)
-        questions.add(features, target, gain, query.item, known)
+        questions.add(attributes, target, gain, query.item, known)
     return questions
 
 
 def base_rankers(
     learnt: Sequences,
     everything: Sequences,
-    aim: Aim,
+    protocol: ValidationProtocol,
     recency: bool,
     training: Training,
     only: set[str] | None = None,
@@ -291,7 +284,7 @@ def base_rankers(
         if n <= LINEAR_ITEMS
         else (Neighbours.kind, lambda: Neighbours.fit(events, check=training.check)),
         (Popularity.kind, lambda: Popularity(item_popularity(learnt.ptr, learnt.item, n)[0])),
-        (RepeatConsumption.kind, lambda: RepeatConsumption.fit(events, HORIZONS[aim])),
+        (RepeatConsumption.kind, lambda: RepeatConsumption.fit(events, HORIZONS[protocol])),
         (PersonalFrequency.kind, lambda: PersonalFrequency(OWN_HALF_LIFE, n)),
         *((side, lambda side=side: groups(learnt, side, training.check)) for side in SIDES),
     ]

@@ -7,18 +7,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from ..algorithms.arrays import Float32
 from ..datasets.selection import EventSelection
 from ..datasets.sequences import Bools
+from ..datasets.splits import split_users
 from ..engine.task import Task
 from ..evaluation.measure import measure
 from ..evaluation.metrics import rounded
-from ..evaluation.splits import split
 from ..recipes.complete import CompleteModel, tuned_state
 from ..recipes.hyperparameters import read_configuration
 from ..recipes.model import Model
+from ..recipes.objective import measured_rewards
 from ..recipes.recipe import Recipe
 from ..recipes.training import Configuration, Training, TrainingData
 from .search import best_third, parts_tried, settings_to_try
@@ -83,7 +82,7 @@ def measured(
 ) -> tuple[Model, dict[str, float]]:
     """A model of nine tenths of the users, or of one in `part` of these, and how well it does for the
     others."""
-    parts = split(data.sequences)
+    parts = split_users(data.sequences)
     learnt = data.sequences.where(parts.training & sample(data, part, training.seed))
     shown = replace(data, interactions=learnt)
     model = recipe.fit(shown, configuration, training)
@@ -92,7 +91,9 @@ def measured(
         data.sequences,
         parts,
         weighted=selection.weighted,
-        reward=reward_of(data, configuration.objective.attribute if configuration.objective else None),
+        reward=measured_rewards(
+            data.ranked.records, configuration.objective.attribute if configuration.objective else None
+        ),
         progress=training.progress,
         check=training.check,
     )
@@ -104,14 +105,3 @@ def sample(data: TrainingData, part: int, seed: int) -> Bools:
     sequences = data.sequences
     drawn = np.random.default_rng(seed).random(len(sequences.users)) < 1 / part
     return np.repeat(drawn, sequences.counts)
-
-
-def reward_of(data: TrainingData, attribute: str | None) -> Float32 | None:
-    """float32[n], the objective's column, shifted to begin at 0, 0 where unknown; None without an
-    objective."""
-    if attribute is None or data.ranked.records is None:
-        return None
-    values = data.ranked.records[attribute].cast(pl.Float64)
-    least = values.min()
-    shift = least if isinstance(least, float) and least < 0 else 0.0
-    return (values - shift).fill_null(0.0).cast(pl.Float32).to_numpy()

@@ -7,7 +7,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openpersonalize.evaluation.splits import folds, sampled, split, split_last, split_time
+from openpersonalize.datasets.splits import folds, sampled, split_last, split_time, split_users
 from openpersonalize.storage.idtable import IdTable
 from recipes.worlds import sequences_of
 
@@ -37,7 +37,7 @@ def test_a_tenth_of_many_users_tests() -> None:
 def test_the_newest_tenth_at_least_one_is_held_out() -> None:
     rows = [(f"u{user}", f"i{place % 7}", place) for user in range(200) for place in range(1 + user % 45)]
     world = sequences_of(rows)
-    found = split(world)
+    found = split_users(world)
     for user, start in zip(found.user.tolist(), found.start.tolist(), strict=True):
         n = int(world.counts[user])
         assert n >= 2
@@ -48,7 +48,7 @@ def test_the_newest_tenth_at_least_one_is_held_out() -> None:
 
 def test_users_with_one_interaction_train() -> None:
     world = sequences_of([(f"u{user}", "i", 1) for user in range(100)])
-    found = split(world)
+    found = split_users(world)
     assert not len(found.user)
     assert found.training.all()
 
@@ -67,7 +67,7 @@ def test_the_newest_tenth_of_all_events() -> None:
     rows = [("old", "x", 1), ("new", "x", 95), ("both", "x", 2), ("both", "y", 99)]
     world = sequences_of(rows + [("many", f"i{k}", 10 + k) for k in range(16)])
     found = split_time(world)
-    assert found.moment == 95
+    assert set(found.now.tolist()) == {95}
     assert np.array_equal(found.training, world.time < 95)
     assert [world.users[user] for user in found.user.tolist()] == ["both"]
     assert world.time[found.start].tolist() == [99]
@@ -75,7 +75,7 @@ def test_the_newest_tenth_of_all_events() -> None:
 
 def test_no_events_at_all() -> None:
     world = sequences_of([("a", "x", 1), ("a", "y", 2)]).where(np.zeros(2, dtype=np.bool_))
-    for found in (split(world), split_last(world), split_time(world)):
+    for found in (split_users(world), split_last(world), split_time(world)):
         assert not len(found.user)
 
 

@@ -1,4 +1,5 @@
-"""Held-out questions for weighing rankers: cut by time, never inside a group of equal timestamps.
+"""Validation protocols, by which the weights of a model are fitted (`ValidationProtocol`), and their
+hold-outs (`hold_out`): always cut by time, never inside a group of equal timestamps.
 
 Events of one second (an order, an import batch) have no order among themselves. A cut inside such a group
 would reward a model for repeating the order of rows.
@@ -6,106 +7,94 @@ would reward a model for repeating the order of rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
 
-from ..algorithms.arrays import Float32, Int32, Int64
-from ..datasets.sequences import Bools, Sequences
-from .query import Query
+from .holdout import HoldOut
+from .sequences import Bools, Int64, Sequences
 
-QUESTIONS = 2_000
+MOST_QUESTIONS = 2_000
 """Most questions asked."""
 
-Aim: TypeAlias = Literal["next", "moving", "horizon"]
-"""What a model is weighed for: the next event; the same where items come and go; all of a while to come."""
+ValidationProtocol: TypeAlias = Literal["leave_last", "temporal", "horizon"]
+"""How a model is validated: on the last events of each user; on all events after a moment, where items come
+and go; on everything that users did during a while after a moment."""
 
-TIED = 0.3
+BASKET_SHARE = 0.3
 """Share of neighbouring events of different items in one second above which the data is baskets."""
 
-SECONDS = 3
+SECONDS_PER_USER = 3
 """Most questions about one user."""
 
-FEW = 100
+LEAST_USERS = 100
 """Users to ask below which weights would be fitted to chance."""
 
-NEWEST = 0.1
+HORIZON_SHARE = 0.1
 """Share of all events that a horizon looks at."""
 
-SINCE = 0.03
+TEMPORAL_SHARE = 0.03
 """Share of all events, the newest, that are asked about where items come and go."""
 
-SAMPLE = 1_000_000
+TIMES_SAMPLED = 1_000_000
 """About as many events, evenly spread, tell when that begins."""
 
-NEW = 0.1
+NEW_ITEM_SHARE = 0.1
 """Share of those that are about items nobody had met before, above which items come and go: 0.26 on news and
 0.79 on an intranet feed, 0.05 and less in shops."""
 
-LEARNED = 0.5
+LEAST_TRAINING_SHARE = 0.5
 """Share of all events that must have come before those: fewer where most bear the newest timestamp, and what
 is learned from little says little about what is learned from all."""
 
-MOMENTS = 6
-SPREAD = 0.05
+HORIZON_MOMENTS = 6
+HORIZON_SPREAD = 0.05
 """Moments at which a horizon begins, and the share of all events over which they are spread. What was popular
 at a single one would be the same in every question, and weights of popularity fitted to that one case."""
 
 
-@dataclass(frozen=True)
-class Cut:
-    """What stays to learn from, and who is asked about the rest.
-
-    Attributes:
-        kept: bool[N], the events before the cut.
-        user: int32[Q] users asked. start: int64[Q] the first held-out event of each; their histories end
-        before it.
-        end: int64[Q] one past the last relevant event. now: int64[Q] the moment of the question.
-    """
-
-    kept: Bools
-    user: Int32
-    start: Int64
-    end: Int64
-    now: Int64
-
-
-def aim_of(sequences: Sequences) -> Aim:
-    """``horizon`` for baskets, ``moving`` for streams of items that come and go, ``next`` for others.
+def protocol_of(sequences: Sequences) -> ValidationProtocol:
+    """``horizon`` for baskets, ``temporal`` for streams of items that come and go, ``leave_last`` for others.
 
     Several events of one item in one second (a click and a watch) are no basket.
     """
     times = sequences.time
     if len(times) < 2:
-        return "next"
+        return "leave_last"
     inside = np.ones(len(times) - 1, dtype=np.bool_)
     inside[sequences.ptr[1:-1][(sequences.ptr[1:-1] > 0) & (sequences.ptr[1:-1] < len(times))] - 1] = False
     equal = (times[1:] == times[:-1]) & (sequences.item[1:] != sequences.item[:-1]) & inside
-    if equal.sum() > TIED * max(inside.sum(), 1):
+    if equal.sum() > BASKET_SHARE * max(inside.sum(), 1):
         return "horizon"
-    moment = moment_of(sequences, 1 - SINCE)
-    if (times < moment).mean() < LEARNED:
-        return "next"
-    new = (first_met(sequences)[sequences.item[times >= moment]] >= moment).mean()
+    moment = moment_of(sequences, 1 - TEMPORAL_SHARE)
+    if (times < moment).mean() < LEAST_TRAINING_SHARE:
+        return "leave_last"
+    new = (first_seen(sequences)[sequences.item[times >= moment]] >= moment).mean()
     asked = _since(sequences, moment)
-    return "moving" if new > NEW and len(np.unique(sequences.user[asked])) >= FEW else "next"
+    return (
+        "temporal"
+        if new > NEW_ITEM_SHARE and len(np.unique(sequences.user[asked])) >= LEAST_USERS
+        else "leave_last"
+    )
 
 
-def cut(sequences: Sequences, aim: Aim, rng: np.random.Generator, most: int = QUESTIONS) -> Cut:
-    """Hold out the newest seconds of some users (next), some of what was done after a moment, each second
-    asked about with all that came before it (moving), or what some users did after a moment (horizon)."""
-    if aim == "moving" and len(sequences.time):
+def hold_out(
+    sequences: Sequences, protocol: ValidationProtocol, rng: np.random.Generator, most: int = MOST_QUESTIONS
+) -> HoldOut:
+    """Hold out the newest seconds of some users (leave_last), some of what was done after a moment, each
+    second asked about with all that came before it (temporal), or what some users did after a moment
+    (horizon)."""
+    if protocol == "temporal" and len(sequences.time):
         return _after_one_moment(sequences, rng, most)
     newest = _newest_groups(sequences, rng, most)
-    if aim == "horizon" and len(sequences.time):
+    if protocol == "horizon" and len(sequences.time):
         found = _after_moments(sequences, rng, most)
-        if len(found.user) >= min(FEW, len(np.unique(newest.user))) and len(found.user):
+        if len(found.user) >= min(LEAST_USERS, len(np.unique(newest.user))) and len(found.user):
             return found
     return newest
 
 
-def _newest_groups(sequences: Sequences, rng: np.random.Generator, most: int) -> Cut:
+def _newest_groups(sequences: Sequences, rng: np.random.Generator, most: int) -> HoldOut:
     """The newest second of each user; where users are few also the ones before it, each asked about with all
     that came earlier."""
     ptr, time = sequences.ptr, sequences.time
@@ -115,33 +104,33 @@ def _newest_groups(sequences: Sequences, rng: np.random.Generator, most: int) ->
     users = np.flatnonzero(seconds >= 2)
     if len(users) > most:
         users = np.sort(rng.choice(users, most, replace=False))
-    each = np.minimum(np.clip(most // max(len(users), 1), 1, SECONDS), seconds[users] - 1)
+    each = np.minimum(np.clip(most // max(len(users), 1), 1, SECONDS_PER_USER), seconds[users] - 1)
     kept = np.ones(len(time), dtype=np.bool_)
     kept[_spread(starts[past[users] - each], ptr[users + 1])] = False
     second = _spread(past[users] - each, past[users])
     start = starts[second]
-    return Cut(kept, np.repeat(users, each).astype(np.int32), start, starts[second + 1], time[start])
+    return HoldOut(kept, np.repeat(users, each).astype(np.int32), start, starts[second + 1], time[start])
 
 
-def _after_one_moment(sequences: Sequences, rng: np.random.Generator, most: int) -> Cut:
+def _after_one_moment(sequences: Sequences, rng: np.random.Generator, most: int) -> HoldOut:
     """Seconds after the moment, of anybody who did something before them.
 
     With the newest seconds of users, whenever those were, transitions and encoder would be asked about items
     of which they have learned what came long after the question; what is counted at the moment would be
     weighed against that.
     """
-    time, moment = sequences.time, moment_of(sequences, 1 - SINCE)
+    time, moment = sequences.time, moment_of(sequences, 1 - TEMPORAL_SHARE)
     start = _since(sequences, moment)
     if len(start) > most:
         start = np.sort(rng.choice(start, most, replace=False))
     begins = np.append(np.flatnonzero(_begins(sequences)), len(time))
     end = begins[np.searchsorted(begins, start, side="right")]
-    return Cut(time < moment, sequences.user[start].astype(np.int32), start, end, time[start])
+    return HoldOut(time < moment, sequences.user[start].astype(np.int32), start, end, time[start])
 
 
 def moment_of(sequences: Sequences, share: float) -> int:
     """The time of an event before which about this share of all events lies; there must be some."""
-    some = sequences.time[:: max(1, len(sequences.time) // SAMPLE)]
+    some = sequences.time[:: max(1, len(sequences.time) // TIMES_SAMPLED)]
     return int(np.quantile(some, share, method="higher"))
 
 
@@ -160,21 +149,22 @@ def _begins(sequences: Sequences) -> Bools:
     return np.asarray(begins)
 
 
-def _after_moments(sequences: Sequences, rng: np.random.Generator, most: int) -> Cut:
-    """Each user at one of a few moments, about the events that follow until `NEWEST` of all have passed."""
+def _after_moments(sequences: Sequences, rng: np.random.Generator, most: int) -> HoldOut:
+    """Each user at one of a few moments, about the events that follow until `HORIZON_SHARE` of all have
+    passed."""
     ptr, time = sequences.ptr, sequences.time
-    shares = np.linspace(1 - NEWEST - SPREAD, 1 - NEWEST, MOMENTS)
+    shares = np.linspace(1 - HORIZON_SHARE - HORIZON_SPREAD, 1 - HORIZON_SHARE, HORIZON_MOMENTS)
     moments = np.quantile(time, shares, method="higher").astype(np.int64)
-    ends = np.quantile(time, shares + NEWEST, method="higher").astype(np.int64)
-    start, end = np.empty((2, MOMENTS, len(ptr) - 1), dtype=np.int64)
+    ends = np.quantile(time, shares + HORIZON_SHARE, method="higher").astype(np.int64)
+    start, end = np.empty((2, HORIZON_MOMENTS, len(ptr) - 1), dtype=np.int64)
     for k, (moment, last) in enumerate(zip(moments.tolist(), ends.tolist(), strict=True)):
         start[k], end[k] = _place(sequences, time < moment), _place(sequences, time <= last)
     asked = (start > ptr[:-1]) & (start < end)
     users = np.flatnonzero(asked.any(axis=0))
     if len(users) > most:
         users = np.sort(rng.choice(users, most, replace=False))
-    chosen = np.where(asked[:, users], rng.random((MOMENTS, len(users))), -1.0).argmax(axis=0)
-    return Cut(
+    chosen = np.where(asked[:, users], rng.random((HORIZON_MOMENTS, len(users))), -1.0).argmax(axis=0)
+    return HoldOut(
         time < moments[0],
         users.astype(np.int32),
         start[chosen, users],
@@ -183,7 +173,7 @@ def _after_moments(sequences: Sequences, rng: np.random.Generator, most: int) ->
     )
 
 
-def first_met(sequences: Sequences) -> Int64:
+def first_seen(sequences: Sequences) -> Int64:
     """int64[n], the moment at which anybody first met each item; the largest number for those never met."""
     found = np.full(len(sequences.items), np.iinfo(np.int64).max)
     np.minimum.at(found, sequences.item, sequences.time)
@@ -199,14 +189,3 @@ def _place(sequences: Sequences, before: Bools) -> Int64:
 def _spread(start: Int64, end: Int64) -> Int64:
     size = end - start
     return np.repeat(start - (np.cumsum(size) - size), size) + np.arange(int(size.sum()))
-
-
-def question(sequences: Sequences, found: Cut, k: int) -> tuple[Query, Int32, Float32]:
-    """The k-th question: the query, the distinct relevant items, and the gain of each (its largest
-    weight)."""
-    start, end = int(found.start[k]), int(found.end[k])
-    query = Query.at(sequences, int(found.user[k]), start, int(found.now[k]), context_of=start)
-    target, place = np.unique(sequences.item[start:end], return_inverse=True)
-    gain = np.zeros(len(target), dtype=np.float32)
-    np.maximum.at(gain, place, sequences.weight[start:end])
-    return query, target, gain

@@ -1,4 +1,4 @@
-"""Splits: what trains, who is asked, and about which events.
+"""Evaluation splits of interactions, each a `HoldOut`: what trains, who is asked, and about which events.
 
 ``user`` is the split behind GetSolutionMetrics: nine tenths of the users train, one tenth is asked about its
 newest tenth. ``last`` holds out the last event of everybody (leave one out); ``time`` the newest tenth of all
@@ -15,14 +15,14 @@ that versions on the same data compare; users with one interaction train; of n i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ..datasets.sequences import Bools, Int32, Int64, Sequences
 from ..storage.idtable import IdTable
+from .holdout import HoldOut
+from .sequences import Int32, Sequences
 
 FOLDS = 10
 
@@ -33,60 +33,52 @@ HELD_OUT = 0.1
 """Share of the newest events that the split by time holds out."""
 
 
-@dataclass(frozen=True)
-class Split:
-    """Who tests, and from which event on.
-
-    Attributes:
-        training: bool[N], the events that train.
-        user: int32[Q], the test users. start: int64[Q], the place of each one's first held-out event; what
-            follows it is the truth.
-        moment: seconds, when all questions are asked; None: each when its first held-out event happened.
-    """
-
-    training: Bools
-    user: Int32
-    start: Int64
-    moment: int | None = None
-
-
-def split(sequences: Sequences, fold: int = 0) -> Split:
+def split_users(sequences: Sequences, fold: int = 0) -> HoldOut:
     """Split by user; `fold` chooses which tenth tests."""
     counts = sequences.counts
     tests = (folds(sequences.users) == fold) & (counts >= 2)
     user = np.flatnonzero(tests)
     held_out = np.maximum(1, counts[user] // 10)
-    return Split(np.repeat(~tests, counts), user.astype(np.int32), sequences.ptr[user + 1] - held_out)
+    end = sequences.ptr[user + 1]
+    start = end - held_out
+    return HoldOut(np.repeat(~tests, counts), user.astype(np.int32), start, end, sequences.time[start])
 
 
-def split_last(sequences: Sequences) -> Split:
+def split_last(sequences: Sequences) -> HoldOut:
     """Hold out the last event of each user who has two or more; all others train."""
     user = np.flatnonzero(sequences.counts >= 2)
-    start = sequences.ptr[user + 1] - 1
+    end = sequences.ptr[user + 1]
+    start = end - 1
     training = np.ones(len(sequences.item), dtype=np.bool_)
     training[start] = False
-    return Split(training, user.astype(np.int32), start)
+    return HoldOut(training, user.astype(np.int32), start, end, sequences.time[start])
 
 
-def split_time(sequences: Sequences) -> Split:
+def split_time(sequences: Sequences) -> HoldOut:
     """Hold out what happened from the moment on after which a tenth of all events lies (events of that second
     included); users who have something on both sides are asked."""
     ptr = sequences.ptr
     if not len(sequences.time):
-        return Split(np.ones(0, dtype=np.bool_), np.empty(0, np.int32), np.empty(0, np.int64))
+        nothing = np.empty(0, np.int64)
+        return HoldOut(np.ones(0, dtype=np.bool_), np.empty(0, np.int32), nothing, nothing, nothing)
     moment = int(np.quantile(sequences.time, 1 - HELD_OUT, method="higher"))
     training = sequences.time < moment
     before = np.concatenate(([0], np.cumsum(training)))
     start = ptr[:-1] + before[ptr[1:]] - before[ptr[:-1]]
     user = np.flatnonzero((start > ptr[:-1]) & (start < ptr[1:]))
-    return Split(training, user.astype(np.int32), start[user], moment)
+    now = np.full(len(user), moment)
+    return HoldOut(training, user.astype(np.int32), start[user], ptr[user + 1], now)
 
 
-SPLITS: dict[str, Callable[[Sequences], Split]] = {"user": split, "last": split_last, "time": split_time}
+SPLITS: dict[str, Callable[[Sequences], HoldOut]] = {
+    "user": split_users,
+    "last": split_last,
+    "time": split_time,
+}
 """The splits by name."""
 
 
-def sampled(sequences: Sequences, found: Split, most: int = MOST_USERS) -> Split:
+def sampled(sequences: Sequences, found: HoldOut, most: int = MOST_USERS) -> HoldOut:
     """`found` with at most `most` test users: those whose ids have the smallest hashes.
 
     A user that joins or leaves changes at most one other of the sample, so versions of a growing data set are
@@ -98,7 +90,7 @@ def sampled(sequences: Sequences, found: Split, most: int = MOST_USERS) -> Split
     # The last digit of the hash chose the fold; the rest of it chooses here.
     ranks = _hashes(sequences.users.series().gather(found.user)) // np.uint64(FOLDS)
     chosen = np.sort(np.argsort(ranks, kind="stable")[:most])
-    return replace(found, user=found.user[chosen], start=found.start[chosen])
+    return found.take(chosen)
 
 
 def folds(users: IdTable) -> Int32:

@@ -1,4 +1,4 @@
-"""The encoder as the lead member: it joins where it helps, and serving never loads what trained it."""
+"""The encoder as the lead ranker: it joins where it helps, and serving never loads what trained it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.errors import JobFailed
 from openpersonalize.recipes.artifact import write_artifact
+from openpersonalize.recipes.encoder_fit import EncoderConfig, refit
 from openpersonalize.recipes.fused import FusedModel
 from openpersonalize.recipes.hyperparameters import read_configuration
-from openpersonalize.recipes.lead import Form, form_of, go_on
 from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.recipes.user_personalization import UserPersonalization
@@ -94,10 +94,10 @@ def test_items_that_came_since_are_learnt_as_well_as_the_first_ones() -> None:
     whole = sequences_of(first + second)
     before = whole.where(whole.time < new)
     training, passes = Training(seed=1), {"passes": 20.0, "d": 64, "longest": 50}
-    start = go_on(before, "next", [], training, passes, None)
+    start = refit(before, "leave_last", [], training, passes, None)
     steps: list[float] = []
     training = replace(training, progress=lambda step, done, total, unit: steps.append(total))
-    encoder = go_on(whole, "next", [], training, passes, start)
+    encoder = refit(whole, "leave_last", [], training, passes, start)
     long = steps[-1]
     names, right = whole.items.strings(), 0
     for user in (k for k, name in enumerate(whole.users.strings()) if name.endswith("n")):
@@ -106,7 +106,7 @@ def test_items_that_came_since_are_learnt_as_well_as_the_first_ones() -> None:
         right += names[int(np.argmax(encoder.feature(query)))] == f"n{(a + b) % 6}"
     assert right > 0.75 * 400
     # What has met all of it already goes on with a third.
-    go_on(whole, "next", [], training, passes, encoder)
+    refit(whole, "leave_last", [], training, passes, encoder)
     assert steps[-1] == pytest.approx(long / 3, abs=1)
 
 
@@ -137,8 +137,8 @@ def test_a_configuration_shapes_it(world: Sequences) -> None:
         TrainingData.of(world), asked, Training(seed=1, budget_seconds=2.0, warm_state=made.tuned_state())
     )
     assert any(isinstance(one, Encoder) and one.shape.d == 40 for one in again.rankers)
-    assert form_of(v1.facts, read_configuration(v1.facts, {}).parameters) == Form()
-    assert form_of(V2.facts, PLAIN.parameters) == Form()
+    assert EncoderConfig.of(v1.facts, read_configuration(v1.facts, {}).parameters) == EncoderConfig()
+    assert EncoderConfig.of(V2.facts, PLAIN.parameters) == EncoderConfig()
 
 
 def test_little_data_has_no_encoder() -> None:
