@@ -7,6 +7,7 @@ import gzip
 import json
 import math
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,8 @@ from click.testing import CliRunner, Result
 import shop
 from live import Server, Wait, make_clients, make_shop
 from openpersonalize.cli.main import main
-from openpersonalize.errors import JobFailed
 from openpersonalize.evaluation import plot
-from openpersonalize.recipes import registry
-from openpersonalize.recipes.facts import Facts, Task
-from openpersonalize.recipes.item_counts import ItemCounts
-from openpersonalize.recipes.popularity_count import PopularityCount, PopularityModel
-from openpersonalize.recipes.recipe import Recipe
-from openpersonalize.recipes.training import Configuration, Training, TrainingData
-from openpersonalize.recipes.user_personalization import UserPersonalization
-from openpersonalize.storage.idtable import IdTable
+from openpersonalize.recipes.registry import registry
 
 POPULAR, PERSONAL = "aws-popularity-count", "aws-user-personalization-v2"
 NDCG, MRR = "normalized_discounted_cumulative_gain_at_10", "mean_reciprocal_rank_at_25"
@@ -240,66 +233,110 @@ def test_a_dataset_group_by_its_name(server: Server, region: str) -> None:
         assert told in result.output
 
 
+THEIRS = """
+import numpy as np
+from openpersonalize.errors import JobFailed
+from openpersonalize.recipes.facts import Facts, Task
+from openpersonalize.recipes.item_counts import ItemCounts
+from openpersonalize.recipes.popularity_count import PopularityModel
+from openpersonalize.recipes.recipe import API, Recipe
+
+
+class LastFirst(Recipe):
+    api = API
+    facts = Facts("last-first", Task.PERSONALISE, "the last item of the alphabet")
+
+    def fit(self, data, configuration, training):
+        order = np.arange(len(data.ranked.ids), dtype=np.int32)
+        return PopularityModel(ItemCounts(order.astype(np.float32), order[::-1].copy()))
+
+    def load(self, folder, ids, counts):
+        raise NotImplementedError
+
+
+class OfShops(LastFirst):
+    facts = Facts("of-shops", Task.PERSONALISE, "for shops", domain="ECOMMERCE")
+
+
+class Wanting(LastFirst):
+    facts = Facts("wanting", Task.PERSONALISE, "with items", needs=("INTERACTIONS", "ITEMS"))
+
+
+class TooLittle(LastFirst):
+    facts = Facts("too-little", Task.PERSONALISE, "for larger machines")
+
+    def fit(self, data, configuration, training):
+        raise JobFailed("The machine has too little memory.")
+
+
+class Interrupted(LastFirst):
+    facts = Facts("interrupted", Task.PERSONALISE, "somebody presses Ctrl-C")
+
+    def fit(self, data, configuration, training):
+        raise KeyboardInterrupt
+"""
+
+
+@pytest.fixture
+def installed(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., None]]:
+    """Installs a package that announces recipes of `THEIRS`, by the names of their classes."""
+    folder = tmp_path_factory.mktemp("packages")
+
+    def install(*names: str) -> None:
+        about = folder / "their_recipes-1.0.dist-info"
+        about.mkdir()
+        (folder / "their_recipes.py").write_text(THEIRS)
+        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: their-recipes\nVersion: 1.0\n")
+        points = "".join(f"{name} = their_recipes:{name}\n" for name in names)
+        (about / "entry_points.txt").write_text(f"[openpersonalize.recipes]\n{points}")
+        monkeypatch.syspath_prepend(folder)
+        registry.cache_clear()
+
+    yield install
+    monkeypatch.undo()
+    registry.cache_clear()
+
+
 def test_without_recipes_all_are_compared_an_installed_one_too(
-    everybody: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    everybody: Path, tmp_path: Path, installed: Callable[..., None]
 ) -> None:
-    class LastFirst(Recipe):
-        api = 1
-
-        def fit(
-            self, data: TrainingData, configuration: Configuration, training: Training
-        ) -> PopularityModel:
-            order = np.arange(len(data.ranked.ids), dtype=np.int32)
-            return PopularityModel(ItemCounts(order.astype(np.float32), order[::-1].copy()))
-
-        def load(self, folder: Path, ids: IdTable, counts: ItemCounts) -> PopularityModel:
-            raise AssertionError
-
-    task = Task.PERSONALISE
-    made = registry.filled([])
-    for name in [one.facts.name for one in made.all() if one.facts.name != POPULAR]:
-        del made._known[name]
-    for facts in (
-        Facts("last-first", task, "the last item of the alphabet"),
-        Facts("of-shops", task, "for shops", domain="ECOMMERCE"),
-        Facts("wanting", task, "with items", needs=("INTERACTIONS", "ITEMS")),
-    ):
-        made.register(registry.Registered(facts, LastFirst(facts), "mine", "1"))
-    monkeypatch.setattr(registry, "registry", lambda: made)
+    installed("LastFirst", "OfShops", "Wanting")
     out = tmp_path / "out"
     words = ("--minimum-data", "off", "--split", "last", "--output", str(out))
     result = run("--interactions", str(everybody), *words)
     assert result.exit_code == 0, result.output
     told = found(out)
-    assert [one["name"] for one in told["results"]] == [POPULAR, "last-first"]
+    names = [one["name"] for one in told["results"]]
+    assert names[0] == POPULAR
+    assert names[-1] == "last-first"
+    assert {PERSONAL, "aws-user-personalization", "aws-personalized-ranking"} < set(names)
+    assert not {"of-shops", "wanting"} & set(names)
     assert of_recipe(told, "last-first")["figures"]["kept"][MRR]["mean"] == 1.0
 
 
 def test_a_recipe_that_fails_is_told_and_the_others_compared(
-    everybody: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    everybody: Path, tmp_path: Path, installed: Callable[..., None]
 ) -> None:
-    def too_little(*_: object) -> None:
-        raise JobFailed("The machine has too little memory.")
-
-    monkeypatch.setattr(UserPersonalization, "fit", too_little)
+    installed("TooLittle")
     out = tmp_path / "out"
-    words = ("--minimum-data", "off", "--recipe", PERSONAL, "--recipe", POPULAR, "--split", "last")
+    words = ("--minimum-data", "off", "--recipe", "too-little", "--recipe", POPULAR, "--split", "last")
     result = run("--interactions", str(everybody), *words, "--output", str(out))
     assert result.exit_code == 2
-    assert result.stdout.rstrip().endswith(f"{PERSONAL}: The machine has too little memory.")
-    assert result.stderr.rstrip().endswith(f"Could not be compared: {PERSONAL}. The report says why.")
+    assert result.stdout.rstrip().endswith("too-little: The machine has too little memory.")
+    assert result.stderr.rstrip().endswith("Could not be compared: too-little. The report says why.")
     told = found(out)
     assert (told["baseline"], [one["name"] for one in told["results"]]) == (POPULAR, [POPULAR])
-    assert told["failures"][0]["name"] == PERSONAL
+    assert told["failures"][0]["name"] == "too-little"
 
 
-def test_interrupted(everybody: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(PopularityCount, "fit", interrupted)
+def test_interrupted(
+    everybody: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: Callable[..., None]
+) -> None:
+    installed("Interrupted")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    words = ("--minimum-data", "off", "--recipe", POPULAR, "--output", str(tmp_path / "out"))
+    words = ("--minimum-data", "off", "--recipe", "interrupted", "--output", str(tmp_path / "out"))
     result = run("--interactions", str(everybody), *words)
     assert result.exit_code == 1
     assert "Aborted!" in result.output
