@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from contract.executor import ExecutorContract
-from openpersonalize.engine.executor import Executor, ImmediateExecutor
+from engine.immediate import ImmediateExecutor
+from openpersonalize.engine.executor import Executor
 
 
 class TestImmediate(ExecutorContract):

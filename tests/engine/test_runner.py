@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from contract.metadata_store import SetClock
+from engine.immediate import ImmediateExecutor
 from engine.toy import Heavy, ToyInstallation, ToyWorkflow
-from openpersonalize.engine.executor import ImmediateExecutor
 from openpersonalize.engine.report import job_list, job_problems, job_report
 from openpersonalize.engine.runner import JobRunner
 from openpersonalize.engine.workflow import Job

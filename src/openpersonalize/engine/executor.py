@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any, cast
 
 from ..errors import OpenPersonalizeError
 from ..settings import Settings
-from .task import Report, Task
+from .task import Report
 
 
 class StepDied(OpenPersonalizeError):
@@ -77,24 +76,7 @@ class Executor(ABC):
         """
 
 
-class ImmediateExecutor(Executor):
-    """Runs a step in the calling thread: for tests. It cannot end a step that never calls `Task.check`."""
-
-    def run(
-        self, call: StepCall, report: Callable[[Report], None], interruption: Interruption
-    ) -> dict[str, Any]:
-        task = Task(call.settings, call.job_id, report, lambda: _ended(interruption))
-        arguments = json.loads(json.dumps(call.arguments))
-        return cast(dict[str, Any], json.loads(json.dumps(find_step(call.step)(task, **arguments))))
-
-
 def find_step(name: str) -> Callable[..., dict[str, Any]]:
     """The function that ``module:function`` names."""
     module, _, function = name.partition(":")
     return cast(Callable[..., dict[str, Any]], getattr(importlib.import_module(module), function))
-
-
-def _ended(interruption: Interruption) -> bool:
-    if interruption.released:
-        raise ShuttingDown()
-    return interruption.stop_requested
