@@ -1,20 +1,34 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from click.testing import CliRunner
 
-from openpersonalize.cli.environment import environment_lines, server_address
+from openpersonalize.cli.environment import NOWHERE, environment_lines, server_address
 from openpersonalize.cli.main import main
 from openpersonalize.errors import InvalidInput
+from openpersonalize.settings import read_settings
+
+HOSTILE = "us-east-1;touch x`touch y`$(touch z)'\"\\ "
+
+
+def lines(
+    shell: str = "sh", present: dict[str, str] | None = None, *, isolated: bool = False, **settings: Any
+) -> list[str]:
+    return environment_lines(
+        read_settings({"port": 8077, **settings}, {}), shell, present or {}, isolated=isolated
+    )
 
 
 def test_every_service_is_pointed_here_and_no_other() -> None:
-    lines = environment_lines("127.0.0.1", 8077, "us-east-1", "sh", {})
-    assert lines == [
+    assert lines() == [
         "export AWS_REGION=us-east-1",
         "export AWS_DEFAULT_REGION=us-east-1",
         "export AWS_ACCESS_KEY_ID=local",
@@ -22,63 +36,80 @@ def test_every_service_is_pointed_here_and_no_other() -> None:
         "export AWS_ENDPOINT_URL_PERSONALIZE=http://127.0.0.1:8077",
         "export AWS_ENDPOINT_URL_PERSONALIZE_RUNTIME=http://127.0.0.1:8077",
         "export AWS_ENDPOINT_URL_PERSONALIZE_EVENTS=http://127.0.0.1:8077",
+        "export AWS_ENDPOINT_URL_STS=http://127.0.0.1:8077",
+        "export AWS_ENDPOINT_URL_S3=http://127.0.0.1:8077",
     ]
 
 
-@pytest.mark.parametrize("present", [{"AWS_ACCESS_KEY_ID": "mine"}, {"AWS_PROFILE": "mine"}])
+@pytest.mark.parametrize(
+    "present",
+    [
+        {"AWS_ACCESS_KEY_ID": "mine"},
+        {"AWS_PROFILE": "mine"},
+        {"AWS_WEB_IDENTITY_TOKEN_FILE": "/token"},
+        {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/"},
+    ],
+)
 def test_credentials_that_are_there_are_kept(present: dict[str, str]) -> None:
-    assert not any("KEY" in line for line in environment_lines("localhost", 1, "us-east-1", "sh", present))
+    assert not any("KEY" in line for line in lines(present=present))
 
 
 @pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
 def test_a_region_that_is_set_is_kept(name: str) -> None:
-    lines = environment_lines("localhost", 1, "us-east-1", "sh", {name: "eu-west-1"})
-    assert lines[:2] == ["export AWS_REGION=eu-west-1", "export AWS_DEFAULT_REGION=eu-west-1"]
+    found = lines(present={name: "eu-west-1"})
+    assert found[:2] == ["export AWS_REGION=eu-west-1", "export AWS_DEFAULT_REGION=eu-west-1"]
 
 
 @pytest.mark.parametrize(
-    ("shell", "line"),
+    ("present", "s3", "told"),
     [
-        ("fish", "set -gx AWS_REGION us-east-1"),
-        ("powershell", "$Env:AWS_REGION = 'us-east-1'"),
-        ("cmd", "set AWS_REGION=us-east-1"),
+        ({}, "auto", True),
+        ({}, "local", True),
+        ({}, "aws", False),
+        ({"AWS_ENDPOINT_URL_S3": "http://minio:9000"}, "auto", False),
+        ({"AWS_ENDPOINT_URL_S3": "http://minio:9000"}, "local", True),
+        ({"AWS_ENDPOINT_URL_S3": "http://localhost:8077"}, "auto", True),
+        (
+            {
+                "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1",
+                "AWS_ENDPOINT_URL_PERSONALIZE": "http://127.0.0.1:1",
+            },
+            "auto",
+            True,
+        ),
     ],
 )
-def test_other_shells(shell: str, line: str) -> None:
-    assert environment_lines("localhost", 1, "us-east-1", shell, {})[0] == line
+def test_s3_is_pointed_here_where_it_is_served_here(present: dict[str, str], s3: str, told: bool) -> None:
+    assert ("export AWS_ENDPOINT_URL_S3=http://127.0.0.1:8077" in lines(present=present, s3=s3)) is told
 
 
-@pytest.mark.parametrize("value", ["a;touch made", "$(touch made)", "`touch made`", "a' b", "a\\'b", 'a"b'])
-def test_no_value_is_a_command_of_the_shell(tmp_path: Path, value: str) -> None:
-    [line, *_] = environment_lines("localhost", 1, "us-east-1", "sh", {"AWS_REGION": value})
-    shown = subprocess.run(
-        ["sh", "-c", f'{line}; printf %s "$AWS_REGION"'],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert shown.stdout == value
-    assert not (tmp_path / "made").exists()
+def test_an_isolated_shell_reaches_nobody_else() -> None:
+    present = {
+        "AWS_ACCESS_KEY_ID": "AKIAREAL",
+        "AWS_SECRET_ACCESS_KEY": "real",
+        "AWS_SESSION_TOKEN": "real",
+        "AWS_PROFILE": "real",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+    }
+    found = lines(present=present, isolated=True)
+    assert {"export AWS_ACCESS_KEY_ID=local", "export AWS_SECRET_ACCESS_KEY=local"} <= set(found)
+    assert {f"unset {name}" for name in list(present)[2:]} <= set(found)
+    assert f"export AWS_ENDPOINT_URL={NOWHERE}" in found
+    own = lines(present={"AWS_ACCESS_KEY_ID": "OPAKMINE"}, isolated=True)
+    assert not any("ACCESS_KEY" in line for line in own)
 
 
 @pytest.mark.parametrize(
-    ("shell", "value", "line"),
+    ("shell", "line", "gone"),
     [
-        ("fish", "a';b\\", "set -gx AWS_REGION 'a\\';b\\\\'"),
-        ("powershell", "$(x)'\u2019", "$Env:AWS_REGION = '$(x)''\u2019\u2019'"),
+        ("fish", "set -gx AWS_REGION us-east-1", "set -e AWS_PROFILE"),
+        ("powershell", "$Env:AWS_REGION = 'us-east-1'", "$Env:AWS_PROFILE = $null"),
+        ("cmd", "set AWS_REGION=us-east-1", "set AWS_PROFILE="),
     ],
 )
-def test_values_are_quoted_for_other_shells(shell: str, value: str, line: str) -> None:
-    assert environment_lines("localhost", 1, "us-east-1", shell, {"AWS_REGION": value})[0] == line
-
-
-@pytest.mark.parametrize(
-    ("shell", "value"), [("cmd", "a&b"), ("cmd", "%PATH%"), ("sh", "a\nb"), ("sh", "\x1b[2J")]
-)
-def test_what_cannot_be_quoted_is_refused(shell: str, value: str) -> None:
-    with pytest.raises(InvalidInput):
-        environment_lines("localhost", 1, "us-east-1", shell, {"AWS_REGION": value})
+def test_other_shells(shell: str, line: str, gone: str) -> None:
+    found = lines(shell, {"AWS_PROFILE": "x"}, isolated=True)
+    assert (found[0], gone in found) == (line, True)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +118,7 @@ def test_what_cannot_be_quoted_is_refused(shell: str, value: str) -> None:
         ("0.0.0.0", "http://127.0.0.1:80"),
         ("::", "http://[::1]:80"),
         ("::1", "http://[::1]:80"),
+        ("localhost", "http://127.0.0.1:80"),  # S3 clients would look for buckets below the name
         ("shop", "http://shop:80"),
     ],
 )
@@ -96,22 +128,46 @@ def test_addresses_that_can_be_reached(host: str, address: str) -> None:
 
 def test_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENPERSONALIZE_REGION", "eu-central-1")
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL_S3"):
         monkeypatch.delenv(name, raising=False)
-    result = CliRunner().invoke(main, ["env", "--port", "9000", "--shell", "sh"])
+    result = CliRunner().invoke(main, ["env", "--port", "9000", "--shell", "sh", "--isolated"])
     assert result.exit_code == 0
     assert "export AWS_REGION=eu-central-1" in result.output
     assert "export AWS_ENDPOINT_URL_PERSONALIZE=http://127.0.0.1:9000" in result.output
+    assert f"export AWS_ENDPOINT_URL={NOWHERE}" in result.output
 
 
-@pytest.mark.skipif(os.name != "posix", reason="a POSIX shell")
-def test_a_shell_evaluates_the_lines(tmp_path: Path) -> None:
-    lines = "\n".join(environment_lines("127.0.0.1", 1, "us-east-1", "sh", {}))
-    shown = subprocess.run(
-        ["sh", "-c", f"{lines}\nenv"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"PATH": os.environ["PATH"]},
-    ).stdout
-    assert "AWS_ENDPOINT_URL_PERSONALIZE_EVENTS=http://127.0.0.1:1" in shown
+def evaluated(shell: str, script: list[str], folder: Path) -> dict[str, str]:
+    """The environment after a shell has evaluated the lines."""
+    text = "\n".join([*script, "env -0"])
+    found = subprocess.run(
+        [shell, "-c", text], capture_output=True, check=True, cwd=folder, env={"PATH": os.environ["PATH"]}
+    ).stdout.decode()
+    return dict(line.split("=", 1) for line in found.split("\0") if "=" in line)
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash", "zsh", "fish"])
+@pytest.mark.parametrize("region", ["us-east-1", HOSTILE])
+def test_a_shell_takes_the_values_as_they_are(shell: str, region: str, tmp_path: Path) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell} here")
+    script = lines("fish" if shell == "fish" else "sh", {"AWS_REGION": region})
+    found = evaluated(shell, script, tmp_path)
+    assert found["AWS_REGION"] == region
+    assert found["AWS_ENDPOINT_URL_PERSONALIZE_EVENTS"] == "http://127.0.0.1:8077"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_powershell_and_cmd_run_nothing_either() -> None:
+    assert lines("powershell", {"AWS_REGION": "a'; rm x"})[0] == "$Env:AWS_REGION = 'a''; rm x'"
+    with pytest.raises(InvalidInput, match="cmd cannot take AWS_REGION"):
+        lines("cmd", {"AWS_REGION": "a&calc"})
+
+
+def test_a_call_that_leaves_an_isolated_shell_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    for line in lines(isolated=True):
+        name, value = line.removeprefix("export ").split("=", 1)
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with pytest.raises(EndpointConnectionError, match="isolated-by-openpersonalize"):
+        boto3.Session().client("iam").list_roles()

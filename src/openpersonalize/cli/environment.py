@@ -5,89 +5,146 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
 
 import click
 
 from ..errors import InvalidInput
-from ..settings import read_settings
+from ..settings import Settings, read_settings
+from ..storage.bucket_service import are_local
 from .options import setting_options
 
-SHELLS = {
-    "sh": "export {name}={value}",
-    "fish": "set -gx {name} {value}",
-    "powershell": "$Env:{name} = {value}",
-    "cmd": "set {name}={value}",
+PERSONALIZE = tuple(f"AWS_ENDPOINT_URL_PERSONALIZE{service}" for service in ("", "_RUNTIME", "_EVENTS"))
+S3, STS = "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_STS"
+NOWHERE = "http://127.0.0.1:9/isolated-by-openpersonalize"
+"""The default endpoint of an isolated shell: nobody listens on the discard port, and the path says why."""
+_CREDENTIALS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_PROFILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+)
+_OURS = "OPAK"
+_REACHABLE = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1", "localhost": "127.0.0.1"}  # noqa: S104
+_LEADS_AWAY = (
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+)
+"""Variables that would have a client use other credentials or endpoints than those set here."""
+
+
+def _sh(name: str, value: str | None) -> str:
+    return f"unset {name}" if value is None else f"export {name}={shlex.quote(value)}"
+
+
+def _fish(name: str, value: str | None) -> str:
+    if value is None:
+        return f"set -e {name}"
+    quoted = value if _PLAIN.fullmatch(value) else "'{}'".format(re.sub(r"([\\'])", r"\\\1", value))
+    return f"set -gx {name} {quoted}"
+
+
+def _powershell(name: str, value: str | None) -> str:
+    return (
+        f"$Env:{name} = $null" if value is None else "$Env:{} = '{}'".format(name, value.replace("'", "''"))
+    )
+
+
+def _cmd(name: str, value: str | None) -> str:
+    if value is not None and not _PLAIN.fullmatch(value):
+        raise InvalidInput(f"The shell cmd cannot take {name}={value!r}: use another --shell.")
+    return f"set {name}={value or ''}"
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9@:/.,_+\[\]-]+")
+SHELLS: dict[str, Callable[[str, str | None], str]] = {
+    "sh": _sh,
+    "fish": _fish,
+    "powershell": _powershell,
+    "cmd": _cmd,
 }
-_SERVICES = ("PERSONALIZE", "PERSONALIZE_RUNTIME", "PERSONALIZE_EVENTS")
+"""Shell -> the line that gives a variable its value, or none."""
 
 
 @click.command("env")
-@setting_options("host", "port", "region")
+@setting_options("host", "port", "region", "s3")
+@click.option(
+    "--isolated",
+    is_flag=True,
+    help="let no call reach Amazon: dummy credentials always, and a default endpoint where nobody listens",
+)
 @click.option(
     "--shell", type=click.Choice(list(SHELLS)), help="form of the lines  [default: as the shell you run]"
 )
-def environment(shell: str | None, **given: object) -> None:
+def environment(shell: str | None, isolated: bool, **given: object) -> None:
     """Print the lines that point every AWS client at the server.
 
     In a POSIX shell: eval "$(openpersonalize env)"
     """
     settings = read_settings(given)
-    for line in environment_lines(
-        settings.host, settings.port, settings.region, shell or _own_shell(os.environ), os.environ
-    ):
+    for line in environment_lines(settings, shell or own_shell(os.environ), os.environ, isolated=isolated):
         click.echo(line)
 
 
-def environment_lines(host: str, port: int, region: str, shell: str, present: Mapping[str, str]) -> list[str]:
-    """The lines for a server at `host` and `port`.
+def environment_lines(
+    settings: Settings, shell: str, present: Mapping[str, str], *, isolated: bool = False
+) -> list[str]:
+    """The lines for a server with these settings.
 
     A region that is set already is kept, for a server serves every region. Credentials are made up only where
-    there are none: a server without access keys takes any.
+    there are none: a server without access keys takes any. S3 is pointed here where this server is the one to
+    serve it.
 
     Args:
         shell: one of `SHELLS`.
         present: the environment as it is.
+        isolated: whether calls of other services shall fail rather than reach Amazon: then credentials other
+            than a key of a server like this are replaced.
     """
-    region = present.get("AWS_REGION") or present.get("AWS_DEFAULT_REGION") or region
-    variables = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
-    if not present.get("AWS_ACCESS_KEY_ID") and not present.get("AWS_PROFILE"):
+    region = present.get("AWS_REGION") or present.get("AWS_DEFAULT_REGION") or settings.region
+    variables: dict[str, str | None] = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+    own_key = present.get("AWS_ACCESS_KEY_ID", "").startswith(_OURS)
+    if isolated:
+        variables |= {name: None for name in _LEADS_AWAY if name in present}
+        variables |= {"AWS_ENDPOINT_URL": NOWHERE, "AWS_EC2_METADATA_DISABLED": "true"}
+    if (isolated and not own_key) or not any(present.get(name) for name in _CREDENTIALS):
         variables |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
-    address = server_address(host, port)
-    variables |= {f"AWS_ENDPOINT_URL_{service}": address for service in _SERVICES}
-    return [SHELLS[shell].format(name=name, value=_quoted(value, shell)) for name, value in variables.items()]
+    address = server_address(settings.host, settings.port)
+    variables |= dict.fromkeys((*PERSONALIZE, STS), address)
+    if _serves_s3(settings, present):
+        variables[S3] = address
+    return [SHELLS[shell](name, value) for name, value in variables.items()]
 
 
-def _quoted(value: str, shell: str) -> str:
-    """A value as one word of a shell that takes nothing in it as a command.
-
-    Raises:
-        InvalidInput: the shell has no way to write it.
-    """
-    if any(not char.isprintable() for char in value):
-        raise InvalidInput(f"{value!r} cannot be the value of a variable: it holds control characters.")
-    if shell == "sh":
-        return shlex.quote(value)
-    if shell == "fish":  # inside single quotes a backslash escapes itself and the quote
-        plain = value.replace("\\", "\\\\").replace("'", "\\'")
-        return value if shlex.quote(value) == value else f"'{plain}'"
-    if shell == "powershell":  # its four typographic single quotes end a text as well
-        return "'" + re.sub("(['\u2018\u2019\u201a\u201b])", r"\1\1", value) + "'"
-    if any(char in '"%!^&|<>' for char in value):
-        raise InvalidInput(f"{value!r} cannot be written safely for cmd: use PowerShell.")
-    return value
+def _serves_s3(settings: Settings, present: Mapping[str, str]) -> bool:
+    """Whether S3 clients are to come here. An S3 that the shell names already stays, unless it is a server
+    that an earlier `env` has named."""
+    named = present.get(S3)
+    earlier = named is not None and named == present.get(PERSONALIZE[0])
+    return are_local(settings, None if earlier else named)
 
 
 def server_address(host: str, port: int) -> str:
-    """The URL under which this machine reaches a server that listens on `host`."""
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host, host)  # noqa: S104 (compared)
+    """The URL under which this machine reaches a server that listens on `host`. A number rather than
+    localhost: S3 clients would look for their buckets below that name."""
+    reachable = _REACHABLE.get(host, host)
     if ":" in reachable and not reachable.startswith("["):
         reachable = f"[{reachable}]"
     return f"http://{reachable}:{port}"
 
 
-def _own_shell(present: Mapping[str, str]) -> str:
+def own_shell(present: Mapping[str, str]) -> str:
+    """The shell that somebody runs, as far as its environment tells."""
     shell = PurePath(present.get("SHELL", "")).name
     if shell:
         return "fish" if shell == "fish" else "sh"

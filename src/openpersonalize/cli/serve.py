@@ -233,7 +233,7 @@ def banner(settings: Settings, keys: KeyRing) -> str:
     )
     shell = "powershell" if os.name == "nt" else "sh"
     assert shell in SHELLS
-    lines = environment_lines(settings.host, settings.port, settings.region, shell, os.environ)
+    lines = environment_lines(settings, shell, os.environ)
     indented = "\n".join(f"    {line}" for line in lines)
     return f"""\
 OpenPersonalize {__version__} at {server_address(settings.host, settings.port)} ({guarded})
