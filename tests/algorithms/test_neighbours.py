@@ -5,10 +5,8 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-import pytest
 
 from algorithms.worlds import events_of, past, some_events
-from openpersonalize.algorithms import neighbours
 from openpersonalize.algorithms.item_counts import distinct_items
 from openpersonalize.algorithms.neighbours import Neighbours
 
@@ -40,16 +38,14 @@ def test_a_user_of_few_items_says_more_than_one_of_many() -> None:
     assert np.argmax(Neighbours.fit(events).feature(past([0]))) == 1
 
 
-def test_pieces_make_the_same_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pieces_make_the_same_whole() -> None:
     events = some_events(8, users=60, n=30)
     whole = Neighbours.fit(events).rows
-    monkeypatch.setattr(neighbours, "PAIRS", 50)
-    pieces = Neighbours.fit(events).rows
+    pieces = Neighbours.fit(events, at_once=50).rows
     for part in ("ptr", "col", "value"):
         assert np.array_equal(getattr(whole, part), getattr(pieces, part))
 
 
-def test_only_the_newest_items_of_long_histories_are_paired(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neighbours, "MOST_PAIRED", 2)
-    rows = Neighbours.fit(events_of([[0, 1, 2, 3]], 4)).rows
+def test_only_the_newest_items_of_long_histories_are_paired() -> None:
+    rows = Neighbours.fit(events_of([[0, 1, 2, 3]], 4), most_paired=2).rows
     assert np.diff(rows.ptr).tolist() == [0, 0, 1, 1]

@@ -19,12 +19,12 @@ from openpersonalize.recipes.fused import LIVE_EVENTS, FusedModel
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.objective import Objective
 from openpersonalize.recipes.registry import recipe
+from openpersonalize.recipes.selection import without_extreme_users
 from openpersonalize.recipes.training import Configuration, Training, TrainingData
 from openpersonalize.recipes.user_personalization import (
     UserPersonalization,
     ask,
     base_rankers,
-    without_extremes,
 )
 from recipes.worlds import DAY, chain, loyal, sequences_of, two_clusters
 
@@ -188,14 +188,14 @@ def test_percentiles_leave_out_long_and_short_histories() -> None:
     ]
     world = sequences_of(rows)
     chosen = {"min_user_history_length_percentile": 0.1, "max_user_history_length_percentile": 0.9}
-    counts = without_extremes(world, Configuration(chosen)).counts
+    counts = without_extreme_users(world, Configuration(chosen)).counts
     left = counts[counts > 0]
     assert left.min() == 3
     assert left.max() == 18
     assert (counts == 0).sum() == 4
     # Those whose events are held out have no history, and are not the shortest ones.
     others = np.repeat(np.arange(20) % 2 == 0, world.counts)
-    left = without_extremes(world.where(others), Configuration(chosen)).counts
+    left = without_extreme_users(world.where(others), Configuration(chosen)).counts
     assert sorted(left[left > 0].tolist()) == [3, 5, 7, 9, 11, 13, 15, 17]
 
 

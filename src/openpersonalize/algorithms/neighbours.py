@@ -15,18 +15,16 @@ from typing import ClassVar
 import numpy as np
 
 from .arrays import Float32, Int32, Int64, sorted_unique
+from .cooccurrence import LEVEL_BITS, MOST_PAIRED, pair_sums, paired_items
 from .events import Events
-from .item_counts import distinct_items, user_blocks
 from .lazy_scores import SparseScores
-from .linear import QUERY_ITEMS, ranges
+from .linear import QUERY_ITEMS
 from .ranker import BaseRanker, RankerQuery
-from .sparse import PAIRS, SparseRows, join, spans, strongest, summed
+from .sparse import PAIRS, SparseRows, join, strongest
 from .standardisation import sparsely_standardised, standardised, zero_standardised
 
 K1, B = 100.0, 0.8
 TOP = 100
-MOST_PAIRED = 100
-_LEVEL_BITS = 5
 
 
 class Neighbours(BaseRanker):
@@ -39,11 +37,19 @@ class Neighbours(BaseRanker):
         self.rows = rows
 
     @classmethod
-    def fit(cls, events: Events, top: int = TOP, check: Callable[[], None] = lambda: None) -> Neighbours:
-        """Count pairs; of longer histories a fixed `MOST_PAIRED` items. Memory: 12 bytes per event, 8 bytes
-        for `PAIRS` pairs at a time a few times over, and the table."""
-        ptr, item = distinct_items(*_newest(events, MOST_PAIRED), events.n)
-        return cls(join(_pairs(ptr, item, events.n, top, check), events.n))
+    def fit(
+        cls,
+        events: Events,
+        top: int = TOP,
+        check: Callable[[], None] = lambda: None,
+        *,
+        most_paired: int = MOST_PAIRED,
+        at_once: int = PAIRS,
+    ) -> Neighbours:
+        """Count pairs; of longer histories `most_paired` items. Memory: 12 bytes per event, that of
+        `pair_sums`, and the table."""
+        ptr, item = paired_items(events, most_paired)
+        return cls(join(_pairs(ptr, item, events.n, top, check, at_once), events.n))
 
     def feature(self, query: RankerQuery) -> Float32:
         """See the class."""
@@ -69,56 +75,15 @@ class Neighbours(BaseRanker):
 
 
 def _pairs(
-    ptr: Int64, item: Int32, n: int, top: int, check: Callable[[], None]
+    ptr: Int64, item: Int32, n: int, top: int, check: Callable[[], None], at_once: int
 ) -> Iterator[tuple[Int64, Int32, Float32]]:
-    """See `sparse.join`. A row of more than `PAIRS` pairs is counted alone, in an array of all items."""
-    lengths = np.diff(ptr)
-    user = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+    """See `sparse.join`."""
     users = np.bincount(item, minlength=n)
     mean = users[users > 0].mean() if len(item) else 1.0
     share = 1.0 / (1.0 + K1 * (1.0 - B + B * users / max(mean, 1e-9)))
-    idf = np.log(n / (1.0 + lengths)).clip(0.05) ** 2
-    edges = np.linspace(0.0, idf.max() if len(idf) else 1.0, 1 << _LEVEL_BITS)
-    level = np.searchsorted(edges, idf).clip(0, (1 << _LEVEL_BITS) - 1)
-    by_item = np.argsort(item, kind="stable").astype(np.int32)
-    cost = np.bincount(item, weights=lengths[user], minlength=n).astype(np.int64)
-    starts = np.concatenate(([0], np.cumsum(users)))
-    for first, end in spans(cost, PAIRS):
-        check()
-        source = by_item[starts[first] : starts[end]]
-        if end - first == 1 and cost[first] > PAIRS:
-            sums = np.zeros(n)
-            for begin, stop in spans(lengths[user[source]], PAIRS):
-                some = user[source[begin:stop]]
-                met, size = item[ranges(ptr[some], lengths[some])], lengths[some]
-                sums += np.bincount(met, weights=np.repeat(edges[level[some]], size), minlength=n)
-            sums[first] = 0.0
-            col = np.flatnonzero(sums).astype(np.int32)
-            row, sums = np.full(len(col), first), sums[col]
-        else:
-            some = user[source]
-            size = lengths[some]
-            left, right = np.repeat(item[source].astype(np.int64), size), item[ranges(ptr[some], size)]
-            keys = (left * n + right) << _LEVEL_BITS | np.repeat(level[some], size)
-            cells, sums = summed(keys[left != right], edges, _LEVEL_BITS)
-            row = cells // n
-            col = (cells - row * n).astype(np.int32)
+    idf = np.log(n / (1.0 + np.diff(ptr))).clip(0.05) ** 2
+    edges = np.linspace(0.0, idf.max() if len(idf) else 1.0, 1 << LEVEL_BITS)
+    level = np.searchsorted(edges, idf).clip(0, (1 << LEVEL_BITS) - 1)
+    for row, col, sums in pair_sums(ptr, item, n, edges, level, check, at_once):
         value = (sums * share[row] * share[col] * K1 * K1).astype(np.float32)
         yield strongest(row, col, value, top)
-
-
-def _newest(events: Events, most: int) -> tuple[Int64, Int32]:
-    """ptr and items of the newest `most` events of each user."""
-    lengths = np.diff(events.ptr)
-    if not (lengths > most).any():
-        return events.ptr, events.item
-    kept = np.minimum(lengths, most)
-    ptr = np.concatenate(([0], np.cumsum(kept)))
-    item = np.concatenate(
-        [
-            events.item[ranges(events.ptr[first + 1 : end + 1] - kept[first:end], kept[first:end])]
-            for first, end in user_blocks(events.ptr)
-        ]
-        or [events.item]
-    )
-    return ptr, item

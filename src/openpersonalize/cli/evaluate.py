@@ -160,6 +160,7 @@ def _trainable(schemas: Schemas, domain: str | None) -> list[Recipe]:
         one.recipe
         for one in registry().all()
         if one.recipe and one.facts.domain in (None, domain) and set(one.facts.needs) <= set(schemas)
+        if not one.facts.task.anchored
     ]
     return sorted(fit, key=lambda one: one.name != _BASELINE)
 

@@ -115,9 +115,13 @@ def ask(
         check()
         progress("measure", begin, count, "users")
         numbers = order[begin : begin + at_once].tolist()
-        questions = [held_out_question(sequences, held_out, k) for k in numbers]
+        questions = [held_out_question(sequences, held_out, k, model.anchored) for k in numbers]
         queries = [replace(query, seen_excluded=seen_excluded) for query, _, _ in questions]
-        yield from zip(numbers, questions, model.many(queries), strict=True)
+        scores = model.many(queries)
+        if model.anchored:  # which is no answer about itself
+            anchors = np.array([query.anchor for query in queries], dtype=np.int64)
+            scores[np.arange(len(queries)), anchors] = scores.min(axis=1) - 1
+        yield from zip(numbers, questions, scores, strict=True)
     progress("measure", count, count, "users")
 
 

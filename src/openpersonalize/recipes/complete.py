@@ -44,6 +44,7 @@ class CompleteModel:
 
     Attributes:
         model: the model that is asked: the trained one, or one that follows what came since.
+        anchored: whether a question is about an item.
         follows: whether `observe` is to be told what everybody does.
         indexed: whether `candidates` and `scores_at` take much less than `scores`.
     """
@@ -57,7 +58,7 @@ class CompleteModel:
         online = trained.online() if isinstance(trained, Online) else None
         model: Model = trained if online is None else online
         self.model, self._online, self._counts = model, online, counts
-        self._needs_history, self._needs_anchor = task.personal, task.anchored
+        self.anchored, self._needs_history = task.anchored, task.personal
         self._cold = model if isinstance(model, ColdStarts) else None
         self._batches = model if isinstance(model, Batches) else None
         self._inductive = model if isinstance(model, Inductive) else None
@@ -72,7 +73,7 @@ class CompleteModel:
         """Whether the model itself is asked."""
         if self._needs_history:
             return len(query.item) > 0
-        return query.anchor is not None if self._needs_anchor else True
+        return query.anchor is not None if self.anchored else True
 
     def scores(self, query: Query) -> Float32:
         """See `Model.scores`, of any query: the popular items where the model has no answer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..algorithms import freshness, ivf_index, neighbours, recent_popularity, transitions
+from ..algorithms import cooccurrence, freshness, ivf_index, neighbours, recent_popularity, transitions
 from ..algorithms.encoder_plan import LIBRARY, Plan, memory_needed, vectors_kept
 from ..algorithms.fusion import questions_memory
 from ..algorithms.item_attribute import ItemAttribute, codes_of
@@ -46,7 +46,7 @@ def training_memory(
     learnt = events * (1 + sum(column.itemsize for column in columns if column.strides != (0,)))
     learnt += 4 * events * len(sequences.context)
     table = CELL * min(transitions.TOP * n, transitions.MAX_DISTANCE * events)
-    near = CELL * min(neighbours.TOP * n, neighbours.MOST_PAIRED * events)
+    near = CELL * min(neighbours.TOP * n, cooccurrence.MOST_PAIRED * events)
     counting = max(table // 2 + 16 * events, table + near // 2 + 24 * events) + COUNTING
     timeline = 12 * events + (20 * recent_popularity.MOST_HALF_LIVES + 24) * n
     rest = learnt + table + near + timeline

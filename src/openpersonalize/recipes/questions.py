@@ -13,8 +13,9 @@ Question: TypeAlias = tuple[Query, Int32, Float32]
 """What is asked, the distinct relevant items, and the gain of each."""
 
 
-def held_out_question(sequences: Sequences, held_out: HoldOut, k: int) -> Question:
-    """The k-th question of a hold-out."""
-    start = int(held_out.start[k])
-    query = Query.at(sequences, int(held_out.user[k]), start, int(held_out.now[k]), context_of=start)
+def held_out_question(sequences: Sequences, held_out: HoldOut, k: int, anchored: bool = False) -> Question:
+    """The k-th question of a hold-out; `anchored`: asked about the newest item of the history."""
+    start, now = int(held_out.start[k]), int(held_out.now[k])
+    anchor = int(sequences.item[start - 1]) if anchored else None
+    query = Query.at(sequences, int(held_out.user[k]), start, now, context_of=start, anchor=anchor)
     return query, *held_out.relevant(sequences, k)

@@ -21,6 +21,7 @@ from .facts import Facts
 from .personalized_ranking import PersonalizedRanking
 from .popularity_count import PopularityCount
 from .recipe import API, Recipe
+from .sims import Sims
 from .user_personalization import UserPersonalization
 
 GROUP = "openpersonalize.recipes"
@@ -35,6 +36,7 @@ CODE: dict[str, type[Recipe]] = {
     "aws-personalized-ranking": PersonalizedRanking,
     "aws-personalized-ranking-v2": PersonalizedRanking,
     "aws-popularity-count": PopularityCount,
+    "aws-sims": Sims,
     "aws-user-personalization": UserPersonalization,
     "aws-user-personalization-v2": UserPersonalization,
 }

@@ -43,6 +43,7 @@ from .model import Model
 from .objective import ItemRewards
 from .questions import held_out_question
 from .recipe import Recipe
+from .selection import without_extreme_users
 from .training import Configuration, Training, TrainingData
 
 LINEAR_ITEMS = 10_000
@@ -62,7 +63,7 @@ class UserPersonalization(Recipe):
         Memory beyond the data: the questions (rankers * 2,000 * 2,048 * 4 bytes at most), and what the
         largest ranker needs while it is fitted.
         """
-        sequences = without_extremes(data.sequences, configuration)
+        sequences = without_extreme_users(data.sequences, configuration)
         recency = bool(
             configuration.parameters.get(
                 "recency_mask", configuration.parameters.get("apply_recency_bias", True)
@@ -96,7 +97,7 @@ class UserPersonalization(Recipe):
         model = earlier.model
         if not isinstance(model, FusedModel):
             raise CannotUpdate(f"it is not a model of {self.name}")
-        sequences = without_extremes(data.sequences, configuration)
+        sequences = without_extreme_users(data.sequences, configuration)
         weights, used = model.weights, model.weights.used()
         protocol: ValidationProtocol = "horizon" if weights.objective == "horizon" else "leave_last"
         before = earlier.numbers(sequences.items)
@@ -138,18 +139,6 @@ def since_the_last(sequences: Sequences, moment: int) -> int:
     if moment == MAX_TIMESTAMP:
         return 0
     return moment - int(sequences.time[sequences.time <= moment].max(initial=0)) if len(sequences.time) else 0
-
-
-def without_extremes(sequences: Sequences, configuration: Configuration) -> Sequences:
-    """Leave out users whose history is shorter or longer than the percentiles of the configuration, among
-    those of users who have one here: those held out for a measurement have none."""
-    low = float(configuration.parameters.get("min_user_history_length_percentile", 0.0))
-    high = float(configuration.parameters.get("max_user_history_length_percentile", 1.0))
-    counts = sequences.counts
-    if (low <= 0.0 and high >= 1.0) or not len(sequences.item):
-        return sequences
-    least, most = np.quantile(counts[counts > 0], (low, high))
-    return sequences.where(np.repeat((counts >= least) & (counts <= most), counts))
 
 
 def _encoder_of(model: Model | None) -> Encoder | None:

@@ -55,6 +55,7 @@ class Question:
         seed: decides where promoted items go; the answer's identifier.
         context: values of Interactions columns by name.
         exploration: how much room new items get; None: none.
+        item: the item asked about; None: none.
     """
 
     user: str | None
@@ -65,6 +66,7 @@ class Question:
     seed: str = ""
     context: Mapping[str, str] = field(default_factory=dict)
     exploration: Exploration | None = None
+    item: str | None = None
 
 
 def subject(deployment: Deployment, question: Question) -> str | None:
@@ -78,7 +80,8 @@ def answer(deployment: Deployment, question: Question) -> list[Entry]:
     """The entries of GetRecommendations, best first, fewer than asked when catalogue or filter hold fewer."""
     chosen, user = question.chosen, subject(deployment, question)
     deployment.follow()
-    state = deployment.scorer.state(user, deployment.scorer.context(question.context))
+    scorer = deployment.scorer
+    state = scorer.state(user, scorer.context(question.context), scorer.anchor(question.item))
     if chosen is not None:
         chosen = deployment.filters.decided(chosen, state)
     mask = deployment.filters.mask(chosen, state)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -154,6 +155,11 @@ class Catalogue:
         """
         found = self._now.unlisted
         return found if up_to is None else found.filter(pl.col(ARRIVAL) <= up_to)
+
+    def outsider(self, key: str) -> dict[str, Any]:
+        """The columns that are not null of an id outside the list; nothing when it has no record."""
+        found = self._now.unlisted.filter(pl.col(self._key) == key).select(self.schema.names).to_dicts()
+        return {name: value for name, value in found[0].items() if value is not None} if found else {}
 
     def value(self, key: str, field: str) -> Value:
         """One record's value, None when it is null or there is no such record."""

@@ -66,7 +66,14 @@ class Deployment:
         self.tracker = tracker
         self.chance = np.random.default_rng()  # answers are meant to differ from one call to the next
         self.scorer = OnlineScorer(
-            loaded, group.stream, consumer=consumer, memory=memory, now=now, top_rows=top_rows, narrow=narrow
+            loaded,
+            group.stream,
+            items,
+            consumer=consumer,
+            memory=memory,
+            now=now,
+            top_rows=top_rows,
+            narrow=narrow,
         )
         self.filters = UserFilters(loaded, items, group, self.scorer, now=now, window=window)
         self.exploration = UserExploration(loaded, self.scorer, self.chance, most_candidates)

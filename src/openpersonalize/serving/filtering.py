@@ -56,10 +56,14 @@ class UserFilters:
         """A filter with its conditions on the user decided."""
         return chosen.decided(_Facts(self, state)) if chosen.depends_on_user_fields else chosen
 
-    def mask(
-        self, chosen: BoundFilter | None, state: UserState, current_item: int | None = None
-    ) -> CandidateMask:
-        """What a filter (see `decided`) leaves of the catalogue for a user."""
+    def mask(self, chosen: BoundFilter | None, state: UserState) -> CandidateMask:
+        """What a filter (see `decided`) leaves of the catalogue for a user. The item asked about is no answer
+        about itself."""
+        left = self._left(chosen, state)
+        anchor = state.anchor
+        return left if anchor is None or anchor.row is None else left.without(frozenset((anchor.row,)))
+
+    def _left(self, chosen: BoundFilter | None, state: UserState) -> CandidateMask:
         if chosen is None:
             return EVERYTHING
         keep, bias = self._static_part(chosen)
@@ -70,7 +74,13 @@ class UserFilters:
             return CandidateMask(keep, bias, dropped)
         columns = self._items.columns
         facts = _Facts(self, state)
-        return CandidateMask(chosen.keep(columns, user=facts, current_item=current_item, static=keep))
+        row, outside = None, None
+        if state.anchor is not None:
+            row = state.anchor.row
+            if row is None and state.anchor.record:
+                row, outside = 0, self._items.unlisted([state.anchor.item])
+        kept = chosen.keep(columns, user=facts, current_item=row, current_columns=outside, static=keep)
+        return CandidateMask(kept)
 
     def keeps_newcomers(
         self, chosen: BoundFilter, state: UserState, members: ExtendedCatalogue, numbers: Rows
@@ -99,6 +109,8 @@ class UserFilters:
 
     def interacted(self, state: UserState) -> InteractedItems:
         """The items that a user interacted with."""
+        if state.anchor is not None:  # whatever the user asks about
+            state = self._scorer.state(state.user, state.context)
         if state.interacted is None:
             rows = [one.rows for one in self._bulk]
             state.interacted = self._gather(state, self._scorer.live_rows(state), rows)

@@ -18,10 +18,11 @@ from ..algorithms.topk import FloatArray, Rows
 from ..events.consumer import LogConsumer
 from ..events.history import EMPTY
 from ..recipes.query import Query
+from .catalogue import Catalogue
 from .history import NOTHING, Int32, LiveRows
 from .loaded import LoadedVersion
 from .ranked import DROP, TOP_ROWS, CandidateMask, Ranked
-from .states import ContextValues, Memory, UserState, Vector, until
+from .states import Anchor, ContextValues, Memory, UserState, Vector, until
 
 NARROW = 16
 """A filter that leaves fewer than one in so many of a large catalogue has those scored alone."""
@@ -48,9 +49,13 @@ class Scorer(ABC):
         """What the model recognises of a request's context."""
 
     @abstractmethod
-    def state(self, user: str | None, context: ContextValues = ()) -> UserState:
-        """What is known of a user (or an anonymous session, by its id) in a context, now; None: of nobody in
-        particular."""
+    def anchor(self, item: str | None) -> Anchor | None:
+        """The item that a question is about, for a recipe whose questions are about one; None for others."""
+
+    @abstractmethod
+    def state(self, user: str | None, context: ContextValues = (), anchor: Anchor | None = None) -> UserState:
+        """What is known of a user (or an anonymous session, by its id) in a context, now, who asks about an
+        item; None: of nobody in particular."""
 
     @abstractmethod
     def query(self, state: UserState, seen_excluded: bool) -> Query | None:
@@ -95,6 +100,7 @@ class OnlineScorer(Scorer):
         self,
         loaded: LoadedVersion,
         stream: str,
+        items: Catalogue,
         *,
         consumer: LogConsumer,
         memory: Memory,
@@ -106,10 +112,11 @@ class OnlineScorer(Scorer):
 
         Args:
             loaded: the version. stream: the live log's stream of the group's interactions.
+            items: current item records.
             consumer: knows what is streamed. memory: keeps what is worked out. now: the time.
             top_rows: rows of a user's order that are kept. narrow: see `NARROW`.
         """
-        self._loaded, self._stream = loaded, stream
+        self._loaded, self._stream, self._items = loaded, stream, items
         self._consumer, self._memory, self._now = consumer, memory, now
         self._top_rows, self._narrow = top_rows, narrow
         self._serial = next(_serials)
@@ -128,20 +135,26 @@ class OnlineScorer(Scorer):
     def context(self, sent: Mapping[str, str]) -> ContextValues:
         return tuple(sorted(self._loaded.model.used_features({}, sent)[1].items())) if sent else ()
 
-    def state(self, user: str | None, context: ContextValues = ()) -> UserState:
+    def anchor(self, item: str | None) -> Anchor | None:
+        if item is None or not self._loaded.recipe.task.anchored:
+            return None
+        row = self._loaded.row_of(item)
+        return Anchor(item, row, () if row is not None else tuple(sorted(self._items.outsider(item).items())))
+
+    def state(self, user: str | None, context: ContextValues = (), anchor: Anchor | None = None) -> UserState:
         now = self._now()
-        if user is None and not context:
+        if user is None and not context and anchor is None:
             if self._nobody.until <= now:
                 self._nobody = UserState(None, EMPTY, until(now))
             return self._nobody
-        key = (self._serial, user, context)
+        key = (self._serial, (user, context, anchor))
         state = self._memory.states.get(key)
         if state is not None and state.position == self._position and state.until > now:
             return state
         live = EMPTY if user is None else self._consumer.history(self._stream, user)
         if state is None or state.live.newest != live.newest or state.until <= now:
             rows = None if state is None else state.rows
-            state = UserState(user, live, until(now), context=context, rows=rows)
+            state = UserState(user, live, until(now), context=context, anchor=anchor, rows=rows)
             self._memory.states.put(key, state)
         state.position = self._position
         return state
@@ -157,6 +170,8 @@ class OnlineScorer(Scorer):
             return None
         if profile or state.context:
             query = replace(query, profile=profile, context=dict(state.context))
+        if state.anchor is not None:
+            query = replace(query, anchor=state.anchor.row, anchor_record=dict(state.anchor.record) or None)
         return query
 
     def live_rows(self, state: UserState) -> Int32:
@@ -188,21 +203,21 @@ class OnlineScorer(Scorer):
         else:
             scores = self.scores(state, seen_excluded)
             if state.no_signal:
-                return self.ranked(self.state(None, state.context), seen_excluded)
+                return self.ranked(self._nobodys(state), seen_excluded)
             found = Ranked.of(scores, self._top_rows)
         state.ranked[seen_excluded] = found
         self.resized(state)
         return found
 
     def scores(self, state: UserState, seen_excluded: bool) -> FloatArray:
-        key = (self._serial, state.user, state.context, seen_excluded)
+        key = (self._serial, state.key, seen_excluded)
         found = self._memory.vectors.get(key)
         if found is not None and (found.newest, found.until) == (state.live.newest, state.until):
             return found.scores
         query = self.query(state, seen_excluded)
         if query is None:
             state.no_signal = True
-            return self.scores(self.state(None, state.context), seen_excluded)
+            return self.scores(self._nobodys(state), seen_excluded)
         unscored = self._loaded.unscored
         scores, hidden = self._asked(query, state.user, self._loaded.model.scores), None
         if unscored is not None:
@@ -234,11 +249,15 @@ class OnlineScorer(Scorer):
 
     def resized(self, state: UserState) -> None:
         if state is not self._nobody:
-            self._memory.states.put((self._serial, state.user, state.context), state)
+            self._memory.states.put((self._serial, state.key), state)
+
+    def _nobodys(self, state: UserState) -> UserState:
+        """What the same question is of nobody in particular."""
+        return self.state(None, state.context, state.anchor)
 
     def _with_unscored(self, state: UserState, seen_excluded: bool, scores: FloatArray) -> FloatArray:
         """float32[n]: with the scores of the rows that the recipe gives none."""
-        kept = self._memory.vectors.get((self._serial, state.user, state.context, seen_excluded))
+        kept = self._memory.vectors.get((self._serial, state.key, seen_excluded))
         if kept is None or kept.hidden is None:
             return np.where(scores > DROP, scores, scores[scores > DROP].min(initial=0.0))
         full = scores.copy()

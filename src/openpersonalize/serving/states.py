@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from ..algorithms.topk import FloatArray
 from ..caching import ByteLRU
@@ -26,6 +26,19 @@ ContextValues: TypeAlias = tuple[tuple[str, str | float], ...]
 """Columns with their values, in order of their names."""
 
 
+class Anchor(NamedTuple):
+    """The item that a question is about.
+
+    Attributes:
+        item: its id. row: its row, None when training did not know it. record: what the Items dataset says
+        now of such an item: columns, in order of names, with their values.
+    """
+
+    item: str
+    row: int | None
+    record: tuple[tuple[str, Any], ...] = ()
+
+
 @dataclass(slots=True)
 class UserState:
     """What is known of one user at one state of the history.
@@ -39,7 +52,8 @@ class UserState:
         dropped: rows that a filter drops, by filter.
         explored: who draws in exploration, by the weights and the oldest age.
         newcomers_interacted: the newcomers interacted with.
-        context: what the model recognises of the request's context. rows: the model's rows of `live`.
+        context: what the model recognises of the request's context. anchor: the item asked about.
+        rows: the model's rows of `live`.
     """
 
     user: str | None
@@ -54,6 +68,12 @@ class UserState:
     newcomers_interacted: tuple[ExtendedCatalogue, InteractedItems] | None = None
     context: ContextValues = ()
     rows: LiveRows | None = None
+    anchor: Anchor | None = None
+
+    @property
+    def key(self) -> tuple[str | None, ContextValues, Anchor | None]:
+        """Tells the states of a deployment apart."""
+        return self.user, self.context, self.anchor
 
     @property
     def size(self) -> int:

@@ -1,0 +1,60 @@
+"""The filters of a request, of its own and of its promotion, with their values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ...errors import InvalidInput
+from ...filters.compiler import BoundFilter
+from ...recipes.facts import Offer
+from ...serving.answer import Promotion
+from ...serving.endpoint import Endpoint
+from ..context import Context, Request
+
+
+async def promotion_of(
+    context: Context, campaign: Endpoint, request: Request, user: str | None
+) -> Promotion | None:
+    """The promotion that a request carries; None: none."""
+    promotions = request.get("promotions")
+    if not promotions:
+        return None
+    if Offer.PROMOTIONS not in campaign.recipe.offers:
+        raise InvalidInput(f"Promotions are not supported by recipe {campaign.recipe.name}.")
+    sent = promotions[0]
+    missing = [name for name in ("name", "percentPromotedItems", "filterArn") if sent.get(name) is None]
+    if missing:
+        raise InvalidInput(f"A promotion must have {' and '.join(missing)}.")
+    chosen = await filter_of(context, campaign, sent, user)
+    if chosen is None:
+        raise AssertionError("a promotion's filterArn was checked")
+    return Promotion(sent["name"], sent["percentPromotedItems"], chosen)
+
+
+async def filter_of(
+    context: Context, campaign: Endpoint, source: Mapping[str, object], user: str | None
+) -> BoundFilter | None:
+    """The filter that a request or a promotion names, with its values."""
+    arn = source.get("filterArn")
+    if arn is None:
+        return None
+    arn = str(arn)
+    found = context.endpoints.filter(context.scope, arn, campaign.version)
+    if found is None:
+        found = await context.endpoints.load_filter(context.scope, arn)
+    compiled = found.compiled
+    reason = ""
+    if found.status != "ACTIVE":
+        reason = f"its status is {found.status}"
+    elif found.group != campaign.group:
+        reason = "it belongs to another dataset group"
+    elif compiled.target != "ItemID":
+        reason = f"it filters {compiled.target}, not ItemID"
+    elif compiled.needs_current_item and not campaign.recipe.task.anchored:
+        reason = f"CurrentItem has no meaning for recipe {campaign.recipe.name}"
+    elif compiled.needs_user and user is None:
+        reason = "it needs a userId"
+    if reason:
+        raise InvalidInput(f"Filter {arn} cannot be used with this request: {reason}.")
+    values = source.get("filterValues")
+    return compiled.bind(values if isinstance(values, Mapping) else None)

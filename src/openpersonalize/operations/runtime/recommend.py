@@ -1,0 +1,48 @@
+"""GetRecommendations: items for a user, related to an item, or popular."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ...errors import InvalidInput
+from ...recipes.facts import Task
+from ...serving.answer import Entry, Question, answer, subject
+from ..context import Context, Request
+from .checks import check_task, most_entries, requested_id, shown_columns
+from .endpoint import endpoint, named_endpoint
+from .filters import filter_of, promotion_of
+from .issued import new_recommendation_id, remember
+
+RESULTS = 25
+"""Entries of an answer when the request does not say."""
+
+TASKS = frozenset({Task.PERSONALISE, Task.RELATED, Task.POPULAR})
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _Recommendations(msgspec.Struct, rename="camel"):
+    item_list: list[Entry]
+    recommendation_id: str
+
+
+async def get_recommendations(context: Context, request: Request) -> bytes:
+    """GetRecommendations: the items that answer the task of the campaign's recipe, best first."""
+    campaign = await endpoint(context, named_endpoint(request))
+    recipe = campaign.recipe
+    check_task(campaign, TASKS, "GetRecommendations")
+    user = requested_id(request, "userId", campaign, recipe.asks_for_user)
+    item = requested_id(request, "itemId", campaign, recipe.task.anchored)
+    count, most = request.get("numResults") or RESULTS, most_entries(request)
+    if count > most:
+        raise InvalidInput(f"numResults must be at most {most}.")
+    columns = shown_columns(campaign, request)
+    promotion = await promotion_of(context, campaign, request, user)
+    chosen = await filter_of(context, campaign, request, user)
+    identifier = new_recommendation_id()
+    sent = request.get("context") or {}
+    question = Question(user, count, chosen, promotion, columns, identifier, sent, campaign.exploration, item)
+    await context.endpoints.ready(campaign.deployment, subject(campaign.deployment, question), sent)
+    entries = answer(campaign.deployment, question)
+    remember(context, identifier, campaign, entries, user)
+    return _encode(_Recommendations(entries, identifier))
