@@ -18,6 +18,8 @@ from hypothesis import settings
 import shop
 from live import Clients, Server, Wait, make_clients, make_shop
 
+pytest_plugins = ["openpersonalize.testing.plugin"]
+
 _regions = itertools.count(1)
 
 settings.register_profile("untimed", deadline=None)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from openpersonalize.datasets.protocols import hold_out, protocol_of
-from recipes.worlds import sequences_of
+from openpersonalize.testing.worlds import sequences_of
 
 
 def test_baskets_have_several_items_in_one_second() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from openpersonalize.datasets.splits import folds, sampled, split_last, split_time, split_users
 from openpersonalize.storage.idtable import IdTable
-from recipes.worlds import sequences_of
+from openpersonalize.testing.worlds import sequences_of
 
 
 def table(ids: list[str]) -> IdTable:

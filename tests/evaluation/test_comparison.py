@@ -22,7 +22,7 @@ from openpersonalize.recipes.query import Query
 from openpersonalize.recipes.recipe import Recipe
 from openpersonalize.recipes.training import Configuration, Training, TrainingData
 from openpersonalize.storage.idtable import IdTable
-from recipes.worlds import loyal, sequences_of, two_clusters
+from openpersonalize.testing.worlds import loyal, sequences_of, two_clusters
 
 
 class Chance(Model):

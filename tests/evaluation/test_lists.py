@@ -9,7 +9,7 @@ import pytest
 
 from openpersonalize.evaluation import lists
 from openpersonalize.evaluation.lists import ItemPopularity, diversity, exposure_gini, mean_over_list
-from recipes.worlds import sequences_of
+from openpersonalize.testing.worlds import sequences_of
 
 WORLD = sequences_of(
     # a is met by all four users, b by two of them, c by one, d by nobody.

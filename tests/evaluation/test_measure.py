@@ -19,7 +19,7 @@ from openpersonalize.recipes.facts import Task
 from openpersonalize.recipes.item_counts import ItemCounts
 from openpersonalize.recipes.model import Model
 from openpersonalize.recipes.query import Query
-from recipes.worlds import two_clusters
+from openpersonalize.testing.worlds import two_clusters
 
 KEYS = {"coverage", "mean_reciprocal_rank_at_25"} | {
     f"{name}_at_{k}" for name in ("normalized_discounted_cumulative_gain", "precision") for k in (5, 10, 25)

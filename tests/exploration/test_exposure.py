@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from openpersonalize.exploration.exposure import NO_TIME, Exposure
-from recipes.worlds import sequences_of
+from openpersonalize.testing.worlds import sequences_of
 
 
 def world() -> Exposure:

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contract.recipe import question
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.errors import JobFailed
@@ -20,7 +19,7 @@ from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.query import HISTORY_LENGTH, Query
 from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.training import Training, TrainingData
-from recipes.worlds import sequences_of, two_clusters
+from openpersonalize.testing.worlds import question, sequences_of, two_clusters
 
 CHOSEN = EventSelection.from_solution("buy", None)
 

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from contract.recipe import nobody
 from openpersonalize.datasets.profiles import Profiles
 from openpersonalize.datasets.sequences import Sequences, build_sequences
 from openpersonalize.recipes.cold_users import weigh_cold_users
@@ -18,7 +17,7 @@ from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.item_counts import ItemCounts
 from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.training import Training, TrainingData
-from recipes.worlds import ALL, DAY, sequences_of
+from openpersonalize.testing.worlds import ALL, DAY, nobody, sequences_of
 
 V2 = recipe("aws-user-personalization-v2")
 assert V2 is not None

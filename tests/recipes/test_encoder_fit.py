@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contract.recipe import question
 from openpersonalize.algorithms.encoder import Encoder
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences
@@ -22,7 +21,7 @@ from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.recipes.user_personalization import UserPersonalization
-from recipes.worlds import sequences_of
+from openpersonalize.testing.worlds import question, sequences_of
 
 V2 = recipe("aws-user-personalization-v2")
 assert isinstance(V2, UserPersonalization)

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from contract.recipe import nobody, question
 from openpersonalize.algorithms.encoder import Shape
 from openpersonalize.algorithms.encoder_plan import Plan
 from openpersonalize.algorithms.encoder_training import fit_encoder
@@ -22,7 +21,7 @@ from openpersonalize.recipes.item_counts import ItemCounts
 from openpersonalize.recipes.item_features import ItemFeatures
 from openpersonalize.recipes.training import Training
 from openpersonalize.recipes.user_personalization import base_rankers
-from recipes.worlds import DAY, two_clusters
+from openpersonalize.testing.worlds import DAY, nobody, question, two_clusters
 
 PLAN = Plan(Shape(d=16, longest=12), passes=20, tokens=256, rate=1e-2, candidates=0, dropout=0.0)
 

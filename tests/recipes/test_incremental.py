@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from contract.recipe import question
 from openpersonalize.algorithms.encoder import GAPS, Encoder, Shape
 from openpersonalize.algorithms.encoder_plan import NEWS_PASSES
 from openpersonalize.algorithms.item_attribute import ItemAttribute
@@ -26,6 +25,7 @@ from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.recipes.user_personalization import UserPersonalization
 from openpersonalize.storage.idtable import IdTable
+from openpersonalize.testing.worlds import question
 
 V1 = recipe("aws-user-personalization")
 assert isinstance(V1, UserPersonalization)

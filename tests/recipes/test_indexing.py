@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contract.recipe import RecipeContract
 from openpersonalize.algorithms.encoder import Encoder, Shape
 from openpersonalize.algorithms.popularity import item_popularity
 from openpersonalize.datasets.sequences import Sequences
@@ -22,7 +21,8 @@ from openpersonalize.recipes.model import Model
 from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.recipes.user_personalization import base_rankers
-from recipes.worlds import DAY, sequences_of, topics, two_clusters
+from openpersonalize.testing.contract import RecipeContract
+from openpersonalize.testing.worlds import DAY, sequences_of, topics, two_clusters
 
 V2 = recipe("aws-user-personalization-v2")
 

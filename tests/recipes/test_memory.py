@@ -16,7 +16,7 @@ from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.recipes import memory
 from openpersonalize.recipes.memory import training_memory
 from openpersonalize.storage.idtable import IdTable
-from recipes.worlds import sequences_of
+from openpersonalize.testing.worlds import sequences_of
 
 
 def walks(users: int, items: int = 3_000, length: int = 30) -> Sequences:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from contract.recipe import RecipeContract, question
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.item_counts import ItemCounts
 from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.training import Training, TrainingData
-from recipes.worlds import sequences_of
+from openpersonalize.testing.contract import RecipeContract
+from openpersonalize.testing.worlds import question, sequences_of
 
 POPULARITY = recipe("aws-popularity-count")
 assert POPULARITY is not None
@@ -17,7 +17,7 @@ assert POPULARITY is not None
 
 class TestContract(RecipeContract):
     recipe = POPULARITY
-    personal = False
+    learns = False
 
 
 def test_users_then_interactions_then_ids() -> None:

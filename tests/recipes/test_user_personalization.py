@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from contract.recipe import RecipeContract, nobody, question
 from openpersonalize.algorithms.popularity import Popularity, item_popularity
 from openpersonalize.algorithms.ranker import BaseRanker
 from openpersonalize.algorithms.recent_popularity import RecentPopularity
@@ -26,7 +25,8 @@ from openpersonalize.recipes.user_personalization import (
     ask,
     base_rankers,
 )
-from recipes.worlds import DAY, chain, loyal, sequences_of, two_clusters
+from openpersonalize.testing.contract import RecipeContract
+from openpersonalize.testing.worlds import DAY, chain, loyal, nobody, question, sequences_of, two_clusters
 
 
 def named(name: str) -> UserPersonalization:

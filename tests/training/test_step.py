@@ -28,10 +28,10 @@ from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.recipes.user_personalization import UserPersonalization
 from openpersonalize.settings import Settings, read_settings
 from openpersonalize.storage.objects import open_objects
+from openpersonalize.testing.worlds import DAY
 from openpersonalize.training.data import aligned, trained_columns
 from openpersonalize.training.inputs import TrainingInputs
 from openpersonalize.training.step import run
-from recipes.worlds import DAY
 
 GROUP = "arn:aws:personalize:us-east-1:000000000000:dataset-group/shop"
 V1, V2 = "aws-user-personalization", "aws-user-personalization-v2"

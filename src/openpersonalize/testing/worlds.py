@@ -1,12 +1,13 @@
-"""Small worlds whose best recommendation is known."""
+"""Small worlds whose best recommendation is known, and questions about them."""
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
 
-from openpersonalize.datasets.selection import EventSelection
-from openpersonalize.datasets.sequences import Sequences, build_sequences
+from ..datasets.selection import EventSelection
+from ..datasets.sequences import Sequences, build_sequences
+from ..recipes.query import HISTORY_LENGTH, Query
 
 DAY = 86_400
 ALL = EventSelection()
@@ -64,3 +65,29 @@ def topics(users: int = 600, topic: int = 40, count: int = 60, seed: int = 0) ->
             item = int(topic * rng.random() ** 2)
             rows.append((f"u{user:03}", f"t{own[place % 3 == 2]:03}-{item:02}", start + 600 * place))
     return sequences_of(rows)
+
+
+def question(
+    sequences: Sequences,
+    user: int,
+    *,
+    newest: int | None = None,
+    seen_excluded: bool = False,
+    anchor: int | None = None,
+) -> Query:
+    """The whole history of a user, or its `newest` events, asked an hour after its end."""
+    end = int(sequences.ptr[user + 1])
+    return Query.at(
+        sequences,
+        user,
+        end,
+        int(sequences.time[end - 1]) + 3600,
+        newest=newest or HISTORY_LENGTH,
+        seen_excluded=seen_excluded,
+        anchor=anchor,
+    )
+
+
+def nobody(sequences: Sequences) -> Query:
+    """A question of somebody of whom nothing is known, about no item."""
+    return Query.of_nobody(int(sequences.time.max()) + 60)

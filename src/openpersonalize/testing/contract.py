@@ -1,0 +1,350 @@
+"""What every recipe must keep, whoever wrote it: the suite `RecipeContract`, for pytest.
+
+    class TestMine(RecipeContract):
+        recipe = Mine()
+
+A test of a capability that the trained model does not have is skipped. Where a recipe needs more than
+interactions, override the fixture `data`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ..datasets.sequences import Sequences
+from ..errors import JobStopped
+from ..recipes.complete import CompleteModel, tuned_state
+from ..recipes.facts import Offer
+from ..recipes.hyperparameters import read_configuration
+from ..recipes.item_counts import ItemCounts
+from ..recipes.model import (
+    ColdStarts,
+    Explains,
+    Inductive,
+    Model,
+    Online,
+    Resumes,
+    Retrieves,
+    UsesFeatures,
+)
+from ..recipes.query import Query
+from ..recipes.recipe import Recipe, Updates
+from ..recipes.registry import Registered, Registry
+from ..recipes.training import Configuration, Training, TrainingData
+from ..storage.idtable import IdTable
+from .worlds import nobody, question, two_clusters
+
+LATE = 10 * 86_400
+"""Seconds after the end of the data."""
+
+
+class RecipeContract:
+    """The suite. The world is `two_clusters`: who interacts with items of one half never does with the
+    other's.
+
+    Attributes:
+        recipe: the recipe under test.
+        learns: whether it is expected to tell the two halves apart.
+    """
+
+    recipe: Recipe
+    learns = True
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def data(cls) -> TrainingData:
+        """What is learned from."""
+        return TrainingData.of(two_clusters())
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def sequences(cls, data: TrainingData) -> Sequences:
+        return data.sequences
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def configuration(cls) -> Configuration:
+        return read_configuration(cls.recipe.facts, {})
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def trained(cls, data: TrainingData, configuration: Configuration) -> Model:
+        return cls.recipe.fit(data, configuration, Training(seed=3))
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def model(cls, trained: Model, data: TrainingData) -> CompleteModel:
+        return cls.completed(trained, data.counts)
+
+    @classmethod
+    def completed(cls, trained: Model, counts: ItemCounts) -> CompleteModel:
+        """A model as serving asks it."""
+        return CompleteModel(trained, cls.recipe.facts.task, counts)
+
+    def opened(self, folder: Path, data: TrainingData) -> CompleteModel:
+        """What was saved in a folder."""
+        return self.completed(self.recipe.load(folder, data.ranked.ids, data.counts), data.counts)
+
+    def asked(self, sequences: Sequences, user: int, **more: bool) -> Query:
+        """What a user would ask: about the newest item, where questions are about one."""
+        anchored = self.recipe.facts.task.anchored
+        newest = int(sequences.item[sequences.ptr[user + 1] - 1])
+        return question(sequences, user, anchor=newest if anchored else None, **more)
+
+    def questions(self, sequences: Sequences) -> list[Query]:
+        """Some of each kind."""
+        excluding = self.asked(sequences, 1, seen_excluded=True)
+        return [self.asked(sequences, 0), excluding, nobody(sequences)]
+
+    # -- the recipe
+
+    def test_it_can_be_registered(self) -> None:
+        registry = Registry()
+        registry.register(Registered(self.recipe.facts, self.recipe, "openpersonalize", "0"))
+        assert registry.find(self.recipe.facts.arn) is not None
+
+    def test_its_facts_fit_the_wire(self) -> None:
+        facts = self.recipe.facts
+        assert facts.description.endswith(".")
+        assert len(facts.description) <= 1000
+        for row in facts.hyperparameters:
+            text = row.default_text
+            if row.values:
+                assert text in row.values
+            else:
+                assert float(row.low or 0) <= float(text) <= float(row.high or 0)
+
+    def test_it_says_that_it_updates_if_it_does(self) -> None:
+        assert (Offer.UPDATE_MODE not in self.recipe.facts.offers) or isinstance(self.recipe, Updates)
+
+    def test_one_seed_gives_one_model(
+        self, data: TrainingData, configuration: Configuration, tmp_path: Path
+    ) -> None:
+        written = []
+        for name in ("one", "two"):
+            folder = tmp_path / name
+            folder.mkdir()
+            self.recipe.fit(data, configuration, Training(seed=7)).save(folder)
+            paths = [path for path in folder.rglob("*") if path.is_file()]
+            written.append({path.relative_to(folder).as_posix(): path.read_bytes() for path in paths})
+        assert written[0] == written[1]
+
+    def test_progress_is_told(self, data: TrainingData, configuration: Configuration) -> None:
+        told: list[tuple[str, float, float, str]] = []
+        training = Training(progress=lambda *step: told.append(step))
+        self.recipe.fit(data, configuration, training)
+        assert told
+        assert all(0 <= done <= total for _, done, total, _ in told)
+
+    def test_it_stops_when_asked(self, data: TrainingData, configuration: Configuration) -> None:
+        def stop() -> None:
+            raise JobStopped
+
+        with pytest.raises(JobStopped):
+            self.recipe.fit(data, configuration, Training(check=stop))
+
+    def test_what_was_tuned_is_json_and_spares_the_choice(
+        self, trained: Model, data: TrainingData, configuration: Configuration, tmp_path: Path
+    ) -> None:
+        tuned = json.loads(json.dumps(tuned_state(trained)))
+        again = self.recipe.fit(data, configuration, Training(seed=3, warm_state=tuned))
+        assert tuned_state(again) == tuned
+        opened = []
+        for name, one in (("one", trained), ("two", again)):
+            (tmp_path / name).mkdir()
+            one.save(tmp_path / name)
+            opened.append(self.opened(tmp_path / name, data))
+        query = self.asked(data.sequences, 5)
+        assert np.allclose(opened[1].scores(query), opened[0].scores(query), atol=1e-5)
+
+    # -- the model
+
+    def test_scores_are_finite_float32_of_the_whole_catalogue(
+        self, model: CompleteModel, sequences: Sequences
+    ) -> None:
+        for query in self.questions(sequences):
+            scores = model.scores(query)
+            assert scores.dtype == np.float32
+            assert scores.shape == (len(sequences.items),)
+            assert np.isfinite(scores).all()
+
+    def test_an_answer_belongs_to_the_caller(self, model: CompleteModel, sequences: Sequences) -> None:
+        for query in self.questions(sequences):
+            first = model.scores(query)
+            kept = first.copy()
+            first[:] = -np.inf
+            assert np.array_equal(model.scores(query), kept)
+
+    def test_saved_and_opened_it_answers_alike(
+        self, trained: Model, model: CompleteModel, data: TrainingData, tmp_path: Path
+    ) -> None:
+        trained.save(tmp_path)
+        opened = self.opened(tmp_path, data)
+        late = int(data.sequences.time.max()) + LATE
+        for query in self.questions(data.sequences):
+            asked = replace(query, now=late)
+            assert np.array_equal(opened.scores(asked), model.scores(asked))
+
+    def test_it_knows_the_answer(self, model: CompleteModel, sequences: Sequences) -> None:
+        """Of eight items of one half, the others of that half come next."""
+        if not self.learns:
+            pytest.skip("it is not expected to learn this")
+        names = sequences.items.strings()
+        right = []
+        for user in range(20):
+            query = self.asked(sequences, user)
+            best = np.argsort(-model.scores(query), kind="stable")
+            best = best[best != query.anchor][:9]
+            right += [names[item][0] == names[int(query.item[-1])][0] for item in best.tolist()]
+        assert np.mean(right) > 0.75
+
+    def test_a_new_event_changes_the_answer_of_a_personal_recipe_and_of_no_other(
+        self, model: CompleteModel, sequences: Sequences
+    ) -> None:
+        anchor = int(sequences.item[0]) if self.recipe.facts.task.anchored else None
+        before = model.scores(question(sequences, 0, newest=1, anchor=anchor))
+        after = model.scores(question(sequences, 0, newest=3, anchor=anchor))
+        assert np.array_equal(before, after) is not self.recipe.facts.task.personal
+
+    def test_another_anchor_has_another_answer(self, model: CompleteModel, sequences: Sequences) -> None:
+        if not self.recipe.facts.task.anchored:
+            pytest.skip("its questions are about no item")
+        one, other = (
+            model.scores(Query.of_nobody(1, anchor=int(sequences.items.find(item)))) for item in ("a0", "b0")
+        )
+        assert not np.array_equal(one, other)
+
+    def test_of_nobody_the_popular_items_in_order(self, model: CompleteModel, data: TrainingData) -> None:
+        scores = model.scores(nobody(data.sequences))
+        assert np.argsort(-scores, kind="stable").tolist() == data.counts.order.tolist()
+
+    def test_items_nobody_interacted_with_come_last(self, configuration: Configuration) -> None:
+        if "ITEMS" in self.recipe.facts.needs:
+            pytest.skip("it knows items by their records")
+        world = two_clusters()
+        wider = IdTable.from_series(pl.concat([world.items.series(), pl.Series("id", ["new1", "new2"])]))
+        data = TrainingData.of(replace(world, items=wider))
+        model = self.completed(self.recipe.fit(data, configuration, Training()), data.counts)
+        seen, query = data.counts.interacted, self.asked(world, 0)
+        cold = np.flatnonzero(~seen)
+        scores = model.scores(query)
+        assert len(cold) == 2
+        assert scores[cold].max() < scores[seen].min()
+        assert not np.isin(cold, model.candidates(query, 1000, interacted_only=True).rows).any()
+        some = np.concatenate((cold, np.flatnonzero(seen)[:3]))
+        found = model.scores_at(query, some)
+        assert found[:2].max() < found[2:].min()
+
+    # -- with and without capabilities
+
+    def test_many_answers_as_one_by_one(self, model: CompleteModel, sequences: Sequences) -> None:
+        queries = [self.asked(sequences, user) for user in range(4)]
+        together = model.many(queries)
+        assert together.dtype == np.float32
+        assert np.array_equal(together, np.stack([model.scores(query) for query in queries]))
+
+    def test_candidates_are_the_best_with_their_scores(
+        self, model: CompleteModel, sequences: Sequences
+    ) -> None:
+        for query in self.questions(sequences):
+            scores = model.scores(query).astype(np.float64)
+            found = model.candidates(query, 5)
+            assert np.allclose(scores[found.rows], np.sort(scores)[::-1][:5], atol=1e-4)
+            assert np.allclose(found.scores, scores[found.rows], atol=1e-4)
+            assert found.log_total == pytest.approx(np.log(np.exp(scores).sum()), abs=1e-3)
+            everything = model.candidates(query, 1000)
+            assert sorted(everything.rows.tolist()) == list(range(len(scores)))
+            assert (np.diff(everything.scores) <= 0).all()
+
+    def test_scores_of_some_items_are_theirs(self, model: CompleteModel, sequences: Sequences) -> None:
+        rows = np.array([4, 0, 7])
+        for query in self.questions(sequences):
+            assert np.allclose(model.scores_at(query, rows), model.scores(query)[rows], atol=1e-4)
+            assert len(model.scores_at(query, rows[:0])) == 0
+
+    # -- capabilities
+
+    def test_an_index_is_asked_the_same_way(self, trained: Model, sequences: Sequences) -> None:
+        retriever = _having(trained, Retrieves).retriever()
+        if retriever is None:
+            pytest.skip("it has no index of so few items")
+        query = self.asked(sequences, 0)
+        rows = np.arange(5)
+        assert np.allclose(retriever.scores_at(query, rows), trained.scores(query)[rows], atol=1e-4)
+
+    def test_cold_starts_are_answered(self, trained: Model, sequences: Sequences) -> None:
+        scores = _having(trained, ColdStarts).cold_scores(nobody(sequences))
+        assert scores.shape == (len(sequences.items),)
+        assert np.isfinite(scores).all()
+
+    def test_items_without_a_vector_are_behind_everything(self, trained: Model, sequences: Sequences) -> None:
+        query = self.asked(sequences, 0)
+        found = _having(trained, Inductive).scores_of(query, np.zeros((2, 8), np.float32))
+        assert (found < trained.scores(query).min()).all()
+
+    def test_newcomers_that_were_not_observed_gain_nothing(
+        self, trained: Model, sequences: Sequences
+    ) -> None:
+        online = _having(trained, Online).online()
+        if online is None:
+            pytest.skip("nothing it learned changes with the clock")
+        gained = online.online_bonus(self.asked(sequences, 0), np.array([0, 5, -1]))
+        assert gained.tolist() == [0.0, 0.0, 0.0]
+
+    def test_what_it_observes_leaves_the_trained_model_alone(
+        self, trained: Model, sequences: Sequences, tmp_path: Path
+    ) -> None:
+        online = _having(trained, Online).online()
+        if online is None:
+            pytest.skip("nothing it learned changes with the clock")
+        late = replace(self.asked(sequences, 0), now=int(sequences.time.max()) + LATE)
+        before = trained.scores(late)
+        count = 1000
+        online.observe(
+            np.zeros(count, np.int32), np.full(count, late.now - 60, np.int64), np.ones(count, np.float32)
+        )
+        assert np.array_equal(trained.scores(late), before)
+        assert not np.array_equal(online.scores(late), before)
+
+    def test_a_resumed_question_has_the_same_answer(self, trained: Model, sequences: Sequences) -> None:
+        resumes = _having(trained, Resumes)
+        state = None
+        for newest in (1, 2, 3):
+            user = slice(0, newest)
+            whole = self.asked(sequences, 0)
+            query = replace(
+                whole,
+                item=whole.item[user],
+                time=whole.time[user],
+                event=whole.event[user],
+                weight=whole.weight[user],
+            )
+            resumed, state = resumes.resume(query, state)
+            assert np.allclose(trained.scores(resumed), trained.scores(query), atol=1e-4)
+            assert state.nbytes >= 0
+
+    def test_what_is_unknown_is_not_used(self, trained: Model) -> None:
+        assert _having(trained, UsesFeatures).used_features({"NOT_A_COLUMN": "x"}, {"NEITHER": 1.0}) == (
+            {},
+            {},
+        )
+
+    def test_parts_add_up_to_the_difference_of_scores(self, trained: Model, sequences: Sequences) -> None:
+        explains, query = _having(trained, Explains), self.asked(sequences, 0)
+        scores = trained.scores(query)
+        sums = [sum(explains.explain(query, row).values()) for row in (0, 1)]
+        assert sums[1] - sums[0] == pytest.approx(float(scores[1] - scores[0]), abs=2e-2)
+
+
+def _having(model: Model, capability: Any) -> Any:
+    """The model as one with a capability; skips the test if it has not got it."""
+    if not isinstance(model, capability):
+        pytest.skip(f"it is no {capability.__name__}")
+    return model
