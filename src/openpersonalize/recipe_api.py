@@ -29,9 +29,10 @@ from .recipes.model import (
     Tunes,
     UsesFeatures,
 )
+from .recipes.objective import Objective
 from .recipes.query import HISTORY_LENGTH, Query
 from .recipes.recipe import API, Recipe, Updates
-from .recipes.training import Configuration, Kind, Objective, Training, TrainingData
+from .recipes.training import Configuration, Kind, Training, TrainingData
 from .storage.idtable import IdTable
 
 __all__ = [
