@@ -74,6 +74,23 @@ def test_old_answers_are_forgotten(opening: Callable[..., RecommendationLog], ha
     assert log.find("RID-2") is not None
 
 
+def test_a_campaign_that_is_gone_leaves_nothing_in_the_file(
+    opening: Callable[..., RecommendationLog], tmp_path: Path
+) -> None:
+    log, other = opening(), opening()
+    for n in range(100):
+        log.add(f"RID-{n}", f"{CAMPAIGN}{n % 2}", [f"shown-{n % 2}"], f"user-{n % 2}")
+    log.forget(f"{CAMPAIGN}0")
+    for one in (log, other):
+        assert one.find("RID-0") is None
+        assert one.find("RID-1") is not None
+    content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"user-1" in content
+    for gone in (b"user-0", b"shown-0", f"{CAMPAIGN}0".encode()):
+        assert gone not in content
+    log.forget("nobody")
+
+
 def test_the_file_stays_within_its_size(opening: Callable[..., RecommendationLog], tmp_path: Path) -> None:
     log = opening(megabytes=0.5)
     for n in range(6000):

@@ -100,4 +100,4 @@ def test_the_terminals_of_the_filter_language() -> None:
 
 def test_the_proof_sees_a_pattern_that_backtracks() -> None:
     slow = re.compile(r"arn:([a-z\d-]+):personalize:.*:.*:.+")
-    assert slowest(slow.fullmatch, slow)[0] > LIMIT
+    assert any(seconds(slow.fullmatch, text) > LIMIT for text in texts(slow.pattern, 256))

@@ -37,6 +37,9 @@ FOUND_AT_ONCE = 500
 ISSUED: dict[str, pl.DataType] = {"RECOMMENDATION_ID": pl.String(), "SHOWN": pl.List(pl.String())}
 """Columns of a frame of answers: the id and the items shown."""
 
+FORGOTTEN_AT_ONCE = 10_000
+"""Positions that one transaction of `RecommendationLog.forget` looks at."""
+
 SPARE = 16
 """Rows forgotten beyond the excess: rows differ in size, and a page is free only when all of it is."""
 
@@ -137,6 +140,22 @@ class RecommendationLog:
             schema={"RECOMMENDATION_ID": pl.String, "SHOWN": pl.String},
         )
         return found.with_columns(pl.col("SHOWN").str.json_decode(ISSUED["SHOWN"]))
+
+    def forget(self, arn: str) -> None:
+        """Forget all that a campaign or recommender showed, so that nothing of it is in the file any more. A
+        little at a time: answers of others are written meanwhile."""
+        with closing(self._file.connect(write=True)) as connection:
+            self._flush(connection)
+            row = connection.execute(SQL["issuer"], (arn,)).fetchone()
+            if row is None:
+                return
+            first, last = connection.execute(SQL["bounds"]).fetchone()
+            for start in range(first - 1, last, FORGOTTEN_AT_ONCE):
+                with self._file.writing(connection):
+                    connection.execute(SQL["forget"], (start, start + FORGOTTEN_AT_ONCE, row[0]))
+            with self._file.writing(connection):
+                connection.execute(SQL["forget_issuer"], row)
+            self._file.truncate_journal(connection)
 
     def flush(self) -> None:
         """Write what waits now, and forget what is too old or too much."""

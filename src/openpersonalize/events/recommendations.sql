@@ -21,6 +21,15 @@ DELETE FROM issued WHERE position IN (SELECT position FROM issued ORDER BY posit
 -- shorten: the oldest rows
 DELETE FROM issued WHERE position IN (SELECT position FROM issued ORDER BY position LIMIT ?)
 
+-- forget: the answers of one issuer among the next rows
+DELETE FROM issued WHERE position > ? AND position <= ? AND issuer = ?
+
+-- bounds: positions of the first and the last row
+SELECT coalesce(min(position), 0), coalesce(max(position), 0) FROM issued
+
+-- forget_issuer: its name
+DELETE FROM issuer WHERE id = ?
+
 -- used: bytes of the file that hold something, and how many rows there are
 SELECT (p.page_count - f.freelist_count) * s.page_size,
        (SELECT coalesce((SELECT max(position) FROM issued) - (SELECT min(position) FROM issued) + 1, 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,9 @@ CHECKED_BYTES = 64 * (1 << 20)
 """Files up to this size are checked as a whole at the start (3 ms for a megabyte); of larger ones, the ends
 of
 each table: damage elsewhere shows when it is read."""
+
+TRUNCATIONS, TRUNCATION_SECONDS = 20, 0.1
+"""Tries to empty the write-ahead log, and the pause between two."""
 
 BUSY_SECONDS = 30
 """How long SQLite itself waits for a lock before it gives up; the file lock makes that rare."""
@@ -92,6 +96,24 @@ class SqliteFile:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+
+    def truncate_journal(self, connection: sqlite3.Connection) -> None:
+        """Empty the write-ahead log, so that what was deleted from the file is not to be found beside it
+        either.
+
+        Nobody waits for it: while others read, it is tried again for two seconds. Then it stays until the
+        next call, or until the last connection closes.
+
+        Args:
+            connection: one to write with, which is used for nothing else afterwards.
+        """
+        connection.execute("PRAGMA busy_timeout = 0")
+        for _ in range(TRUNCATIONS):
+            with self.lock.acquire(poll_interval=LOCK_POLL_SECONDS):
+                busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not busy:
+                return
+            time.sleep(TRUNCATION_SECONDS)
 
     def _prepare(self, formats: list[str]) -> None:
         connection = self.connect(write=True)

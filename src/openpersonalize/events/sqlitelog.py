@@ -166,6 +166,9 @@ class SqliteLiveLog(LiveLog):
         for number in dropped:
             while self._do(partial(clear, number)):
                 pass
+        if dropped:
+            with closing(self._file.connect(write=True)) as writer:
+                self._file.truncate_journal(writer)
 
     def _tell(self, connection: sqlite3.Connection, name: str, subjects: Sequence[str | None]) -> int:
         """List a removal for every process, and end the listing of old ones; the position."""

@@ -94,6 +94,16 @@ class SolutionDeletion(Deletion):
         tx.remove(resource.arn)
 
 
+class CampaignDeletion(Deletion):
+    """With the campaign goes what is remembered of whom it showed what."""
+
+    def __init__(self) -> None:
+        super().__init__("campaign")
+
+    def clean(self, job: Job, resource: Resource) -> None:
+        job.installation.recommendations.forget(resource.arn)
+
+
 class DatasetGroupDeletion(Deletion):
     """With the group go its filters and its metric attribution. A group has no DELETE IN_PROGRESS."""
 

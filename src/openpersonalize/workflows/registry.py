@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..engine.workflow import Workflow
-from .deletions import DatasetDeletion, DatasetGroupDeletion, Deletion, SolutionDeletion
+from .deletions import CampaignDeletion, DatasetDeletion, DatasetGroupDeletion, Deletion, SolutionDeletion
 from .deployments import Deploy, UpdateCampaign
 from .groups import CreateDatasetGroup
 from .imports import Import
@@ -21,7 +21,7 @@ ALL: tuple[Workflow, ...] = (
     UpdateCampaign(),
     Deletion("event-tracker"),
     Deletion("filter"),
-    Deletion("campaign"),
+    CampaignDeletion(),
     SolutionDeletion(),
     DatasetDeletion(),
     DatasetGroupDeletion(),
