@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,6 +123,36 @@ class LiveLogContract:
         log.append(ITEMS, [Record("i0")]).result()
         assert log.tail().news(0, 10).records == {ITEMS: 3002, USERS: 3001}
         assert log.tail().news(3001, 10).records == {ITEMS: 3002}
+
+    def test_nothing_appears_behind_a_reader(self, open_log: Callable[[], LiveLog]) -> None:
+        """Whoever sees a position sees all that will ever be there: a position that is given out before
+        another and committed after it would be passed by."""
+        logs = [open_log(), open_log()]
+
+        def write(writer: int) -> None:
+            for n in range(1, 13):
+                logs[writer % 2].append(GROUP, [CLICK._replace(user=f"u{writer}", time=n)]).result()
+
+        tail, read = open_log().tail(), open_log()
+        followed: list[int] = []
+        scanned: list[int] = []
+        with ThreadPoolExecutor(4) as pool:
+            writers = [pool.submit(write, writer) for writer in range(4)]
+            position = 0
+            while not all(writer.done() for writer in writers) or position < read.position():
+                news = tail.news(position, 1000)
+                if news.skipped:  # what was sealed is read as interactions
+                    frames = [read.interactions_frame(GROUP, SCHEMA, after=position, up_to=news.position)]
+                    followed += [one for frame in frames for one in frame["#ARRIVAL"].to_list()]
+                followed += [event.position for event in news.events]
+                scanned += read.interactions_frame(GROUP, SCHEMA, after=position, up_to=news.position)[
+                    "#ARRIVAL"
+                ].to_list()
+                position = news.position
+        for writer in writers:
+            writer.result()
+        assert followed == scanned == list(range(1, 49))
+        tail.close()
 
     def test_it_is_all_there_after_reopening(self, open_log: Callable[[], LiveLog]) -> None:
         log = open_log()

@@ -18,7 +18,9 @@ from contract.live_log import CLICK, GROUP, SCHEMA, Hands, LiveLogContract
 from openpersonalize.clock import SystemClock
 from openpersonalize.errors import StartError, Unavailable
 from openpersonalize.events.livelog import LiveLog
-from openpersonalize.events.sqlitelog import SqliteLiveLog
+from openpersonalize.events.sqlitefile import SqliteFile
+from openpersonalize.events.sqlitelog import FORMATS, SqliteLiveLog
+from openpersonalize.events.statements import read_statements
 
 WRITER = """
 import sys
@@ -190,3 +192,26 @@ def test_a_full_disk_refuses_and_loses_nothing_and_is_forgiven(tmp_path: Path) -
     assert frame.height == stored
     assert frame["ITEM_ID"][-1] == "after"
     log.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        ("history", "event_subject (stream=? AND subject=?)"),
+        ("count_unsealed", "event_subject (stream=? AND subject=?)"),
+        ("sessions_of", "event_subject (stream=? AND subject=?)"),
+        ("interactions", "event_stream (stream=? AND rowid>? AND rowid<?)"),
+        ("sealable", "event_stream (stream=? AND rowid>? AND rowid<?)"),
+        ("oldest_rows", "event_stream (stream=? AND rowid>?)"),
+        ("clear_sealed", "event_stream (stream=? AND rowid<?)"),
+        ("new_records", "record_stream (stream=? AND rowid>? AND rowid<?)"),
+    ],
+)
+def test_what_is_asked_often_is_found_by_an_index(tmp_path: Path, statement: str, index: str) -> None:
+    file = SqliteFile(tmp_path / "events.db", FORMATS, durable=True)
+    connection = file.connect()
+    text = read_statements("livelog.sql")[statement]
+    values = (1,) * (2 if "?1" in text else text.count("?"))
+    steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", values)]
+    connection.close()
+    assert any(index in step for step in steps), steps

@@ -119,10 +119,11 @@ FROM (VALUES /*rows*/)
 -- insert_records: many at once; /*rows*/ stands for the tuples of parameters
 INSERT INTO record (position, stream, id, properties, written) VALUES /*rows*/
 
--- history: one user's events that count and are not sealed, newest first
+-- history: one user's events that count and are not sealed, newest first; found by the subject, so the position is
+-- hidden from the planner (+)
 SELECT e.position, e.item, e.time, e.type, e.value
 FROM stream AS s JOIN event AS e ON e.stream = s.id
-WHERE s.arn = ? AND e.subject = ? AND e.mark = 0 AND e.position > s.sealed
+WHERE s.arn = ? AND e.subject = ? AND e.mark = 0 AND +e.position > s.sealed
 ORDER BY e.time DESC, e.position DESC LIMIT ?
 
 -- count_events: whether a step along the tail stays short; counts no further than the limit
@@ -177,7 +178,7 @@ SELECT DISTINCT session FROM event WHERE stream = ? AND subject = ? AND anonymou
 
 -- count_unsealed: how many rows of a subject will go, those left of sealed ones aside
 SELECT count(*) FROM event AS e JOIN stream AS s ON s.id = e.stream
-WHERE e.stream = ? AND e.subject = ? AND e.anonymous = ? AND e.position > s.sealed
+WHERE e.stream = ? AND e.subject = ? AND e.anonymous = ? AND +e.position > s.sealed
 
 -- forget_events: a user's own events (0), or what a session did before it was known whose it is (1)
 DELETE FROM event WHERE stream = ? AND subject = ? AND anonymous = ?
