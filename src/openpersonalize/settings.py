@@ -1,4 +1,4 @@
-"""Every setting of a process: one row each, read once, at start.
+"""Settings of a process, each a member of `Settings` with its meaning, read once, at start.
 
 A value comes from the command line, else from the environment (``OPENPERSONALIZE_<NAME>``), else from the
 default here. A malformed value fails the start and names its key. Nothing else reads the environment, save
@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -58,144 +58,86 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
-SETTINGS: tuple[Setting, ...] = (
-    Setting("host", "127.0.0.1", "address to listen on; anything but loopback needs an access key"),
-    Setting("port", 8077, "port to listen on", _whole),
-    Setting("data_dir", "./openpersonalize-data", "folder that holds everything durable"),
-    Setting("data_group", "", "group of the system whose members may read the data folder; empty: none"),
-    Setting("workers", 1, "server processes sharing the port", _whole),
-    Setting("account", "000000000000", "AWS account id in every ARN"),
-    Setting("region", "us-east-1", "region when a request is not signed"),
-    Setting("database_url", "", "metadata database; empty: metadata.db in the data folder"),
-    Setting(
-        "s3",
-        "auto",
-        "where s3:// locations live: local folder, AWS itself, or as AWS_ENDPOINT_URL_S3 says",
-        _one_of("auto", "local", "aws"),
-    ),
-    Setting(
-        "s3_domain",
-        "",
-        "domain whose sub-domains are buckets to S3 clients, as those of localhost always are",
-    ),
-    Setting(
-        "allowed_origins", "", "web pages that may call from a browser: origins with commas between, or *"
-    ),
-    Setting("max_body_bytes", 8 * 1024 * 1024, "largest request body", _whole),
-    Setting("minimum_data", True, "refuse to train below Amazon's minimums (off for small fixtures)", _flag),
-    Setting("quota_profile", "none", "aws: enforce Amazon's call rates", _one_of("none", "aws")),
-    Setting(
-        "filter_window", 0, "newest interactions per user and event type that filters see; 0 = all", _whole
-    ),
-    Setting(
-        "item_refresh",
-        "immediate",
-        "how often new items and impressions reach exploration: immediate, or a period like 30m or 2h",
-        _period,
-    ),
-    Setting(
-        "first_automatic_training",
-        55,
-        "minutes after which a solution's first automatic training starts, unless somebody trained it",
-        _whole,
-    ),
-    Setting("job_slots", 2, "heavy job steps that run at once", _whole),
-    Setting("job_attempts", 3, "times a job step is tried when its process dies", _whole),
-    Setting("threads", 0, "threads a training may use; 0 = all cores", _whole),
-    Setting(
-        "training_seconds",
-        0,
-        "seconds after which the encoder of a fit is to be done, if not as good as it gets; 0 = no limit",
-        _whole,
-    ),
-    Setting("history_cache_mb", 256, "memory for users' recent histories and vectors, per process", _whole),
-    Setting(
-        "shed_after", 512, "requests in flight in one process above which new ones are throttled", _whole
-    ),
-    Setting(
-        "max_connections",
-        4096,
-        "open connections of one process, as far as the limit of files allows",
-        _whole,
-    ),
-    Setting("connections_per_address", 2048, "of them from one address, at most half", _whole),
-    Setting("recommendation_log_days", 14, "days an issued recommendationId is remembered", _whole),
-    Setting("recommendation_log_mb", 1024, "size of the memory of issued recommendationIds", _whole),
-    Setting(
-        "segment_rows",
-        100_000,
-        "streamed events of a dataset that become one segment; the database keeps up to twice as many",
-        _whole,
-    ),
-    Setting("quota_dataset_groups", 5, "active dataset groups per region", _whole),
-    Setting("quota_schemas", 500, "schemas per region", _whole),
-    Setting("quota_import_jobs", 5, "import jobs pending or in progress per region", _whole),
-    Setting("quota_solutions", 10, "active solutions per dataset group", _whole),
-    Setting("quota_solution_versions", 20, "solution versions pending or in progress per region", _whole),
-    Setting("quota_campaigns", 5, "campaigns per dataset group", _whole),
-    Setting("quota_filters", 30, "filters per dataset group", _whole),
-    Setting("quota_filter_fields", 20, "distinct dataset fields over all filters of a dataset group", _whole),
-    Setting(
-        "quota_training_items",
-        0,
-        "items that a training considers, the newest; 0 = as its recipe says",
-        _whole,
-    ),
-    Setting(
-        "quota_training_interactions",
-        0,
-        "interactions that a training considers, the newest; 0 = as its recipe says",
-        _whole,
-    ),
-    Setting(
-        "log_level", "info", "debug, info, warning or error", _one_of("debug", "info", "warning", "error")
-    ),
-)
+def _setting(default: Any, meaning: str, *, parse: Callable[[str], Any] | None = None, least: int = 0) -> Any:
+    """A member of `Settings`: its default, what it means, how text becomes a value when its type does not say
+    so, and the least value of a number."""
+    usual = {bool: _flag, int: _whole, str: str}[type(default)]
+    return field(default=default, metadata={"help": meaning, "parse": parse or usual, "least": least})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The values of all settings, fixed for the life of a process. See `SETTINGS` for their meaning."""
+    """The values of all settings, fixed for the life of a process."""
 
-    host: str
-    port: int
-    data_dir: str
-    data_group: str
-    workers: int
-    account: str
-    region: str
-    database_url: str
-    s3: str
-    s3_domain: str
-    allowed_origins: str
-    max_body_bytes: int
-    minimum_data: bool
-    quota_profile: str
-    filter_window: int
-    item_refresh: str
-    first_automatic_training: int
-    job_slots: int
-    job_attempts: int
-    threads: int
-    training_seconds: int
-    history_cache_mb: int
-    shed_after: int
-    max_connections: int
-    connections_per_address: int
-    recommendation_log_days: int
-    recommendation_log_mb: int
-    segment_rows: int
-    quota_dataset_groups: int
-    quota_schemas: int
-    quota_import_jobs: int
-    quota_solutions: int
-    quota_solution_versions: int
-    quota_campaigns: int
-    quota_filters: int
-    quota_filter_fields: int
-    quota_training_items: int
-    quota_training_interactions: int
-    log_level: str
+    host: str = _setting("127.0.0.1", "address to listen on; anything but loopback needs an access key")
+    port: int = _setting(8077, "port to listen on")
+    data_dir: str = _setting("./openpersonalize-data", "folder that holds everything durable")
+    data_group: str = _setting("", "group of the system whose members may read the data folder; empty: none")
+    workers: int = _setting(1, "server processes sharing the port", least=1)
+    account: str = _setting("000000000000", "AWS account id in every ARN")
+    region: str = _setting("us-east-1", "region when a request is not signed")
+    database_url: str = _setting("", "metadata database; empty: metadata.db in the data folder")
+    s3: str = _setting(
+        "auto",
+        "where s3:// locations live: local folder, AWS itself, or as AWS_ENDPOINT_URL_S3 says",
+        parse=_one_of("auto", "local", "aws"),
+    )
+    s3_domain: str = _setting(
+        "", "domain whose sub-domains are buckets to S3 clients, as those of localhost always are"
+    )
+    allowed_origins: str = _setting(
+        "", "web pages that may call from a browser: origins with commas between, or *"
+    )
+    max_body_bytes: int = _setting(8 * 1024 * 1024, "largest request body", least=1)
+    minimum_data: bool = _setting(True, "refuse to train below Amazon's minimums (off for small fixtures)")
+    quota_profile: str = _setting("none", "aws: enforce Amazon's call rates", parse=_one_of("none", "aws"))
+    filter_window: int = _setting(0, "newest interactions per user and event type that filters see; 0 = all")
+    item_refresh: str = _setting(
+        "immediate",
+        "how often new items and impressions reach exploration: immediate, or a period like 30m or 2h",
+        parse=_period,
+    )
+    first_automatic_training: int = _setting(
+        55, "minutes after which a solution's first automatic training starts, unless somebody trained it"
+    )
+    job_slots: int = _setting(2, "heavy job steps that run at once", least=1)
+    job_attempts: int = _setting(3, "times a job step is tried when its process dies", least=1)
+    threads: int = _setting(0, "threads a training may use; 0 = all cores")
+    training_seconds: int = _setting(
+        0, "seconds after which the encoder of a fit is to be done, if not as good as it gets; 0 = no limit"
+    )
+    history_cache_mb: int = _setting(256, "memory for users' recent histories and vectors, per process")
+    shed_after: int = _setting(
+        512, "requests in flight in one process above which new ones are throttled", least=1
+    )
+    max_connections: int = _setting(
+        4096, "open connections of one process, as far as the limit of files allows", least=1
+    )
+    connections_per_address: int = _setting(2048, "of them from one address, at most half", least=1)
+    recommendation_log_days: int = _setting(14, "days an issued recommendationId is remembered")
+    recommendation_log_mb: int = _setting(1024, "size of the memory of issued recommendationIds")
+    segment_rows: int = _setting(
+        100_000,
+        "streamed events of a dataset that become one segment; the database keeps up to twice as many",
+        least=1,
+    )
+    quota_dataset_groups: int = _setting(5, "active dataset groups per region")
+    quota_schemas: int = _setting(500, "schemas per region")
+    quota_import_jobs: int = _setting(5, "import jobs pending or in progress per region")
+    quota_solutions: int = _setting(10, "active solutions per dataset group")
+    quota_solution_versions: int = _setting(20, "solution versions pending or in progress per region")
+    quota_campaigns: int = _setting(5, "campaigns per dataset group")
+    quota_filters: int = _setting(30, "filters per dataset group")
+    quota_filter_fields: int = _setting(20, "distinct dataset fields over all filters of a dataset group")
+    quota_training_items: int = _setting(
+        0, "items that a training considers, the newest; 0 = as its recipe says"
+    )
+    quota_training_interactions: int = _setting(
+        0, "interactions that a training considers, the newest; 0 = as its recipe says"
+    )
+    log_level: str = _setting(
+        "info", "debug, info, warning or error", parse=_one_of("debug", "info", "warning", "error")
+    )
 
     @property
     def item_refresh_seconds(self) -> float:
@@ -218,6 +160,12 @@ class Settings:
     def from_json(cls, text: str) -> Settings:
         """The inverse of `to_json`."""
         return cls(**json.loads(text))
+
+
+SETTINGS: tuple[Setting, ...] = tuple(
+    Setting(row.name, row.default, row.metadata["help"], row.metadata["parse"]) for row in fields(Settings)
+)
+_LEAST: Mapping[str, int] = {row.name: row.metadata["least"] for row in fields(Settings)}
 
 
 def read_settings(
@@ -246,21 +194,6 @@ def read_settings(
     return Settings(**values)
 
 
-_POSITIVE = frozenset(
-    {
-        "workers",
-        "job_slots",
-        "job_attempts",
-        "max_body_bytes",
-        "shed_after",
-        "max_connections",
-        "connections_per_address",
-        "segment_rows",
-    }
-)
-"""Settings of which zero makes no sense; no number may be negative."""
-
-
 def _check(values: Mapping[str, Any]) -> None:
     account = values["account"]
     if not re.fullmatch("[0-9]{12}", account):
@@ -276,9 +209,5 @@ def _check(values: Mapping[str, Any]) -> None:
     except ValueError as error:
         raise StartError(f"item_refresh={values['item_refresh']!r} cannot be read ({error}).") from error
     for name, value in values.items():
-        least = 1 if name in _POSITIVE else 0
-        if type(value) is int and value < least:
-            raise StartError(f"{name} must be at least {least}, not {value}.")
-
-
-assert [f.name for f in fields(Settings)] == [s.name for s in SETTINGS]
+        if type(value) is int and value < _LEAST[name]:
+            raise StartError(f"{name} must be at least {_LEAST[name]}, not {value}.")
