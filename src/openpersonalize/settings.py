@@ -106,6 +106,9 @@ class Settings:
     training_seconds: int = _setting(
         0, "seconds after which the encoder of a fit is to be done, if not as good as it gets; 0 = no limit"
     )
+    kept_models: int = _setting(
+        3, "models of a solution that are kept, its newest, besides those in use; 0 = all"
+    )
     history_cache_mb: int = _setting(256, "memory for users' recent histories and vectors, per process")
     shed_after: int = _setting(
         512, "requests in flight in one process above which new ones are throttled", least=1

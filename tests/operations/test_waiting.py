@@ -243,6 +243,23 @@ def test_campaign_needs_a_finished_version(still: Still) -> None:
     still.refused(ResourceNotFound, "CreateCampaign", name="c", solutionVersionArn=solution)
 
 
+def test_a_version_whose_model_was_removed_says_so(still: Still) -> None:
+    group = still.group()
+    still.dataset(group, "Interactions")
+    solution = still.solution(group)
+    old, new = still.version(solution, "ACTIVE"), still.version(solution, "ACTIVE")
+    still.become(old, "ACTIVE", artifact="artifacts/old", retired=True)
+    message = still.refused(InvalidInput, "CreateCampaign", name="c", solutionVersionArn=old)
+    assert message.startswith(f"The model of {old} was removed, because its solution has newer versions")
+    assert "CreateSolutionVersion" in message
+    campaign = still.call("CreateCampaign", name="c", solutionVersionArn=new)["campaignArn"]
+    still.become(campaign, "CREATE IN_PROGRESS", "ACTIVE")
+    still.refused(InvalidInput, "UpdateCampaign", campaignArn=campaign, solutionVersionArn=old)
+    assert still.call("CreateSolutionVersion", solutionArn=solution)["solutionVersionArn"].startswith(
+        solution
+    )
+
+
 def test_latest_is_the_newest_full_version(still: Still) -> None:
     group = still.group()
     still.dataset(group, "Interactions")

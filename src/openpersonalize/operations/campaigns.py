@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import InvalidInput, ResourceInUse
 from ..recipes.configuration import check_campaign
 from ..resources.campaigns import UPDATE, update_under_way
-from ..resources.internals import CampaignInternal
+from ..resources.internals import CampaignInternal, VersionInternal
 from ..resources.quotas import check_quota
 from ..resources.store import Resource, Transaction
 from ..resources.versions import newest_full_version
@@ -140,4 +140,10 @@ def _usable_version(tx: Transaction, referred: Resource) -> Resource:
             )
         return version
     require_active(tx.require(referred.attributes["solutionArn"], "solution"))
-    return require_active(referred)
+    require_active(referred)
+    if VersionInternal.of(referred).retired:
+        raise InvalidInput(
+            f"The model of {referred.arn} was removed, because its solution has newer versions and nothing"
+            " used it (setting kept_models); train a new version with CreateSolutionVersion."
+        )
+    return referred

@@ -12,6 +12,7 @@ from ..engine.workflow import Job
 from ..exploration.checkpoint import CheckpointStore
 from ..resources.internals import DatasetInternal, VersionInternal
 from ..resources.store import Resource, Transaction
+from .retention import retire_models
 
 log = logging.getLogger(__name__)
 RETRY_SECONDS = 60.0
@@ -72,6 +73,22 @@ class DatasetDeletion(Deletion):
         job.installation.log.forget(resource.arn)
 
 
+class CampaignDeletion(Deletion):
+    """With the campaign goes what is remembered of whom it showed what, and what kept the model of an older
+    version, see `retention`."""
+
+    def __init__(self) -> None:
+        super().__init__("campaign")
+
+    def clean(self, job: Job, resource: Resource) -> None:
+        job.installation.recommendations.forget(resource.arn)
+
+    def remove(self, tx: Transaction, resource: Resource) -> None:
+        super().remove(tx, resource)
+        if resource.parent_arn is not None:
+            retire_models(tx, resource.parent_arn, resource.updated_at)
+
+
 class SolutionDeletion(Deletion):
     """With the solution go all its versions and their models."""
 
@@ -92,16 +109,6 @@ class SolutionDeletion(Deletion):
         for version in tx.find("solution-version", parent_arn=resource.arn):
             tx.remove(version.arn)
         tx.remove(resource.arn)
-
-
-class CampaignDeletion(Deletion):
-    """With the campaign goes what is remembered of whom it showed what."""
-
-    def __init__(self) -> None:
-        super().__init__("campaign")
-
-    def clean(self, job: Job, resource: Resource) -> None:
-        job.installation.recommendations.forget(resource.arn)
 
 
 class DatasetGroupDeletion(Deletion):

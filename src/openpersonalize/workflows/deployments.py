@@ -14,6 +14,7 @@ from ..resources.campaigns import UPDATE, update_under_way
 from ..resources.internals import CampaignInternal, VersionInternal
 from ..resources.store import Resource, Transaction
 from ..resources.versions import newest_full_version
+from .retention import retire_models
 
 
 def request_update(
@@ -109,6 +110,9 @@ class UpdateCampaign:
         _verify(job, version)
         with job.commit() as tx:
             campaign = _mark(tx, job, "ACTIVE")
+            now = job.installation.clock.now()
+            if campaign.parent_arn is not None:
+                retire_models(tx, campaign.parent_arn, now)
             tx.update(
                 campaign,
                 status="ACTIVE",

@@ -7,7 +7,7 @@ from .deletions import CampaignDeletion, DatasetDeletion, DatasetGroupDeletion, 
 from .deployments import Deploy, UpdateCampaign
 from .groups import CreateDatasetGroup
 from .imports import Import
-from .retention import RemoveSnapshot
+from .retention import RemoveSnapshot, RetireModels
 from .trainings import Train
 from .updates import UpdateDataset, UpdateSolution
 
@@ -26,5 +26,6 @@ ALL: tuple[Workflow, ...] = (
     DatasetDeletion(),
     DatasetGroupDeletion(),
     RemoveSnapshot(),
+    RetireModels(),
 )
 WORKFLOWS: dict[str, Workflow] = {workflow.kind: workflow for workflow in ALL}

@@ -1,16 +1,20 @@
-"""When the data behind the resources may go: a snapshot outlives its dataset's interest in it by a grace.
+"""Retention: when the data and the models behind the resources may go.
 
-A snapshot that a newer import has replaced may still be read: by a training that pinned it, or by a request
-that looked up its key a moment ago. So it is not removed by the import itself but by a later job, which asks
-again whether anybody needs it.
+A snapshot that a newer import has replaced may still be read: by a training whose input it is, or by a
+request that looked up its key a moment ago. So it is not removed by the import itself but by a later job,
+which asks again whether anybody needs it. Models go likewise: a solution keeps those of its newest versions
+(setting ``kept_models``), of the newest one trained in full, and all that something refers to.
 """
 
 from __future__ import annotations
 
 from ..engine.workflow import Job
+from ..exploration.checkpoint import CheckpointStore
+from ..resources.campaigns import update_under_way
 from ..resources.internals import DatasetInternal, VersionInternal
 from ..resources.lifecycle import AT_WORK
-from ..resources.store import Transaction
+from ..resources.store import Resource, Transaction
+from ..resources.versions import age_key, newest_full_version
 
 GRACE_SECONDS = 60.0
 
@@ -49,3 +53,73 @@ class RemoveSnapshot:
 
     def stopped(self, job: Job, tx: Transaction) -> None:
         self.failed(job, tx, "stopped")
+
+
+def retire_models(tx: Transaction, solution_arn: str, now: float) -> None:
+    """Has the models of a solution that nobody needs removed after the grace."""
+    tx.enqueue("retire-models", solution_arn, {}, not_before=now + GRACE_SECONDS)
+
+
+def superseded(tx: Transaction, solution_arn: str, kept: int) -> list[Resource]:
+    """The ACTIVE versions of a solution whose models may go, oldest first.
+
+    Args:
+        tx: where its versions, campaigns and jobs are.
+        solution_arn: the solution.
+        kept: how many of the newest keep theirs; 0: all.
+    """
+    versions = sorted(tx.find("solution-version", parent_arn=solution_arn, statuses=("ACTIVE",)), key=age_key)
+    full = newest_full_version(tx, solution_arn)
+    needed = _referred_to(tx, solution_arn, versions) | ({full.arn} if full is not None else set())
+    old = versions[:-kept] if kept else []
+    return [one for one in old if one.arn not in needed and not VersionInternal.of(one).retired]
+
+
+def _referred_to(tx: Transaction, solution_arn: str, versions: list[Resource]) -> set[str]:
+    """ARNs of versions whose models are deployed or about to be, or are the base of a training or the input
+    of a batch job at work."""
+    group = versions[0].group_arn if versions else None
+    arns = set()
+    for kind in ("campaign", "recommender"):
+        for endpoint in tx.find(kind, group_arn=group):
+            arns.add(endpoint.attributes.get("solutionVersionArn", ""))
+            arns.add((update_under_way(endpoint) or {}).get("solutionVersionArn", ""))
+    for kind in ("batch-inference-job", "batch-segment-job"):
+        for job in tx.find(kind, group_arn=group, statuses=AT_WORK):
+            arns.add(job.attributes["solutionVersionArn"])
+    trainings = tx.find("solution-version", parent_arn=solution_arn, statuses=AT_WORK)
+    bases = {VersionInternal.of(one).base_artifact for one in trainings}
+    arns.update(one.arn for one in versions if VersionInternal.of(one).artifact in bases)
+    return arns
+
+
+class RetireModels:
+    """Removes the models of a solution that nobody needs any more. Their versions stay, with their metrics,
+    and say so to whoever wants to deploy them."""
+
+    kind = "retire-models"
+    heavy = False
+
+    def run(self, job: Job) -> None:
+        installation = job.installation
+        with job.scope.write() as tx:
+            if tx.get(job.resource_arn, "solution") is not None:
+                for version in superseded(tx, job.resource_arn, installation.settings.kept_models):
+                    tx.update(version, internal={"retired": True}, touch=False)
+            versions = tx.find("solution-version", parent_arn=job.resource_arn)
+        # From here on nobody can begin to use them; a run that is cut short is done again from the start.
+        for version in versions:
+            internal = VersionInternal.of(version)
+            if internal.retired and internal.artifact is not None:
+                if installation.objects.exists(internal.artifact):
+                    job.line(f"the model of {version.arn} is removed: newer ones are kept")
+                installation.objects.remove(internal.artifact)
+                CheckpointStore(installation.objects, installation.settings.data, internal.artifact).remove()
+        with job.commit():
+            pass
+
+    def failed(self, job: Job, tx: Transaction, reason: str) -> None:
+        retire_models(tx, job.resource_arn, job.installation.clock.now())
+
+    def stopped(self, job: Job, tx: Transaction) -> None:
+        """Whatever ends the solution removes its models."""

@@ -20,7 +20,7 @@ from ..resources.versions import age_key, newest_full_version
 from ..storage.keys import artifact_key
 from .automl import train_best
 from .deployments import follow_latest
-from .retention import retire_snapshot
+from .retention import retire_models, retire_snapshot
 
 COPIED = (
     "performHPO",
@@ -169,7 +169,11 @@ def _foundation(tx: Transaction, version: Resource) -> dict[str, Any]:
     if full is None:
         return {}
     active = tx.find("solution-version", parent_arn=solution, statuses=("ACTIVE",))
-    updates = [one for one in active if VersionInternal.of(one).full_version == full.arn]
+    updates = [
+        one
+        for one in active
+        if VersionInternal.of(one).full_version == full.arn and not VersionInternal.of(one).retired
+    ]
     base = VersionInternal.of(max([full, *updates], key=age_key))
     return {"full_version": full.arn, "base_artifact": base.artifact}
 
@@ -238,6 +242,7 @@ def _publish(tx: Transaction, job: Job, recipe_arn: str, made: dict[str, Any]) -
     )
     now = job.installation.clock.now()
     release_data(tx, version, now)
+    retire_models(tx, version.attributes["solutionArn"], now)
     follow_latest(tx, version.attributes["solutionArn"], now)
 
 
