@@ -30,15 +30,21 @@ def check_kinds(rows: pl.LazyFrame, schema: Schema) -> None:
         raise JobFailed("Dataset has more than 10 distinct event types and metadata columns.")
 
 
-def check_amount(sequences: Sequences, selection: EventSelection, minimum_data: bool) -> None:
+def check_amount(sequences: Sequences | None, selection: EventSelection, minimum_data: bool) -> None:
     """Amazon's minimums: 1000 interactions, 25 users with two or more, 1 percent of the users.
 
     Without `minimum_data` one interaction is enough.
 
+    Args:
+        sequences: the selected interactions; None: there are none.
+        selection: how they were selected.
+        minimum_data: whether the minimums hold.
+
     Raises:
         JobFailed: there are fewer; in Amazon's words.
     """
-    if len(sequences.item) < (LEAST_INTERACTIONS if minimum_data else 1):
+    events = 0 if sequences is None else len(sequences.item)
+    if sequences is None or events < (LEAST_INTERACTIONS if minimum_data else 1):
         chosen = ", ".join(selection.named)
         tail = f" after filtering by event type: {chosen}" if chosen else ""
         raise JobFailed(f"Dataset has fewer than {LEAST_INTERACTIONS} interactions{tail}")

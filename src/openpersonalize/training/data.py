@@ -17,9 +17,11 @@ from ..datasets.schemas import Schema, metadata_fields
 from ..datasets.selection import EventSelection
 from ..datasets.sequences import Sequences, build_sequences
 from ..engine.task import Task
+from ..errors import JobFailed
 from ..recipes.configuration import training_columns
 from ..recipes.recipe import Recipe
-from ..recipes.training import TrainingData
+from ..recipes.training import Kind, TrainingData
+from ..storage.idtable import IdTable
 from .checks import check_amount, check_kinds
 from .exposures import CREATED
 from .inputs import TrainingInputs
@@ -28,8 +30,8 @@ from .inputs import TrainingInputs
 def read(
     task: Task, inputs: TrainingInputs, solution: Mapping[str, Any], recipe: Recipe | None = None
 ) -> tuple[TrainingData, EventSelection]:
-    """The training data of a version, checked against the minimums. Of more than `recipe` considers the
-    oldest is left out, which the job's log tells; None: all is considered.
+    """The training data of a version, checked against the minimums of what the recipe needs. Of more than
+    `recipe` considers the oldest is left out, which the job's log tells; None: all is considered.
 
     Raises:
         JobFailed: there is too little of it, or too many kinds of it.
@@ -37,33 +39,68 @@ def read(
     config = solution.get("solutionConfig") or {}
     selection = EventSelection.from_solution(solution.get("eventType"), config)
     task.progress("read", 0, 3, "datasets")
+    items, users = (inputs.records(kind) for kind in ("ITEMS", "USERS"))
+    task.progress("read", 1, 3, "datasets")
+    named = {kind: trained_columns(schema, kind, config) for kind, schema in inputs.schemas.items()}
+    profiles = None if users is None else Profiles.of(users, "USER_ID", named["USERS"])
+    sequences = _interactions(task, inputs, selection, named.get("INTERACTIONS", []), items, profiles, recipe)
+    if sequences is not None and recipe is not None:
+        sequences = considered(task, sequences, items, recipe)
+    if recipe is None or "INTERACTIONS" in recipe.facts.needs:
+        check_amount(sequences, selection, task.settings.minimum_data)
+    elif "INTERACTIONS" in inputs.schemas and task.settings.minimum_data:
+        check_amount(sequences, selection, True)  # what is there shall be enough to tell popularity by
+    ids = _catalogue(task, items, recipe) if sequences is None else sequences.items
+    users_known = 0 if sequences is None else len(sequences.users)
+    size = (0 if sequences is None else len(sequences.item), users_known, len(ids))
+    task.line("{:,} interactions of {:,} users with {:,} items".format(*size))
+    task.progress("read", 3, 3, "datasets")
+    textual = frozenset(one.name for kind in inputs.schemas.values() for one in kind.fields if one.textual)
+    records = None if items is None else aligned(items, named["ITEMS"], ids.series())
+    return TrainingData(Kind(ids, records, textual), sequences), selection
+
+
+def _interactions(
+    task: Task,
+    inputs: TrainingInputs,
+    selection: EventSelection,
+    context: list[str],
+    items: pl.DataFrame | None,
+    profiles: Profiles | None,
+    recipe: Recipe | None,
+) -> Sequences | None:
+    """The selected interactions; None for a recipe that needs none, where there are none."""
+    if "INTERACTIONS" not in inputs.schemas:
+        return None
     rows = inputs.interactions()
     check_kinds(rows, inputs.schemas["INTERACTIONS"])
     if recipe is not None:
         rows = considered_rows(task, rows, recipe)
     task.check()
-    items, users = (inputs.records(kind) for kind in ("ITEMS", "USERS"))
-    task.progress("read", 1, 3, "datasets")
-    named = {kind: trained_columns(schema, kind, config) for kind, schema in inputs.schemas.items()}
-    sequences = build_sequences(
-        rows,
-        None if items is None else items["ITEM_ID"],
-        selection,
-        named["INTERACTIONS"],
-        None if users is None else Profiles.of(users, "USER_ID", named["USERS"]),
-    )
-    if recipe is not None:
-        sequences = considered(task, sequences, items, recipe)
-    size = (len(sequences.item), len(sequences.users), len(sequences.items))
-    task.line("{:,} interactions of {:,} users with {:,} items".format(*size))
-    check_amount(sequences, selection, task.settings.minimum_data)
-    task.progress("read", 3, 3, "datasets")
-    data = TrainingData.of(
-        sequences,
-        None if items is None else aligned(items, named["ITEMS"], sequences.items.series()),
-        frozenset(field.name for kind in inputs.schemas.values() for field in kind.fields if field.textual),
-    )
-    return data, selection
+    known = None if items is None else items["ITEM_ID"]
+    sequences = build_sequences(rows, known, selection, context, profiles)
+    needed = recipe is None or "INTERACTIONS" in recipe.facts.needs
+    return sequences if needed or len(sequences.item) else None
+
+
+def _catalogue(task: Task, items: pl.DataFrame | None, recipe: Recipe | None) -> IdTable:
+    """The items of a training without interactions: those that were created last, of too many.
+
+    Raises:
+        JobFailed: there are none.
+    """
+    if items is None or items.is_empty():
+        raise JobFailed("Dataset has no items: import them, or write them with PutItems.")
+    most = task.settings.quota_training_items or (None if recipe is None else recipe.facts.most_items)
+    if recipe is not None and most is not None and len(items) > most:
+        task.line(
+            f"{len(items) - most:,} of {len(items):,} items are left out: {recipe.name} considers {most:,}."
+        )
+        order = [CREATED] if CREATED in items.columns else []
+        newest_first = [True] * len(order)
+        ordered = items.sort(*order, "ITEM_ID", descending=[*newest_first, False], nulls_last=True)
+        items = ordered.head(most)
+    return IdTable.from_series(items["ITEM_ID"])
 
 
 def considered_rows(task: Task, rows: pl.LazyFrame, recipe: Recipe) -> pl.LazyFrame:

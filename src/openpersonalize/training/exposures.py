@@ -70,7 +70,7 @@ def times_passed_over(
 
 def exposure_of(task: Task, inputs: TrainingInputs, data: TrainingData, recipe: Recipe) -> Exposure | None:
     """How new and how well known the items are, for a recipe that explores; None for others."""
-    if Offer.EXPLORATION not in recipe.facts.offers:
+    if Offer.EXPLORATION not in recipe.facts.offers or data.interactions is None:
         return None
     items = data.ranked.ids
     created = creation_times(inputs, items)
@@ -81,4 +81,4 @@ def exposure_of(task: Task, inputs: TrainingInputs, data: TrainingData, recipe: 
             times = times_passed_over(inputs, items, recommendations)
         finally:
             recommendations.close()
-    return Exposure.of(data.sequences, created, times)
+    return Exposure.of(data.interactions, created, times)

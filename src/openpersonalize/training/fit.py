@@ -47,9 +47,14 @@ def train(
     """Fit on nine tenths of the users, measure on the others, fit again on all with what was settled.
 
     With ``performHPO`` the first two steps are done for each setting to try, many of them on a part of the
-    users only (see `search`), and the best one is fitted again; with `tuned`, those settings alone.
+    users only (see `search`), and the best one is fitted again; with `tuned`, those settings alone. Without
+    interactions there is nothing to measure on: one fit on everything, and no metrics.
     """
     config = solution.get("solutionConfig") or {}
+    if data.interactions is None:  # nothing can be held out
+        settings = dict(tuned or {})
+        configuration = read_configuration(recipe.facts, config, settings)
+        return Outcome(recipe.fit(data, configuration, training), {}, settings)
     tries = [dict(tuned or {})]
     if solution.get("performHPO") and tuned is None:
         tries = settings_to_try(recipe.facts, config, training.seed)

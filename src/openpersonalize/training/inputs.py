@@ -39,15 +39,18 @@ class TrainingInputs:
     position: int
 
     def interactions(self) -> pl.LazyFrame:
-        """All interactions in order of arrival; streamed ones under the user of their session."""
+        """All interactions in order of arrival; streamed ones under the user of their session. The group has
+        an Interactions dataset."""
         schema = self.schemas["INTERACTIONS"]
         linked = link_sessions(self._streamed(schema), self._owners).select(schema.names)
         bulk = self.snapshot("INTERACTIONS")
         return linked if bulk is None else pl.concat([bulk.scan(schema), linked])
 
-    def linked(self) -> pl.LazyFrame:
+    def linked(self) -> pl.LazyFrame | None:
         """What was done in anonymous sessions that belong to a user by now, of any type: USER_ID, ITEM_ID,
-        TIMESTAMP, and EVENT_TYPE where the schema has it."""
+        TIMESTAMP, and EVENT_TYPE where the schema has it. None without an Interactions dataset."""
+        if "INTERACTIONS" not in self.schemas:
+            return None
         schema = Schema(tuple(one for one in self.schemas["INTERACTIONS"].fields if one.name in _LINKED))
         anonymous = self._streamed(schema).filter(pl.col("#ANONYMOUS"))
         return link_sessions(anonymous, self._owners).select(schema.names)
