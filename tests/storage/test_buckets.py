@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from contract.buckets import BucketsContract, locations, put
 from openpersonalize.errors import InvalidInput
 from openpersonalize.settings import read_settings
-from openpersonalize.storage.bucket_service import open_buckets
+from openpersonalize.storage.bucket_service import are_local, named_endpoint, open_buckets
 from openpersonalize.storage.buckets import AccessDenied, Buckets
 from openpersonalize.storage.local_buckets import LocalBuckets
 from openpersonalize.storage.s3 import S3Buckets
@@ -135,3 +135,25 @@ def test_settings_choose_the_buckets(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     assert isinstance(open_buckets(settings), S3Buckets)
     assert isinstance(open_buckets(replace(settings, s3="local")), LocalBuckets)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "personalize", "local"),
+    [
+        ("http://127.0.0.1:8077", "", True),  # this very server
+        ("http://localhost:8077/", "", True),
+        ("http://[::1]:8077", "", True),
+        ("http://127.0.0.1:9000", "http://127.0.0.1:9000", True),  # set by `openpersonalize env` for another
+        ("http://127.0.0.1:9000", "http://127.0.0.1:8077", False),
+        ("https://127.0.0.1:8077", "", False),
+        ("http://minio:8077", "", False),
+    ],
+)
+def test_an_endpoint_that_is_a_server_like_this_is_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, endpoint: str, personalize: str, local: bool
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_PERSONALIZE", personalize)
+    settings = read_settings({"data_dir": str(tmp_path)}, {})
+    assert are_local(settings, named_endpoint(os.environ)) is local
+    assert isinstance(open_buckets(settings), LocalBuckets) is local

@@ -12,7 +12,7 @@ import click
 
 from ..errors import InvalidInput
 from ..settings import Settings, read_settings
-from ..storage.bucket_service import are_local
+from ..storage.bucket_service import are_local, named_endpoint
 from .options import setting_options
 
 PERSONALIZE = tuple(f"AWS_ENDPOINT_URL_PERSONALIZE{service}" for service in ("", "_RUNTIME", "_EVENTS"))
@@ -103,7 +103,7 @@ def environment_lines(
 
     A region that is set already is kept, for a server serves every region. Credentials are made up only where
     there are none: a server without access keys takes any. S3 is pointed here where this server is the one to
-    serve it.
+    serve it; another S3 that the shell names stays.
 
     Args:
         shell: one of `SHELLS`.
@@ -121,17 +121,9 @@ def environment_lines(
         variables |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
     address = server_address(settings.host, settings.port)
     variables |= dict.fromkeys((*PERSONALIZE, STS), address)
-    if _serves_s3(settings, present):
+    if are_local(settings, named_endpoint(present)):
         variables[S3] = address
     return [SHELLS[shell](name, value) for name, value in variables.items()]
-
-
-def _serves_s3(settings: Settings, present: Mapping[str, str]) -> bool:
-    """Whether S3 clients are to come here. An S3 that the shell names already stays, unless it is a server
-    that an earlier `env` has named."""
-    named = present.get(S3)
-    earlier = named is not None and named == present.get(PERSONALIZE[0])
-    return are_local(settings, None if earlier else named)
 
 
 def server_address(host: str, port: int) -> str:

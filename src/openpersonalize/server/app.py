@@ -41,7 +41,7 @@ from ..errors import AccessRefused, InternalFailure, InvalidInput, ServiceError,
 from ..operations.context import Context
 from ..operations.registry import NOT_AVAILABLE, OPERATIONS, Handler
 from ..settings import Settings
-from ..storage.bucket_service import ENDPOINT, are_local
+from ..storage.bucket_service import are_local, named_endpoint
 from . import sts
 from .cors import Origins
 from .exchange import Disconnected, Exchange, Receive, Scope, Send
@@ -160,7 +160,7 @@ class Application:
         await receive()  # lifespan.startup
         try:
             self._services = self._open_services(self._settings)
-            if are_local(self._settings, os.environ.get(ENDPOINT)):
+            if are_local(self._settings, named_endpoint(os.environ)):
                 access = S3Access(self._settings, self._keys, self._origins, self._refusals)
                 self._s3 = S3Service(self._settings, access)
         except StartError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from ..settings import Settings
@@ -15,7 +16,7 @@ ENDPOINT = "AWS_ENDPOINT_URL_S3"
 
 def open_buckets(settings: Settings) -> Buckets:
     """S3 when the settings or AWS_ENDPOINT_URL_S3 say so, else ``buckets/`` in the data folder."""
-    endpoint = os.environ.get(ENDPOINT)
+    endpoint = named_endpoint(os.environ)
     if are_local(settings, endpoint):
         return LocalBuckets(settings.data / "buckets")
     from .s3 import S3Buckets
@@ -23,14 +24,19 @@ def open_buckets(settings: Settings) -> Buckets:
     return S3Buckets(settings.region, endpoint if settings.s3 == "auto" else None)
 
 
+def named_endpoint(environment: Mapping[str, str]) -> str | None:
+    """The S3 service that an environment names beside Amazon's. What `openpersonalize env` has set, the
+    address of a server like this for all services, names none: else a second server would keep its buckets
+    in the first."""
+    endpoint = environment.get(ENDPOINT)
+    return None if endpoint == environment.get("AWS_ENDPOINT_URL_PERSONALIZE") else endpoint
+
+
 def are_local(settings: Settings, endpoint: str | None) -> bool:
     """Whether ``s3://`` means the ``buckets/`` folder, which the server itself serves as S3 then.
 
-    An AWS_ENDPOINT_URL_S3 that names this very server, as in a shell that has evaluated
-    `openpersonalize env`, names the folder.
-
     Args:
-        endpoint: the value of AWS_ENDPOINT_URL_S3.
+        endpoint: of `named_endpoint`; the address of this very server means the folder as well.
     """
     if settings.s3 == "auto":
         return not endpoint or is_own_address(endpoint, settings)

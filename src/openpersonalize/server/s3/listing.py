@@ -80,11 +80,10 @@ def walk(
         folder: holds the buckets.
         shallow: whether folders at the prefix's own depth are given as one entry each, without a state.
     """
-    above, _, start = prefix.rpartition("/")
-    if above:
-        if object_path(folder, Location(bucket, above)) is None:
-            return
-        above += "/"
+    above, slash, start = prefix.rpartition("/")
+    if slash and (not above or object_path(folder, Location(bucket, above)) is None):
+        return
+    above += slash
     yield from _Walk(folder, bucket, os.fsencode(after)).inside(above, start, shallow)
 
 
