@@ -22,11 +22,12 @@ import polars as pl
 
 from openpersonalize.algorithms.arrays import Float32, Int64
 from openpersonalize.algorithms.encoder import GAPS, Encoder, Shape
-from openpersonalize.algorithms.popularity import item_popularity
 from openpersonalize.algorithms.ranker import BaseRanker
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.recipes import indexing
-from openpersonalize.recipes.fused import FusedModel, Weights
+from openpersonalize.recipes.fusion.model import FusedModel
+from openpersonalize.recipes.fusion.weights import Weights
+from openpersonalize.recipes.item_counts import ItemCounts
 from openpersonalize.recipes.query import Query
 from openpersonalize.recipes.training import Training
 from openpersonalize.recipes.user_personalization import base_rankers
@@ -103,9 +104,8 @@ def model_of(sequences: Sequences) -> FusedModel:
     """The fused model of a world, not indexed."""
     rankers: list[BaseRanker] = [encoder_of(len(sequences.items))]
     rankers += base_rankers(sequences, sequences, "leave_last", True, Training(), only=set(WEIGHTS))
-    users, order = item_popularity(sequences.ptr, sequences.item, len(sequences.items))
     excluded = {**WEIGHTS, "repeats": 0.0, "own": 0.0}
-    return FusedModel(sequences.items, users, order, rankers, Weights(WEIGHTS, excluded))
+    return FusedModel(sequences.items, ItemCounts.of(sequences), rankers, Weights(WEIGHTS, excluded))
 
 
 def measured(n: int, questions: int) -> list[Row]:
@@ -117,12 +117,19 @@ def measured(n: int, questions: int) -> list[Row]:
     indexing.index(model, sequences, Training(line=said.append))
     built = time.process_time() - begun
     print(*said, sep="\n")
+    retriever = model.retriever()
+    assert retriever is not None
     queries = indexing.asked(sequences, seed=1, users=questions // 2)
     exact, whole = _timed(lambda query: indexing.best(model, query), queries)
-    _, part = _timed(lambda query: model.candidates(query, indexing.WANTED).rows, queries)
+    _, part = _timed(lambda query: retriever.candidates(query, indexing.WANTED, False).rows, queries)
     recall = indexing.recall(model, queries, exact)
     off = [
-        abs(np.expm1(model.candidates(query, indexing.WANTED).log_total - _log_total(model.scores(query))))
+        abs(
+            np.expm1(
+                retriever.candidates(query, indexing.WANTED, False).log_total
+                - _log_total(model.scores(query))
+            )
+        )
         for query in queries[:50]
     ]
     encoder = model.encoder
@@ -133,7 +140,7 @@ def measured(n: int, questions: int) -> list[Row]:
         row(f"{title}: candidates, one question", part, "ms", floor=whole, target=whole, lower=True),
         row(f"{title}: share of the best {indexing.BEST} found", recall, "ratio", target=RECALL),
         row(f"{title}: the total is off by, at most", float(max(off)), "ratio"),
-        row(f"{title}: items looked at", model.look, "items"),
+        row(f"{title}: items looked at", model.probe_rows, "items"),
         row(f"{title}: bytes of the index", index / 1e6, "MB"),
         row(f"{title}: making and measuring the index", built, "s"),
     ]

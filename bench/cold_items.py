@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from openpersonalize.algorithms.popularity import item_popularity
 from openpersonalize.datasets.sequences import Sequences
-from openpersonalize.recipes.fused import FusedModel
+from openpersonalize.recipes.fusion.model import FusedModel
+from openpersonalize.recipes.item_counts import ItemCounts
 from openpersonalize.recipes.item_features import ItemFeatures
 from openpersonalize.recipes.query import HISTORY_LENGTH, Query
 from openpersonalize.recipes.training import Training
@@ -66,8 +66,9 @@ def fit(world: World, vocabulary: ItemFeatures, seed: int = 0) -> FusedModel:
     training = Training(seed=seed, line=lambda text: print(text, file=sys.stderr))
     weights, start = weigh(world.learnt, True, training, vocabulary.attributes, "leave_last")
     members = final_rankers(world.learnt, world.learnt, True, training, vocabulary.attributes, weights, start)
-    users, order = item_popularity(world.learnt.ptr, world.learnt.item, len(world.learnt.items))
-    return FusedModel(world.learnt.items, users, order, members, weights, vocabulary=vocabulary)
+    return FusedModel(
+        world.learnt.items, ItemCounts.of(world.learnt), members, weights, vocabulary=vocabulary
+    )
 
 
 def query(world: World, k: int) -> Query:
@@ -87,7 +88,7 @@ def credit(scores: np.ndarray, target: int) -> float:
 def measure(world: World, model: FusedModel) -> dict[str, float]:
     """The figures; items met before are left out."""
     found: dict[str, list[float]] = {}
-    is_cold = np.zeros(len(model.popularity), dtype=np.bool_)
+    is_cold = np.zeros(len(model.counts.users), dtype=np.bool_)
     is_cold[world.cold] = True
 
     def note(name: str, value: float) -> None:

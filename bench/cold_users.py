@@ -23,8 +23,10 @@ from openpersonalize.datasets.profiles import Profiles
 from openpersonalize.datasets.schemas import Schema, metadata_fields, parse_schema
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences, build_sequences
-from openpersonalize.recipes.cold_users import FIRST, SIDES, cold_question, groups, weigh_cold_users
-from openpersonalize.recipes.fused import FusedModel, Weights
+from openpersonalize.recipes.cold_users import FIRST_EVENTS, attribute_ranker, cold_question, weigh_cold_users
+from openpersonalize.recipes.fusion.model import FusedModel
+from openpersonalize.recipes.fusion.weights import ATTRIBUTES, Weights
+from openpersonalize.recipes.item_counts import ItemCounts
 from openpersonalize.recipes.training import Training
 from openpersonalize.recipes.user_personalization import online_rankers
 
@@ -61,18 +63,18 @@ def measure(sequences: Sequences, seed: int) -> dict[str, tuple[float, float]]:
     asked = np.sort(rng.choice(came, min(MOST, len(came)), replace=False))
     training = Training(seed=seed)
     weights = weigh_cold_users(learnt, online_rankers(learnt, training, None), training, rng)
-    sides = [one for side in SIDES if (one := groups(learnt, side)) is not None]
+    sides = [one for side in ATTRIBUTES if (one := attribute_ranker(learnt, side)) is not None]
     print("  weights", weights, "columns", {one.name: [c.name for c in one.columns] for one in sides})
     popularity, order = item_popularity(learnt.ptr, learnt.item, len(learnt.items))
     members = [*sides, *online_rankers(sequences, training, None)]
-    model = FusedModel(learnt.items, popularity, order, members, Weights({}, {}, cold=weights))
-    places = sequences.ptr[asked][:, None] + np.arange(FIRST)
+    model = FusedModel(learnt.items, ItemCounts(popularity, order), members, Weights({}, {}, cold=weights))
+    places = sequences.ptr[asked][:, None] + np.arange(FIRST_EVENTS)
     chosen = places[places < sequences.ptr[asked + 1][:, None]]
     ranks: dict[str, list[int]] = {name: [] for name in ("popularity", "nothing", *weights) if name}
     for event in chosen[np.argsort(sequences.time[chosen], kind="stable")].tolist():
         query = cold_question(sequences, event)
         for name, found in ranks.items():
-            known = {side: getattr(query, side) if side in name else {} for side in SIDES}
+            known = {side: getattr(query, side) if side in name else {} for side in ATTRIBUTES}
             scores = popularity if name == "popularity" else model.scores(replace(query, **known))
             found.append(int((scores > scores[sequences.item[event]]).sum()))
     print(f"  {len(asked)} users, {len(chosen)} questions")

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from openpersonalize.algorithms.popularity import item_popularity
 from openpersonalize.datasets.protocols import ValidationProtocol
-from openpersonalize.recipes.fused import FusedModel
+from openpersonalize.recipes.fusion.model import FusedModel
+from openpersonalize.recipes.item_counts import ItemCounts
 from openpersonalize.recipes.item_features import ItemFeatures
 from openpersonalize.recipes.questions import held_out_question
 from openpersonalize.recipes.training import Training
@@ -40,15 +40,14 @@ def ours(
     features = ItemFeatures.fit(problem.items, problem.textual).attributes
     weights, start = weigh(learnt, True, training, features, protocol)
     rankers = final_rankers(learnt, problem.known, True, training, features, weights, start)
-    users, order = item_popularity(learnt.ptr, learnt.item, len(learnt.items))
-    model = FusedModel(learnt.items, users, order, rankers, weights)
+    model = FusedModel(learnt.items, ItemCounts.of(learnt), rankers, weights)
     told()
     return asked(problem, model), model
 
 
 def asked(problem: Problem, model: FusedModel) -> Lists:
     """The lists of a model; an item that nobody met has a place in an answer by exploration alone."""
-    unmet = np.flatnonzero(~model.scored)
+    unmet = np.flatnonzero(~model.interacted)
     made = Lists.empty(len(problem.test.user))
     for k in np.argsort(problem.test.now, kind="stable").tolist():
         query, _, _ = held_out_question(problem.sequences, problem.test, k)

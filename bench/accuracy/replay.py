@@ -166,7 +166,7 @@ class Asking:
         types = {name: place for place, name in enumerate(trained.event_types)}
         # The last is for events without a type, whose number is -1.
         self.type = np.array([*(types.get(one, -1) for one in everything.event_types), -1], dtype=np.int16)
-        self.unmet = np.flatnonzero(~model.scored)
+        self.unmet = np.flatnonzero(~model.interacted)
         order = np.argsort(everything.time, kind="stable")
         self.coming = order[np.searchsorted(everything.time[order], start) :]
         self.told = 0

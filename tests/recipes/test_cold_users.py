@@ -12,9 +12,8 @@ import pytest
 from openpersonalize.datasets.profiles import Profiles
 from openpersonalize.datasets.sequences import Sequences, build_sequences
 from openpersonalize.recipes.cold_users import weigh_cold_users
-from openpersonalize.recipes.fused import FusedModel
+from openpersonalize.recipes.fusion.model import FusedModel
 from openpersonalize.recipes.hyperparameters import read_configuration
-from openpersonalize.recipes.item_counts import ItemCounts
 from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.testing.worlds import ALL, DAY, nobody, sequences_of
@@ -79,7 +78,7 @@ def test_what_is_unknown_counts_as_nothing(model: FusedModel, world: Sequences) 
     plain = model.scores(nobody(world))
     strange = replace(nobody(world), profile={"TOWN": "Rome", "X": 1.0}, context={"DEVICE": "fridge"})
     assert np.array_equal(model.scores(strange), plain)
-    assert np.argsort(-plain, kind="stable").tolist() == model.popular.tolist()
+    assert np.argsort(-plain, kind="stable").tolist() == model.counts.order.tolist()
     assert model.used_features({"TOWN": "Rome"}, {"device": "tv", "X": "y"}) == ({}, {"DEVICE": "tv"})
 
 
@@ -90,7 +89,7 @@ def test_a_column_of_noise_has_no_say(model: FusedModel) -> None:
 def test_saved_and_opened_it_shifts_alike(model: FusedModel, world: Sequences, tmp_path: Path) -> None:
     assert V2 is not None
     model.save(tmp_path)
-    opened = V2.load(tmp_path, model.items, ItemCounts(model.popularity, model.popular))
+    opened = V2.load(tmp_path, model.items, model.counts)
     query = replace(nobody(world), profile={"TOWN": "Oslo"}, context={"DEVICE": "tv"})
     assert np.array_equal(opened.scores(query), model.scores(query))
     assert sum(model.explain(query, 3).values()) == pytest.approx(float(model.scores(query)[3]), abs=1e-5)
@@ -131,7 +130,7 @@ def test_who_did_nothing_yet_gets_what_is_popular_at_the_moment(members: int | N
     world = fashion(members)
     fitted = V2.fit(TrainingData.of(world), PLAIN, Training(seed=1))
     fitted.save(tmp_path)
-    for model in (fitted, V2.load(tmp_path, fitted.items, ItemCounts(fitted.popularity, fitted.popular))):
+    for model in (fitted, V2.load(tmp_path, fitted.items, fitted.counts)):
         assert isinstance(model, FusedModel)
         assert any(name.startswith("recent") for name in model.weights.cold[""])
         assert set(first(model, world, 2)) == {"i00", "i39"}
@@ -139,8 +138,11 @@ def test_who_did_nothing_yet_gets_what_is_popular_at_the_moment(members: int | N
         assert sum(model.explain(asked, 7).values()) == pytest.approx(float(model.scores(asked)[7]), abs=1e-5)
     # The fashion of long ago is back.
     times = 40 * DAY + np.arange(0, DAY, 100)
-    fitted.observe(np.full(len(times), 7, np.int32), times, np.ones(len(times), np.float32))
-    assert int(np.argmax(fitted.scores(asked))) == 7
+    online = fitted.online()
+    assert online is not None
+    online.observe(np.full(len(times), 7, np.int32), times, np.ones(len(times), np.float32))
+    assert int(np.argmax(online.scores(asked))) == 7
+    assert int(np.argmax(fitted.scores(asked))) != 7
 
 
 def test_what_is_known_counts_beside_what_is_popular_at_the_moment() -> None:
@@ -182,13 +184,13 @@ def test_where_popularity_lasts_or_recency_is_off_it_counts_alone() -> None:
         assert isinstance(model, FusedModel)
         assert model.weights.cold == {"": {"popularity": 1.0}}
         scores = model.scores(nobody(world))
-        assert np.argsort(-scores, kind="stable").tolist() == model.popular.tolist()
+        assert np.argsort(-scores, kind="stable").tolist() == model.counts.order.tolist()
 
 
 def test_a_model_of_an_earlier_release_answers_by_popularity(model: FusedModel, world: Sequences) -> None:
     cold = {"profile": {"profile": 1.0}}
     weights = replace(model.weights, cold=cold)
-    old = FusedModel(model.items, model.popularity, model.popular, model.rankers, weights)
-    assert np.argsort(-old.scores(nobody(world)), kind="stable").tolist() == model.popular.tolist()
+    old = FusedModel(model.items, model.counts, model.rankers, weights)
+    assert np.argsort(-old.scores(nobody(world)), kind="stable").tolist() == model.counts.order.tolist()
     oslo = old.scores(replace(nobody(world), profile={"TOWN": "Oslo"}))
     assert not np.array_equal(oslo, old.scores(nobody(world)))

@@ -16,7 +16,7 @@ from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.errors import JobFailed
 from openpersonalize.recipes.artifact import write_artifact
 from openpersonalize.recipes.encoder_fit import EncoderConfig, refit
-from openpersonalize.recipes.fused import FusedModel
+from openpersonalize.recipes.fusion.model import FusedModel
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.training import Training, TrainingData

@@ -18,7 +18,7 @@ from openpersonalize.datasets.sequences import Sequences, build_sequences
 from openpersonalize.errors import CannotUpdate
 from openpersonalize.recipes.artifact import Artifact, write_artifact
 from openpersonalize.recipes.encoder_fit import FineTuning
-from openpersonalize.recipes.fused import FusedModel
+from openpersonalize.recipes.fusion.model import FusedModel
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.incremental import Earlier, carried_over, like_them
 from openpersonalize.recipes.registry import recipe
@@ -154,7 +154,7 @@ def test_what_was_learned_stays_and_new_items_join(earlier: Artifact, updated: F
     )
     scores = updated.scores(query)
     assert int((scores > scores[NEW.items.find("c10x")]).sum()) < 3
-    assert updated.scored[NEW.items.find("aa")]
+    assert updated.interacted[NEW.items.find("aa")]
 
 
 def test_without_news_the_encoder_is_as_it_was(earlier: Artifact) -> None:

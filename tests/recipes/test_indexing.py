@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,29 +9,31 @@ import numpy as np
 import pytest
 
 from openpersonalize.algorithms.encoder import Encoder, Shape
-from openpersonalize.algorithms.popularity import item_popularity
 from openpersonalize.datasets.sequences import Sequences
-from openpersonalize.recipes import indexing
-from openpersonalize.recipes.fused import FusedModel, Weights
+from openpersonalize.recipes.complete import CompleteModel
+from openpersonalize.recipes.fusion.candidates import FusedRetriever
+from openpersonalize.recipes.fusion.model import FusedModel
+from openpersonalize.recipes.fusion.weights import Weights
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.indexing import BEST, asked, best, index, recall
 from openpersonalize.recipes.item_counts import ItemCounts
-from openpersonalize.recipes.model import Model
-from openpersonalize.recipes.registry import recipe
+from openpersonalize.recipes.registry import facts_of
 from openpersonalize.recipes.training import Training, TrainingData
-from openpersonalize.recipes.user_personalization import base_rankers
+from openpersonalize.recipes.user_personalization import UserPersonalization, base_rankers
 from openpersonalize.testing.contract import RecipeContract
 from openpersonalize.testing.worlds import DAY, sequences_of, topics, two_clusters
 
-V2 = recipe("aws-user-personalization-v2")
+ABOVE = 0
+"""Even small catalogues are indexed here."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def small_is_large() -> Iterator[None]:
-    """Every catalogue gets an index."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(indexing, "LARGE", 0)
-        yield
+class Indexed(UserPersonalization):
+    """The recipe with an index for every catalogue."""
+
+    index_above = ABOVE
+
+
+V2 = Indexed(facts_of("aws-user-personalization-v2"))
 
 
 class TestContract(RecipeContract):
@@ -40,7 +41,7 @@ class TestContract(RecipeContract):
 
     recipe = V2
 
-    def test_it_is_indexed(self, model: Model) -> None:
+    def test_it_is_indexed(self, model: CompleteModel) -> None:
         assert model.indexed
 
 
@@ -59,8 +60,8 @@ def model_of(world: Sequences, *, encoder: bool = True, **weights: float) -> Fus
         items += 0.6 * rng.standard_normal((n, d), dtype=np.float32)
         rankers.insert(0, Encoder(Shape("recurrent", d), passing(items, rng)))
     chosen = {"encoder": 1.0, "transitions": 0.3, "popularity": -0.1, "repeats": 0.5, **weights}
-    users, order = item_popularity(world.ptr, world.item, n)
-    return FusedModel(world.items, users, order, rankers, Weights(chosen, {**chosen, "repeats": 0.1}))
+    counts = ItemCounts.of(world)
+    return FusedModel(world.items, counts, rankers, Weights(chosen, {**chosen, "repeats": 0.1}))
 
 
 def passing(items: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -77,37 +78,44 @@ def passing(items: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray
     return weights | {name: np.full(d, value, np.float32) for name, value in ones.items()} | {"items": items}
 
 
+def retriever(model: FusedModel) -> FusedRetriever:
+    """Its index."""
+    found = model.retriever()
+    assert isinstance(found, FusedRetriever)
+    return found
+
+
 @pytest.fixture(scope="module")
 def model(world: Sequences) -> FusedModel:
     made = model_of(world)
-    index(made, world, Training())
+    index(made, world, Training(), ABOVE)
     return made
 
 
 def test_an_index_looks_at_a_part_and_finds_nearly_all(model: FusedModel, world: Sequences) -> None:
-    assert 0 < model.look <= len(world.items) // 8
+    assert 0 < model.probe_rows <= len(world.items) // 8
     queries = asked(world, seed=5, users=20)
     assert recall(model, queries, [best(model, query) for query in queries]) >= 0.95
 
 
 def test_candidates_have_their_exact_scores(model: FusedModel, world: Sequences) -> None:
     for query in asked(world, seed=1, users=10):
-        scores, found = model.scores(query), model.candidates(query, 50)
+        scores, found = model.scores(query), retriever(model).candidates(query, 50)
         assert len(found.rows) == 50
         assert (np.diff(found.scores) <= 0).all()
         assert np.allclose(found.scores, scores[found.rows], atol=1e-4)
         total = np.log(np.exp(scores.astype(np.float64)).sum())
         assert found.log_total == pytest.approx(total, abs=0.1)
         rows = np.arange(0, len(scores), 7)
-        assert np.allclose(model.scores_at(query, rows), scores[rows], atol=1e-4)
+        assert np.allclose(retriever(model).scores_at(query, rows), scores[rows], atol=1e-4)
 
 
 def test_opened_it_finds_the_same(model: FusedModel, world: Sequences, tmp_path: Path) -> None:
     model.save(tmp_path)
-    opened = FusedModel.load(tmp_path, model.items, ItemCounts(model.popularity, model.popular))
-    assert opened.indexed
+    opened = FusedModel.load(tmp_path, model.items, model.counts)
+    assert opened.probe_rows
     for query in asked(world, seed=2, users=10):
-        mine, theirs = model.candidates(query, 40), opened.candidates(query, 40)
+        mine, theirs = retriever(model).candidates(query, 40), retriever(opened).candidates(query, 40)
         assert np.array_equal(mine.rows, theirs.rows)
         assert np.array_equal(mine.scores, theirs.scores)
         assert mine.log_total == theirs.log_total
@@ -115,44 +123,36 @@ def test_opened_it_finds_the_same(model: FusedModel, world: Sequences, tmp_path:
 
 def test_without_an_encoder_the_members_name_them_all(world: Sequences) -> None:
     model = model_of(world, encoder=False)
-    index(model, world, Training())
-    assert model.indexed
+    index(model, world, Training(), ABOVE)
+    assert model.probe_rows
     for query in asked(world, seed=3, users=10):
         whole = np.sort(model.scores(query))[::-1][:BEST]
-        assert np.allclose(model.candidates(query, BEST).scores, whole, atol=1e-4)
+        assert np.allclose(retriever(model).candidates(query, BEST).scores, whole, atol=1e-4)
 
 
 def test_what_is_popular_now_is_found(world: Sequences) -> None:
     """Popularity that outweighs everything: its leaders are the answer."""
     model = model_of(world, popularity=20.0)
-    index(model, world, Training())
+    index(model, world, Training(), ABOVE)
     for query in asked(world, seed=4, users=5):
         whole = np.sort(model.scores(query))[::-1][:BEST]
-        assert np.allclose(model.candidates(query, BEST).scores, whole, atol=1e-3)
+        assert np.allclose(retriever(model).candidates(query, BEST).scores, whole, atol=1e-3)
 
 
-def test_no_index_where_it_would_miss_too_much(world: Sequences, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(indexing, "LEAST", 1.01)
+def test_no_index_where_it_would_miss_too_much(world: Sequences) -> None:
     model, said = model_of(world), []
     plain = model_of(world)
-    index(model, world, Training(line=said.append))
-    assert not model.indexed
+    index(model, world, Training(line=said.append), ABOVE, least_recall=1.01)
+    assert not model.probe_rows
     assert "all are scored instead" in said[0]
     query = asked(world, seed=1, users=1)[0]
     assert np.array_equal(model.scores(query), plain.scores(query))
 
 
-def test_no_index_for_a_small_catalogue_and_for_an_objective(
-    world: Sequences, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rewarded = model_of(world)
-    rewarded.reward, rewarded.reward_weight = np.ones(len(world.items), np.float32), 0.5
-    index(rewarded, world, Training())
-    assert not rewarded.indexed
-    monkeypatch.setattr(indexing, "LARGE", 50_000)
+def test_no_index_for_a_small_catalogue(world: Sequences) -> None:
     small = model_of(world)
     index(small, world, Training())
-    assert not small.indexed
+    assert not small.probe_rows
     assert small.encoder is not None
     assert small.encoder.ivf is None
 
@@ -164,12 +164,12 @@ def test_items_of_which_nothing_is_known_are_no_candidates() -> None:
     moved = wider.find_all(world.items.series())
     learnt = replace(world, items=wider, item=moved[world.item])
     model = V2.fit(TrainingData.of(learnt), read_configuration(V2.facts, {}), Training(seed=1))
-    assert model.indexed
-    cold = np.flatnonzero(~model.scored)
+    assert model.probe_rows
+    cold = np.flatnonzero(~model.interacted)
     assert len(cold) == 2
     query = asked(learnt, seed=0, users=1)[0]
-    found = model.candidates(query, 100).rows
+    found = retriever(model).candidates(query, 100).rows
     assert len(found) == len(wider) - 2
     assert not np.isin(cold, found).any()
-    few = model.scores_at(query, np.array([cold[0], 3, 5, cold[1]]))
+    few = retriever(model).scores_at(query, np.array([cold[0], 3, 5, cold[1]]))
     assert max(few[0], few[3]) < min(few[1], few[2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -14,8 +15,10 @@ from openpersonalize.algorithms.recent_popularity import RecentPopularity
 from openpersonalize.algorithms.timeline import Timeline
 from openpersonalize.datasets.holdout import HoldOut
 from openpersonalize.datasets.sequences import Sequences
-from openpersonalize.recipes.fused import LIVE_EVENTS, FusedModel
+from openpersonalize.recipes.fusion.model import FusedModel
+from openpersonalize.recipes.fusion.online import START_EVENTS
 from openpersonalize.recipes.hyperparameters import read_configuration
+from openpersonalize.recipes.model import OnlineModel
 from openpersonalize.recipes.objective import Objective
 from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.selection import without_extreme_users
@@ -118,16 +121,24 @@ def test_where_nobody_repeats_met_items_go_down() -> None:
     assert not set(order[:2]) & met
 
 
-def test_an_event_of_another_user_changes_nothing_at_once() -> None:
+def followed(model: FusedModel, folder: Path) -> OnlineModel:
+    """The model as it follows live events, its training ended."""
+    model.save(folder)
+    online = model.online()
+    assert online is not None
+    return online
+
+
+def test_an_event_of_another_user_changes_nothing_at_once(tmp_path: Path) -> None:
     world = two_clusters()
-    model = fitted(world)
+    model = followed(fitted(world), tmp_path)
     query = replace(question(world, 0), now=int(world.time.max()) + DAY)
     before = model.scores(query)
     model.observe(np.array([3], np.int32), np.array([query.now], np.int64), np.ones(1, np.float32))
     assert np.array_equal(model.scores(query), before)
 
 
-def test_recent_popularity_follows_many_live_events() -> None:
+def test_recent_popularity_follows_many_live_events(tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     # Everybody takes what is in fashion, and the fashion changes every day.
     rows = [
@@ -136,13 +147,14 @@ def test_recent_popularity_follows_many_live_events() -> None:
         for user in rng.choice(100, 40, replace=False).tolist()
     ]
     world = sequences_of(rows)
-    model = fitted(world)
-    assert any(weight > 0 for name, weight in model.weights.kept.items() if name.startswith("recent"))
+    trained = fitted(world)
+    assert any(weight > 0 for name, weight in trained.weights.kept.items() if name.startswith("recent"))
+    model = followed(trained, tmp_path)
     now = 61 * DAY
     fashion = world.items.find("i15")
     query = replace(question(world, 0), now=now)
     rank_before = int((model.scores(query) > model.scores(query)[fashion]).sum())
-    times = np.sort(rng.integers(60 * DAY, now - DAY // 3, 4 * LIVE_EVENTS)).astype(np.int64)
+    times = np.sort(rng.integers(60 * DAY, now - DAY // 3, 4 * START_EVENTS)).astype(np.int64)
     model.observe(np.full(len(times), fashion, np.int32), times, np.ones(len(times), np.float32))
     scores = model.scores(query)
     assert int((scores > scores[fashion]).sum()) < rank_before

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from openpersonalize.recipes.fused import FusedModel, Weights
+from openpersonalize.recipes.fusion.model import FusedModel
+from openpersonalize.recipes.fusion.weights import Weights
 from openpersonalize.serving.answer import Promotion, Question, answer, rank
 from openpersonalize.serving.states import Memory
 
@@ -324,7 +325,7 @@ def test_a_model_goes_on_from_what_it_kept_of_the_user(tmp_path_factory):
         rng = np.random.default_rng(0)
         encoder = encoder_of(rng.standard_normal((len(model.items), 8), dtype=np.float32))
         weights = Weights({"encoder": 1.0}, {"encoder": 1.0})
-        one.answer_with(FusedModel(model.items, model.popularity, model.popular, [encoder], weights))
+        one.answer_with(FusedModel(model.items, model.counts, [encoder], weights))
         before = ids(ask(one, "user-01", 30))
         (kept,) = one.memory.sessions.get((one.deployment.scorer._serial, "user-01")).kept.values()
         assert len(kept.item) == len(events)

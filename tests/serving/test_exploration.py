@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from openpersonalize.algorithms.recent_popularity import RecentPopularity
 from openpersonalize.recipes.configuration import MANAGED_SHARE, Exploration
-from openpersonalize.recipes.fused import FusedModel, Weights
+from openpersonalize.recipes.fusion.model import FusedModel
+from openpersonalize.recipes.fusion.weights import Weights
 from openpersonalize.recipes.item_features import ItemFeatures
 from openpersonalize.serving.answer import Promotion, Question, answer
 from openpersonalize.serving.popularity_feed import PopularityFeed
@@ -275,8 +276,7 @@ def test_a_newcomer_that_everybody_meets_takes_the_room_there_is(tmp_path_factor
         members = [recent, *(member for member in old.rankers if member.name == "transitions")]
         model = FusedModel(
             old.items,
-            old.popularity,
-            old.popular,
+            old.counts,
             members,
             Weights(weights, weights, cold={"": {"recent-1h": 1.0}}),
         )
@@ -319,12 +319,12 @@ def test_newcomers_draw_from_the_relevance_of_their_metadata(tmp_path_factory):
     with made(tmp_path_factory) as one:
         old = one.loaded.model.model
         vocabulary = ItemFeatures.fit(items().sort("ITEM_ID").select("GENRE"))
-        feature = vocabulary.features[0]
+        feature = vocabulary.attributes[0]
         values = np.random.default_rng(0).standard_normal((feature.size, 8), dtype=np.float32)
         encoder = encoder_of(values[feature.code], values)
         alone = Weights({"encoder": 1.0}, {"encoder": 1.0})
         model = FusedModel(
-            old.items, old.popularity, old.popular, [encoder], alone, vocabulary=vocabulary
+            old.items, old.counts, [encoder], alone, vocabulary=vocabulary
         )  # fmt: skip
         one.answer_with(model)
         for genre in GENRES:

@@ -13,7 +13,7 @@ from openpersonalize.datasets.sequences import build_sequences
 from openpersonalize.events.entries import Event
 from openpersonalize.events.livelog import open_live_log
 from openpersonalize.recipes.artifact import Artifact, write_artifact
-from openpersonalize.recipes.fused import LIVE_EVENTS
+from openpersonalize.recipes.fusion.online import START_EVENTS
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.query import Query
 from openpersonalize.recipes.registry import recipe as find_recipe
@@ -85,7 +85,7 @@ def ranks(world, now, met=1):
 def test_what_many_do_moves_the_answers_of_others(world):
     assert world.loaded.model.follows
     before, first = ranks(world, world.time), ranks(world, world.time, met=0)
-    stream(world, "i15", 4 * LIVE_EVENTS, world.time, DAY)
+    stream(world, "i15", 4 * START_EVENTS, world.time, DAY)
     world.time += DAY + DAY // 2
     handed(world.log, world.feed)
     after = ranks(world, world.time)
@@ -95,7 +95,7 @@ def test_what_many_do_moves_the_answers_of_others(world):
 
 
 def test_few_events_move_nobody_else(world):
-    stream(world, "i15", LIVE_EVENTS - 1, world.time, DAY)
+    stream(world, "i15", START_EVENTS - 1, world.time, DAY)
     before = ranks(world, world.time + DAY)
     world.time += DAY + DAY // 2
     handed(world.log, world.feed)
@@ -103,8 +103,8 @@ def test_few_events_move_nobody_else(world):
 
 
 def test_events_that_do_not_count_are_not_told(world):
-    stream(world, "i15", 4 * LIVE_EVENTS, world.time, DAY, kind="view")
-    stream(world, "never heard of", 4 * LIVE_EVENTS, world.time, DAY)
+    stream(world, "i15", 4 * START_EVENTS, world.time, DAY, kind="view")
+    stream(world, "never heard of", 4 * START_EVENTS, world.time, DAY)
     before = ranks(world, world.time + DAY)
     world.time += 2 * DAY
     handed(world.log, world.feed)
@@ -124,7 +124,7 @@ def test_newcomers_are_told_under_numbers_that_stay(world, monkeypatch):
 
 
 def test_a_clock_that_is_ahead_fades_nothing(world):
-    stream(world, "i15", 4 * LIVE_EVENTS, world.time + 5000 * DAY, DAY)
+    stream(world, "i15", 4 * START_EVENTS, world.time + 5000 * DAY, DAY)
     world.time += DAY // 2
     handed(world.log, world.feed)
     after = ranks(world, world.time)
@@ -133,7 +133,7 @@ def test_a_clock_that_is_ahead_fades_nothing(world):
 
 
 def test_the_same_events_are_told_once(world):
-    stream(world, "i15", 4 * LIVE_EVENTS, world.time, DAY)
+    stream(world, "i15", 4 * START_EVENTS, world.time, DAY)
     world.time += 2 * DAY
     handed(world.log, world.feed)
     once = ranks(world, world.time)
@@ -156,8 +156,8 @@ def test_what_comes_within_a_span_is_told_in_the_next(world, monkeypatch):
 
 
 def test_a_read_that_breaks_off_tells_nothing_twice(world, monkeypatch):
-    stream(world, "i15", LIVE_EVENTS, world.time, DAY)
-    stream(world, "i16", LIVE_EVENTS, world.time + 1, DAY)
+    stream(world, "i15", START_EVENTS, world.time, DAY)
+    stream(world, "i16", START_EVENTS, world.time + 1, DAY)
     told, whole = [], world.log.interactions
     monkeypatch.setattr(world.loaded.model, "observe", lambda item, time, weight: told.append(len(item)))
 
@@ -170,10 +170,10 @@ def test_a_read_that_breaks_off_tells_nothing_twice(world, monkeypatch):
     world.time += 2 * DAY
     monkeypatch.setattr(world.log, "interactions", breaking)
     with pytest.raises(OSError, match="away"):
-        handed(world.log, world.feed, chunk=LIVE_EVENTS)
+        handed(world.log, world.feed, chunk=START_EVENTS)
     monkeypatch.setattr(world.log, "interactions", whole)
     handed(world.log, world.feed)
-    assert sum(told) == 2 * LIVE_EVENTS
+    assert sum(told) == 2 * START_EVENTS
 
 
 def test_a_model_that_fails_is_told_again(world, monkeypatch):

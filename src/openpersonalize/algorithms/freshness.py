@@ -177,6 +177,11 @@ class Freshness(OnlineRanker):
             self._first_seen = replace(self._first_seen, first=first)
             self._cached = None
 
+    @property
+    def frozen(self) -> bool:
+        """See `OnlineRanker.frozen`."""
+        return not self._training
+
     def freeze(self) -> None:
         """See `OnlineRanker.freeze`."""
         self._training = False

@@ -22,7 +22,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -38,8 +38,6 @@ STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 MOST_PAIRS = 5_000_000
 MOST_VALUES = 3_000
 QUANTILES = 20
-
-Side: TypeAlias = Literal["profile", "context"]
 
 
 @dataclass(frozen=True)
@@ -79,18 +77,18 @@ class NaiveBayes(BaseRanker):
     signed_weight: ClassVar[bool] = True
 
     def __init__(
-        self, side: Side, columns: Sequence[Column], base: Float32, ptr: Int64, item: Int32, gain: Float32
+        self, source: str, columns: Sequence[Column], base: Float32, ptr: Int64, item: Int32, gain: Float32
     ) -> None:
         """Use `fit` or `load`.
 
         Args:
-            side: what of a history it looks at.
+            source: the field of a query that it looks at, a mapping of attributes by name.
             columns: C of them.
             base: float32[C, n], the first part of the logarithm.
             ptr, item, gain: the second part; of the v-th value, counted through all columns, at
                 ``ptr[v]:ptr[v + 1]``.
         """
-        self.side, self.columns, self.base = side, tuple(columns), base
+        self.source, self.columns, self.base = source, tuple(columns), base
         self.ptr, self.item, self.gain = ptr, item, gain
         self._first = np.cumsum([0, *(column.size for column in columns)]).tolist()
         self._exact = {column.name: column.name for column in columns}
@@ -98,14 +96,14 @@ class NaiveBayes(BaseRanker):
 
     @property
     def name(self) -> str:
-        """``profile`` or ``context``."""
-        return self.side
+        """The field of a query that it looks at."""
+        return self.source
 
     @classmethod
     def fit(
         cls,
         events: Events,
-        side: Side,
+        source: str,
         columns: Columns,
         rows: Int32 | None = None,
         check: Callable[[], None] = lambda: None,
@@ -114,7 +112,7 @@ class NaiveBayes(BaseRanker):
 
         Args:
             events: all of them.
-            side: where the values will come from when it is asked.
+            source: the field of a query that will have the values.
             columns: what is known.
             rows: int32[N], the row of `columns` of each event, -1 none; None: event e is row e.
             check: called between columns; may raise to stop.
@@ -143,7 +141,7 @@ class NaiveBayes(BaseRanker):
         ends = np.cumsum([0, *(len(one[3]) for one in kept)])
         ptr = [one[2][:-1] + end for one, end in zip(kept, ends[:-1], strict=True)]
         return cls(
-            side,
+            source,
             [one[0] for one in kept],
             np.stack([one[1] for one in kept]),
             np.concatenate([*ptr, ends[-1:]]),
@@ -181,7 +179,7 @@ class NaiveBayes(BaseRanker):
 
     def _said(self, query: RankerQuery) -> list[tuple[Float32, list[SparseScores]]]:
         """Of each column of which something is known: its base, and what its values add to it."""
-        known = query.profile if self.side == "profile" else query.context
+        known: Mapping[str, Value] = getattr(query, self.source)
         found = []
         for column, base, first in zip(self.columns, self.base, self._first[:-1], strict=True):
             numbers = column.numbers(known[column.name]) if column.name in known else []
@@ -201,7 +199,7 @@ class NaiveBayes(BaseRanker):
         (folder / f"{self.name}.json").write_text(json.dumps(columns))
 
     @classmethod
-    def load(cls, folder: Path, name: Side) -> NaiveBayes:
+    def load(cls, folder: Path, name: str) -> NaiveBayes:
         """Map what `save` wrote."""
         described = json.loads((folder / f"{name}.json").read_text())
         columns = [

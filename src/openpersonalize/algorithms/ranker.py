@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
+from threading import Lock
 from typing import Any, ClassVar, Protocol, Self
 
 from .arrays import Float32, Int16, Int32, Int64
@@ -90,6 +92,26 @@ class OnlineRanker(BaseRanker):
     While training it answers for the moment of each query. `freeze` lets its clock stand where the events
     ended; after `start_clock` the clock runs with the queries, and live events come through `partial_fit`.
     """
+
+    _lock: Lock
+    """Held while what it learned changes."""
+
+    @property
+    @abstractmethod
+    def frozen(self) -> bool:
+        """Whether `freeze` ended the training, or there was none."""
+
+    def fork(self) -> Self:
+        """A ranker that knows what this one knows and learns on by itself. Arrays are shared: neither writes
+        into them."""
+        other = copy(self)
+        other._lock = Lock()
+        return other
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path, name: str) -> Self:
+        """Open what `save` wrote; its clock stands."""
 
     @abstractmethod
     def partial_fit(self, item: Int32, time: Int64, weight: Float32) -> None:

@@ -164,6 +164,11 @@ class RecentPopularity(OnlineRanker):
             self._pending = np.concatenate((self._pending, more))
             self._cached = None
 
+    @property
+    def frozen(self) -> bool:
+        """See `OnlineRanker.frozen`."""
+        return self._timeline is None
+
     def freeze(self) -> None:
         """Count the timeline to its end and let go of it; see `OnlineRanker.freeze`."""
         if self._timeline is not None:

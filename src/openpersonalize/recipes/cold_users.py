@@ -17,60 +17,61 @@ import numpy as np
 from ..algorithms.arrays import Float32, Int64
 from ..algorithms.fusion import Questions
 from ..algorithms.lazy_scores import DenseScores, LazyScores, WeightedScores
-from ..algorithms.naive_bayes import NaiveBayes, Side
-from ..algorithms.popularity import Popularity, item_popularity
+from ..algorithms.naive_bayes import NaiveBayes
+from ..algorithms.popularity import item_popularity
 from ..algorithms.ranker import OnlineRanker
 from ..datasets.protocols import LEAST_TRAINING_SHARE, first_seen, moment_of
 from ..datasets.sequences import Sequences
+from .fusion.weights import ATTRIBUTES, POPULAR
 from .query import Query
 from .training import Training
 
-POPULAR = Popularity.kind
-"""Names log(users of the item) among the weights."""
-SIDES: tuple[Side, ...] = ("profile", "context")
-QUESTIONS = 2_000
-SHARE = 0.2
+COLD_QUESTIONS = 2_000
+LEFT_OUT_SHARE = 0.2
 """Of the users, at most this part is left out and asked."""
-FIRST = 4
+FIRST_EVENTS = 4
 """Events of one user that are asked, the first ones, each by itself."""
-LEAST = 25
+LEAST_USERS = 25
 """Users asked below whom the weight is 1, the one of probabilities."""
-LARGEST = 2.0
+MOST_RATIO = 2.0
 ALONE: Mapping[str, float] = {POPULAR: 1.0}
-GAINED = np.ones(1, dtype=np.float32)
+EQUAL_GAIN = np.ones(1, dtype=np.float32)
 """Every event that is asked about counts alike."""
-GAIN = 1.05
+LEAST_IMPROVEMENT = 1.05
 """How much better than log(users) alone a mixture must rank, on the questions that it was fitted to."""
 
 
-def groups(sequences: Sequences, side: Side, check: Callable[[], None] = lambda: None) -> NaiveBayes | None:
-    """The ranker that looks at `side`; None when the data has no such column, or none that says anything."""
+def attribute_ranker(
+    sequences: Sequences, source: str, check: Callable[[], None] = lambda: None
+) -> NaiveBayes | None:
+    """The ranker that looks at `source`; None when the data has no such column, or none that says
+    anything."""
     events = sequences.events
-    if side == "context":
-        return NaiveBayes.fit(events, side, sequences.context, check=check) if sequences.context else None
+    if source == "context":
+        return NaiveBayes.fit(events, source, sequences.context, check=check) if sequences.context else None
     if sequences.profiles is None:
         return None
     rows = sequences.profile_rows[sequences.user]
-    return NaiveBayes.fit(events, side, sequences.profiles.columns, rows, check)
+    return NaiveBayes.fit(events, source, sequences.profiles.columns, rows, check)
 
 
 def weigh_cold_users(
-    sequences: Sequences, moving: Sequence[OnlineRanker], training: Training, rng: np.random.Generator
+    sequences: Sequences, online: Sequence[OnlineRanker], training: Training, rng: np.random.Generator
 ) -> dict[str, dict[str, float]]:
     """The weights of the rankers, by name: a set for those of whom nothing is known, one for those of whom
-    only the profile is, one for a known context alone, and one for both (`known_sides`).
+    only the profile is, one for a known context alone, and one for both (`known_attributes`).
 
     Args:
         moving: popularity at a moment and freshness, as of any moment of the events.
     """
-    late = _arrivals(sequences, rng) if moving else None
-    popular = dict(ALONE) if late is None else _weigh_popular(sequences, late, moving, training, rng)
+    late = _arrivals(sequences, rng) if online else None
+    popular = dict(ALONE) if late is None else _weigh_popular(sequences, late, online, training, rng)
     if sequences.profiles is None and not sequences.context:
         return {"": popular}
     if late is None or popular == ALONE:
         shifts = _shifts(sequences, training, rng)
         return {"": popular} | {known: {**popular, **shift} for known, shift in shifts.items()}
-    return {"": popular} | _beside(sequences, late, popular, moving, training, rng)
+    return {"": popular} | _weigh_attributes(sequences, late, popular, online, training, rng)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class _Arrivals:
     moment: int
     users: Float32
     known: Float32
-    met: Int64
+    first_seen_at: Int64
 
 
 def _arrivals(sequences: Sequences, rng: np.random.Generator) -> _Arrivals | None:
@@ -98,17 +99,18 @@ def _arrivals(sequences: Sequences, rng: np.random.Generator) -> _Arrivals | Non
         return None
     first = sequences.time[sequences.ptr[came]]
     moment = max(
-        int(np.quantile(first, 1 - SHARE, method="higher")), moment_of(sequences, LEAST_TRAINING_SHARE)
+        int(np.quantile(first, 1 - LEFT_OUT_SHARE, method="higher")),
+        moment_of(sequences, LEAST_TRAINING_SHARE),
     )
     learnt = sequences.where(sequences.time < moment)
     begin, end = sequences.ptr[:-1], sequences.ptr[1:]
     asked = came[first >= moment]
-    if len(asked) < LEAST:
+    if len(asked) < LEAST_USERS:
         begin = begin + learnt.counts
         asked = np.flatnonzero(begin < end)
-    if len(asked) < LEAST:
+    if len(asked) < LEAST_USERS:
         return None
-    asked = rng.choice(asked, min(QUESTIONS, len(asked)), replace=False)
+    asked = rng.choice(asked, min(COLD_QUESTIONS, len(asked)), replace=False)
     event = _first_events(begin, end, asked, rng)
     event = event[np.argsort(sequences.time[event], kind="stable")]
     users = item_popularity(learnt.ptr, learnt.item, len(learnt.items))[0]
@@ -118,42 +120,48 @@ def _arrivals(sequences: Sequences, rng: np.random.Generator) -> _Arrivals | Non
 def _weigh_popular(
     sequences: Sequences,
     late: _Arrivals,
-    moving: Sequence[OnlineRanker],
+    online: Sequence[OnlineRanker],
     training: Training,
     rng: np.random.Generator,
 ) -> dict[str, float]:
-    """What log(users) (`POPULAR`) and the `moving` rankers weigh for those of whom nothing is known, each
+    """What log(users) (`POPULAR`) and the `online` rankers weigh for those of whom nothing is known, each
     asked as of when the question was; log(users) alone where it is hardly worse."""
-    questions = Questions([False, *(True for _ in moving)], len(late.event), late.users, rng)
+    questions = Questions([False, *(True for _ in online)], len(late.event), late.users, rng)
     for event in late.event.tolist():
         training.check()
         query = cold_question(sequences, event)
-        features: list[LazyScores] = [DenseScores(late.known), *(one.lazy(query) for one in moving)]
+        features: list[LazyScores] = [DenseScores(late.known), *(one.lazy(query) for one in online)]
         target = sequences.item[event : event + 1]
-        questions.add(features, target, GAINED, query.item, late.met < query.now)
+        questions.add(features, target, EQUAL_GAIN, query.item, late.first_seen_at < query.now)
     found = questions.fit(False, training.check, training.threads)
-    if found.ndcg < GAIN * found.alone[0]:
+    if found.ndcg < LEAST_IMPROVEMENT * found.alone[0]:
         return dict(ALONE)
-    return _mixed((POPULAR, *(one.name for one in moving)), found.weights)
+    return _mixed((POPULAR, *(one.name for one in online)), found.weights)
 
 
-def _beside(
+def _weigh_attributes(
     sequences: Sequences,
     late: _Arrivals,
     popular: Mapping[str, float],
-    moving: Sequence[OnlineRanker],
+    online: Sequence[OnlineRanker],
     training: Training,
     rng: np.random.Generator,
 ) -> dict[str, dict[str, float]]:
     """The sets for those of whom something is known: what it weighs beside the `popular` mixture."""
     learnt = sequences.where(sequences.time < late.moment)
-    sets = _sets([one for side in SIDES if (one := groups(learnt, side, training.check)) is not None])
+    sets = _sets(
+        [
+            one
+            for source in ATTRIBUTES
+            if (one := attribute_ranker(learnt, source, training.check)) is not None
+        ]
+    )
     del learnt
     asking = {
         known: Questions([False, *(True for _ in some)], len(late.event), late.users, rng)
         for known, some in sets.items()
     }
-    parts = [(one, weight) for one in moving if (weight := popular.get(one.name))]
+    parts = [(one, weight) for one in online if (weight := popular.get(one.name))]
     for event in late.event.tolist():
         training.check()
         query = cold_question(sequences, event)
@@ -166,7 +174,7 @@ def _beside(
         target = sequences.item[event : event + 1]
         for known, some in sets.items():
             features: list[Float32 | LazyScores] = [mixture, *(one.feature(query) for one in some)]
-            asking[known].add(features, target, GAINED, query.item, late.met < query.now)
+            asking[known].add(features, target, EQUAL_GAIN, query.item, late.first_seen_at < query.now)
     found = {}
     for known, some in sets.items():
         share, *weights = asking[known].fit(False, training.check, training.threads).weights
@@ -181,12 +189,14 @@ def _shifts(
     """What the rankers that look at what is known weigh, by name, when they are added to log(users), for each
     combination of what may be known."""
     users = np.flatnonzero(sequences.counts)
-    asked = rng.choice(users, min(QUESTIONS, int(SHARE * len(users))), replace=False)
+    asked = rng.choice(users, min(COLD_QUESTIONS, int(LEFT_OUT_SHARE * len(users))), replace=False)
     left_out = np.zeros(len(sequences.users), dtype=np.bool_)
     left_out[asked] = True
     rest = sequences.where(~np.repeat(left_out, sequences.counts))
-    sets = _sets([one for side in SIDES if (one := groups(rest, side, training.check)) is not None])
-    if len(asked) < LEAST:
+    sets = _sets(
+        [one for source in ATTRIBUTES if (one := attribute_ranker(rest, source, training.check)) is not None]
+    )
+    if len(asked) < LEAST_USERS:
         return {known: {ranker.name: 1.0 for ranker in some} for known, some in sets.items()}
     popularity = item_popularity(rest.ptr, rest.item, len(rest.items))[0]
     popular = _log(popularity)
@@ -199,15 +209,15 @@ def _shifts(
         query = cold_question(sequences, event)
         for known, some in sets.items():
             features = [popular, *(ranker.feature(query) for ranker in some)]
-            asking[known].add(features, sequences.item[event : event + 1], GAINED, query.item)
+            asking[known].add(features, sequences.item[event : event + 1], EQUAL_GAIN, query.item)
     return {known: _ratios(some, asking[known], training) for known, some in sets.items()}
 
 
 def _first_events(begin: Int64, end: Int64, users: Int64, rng: np.random.Generator) -> Int64:
-    """int64[k], what these users did first, `QUESTIONS` at most, in no order. What user u did are the events
-    from ``begin[u]`` to before ``end[u]``."""
-    places = begin[users][:, None] + np.arange(FIRST)
-    return rng.permutation(places[places < end[users][:, None]])[:QUESTIONS]
+    """int64[k], what these users did first, `COLD_QUESTIONS` at most, in no order. What user u did are the
+    events from ``begin[u]`` to before ``end[u]``."""
+    places = begin[users][:, None] + np.arange(FIRST_EVENTS)
+    return rng.permutation(places[places < end[users][:, None]])[:COLD_QUESTIONS]
 
 
 def _log(users: Float32) -> Float32:
@@ -222,7 +232,9 @@ def _mixed(names: Sequence[str], weights: Sequence[float]) -> dict[str, float]:
 
 def _ratios(rankers: list[NaiveBayes], questions: Questions, training: Training) -> dict[str, float]:
     popular, *others = questions.fit(False, training.check, training.threads).weights
-    found = [float(np.clip(weight / popular, 0.0, LARGEST)) if popular else LARGEST for weight in others]
+    found = [
+        float(np.clip(weight / popular, 0.0, MOST_RATIO)) if popular else MOST_RATIO for weight in others
+    ]
     return {ranker.name: round(weight, 4) for ranker, weight in zip(rankers, found, strict=True)}
 
 
@@ -230,11 +242,6 @@ def _sets(rankers: list[NaiveBayes]) -> dict[str, list[NaiveBayes]]:
     """The rankers that count, by what is known."""
     some = [rankers] if len(rankers) == 1 else [rankers[:1], rankers[1:], rankers] if rankers else []
     return {" ".join(ranker.name for ranker in one): one for one in some}
-
-
-def known_sides(query: Query) -> str:
-    """The set of weights that fits what is known: ``profile``, ``context``, ``profile context`` or ""."""
-    return " ".join(side for side in SIDES if getattr(query, side))
 
 
 def cold_question(sequences: Sequences, event: int) -> Query:

@@ -6,6 +6,7 @@ It is made once when a model is loaded or measured, so that whoever asks needs n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -121,6 +122,16 @@ class CompleteModel:
         if self._online is not None:
             return self._online.online_bonus(query, newcomers)
         return np.zeros(len(newcomers), dtype=np.float32)
+
+    def save_online(self, folder: Path) -> None:
+        """See `OnlineModel.save_online`; nothing by default."""
+        if self._online is not None:
+            self._online.save_online(folder)
+
+    def load_online(self, folder: Path) -> None:
+        """See `OnlineModel.load_online`; nothing by default."""
+        if self._online is not None:
+            self._online.load_online(folder)
 
     def resume(self, query: Query, state: State | None) -> tuple[Query, State | None]:
         """See `Resumes.resume`; by default nothing is kept."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +20,9 @@ from ..algorithms.item_attribute import ItemAttribute
 from ..datasets.sequences import Sequences
 from ..errors import CannotUpdate
 from ..storage.idtable import IdTable
+from .item_features import ItemFeatures
 from .model import Model
 from .training import TrainingData
-
-if TYPE_CHECKING:
-    from .fused import FusedModel
 
 ROWS = 50_000
 """Items whose vectors are added up at a time."""
@@ -88,13 +86,14 @@ class Earlier:
         return fresh
 
 
-def features_of(model: FusedModel, data: TrainingData) -> list[ItemAttribute]:
-    """The features of today's items in the numbers that the model's encoder was trained with.
+def attributes_of(
+    encoder: Encoder | None, vocabulary: ItemFeatures | None, data: TrainingData
+) -> list[ItemAttribute]:
+    """The attributes of today's items in the numbers of the `vocabulary` that an encoder was trained with.
 
     Raises:
         CannotUpdate: columns that it was trained with are gone, or it is of a release without vocabularies.
     """
-    encoder, vocabulary = model.encoder, model.vocabulary
     columns = [] if vocabulary is None else vocabulary.columns
     if encoder is None or len(encoder.values) != len(columns):
         raise CannotUpdate("it does not know by which values it was trained")

@@ -1,50 +1,77 @@
-"""Gives the model of a large catalogue an index, if answers with it are nearly those without.
+"""Decides whether a large catalogue is answered from an index, and how much of it a query must look at:
+`index`.
 
-How many items a question must look at differs from one set of vectors to another, so it is measured: on
-histories of the training data, with both sets of weights, against answers for which everything was scored.
+How many items that are differs from one set of vectors to another, so it is measured: on histories of the
+training data, with both sets of weights, against answers for which everything was scored.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
-from ..algorithms.arrays import Int64
+from ..algorithms.arrays import Bools, Float32, Int64
 from ..algorithms.topk import top_k
 from ..datasets.sequences import Sequences
-from .fused import FusedModel
+from .model import Retriever
 from .query import Query
 from .training import Training
 
-LARGE = 50_000
+INDEX_ABOVE = 50_000
 """Items with interactions above which an index pays."""
-ENOUGH, LEAST = 0.98, 0.95
+ENOUGH_RECALL, LEAST_RECALL = 0.98, 0.95
 """Shares of the best `BEST` items: with the first found no more are looked at, with less than the second all
 are scored."""
 BEST = 25
-ASKED = 50
+SAMPLED_USERS = 50
 """Histories that are asked about, twice each."""
 WANTED = 256
 SHARES = (256, 128, 64, 32, 16, 8)
 """Parts of the catalogue that are tried, smallest first: beyond an eighth, scoring all is as quick."""
 
 
-def index(model: FusedModel, sequences: Sequences, training: Training) -> None:
-    """Index a model with more than `LARGE` items that have interactions, in its place; without an objective,
-    which needs the scores of all.
+class IndexedModel(Protocol):
+    """A model that can have an index of its catalogue, and look at a part of it.
 
-    Time: that of `IVFIndex.fit`, and `2 * ASKED` passes over the catalogue. Memory: the index, and one array
-    of scores.
+    Attributes:
+        interacted: bool[n], the items that may come into an answer.
+        probe_rows: items that a query looks at; 0: all are scored.
     """
-    scored = int(model.scored.sum())
-    if scored <= LARGE or model.reward is not None:
+
+    interacted: Bools
+    probe_rows: int
+
+    def scores(self, query: Query) -> Float32: ...
+    def retriever(self) -> Retriever | None: ...
+    def build_index(self, check: Callable[[], None]) -> None:
+        """Make the index."""
+
+    def drop_index(self) -> None:
+        """Let go of it."""
+
+
+def index(
+    model: IndexedModel,
+    sequences: Sequences,
+    training: Training,
+    above: int = INDEX_ABOVE,
+    least_recall: float = LEAST_RECALL,
+) -> None:
+    """Index a model with more than `above` items that have interactions, in its place, unless recall stays
+    below `least_recall`.
+
+    Time: that of `IVFIndex.fit`, and `2 * SAMPLED_USERS` passes over the catalogue. Memory: the index, and
+    one array of scores.
+    """
+    scored = int(model.interacted.sum())
+    if scored <= above:
         return
     begun = time.monotonic()
-    encoder = model.encoder
-    if encoder is not None:
-        encoder.index(training.check)
+    model.build_index(training.check)
     queries = asked(sequences, training.seed)
     exact = []
     for query in queries:
@@ -53,22 +80,21 @@ def index(model: FusedModel, sequences: Sequences, training: Training) -> None:
     found = 0.0
     for part in SHARES:
         training.check()
-        model.look = max(scored // part, 1)
+        model.probe_rows = max(scored // part, 1)
         found = recall(model, queries, exact)
-        if found >= ENOUGH:
+        if found >= ENOUGH_RECALL:
             break
     share = f"{found:.1%} of the best {BEST} of {scored:,} items"
-    if found < LEAST:
-        model.look = 0
-        if encoder is not None:
-            encoder.ivf = None
+    if found < least_recall:
+        model.probe_rows = 0
+        model.drop_index()
         training.line(f"An index would find {share}: all are scored instead.")
         return
     took = f"made in {time.monotonic() - begun:.0f} s"
-    training.line(f"An index finds {share} by looking at {model.look:,} of them; {took}.")
+    training.line(f"An index finds {share} by looking at {model.probe_rows:,} of them; {took}.")
 
 
-def asked(sequences: Sequences, seed: int, users: int = ASKED) -> list[Query]:
+def asked(sequences: Sequences, seed: int, users: int = SAMPLED_USERS) -> list[Query]:
     """The histories of some users, once for answers as served and once for answers without the items met."""
     rng = np.random.default_rng(seed)
     active = np.flatnonzero(sequences.counts)
@@ -81,20 +107,20 @@ def asked(sequences: Sequences, seed: int, users: int = ASKED) -> list[Query]:
     return queries
 
 
-def best(model: FusedModel, query: Query) -> Int64:
+def best(model: IndexedModel, query: Query) -> Int64:
     """The `BEST` items that an answer may hold, all being scored."""
-    scores = np.where(model.scored, model.scores(query), np.float32(-np.inf))
+    scores = np.where(model.interacted, model.scores(query), np.float32(-np.inf))
     if query.seen_excluded:
         scores[query.item] = -np.inf
-    rows = top_k(scores, BEST)
-    return rows[scores[rows] > -np.inf]
+    return top_k(scores, BEST)
 
 
-def recall(model: FusedModel, queries: list[Query], exact: list[Int64]) -> float:
+def recall(model: IndexedModel, queries: list[Query], exact: list[Int64]) -> float:
     """The mean share of the exact answers, see `best`, that `candidates` finds."""
-    shares = []
+    shares, retriever = [], model.retriever()
+    assert retriever is not None
     for query, rows in zip(queries, exact, strict=True):
-        found = model.candidates(query, WANTED, interacted_only=True).rows
+        found = retriever.candidates(query, WANTED, interacted_only=True).rows
         if query.seen_excluded:
             found = found[~np.isin(found, query.item)]
         shares.append(np.isin(rows, found[: len(rows)]).mean() if len(rows) else 1.0)

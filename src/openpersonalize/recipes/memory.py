@@ -11,7 +11,7 @@ from ..algorithms.fusion import questions_memory
 from ..algorithms.item_attribute import ItemAttribute, codes_of
 from ..algorithms.sparse import PAIRS
 from ..datasets.sequences import Sequences
-from .indexing import LARGE
+from .indexing import INDEX_ABOVE
 
 _LIMITS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
@@ -32,7 +32,7 @@ def training_memory(
     attributes: Sequence[ItemAttribute],
     questions: int,
     threads: int = 1,
-    index_above: int = LARGE,
+    index_above: int = INDEX_ABOVE,
 ) -> int:
     """Bytes that the personal recipes take at their peak beyond the `sequences`, which are held already.
 

@@ -131,6 +131,16 @@ class OnlineModel(Model, Protocol):
         """float32[m], what was observed of newcomers adds to their scores (see `Inductive.scores_of`), which
         are those of items that nobody interacted with. Of a newcomer -1, or one not observed, nothing."""
 
+    def save_online(self, folder: Path) -> None:
+        """Write what was learned since training into the existing, empty `folder`."""
+
+    def load_online(self, folder: Path) -> None:
+        """Go on from what `save_online` of the same trained model wrote, in place of what was learned here.
+
+        Raises:
+            ValueError: it is of another model, or of a newer release.
+        """
+
 
 @runtime_checkable
 class Online(Protocol):

@@ -32,11 +32,12 @@ from ..datasets.sequences import Sequences
 from ..errors import CannotUpdate
 from ..storage.idtable import IdTable
 from . import encoder_fit
-from .cold_users import SIDES, groups, weigh_cold_users
+from .cold_users import attribute_ranker, weigh_cold_users
 from .encoder_fit import EncoderConfig
-from .fused import FusedModel, Weights
-from .incremental import Earlier, carried_over, features_of
-from .indexing import index
+from .fusion.model import FusedModel
+from .fusion.weights import ATTRIBUTES, Weights
+from .incremental import Earlier, attributes_of, carried_over
+from .indexing import INDEX_ABOVE, index
 from .item_counts import ItemCounts
 from .item_features import ItemFeatures
 from .model import Model
@@ -46,15 +47,17 @@ from .recipe import Recipe
 from .selection import without_extreme_users
 from .training import Configuration, Training, TrainingData
 
-LINEAR_ITEMS = 10_000
-HORIZONS: dict[ValidationProtocol, int] = {"leave_last": 5, "temporal": 5, "horizon": 50}
-OWN_HALF_LIFE = 30 * 86_400
+MOST_LINEAR_ITEMS = 10_000
+REPEAT_HORIZONS: dict[ValidationProtocol, int] = {"leave_last": 5, "temporal": 5, "horizon": 50}
+PERSONAL_HALF_LIFE = 30 * 86_400
 
 
 class UserPersonalization(Recipe):
     """Rankers weighed on validation."""
 
     api: ClassVar[int] = 1
+    index_above: ClassVar[int] = INDEX_ABOVE
+    """Items with interactions above which the catalogue gets an index."""
 
     def fit(self, data: TrainingData, configuration: Configuration, training: Training) -> FusedModel:
         """Weigh the rankers on a cut of the data, unless `training.warm_state` has the weights; then fit on
@@ -73,20 +76,12 @@ class UserPersonalization(Recipe):
         vocabulary = ItemFeatures.fit(data.ranked.records, data.ranked.textual)
         attributes = vocabulary.attributes
         if tuned:
-            weights, start = Weights(**tuned), _encoder_of(training.warm_model)
+            weights, start = Weights.of(tuned), _encoder_of(training.warm_model)
         else:
             config = EncoderConfig.of(self.facts, configuration.parameters)
             weights, start = weigh(sequences, recency, training, attributes, config=config)
         rankers = final_rankers(sequences, sequences, recency, training, attributes, weights, start)
-        counts = ItemCounts.of(sequences)
-        rewards = ItemRewards.of(data.ranked.records, configuration.objective)
-        reward, share = (None, 0.0) if rewards is None else (rewards.values, rewards.share)
-        pause = since_the_last(sequences, training.moment)
-        model = FusedModel(
-            sequences.items, counts.users, counts.order, rankers, weights, reward, share, pause, vocabulary
-        )
-        index(model, sequences, training)
-        return model
+        return self._made(data, sequences, configuration, training, rankers, weights, vocabulary)
 
     def update(
         self, data: TrainingData, configuration: Configuration, training: Training, earlier: Earlier
@@ -99,7 +94,7 @@ class UserPersonalization(Recipe):
             raise CannotUpdate(f"it is not a model of {self.name}")
         sequences = without_extreme_users(data.sequences, configuration)
         weights, used = model.weights, model.weights.used()
-        protocol: ValidationProtocol = "horizon" if weights.objective == "horizon" else "leave_last"
+        protocol = weights.refit_protocol
         before = earlier.numbers(sequences.items)
         counted = used - {Linear.kind, Neighbours.kind, Encoder.kind}
         rankers = base_rankers(sequences, sequences, protocol, False, training, only=counted)
@@ -113,19 +108,35 @@ class UserPersonalization(Recipe):
         rankers += [one for one in moving if one.name in used]
         vocabulary = model.vocabulary
         if Encoder.kind in used:
-            attributes = features_of(model, data)
+            attributes = attributes_of(model.encoder, vocabulary, data)
             start = carried_over(model.encoder, before, attributes, earlier.event_types, sequences)
             fresh = earlier.fresh(sequences)
             training.line(f"{int(fresh.sum()):,} interactions are new.")
             rankers.insert(0, encoder_fit.fine_tune(sequences, fresh, protocol, attributes, training, start))
-        counts = ItemCounts.of(sequences)
-        rewards = ItemRewards.of(data.ranked.records, configuration.objective)
-        reward, share = (None, 0.0) if rewards is None else (rewards.values, rewards.share)
-        pause = since_the_last(sequences, training.moment)
+        return self._made(data, sequences, configuration, training, rankers, weights, vocabulary)
+
+    def _made(
+        self,
+        data: TrainingData,
+        sequences: Sequences,
+        configuration: Configuration,
+        training: Training,
+        rankers: Sequence[BaseRanker],
+        weights: Weights,
+        vocabulary: ItemFeatures | None,
+    ) -> FusedModel:
+        """The model of these rankers, with an index where that pays; an objective needs the scores of all."""
         model = FusedModel(
-            sequences.items, counts.users, counts.order, rankers, weights, reward, share, pause, vocabulary
+            sequences.items,
+            ItemCounts.of(sequences),
+            rankers,
+            weights,
+            ItemRewards.of(data.ranked.records, configuration.objective),
+            since_the_last(sequences, training.moment),
+            vocabulary,
         )
-        index(model, sequences, training)
+        if model.rewards is None:
+            index(model, sequences, training, self.index_above)
         return model
 
     def load(self, folder: Path, ids: IdTable, counts: ItemCounts) -> FusedModel:
@@ -207,7 +218,7 @@ def final_rankers(
     start: Encoder | None,
 ) -> list[BaseRanker]:
     """The rankers that count, fitted on all of `learnt`; see `base_rankers`."""
-    protocol: ValidationProtocol = "horizon" if weights.objective == "horizon" else "leave_last"
+    protocol = weights.refit_protocol
     used = weights.used()
     rankers = base_rankers(learnt, everything, protocol, recency, training, only=used)
     if Encoder.kind in used:
@@ -270,12 +281,15 @@ def base_rankers(
     steps: list[tuple[str, Callable[[], BaseRanker | None]]] = [
         (Transitions.kind, lambda: Transitions.fit(events, check=training.check)),
         (Linear.kind, lambda: Linear.fit(events, check=training.check))
-        if n <= LINEAR_ITEMS
+        if n <= MOST_LINEAR_ITEMS
         else (Neighbours.kind, lambda: Neighbours.fit(events, check=training.check)),
         (Popularity.kind, lambda: Popularity(item_popularity(learnt.ptr, learnt.item, n)[0])),
-        (RepeatConsumption.kind, lambda: RepeatConsumption.fit(events, HORIZONS[protocol])),
-        (PersonalFrequency.kind, lambda: PersonalFrequency(OWN_HALF_LIFE, n)),
-        *((side, lambda side=side: groups(learnt, side, training.check)) for side in SIDES),
+        (RepeatConsumption.kind, lambda: RepeatConsumption.fit(events, REPEAT_HORIZONS[protocol])),
+        (PersonalFrequency.kind, lambda: PersonalFrequency(PERSONAL_HALF_LIFE, n)),
+        *(
+            (source, lambda source=source: attribute_ranker(learnt, source, training.check))
+            for source in ATTRIBUTES
+        ),
     ]
     if recency:
         moving = online_rankers(everything, training, None if only is None else HALF_LIVES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from openpersonalize.recipes.pool import LEADERS, SAMPLE, Pool
+from openpersonalize.recipes.fusion.candidates import LEADERS, SAMPLE, Pool
 
 N = 50_000
 

@@ -13,15 +13,17 @@ from openpersonalize.algorithms.encoder import Shape
 from openpersonalize.algorithms.encoder_plan import Plan
 from openpersonalize.algorithms.encoder_training import fit_encoder
 from openpersonalize.algorithms.events import Events
-from openpersonalize.algorithms.popularity import item_popularity
 from openpersonalize.algorithms.ranker import BaseRanker, OnlineRanker
 from openpersonalize.datasets.sequences import Sequences
-from openpersonalize.recipes.fused import LIVE_EVENTS, FusedModel, Weights
+from openpersonalize.recipes.fusion.model import FusedModel, OnlineFusion
+from openpersonalize.recipes.fusion.online import START_EVENTS
+from openpersonalize.recipes.fusion.weights import Weights
 from openpersonalize.recipes.item_counts import ItemCounts
 from openpersonalize.recipes.item_features import ItemFeatures
+from openpersonalize.recipes.objective import ItemRewards
 from openpersonalize.recipes.training import Training
 from openpersonalize.recipes.user_personalization import base_rankers
-from openpersonalize.testing.worlds import DAY, nobody, question, two_clusters
+from openpersonalize.testing.worlds import DAY, chain, nobody, question, two_clusters
 
 PLAN = Plan(Shape(d=16, longest=12), passes=20, tokens=256, rate=1e-2, candidates=0, dropout=0.0)
 
@@ -34,18 +36,14 @@ def sides(sequences: Sequences, names: list[str] | None = None) -> pl.DataFrame:
 
 def model_of(sequences: Sequences, *, encoder: bool = True) -> FusedModel:
     """Fitted members with weights given."""
-    n = len(sequences.items)
-    events = Events(sequences.ptr, sequences.item, sequences.time, sequences.event, sequences.weight, n)
     vocabulary = ItemFeatures.fit(sides(sequences))
     rankers: list[BaseRanker] = base_rankers(sequences, sequences, "leave_last", True, Training())
     if encoder:
-        rankers.insert(0, fit_encoder(events, vocabulary.attributes, PLAN).encoder)
+        rankers.insert(0, fit_encoder(sequences.events, vocabulary.attributes, PLAN).encoder)
     weights = {ranker.name: 0.3 for ranker in rankers} | {"encoder": 1.0}
-    users, order = item_popularity(sequences.ptr, sequences.item, n)
     excluded = {**weights, "popularity": -0.2}
-    return FusedModel(
-        sequences.items, users, order, rankers, Weights(weights, excluded), vocabulary=vocabulary
-    )
+    counts = ItemCounts.of(sequences)
+    return FusedModel(sequences.items, counts, rankers, Weights(weights, excluded), vocabulary=vocabulary)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +59,7 @@ def model(world: Sequences) -> FusedModel:
 @pytest.fixture
 def opened(model: FusedModel, tmp_path: Path) -> FusedModel:
     model.save(tmp_path)
-    return FusedModel.load(tmp_path, model.items, ItemCounts(model.popularity, model.popular))
+    return FusedModel.load(tmp_path, model.items, model.counts)
 
 
 def test_opened_it_answers_alike(model: FusedModel, opened: FusedModel, world: Sequences) -> None:
@@ -126,12 +124,15 @@ def test_newcomers_gain_what_many_meetings_are_worth(world: Sequences, tmp_path:
     learnt = without(world, "a0")
     model = model_of(learnt)
     model.save(tmp_path)
-    other = FusedModel.load(tmp_path, model.items, ItemCounts(model.popularity, model.popular))
+    other = FusedModel.load(tmp_path, model.items, model.counts)
     cold, n = world.items.find("a0"), len(world.items)
     end = int(world.time.max())
     now = end + 2 * DAY
     rest = (np.arange(300) % (n - 1) + cold + 1) % n
-    for one, number in ((model, cold), (other, n + 3)):
+    followed, beside = model.online(), other.online()
+    assert isinstance(followed, OnlineFusion)
+    assert isinstance(beside, OnlineFusion)
+    for one, number in ((followed, cold), (beside, n + 3)):
         for begin in (0, 200):
             items = rest[begin : begin + 200].astype(np.int32)
             items[::3] = number
@@ -140,30 +141,30 @@ def test_newcomers_gain_what_many_meetings_are_worth(world: Sequences, tmp_path:
     for query in (question(learnt, 0), question(learnt, 1, seen_excluded=True)):
         asked = replace(query, now=now)
         plan = {
-            one.name: (one, weight) for one, weight in model._plan(asked) if isinstance(one, OnlineRanker)
+            one.name: (one, weight) for one, weight in followed.plan(asked) if isinstance(one, OnlineRanker)
         }
-        parts = model.explain(asked, cold)
+        parts = followed.explain(asked, cold)
         worth = sum(parts[name] - weight * one.unseen_value(asked) for name, (one, weight) in plan.items())
         assert worth > 0.1
-        gained = other.online_bonus(asked, np.array([3, -1, 0, 2, 99]))
+        gained = beside.online_bonus(asked, np.array([3, -1, 0, 2, 99]))
         assert gained[0] == pytest.approx(worth, abs=1e-4)
         assert gained[[1, 4]].tolist() == [0.0, 0.0]
         # Numbers in between that nobody told anything of are as new as can be.
         assert gained[2] == gained[3] == pytest.approx(0.0, abs=1e-6)
-    assert not model.online_bonus(asked, np.array([0])).any()
+    assert not followed.online_bonus(asked, np.array([0])).any()
 
 
-def test_newcomers_wait_for_nobody_and_move_nobody(world: Sequences) -> None:
+def test_newcomers_wait_for_nobody_and_move_nobody(world: Sequences, tmp_path: Path) -> None:
     """However many events are about them: what was there at training follows its own."""
-    model, n = model_of(world), len(world.items)
-    for ranker in model.rankers:
-        if isinstance(ranker, OnlineRanker):
-            ranker.freeze()
+    trained, n = model_of(world), len(world.items)
+    trained.save(tmp_path)
+    model = trained.online()
+    assert model is not None
     asked = replace(question(world, 0), now=int(world.time.max()) + 3 * DAY)
     before = model.scores(asked)
-    for begin in range(0, 5 * LIVE_EVENTS, LIVE_EVENTS):
-        times = asked.now - DAY + 100 * np.arange(begin, begin + LIVE_EVENTS, dtype=np.int64)
-        model.observe(np.full(LIVE_EVENTS, n, np.int32), times, np.ones(LIVE_EVENTS, np.float32))
+    for begin in range(0, 5 * START_EVENTS, START_EVENTS):
+        times = asked.now - DAY + 100 * np.arange(begin, begin + START_EVENTS, dtype=np.int64)
+        model.observe(np.full(START_EVENTS, n, np.int32), times, np.ones(START_EVENTS, np.float32))
     assert np.array_equal(model.scores(asked), before)
     assert model.online_bonus(asked, np.array([0]))[0] > 0.1
 
@@ -171,11 +172,10 @@ def test_newcomers_wait_for_nobody_and_move_nobody(world: Sequences) -> None:
 def test_an_objective_leaves_newcomers_on_the_scale(world: Sequences) -> None:
     learnt = without(world, "a0", "b0")
     plain = model_of(learnt)
-    reward = np.zeros(len(world.items), np.float32)
+    rewards = ItemRewards(np.zeros(len(world.items), np.float32), 0.5)
     model = FusedModel(
-        plain.items, plain.popularity, plain.popular, plain.rankers, plain.weights,
-        reward, 0.5, vocabulary=plain.vocabulary,
-    )  # fmt: skip
+        plain.items, plain.counts, plain.rankers, plain.weights, rewards, vocabulary=plain.vocabulary
+    )
     query = question(learnt, 0)
     vectors = model.embed(sides(world, ["a0", "b0"]))
     assert vectors is not None
@@ -205,3 +205,54 @@ def test_texts_order_items_that_nobody_met(world: Sequences) -> None:
         query = question(world, user)
         near = vectors @ encoder.encode(query.item, query.time, query.event)
         assert int(np.argmax(near)) == user % 2
+
+
+def test_what_was_learned_online_is_saved_and_goes_on(world: Sequences, tmp_path: Path) -> None:
+    trained, n = model_of(world), len(world.items)
+    trained.save(tmp_path)
+    end, rng = int(world.time.max()), np.random.default_rng(0)
+    asked = [replace(question(world, user), now=end + 3 * DAY) for user in (0, 1)]
+    time = end + np.sort(rng.integers(0, 2 * DAY, 3 * START_EVENTS))
+    item = rng.integers(0, n + 3, len(time)).astype(np.int32)
+    # Before the clocks started, at once after it, and well on.
+    for saved_after in (START_EVENTS // 2, 2 * START_EVENTS, 3 * START_EVENTS):
+        first, second = trained.online(), trained.online()
+        assert isinstance(first, OnlineFusion)
+        assert isinstance(second, OnlineFusion)
+        for begin in range(0, 3 * START_EVENTS, START_EVENTS // 2):
+            some = slice(begin, begin + START_EVENTS // 2)
+            if begin == saved_after:
+                folder = tmp_path / f"online-{saved_after}"
+                folder.mkdir()
+                first.save_online(folder)
+                second.load_online(folder)
+            first.observe(item[some], time[some], np.ones(len(item[some]), np.float32))
+            if begin >= saved_after:
+                second.observe(item[some], time[some], np.ones(len(item[some]), np.float32))
+        if saved_after == 3 * START_EVENTS:
+            folder = tmp_path / "online-end"
+            folder.mkdir()
+            first.save_online(folder)
+            second.load_online(folder)
+        for query in asked:
+            assert np.array_equal(first.scores(query), second.scores(query))
+            new = np.arange(-1, 5)
+            assert np.array_equal(first.online_bonus(query, new), second.online_bonus(query, new))
+        assert not np.array_equal(first.scores(asked[0]), trained.scores(asked[0]))
+
+
+def test_an_online_state_belongs_to_its_model(world: Sequences, tmp_path: Path) -> None:
+    online = []
+    for number, sequences in enumerate((world, chain())):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        trained = model_of(sequences)
+        trained.save(folder)
+        online.append(trained.online())
+    first, second = online
+    assert first is not None
+    assert second is not None
+    (tmp_path / "online").mkdir()
+    first.save_online(tmp_path / "online")
+    with pytest.raises(ValueError, match="another model"):
+        second.load_online(tmp_path / "online")
