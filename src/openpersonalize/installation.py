@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from .clock import Clock, SystemClock
 from .events.livelog import LiveLog, open_live_log
 from .events.recommendations import RecommendationLog, open_recommendation_log
-from .events.remembered import Remembered
 from .resources.backends import open_metadata_store
+from .resources.metadata_cache import MetadataCache
 from .resources.store import MetadataStore
 from .settings import Settings
 from .storage.bucket_service import open_buckets
@@ -29,7 +29,7 @@ class Installation:
         buckets: where ``s3://`` locations live.
         log: streamed events and records.
         recommendations: what was shown under which recommendationId.
-        remembered: what operations worked out from the metadata, until it changes.
+        metadata_cache: what operations worked out from the metadata, until it changes.
     """
 
     settings: Settings
@@ -39,7 +39,7 @@ class Installation:
     buckets: Buckets
     log: LiveLog
     recommendations: RecommendationLog
-    remembered: Remembered
+    metadata_cache: MetadataCache
 
     @classmethod
     def open(cls, settings: Settings, clock: Clock | None = None) -> Installation:
@@ -65,13 +65,14 @@ class Installation:
                 buckets=open_buckets(settings),
                 log=log,
                 recommendations=recommendations,
-                remembered=Remembered(metadata.resources_version),
+                metadata_cache=MetadataCache(metadata.resources_version),
             )
             opened.pop_all()
         return installation
 
     def close(self) -> None:
         """Finish accepted writes and let go of the files."""
+        self.metadata_cache.close()
         self.log.close()
         self.recommendations.close()
         self.metadata.close()

@@ -17,7 +17,7 @@ import os
 import sys
 import time
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -38,6 +38,12 @@ REQUEST_SECONDS = Histogram(
 )
 REQUEST_BYTES = Counter(
     "openpersonalize_request_bytes", "Bytes of request bodies read.", ("operation",), registry=_REGISTRY
+)
+LOOP_LAG = Gauge(
+    "openpersonalize_loop_lag_seconds",
+    "Largest lateness of the event loop in the last 10 to 20 seconds, of the worst process.",
+    registry=_REGISTRY,
+    multiprocess_mode="livemax",
 )
 
 _counters: dict[tuple[str, str], Counter] = {}

@@ -339,4 +339,5 @@ def test_metrics_count_requests_by_operation_and_code(live: Wire) -> None:
         r'openpersonalize_requests_total\{code="UnknownOperationException",operation="unknown"\} [1-9]', text
     )
     assert 'openpersonalize_request_seconds_count{operation="DeleteSchema"}' in text
+    assert re.search(r"^openpersonalize_loop_lag_seconds(\{.*\})? [0-9.e-]+$", text, re.MULTILINE)
     assert "Nonsense" not in text

@@ -19,6 +19,7 @@ from botocore.config import Config
 from openpersonalize.cli.serve import listening, server_options
 from openpersonalize.clock import SystemClock
 from openpersonalize.resources.backends import open_metadata_store
+from openpersonalize.resources.metadata_cache import MetadataCache
 from openpersonalize.server.app import Application, create_app
 from openpersonalize.server.connections import Limits
 from openpersonalize.server.services import Services
@@ -33,10 +34,14 @@ def open_metadata_only(settings: Settings) -> Services:
     """Services of a process without jobs or campaigns: a real metadata store and nothing else."""
     metadata = open_metadata_store(settings, SystemClock())
     installation: Any = SimpleNamespace(
-        settings=settings, clock=SystemClock(), metadata=metadata, close=metadata.close
+        settings=settings,
+        clock=SystemClock(),
+        metadata=metadata,
+        metadata_cache=MetadataCache(metadata.resources_version),
+        close=metadata.close,
     )
-    deployments: Any = SimpleNamespace(close=lambda: None)
-    return Services(installation, deployments, None)
+    endpoints: Any = SimpleNamespace(close=lambda: None)
+    return Services(installation, endpoints, None)
 
 
 @dataclass

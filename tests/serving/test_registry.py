@@ -281,7 +281,7 @@ def test_many_put_records_are_read_beside_the_answers_once_for_all_who_wait(hous
     async def ask():
         """What a campaign's answer says of two items, one of them new."""
         found = await house.get(campaign)
-        await house.endpoints.ready(found.deployment, None, {})
+        await house.endpoints.ready(found.deployment, None, {}, records=True)
         prices = found.deployment.metadata([CATALOGUE[0], "new-0"], ["PRICE"])
         return [one.get("PRICE") for one in prices]
 

@@ -268,7 +268,7 @@ class ExposureTracker(EventHandler):
         ids = IdTable.from_series(newcomers["ITEM_ID"])
         came = np.zeros(len(ids), dtype=np.int64)
         came[ids.find_all(newcomers["ITEM_ID"])] = newcomers["CREATED"].to_numpy()
-        own = records.filter(pl.col(key).is_in(newcomers["ITEM_ID"]))
+        own = records.join(newcomers.select(pl.col("ITEM_ID").alias(key)), on=key, how="semi")
         columns = ColumnSet.build(own, schema, ids)
         created = np.concatenate([exposure.created, came])
         vectors = None

@@ -36,7 +36,7 @@ async def put_events(context: Context, request: Request) -> Answer:
     """PutEvents: all events of the call are stored, or it is refused with every reason."""
     tracking_id = request["trackingId"]
     key = (context.scope.account, context.scope.region, tracking_id)
-    target = context.installation.remembered.get(key, lambda: _tracked(context, tracking_id))
+    target = await context.installation.metadata_cache.get(key, lambda: _tracked(context, tracking_id))
     events = target.reader.read(request)
     await context.installation.log.appended(target.stream, events)
     return {}
@@ -54,7 +54,7 @@ async def put_users(context: Context, request: Request) -> Answer:
 
 async def _put(context: Context, dataset_arn: str, kind: str, records: list[Request]) -> Answer:
     key = (context.scope.account, context.scope.region, dataset_arn, kind)
-    target = context.installation.remembered.get(key, lambda: _dataset(context, dataset_arn, kind))
+    target = await context.installation.metadata_cache.get(key, lambda: _dataset(context, dataset_arn, kind))
     await context.installation.log.appended(target.stream, target.reader.read(records))
     return {}
 

@@ -45,6 +45,7 @@ from ..storage.bucket_service import are_local, named_endpoint
 from . import sts
 from .cors import Origins
 from .exchange import Disconnected, Exchange, Receive, Scope, Send
+from .looplag import LoopLag
 from .pagepool import PagePool
 from .plain import HEALTH, JSON, METRICS, check_reading, error_page, health_page, page, page_of
 from .protocol import Operation
@@ -169,8 +170,11 @@ class Application:
             await send({"type": "lifespan.startup.failed", "message": ""})
             return
         self.on_ready()
+        lag = LoopLag(telemetry.LOOP_LAG.set)
+        lag.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()  # lifespan.shutdown, sent when every request is answered
+        lag.stop()
         services, self._services = self._running, None
         self._threads.shutdown()
         self._pages.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +16,6 @@ from ..workflows.schedule import Schedule
 from ..workflows.sealing import Sealing
 
 _MOST_SCOPES = 256
-_MOST_GROUPS = 1024
 
 
 class Services:
@@ -46,8 +44,6 @@ class Services:
         self.sealing = sealing
         self._account = installation.settings.account
         self._scopes: dict[str, Scope] = {}
-        self._groups: dict[tuple[str, str], str | None] = {}
-        self._groups_version = -1
 
     def scope(self, region: str) -> Scope:
         """The installation's account in a region."""
@@ -63,14 +59,8 @@ class Services:
 
         Read in a thread, and kept until some resource changes.
         """
-        version = self.installation.metadata.resources_version()
-        if version != self._groups_version or len(self._groups) >= _MOST_GROUPS:
-            self._groups, self._groups_version = {}, version
-        groups = self._groups
-        key = (region, tracking_id)
-        if key not in groups:
-            groups[key] = await asyncio.to_thread(self._read_group, region, tracking_id)
-        return groups[key]
+        key = ("group of tracker", region, tracking_id)
+        return await self.installation.metadata_cache.get(key, lambda: self._read_group(region, tracking_id))
 
     def _read_group(self, region: str, tracking_id: str) -> str | None:
         with self.scope(region).read() as tx:

@@ -68,6 +68,11 @@ class Question:
     exploration: Exploration | None = None
     item: str | None = None
 
+    @property
+    def reads_records(self) -> bool:
+        """Whether the answer depends on the records of items and users."""
+        return self.chosen is not None or self.promotion is not None or self.columns is not None
+
 
 def subject(deployment: Deployment, question: Question) -> str | None:
     """The user whose events decide the answer; None: nobody's do."""

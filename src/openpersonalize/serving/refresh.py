@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -18,7 +19,6 @@ from ..events.consumer import EventHandler, LogConsumer
 from .catalogue import Catalogue
 from .deployment import Deployment
 from .loader import LoadedDeployment
-from .states import ContextValues
 
 CAUGHT_UP_SECONDS = 1.0
 """The first answer of a version that was just loaded waits at most so long for what was streamed since its
@@ -76,25 +76,41 @@ class Readiness:
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="records")
         self._reading: dict[int, asyncio.Future[None]] = {}
 
-    async def ready(self, deployment: Deployment, user: str | None, context: ContextValues) -> None:
-        """Know what was acknowledged before this call, and what the answer for a user in a context needs.
+    async def ready(
+        self,
+        deployment: Deployment,
+        user: str | None,
+        sent: Mapping[str, str],
+        item: str | None,
+        *,
+        records: bool,
+    ) -> None:
+        """Know what was acknowledged before this call, and what an answer needs.
 
         While nothing is new this costs some microseconds and waits for nothing.
+
+        Args:
+            user: of whom the answer is; None: of nobody. sent: the request's context.
+            item: the item asked about; None: none. records: whether the answer reads records that were put.
         """
         consumer, scorer = self._consumer, deployment.scorer
         if not consumer.is_current():
             await consumer.current()
-        behind = deployment.behind()
-        if behind:
-            await self._taken_in(behind)
+        if records or item is not None:
+            behind = deployment.behind()
+            if behind:
+                await self._taken_in(behind)
         deployment.follow()
-        if user is None or scorer.knows(user, context):
+        if user is None:
+            return
+        context, anchor = scorer.context(sent), scorer.anchor(item)
+        if scorer.knows(user, context, anchor):
             return
         stream = deployment.group.stream
         if consumer.kept_history(stream, user) is None:
             await consumer.fetched_history(stream, user)
             deployment.follow()
-        state = scorer.state(user, context)
+        state = scorer.state(user, context, anchor)
         prepare = scorer.unprepared(state)
         if prepare is not None:
             state.rows = await asyncio.get_running_loop().run_in_executor(self._threads, prepare)

@@ -200,14 +200,18 @@ class EndpointRegistry:
 
     # -- what an answer needs
 
-    async def ready(self, deployment: Deployment, user: str | None, context: Mapping[str, str]) -> None:
-        """Know everything that was acknowledged before this call, and have in memory what an answer for a
-        user needs: see `Readiness`.
-
-        Args:
-            user: of whom the answer is; None: of nobody. context: as the request brings it.
-        """
-        await self._readiness.ready(deployment, user, deployment.scorer.context(context))
+    async def ready(
+        self,
+        deployment: Deployment,
+        user: str | None,
+        sent: Mapping[str, str],
+        item: str | None = None,
+        *,
+        records: bool,
+    ) -> None:
+        """Know everything that was acknowledged before this call, and have in memory what an answer needs: see
+        `Readiness`."""
+        await self._readiness.ready(deployment, user, sent, item, records=records)
 
     # -- Users records
 

@@ -123,9 +123,9 @@ class OnlineScorer(Scorer):
         self._position = -1
         self._nobody = UserState(None, EMPTY, until(now()))
 
-    def knows(self, user: str, context: ContextValues) -> bool:
+    def knows(self, user: str, context: ContextValues, anchor: Anchor | None = None) -> bool:
         """Whether `state` has only to look it up."""
-        state = self._memory.states.get((self._serial, user, context))
+        state = self._memory.states.get((self._serial, (user, context, anchor)))
         return state is not None and state.position == self._position and state.until > self._now()
 
     def at(self, position: int) -> None:

@@ -40,7 +40,8 @@ async def get_personalized_ranking(context: Context, request: Request) -> bytes:
     chosen = await filter_of(context, campaign, request, user)
     identifier = new_recommendation_id()
     sent = request.get("context") or {}
-    await context.endpoints.ready(campaign.deployment, user, sent)
+    reads_records = chosen is not None or columns is not None
+    await context.endpoints.ready(campaign.deployment, user, sent, records=reads_records)
     entries = rank(campaign.deployment, user or "", items, chosen, columns, sent)
     remember(context, identifier, campaign, entries, user)
     return _encode(_Ranking(entries, identifier))

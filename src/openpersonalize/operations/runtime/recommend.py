@@ -42,7 +42,8 @@ async def get_recommendations(context: Context, request: Request) -> bytes:
     identifier = new_recommendation_id()
     sent = request.get("context") or {}
     question = Question(user, count, chosen, promotion, columns, identifier, sent, campaign.exploration, item)
-    await context.endpoints.ready(campaign.deployment, subject(campaign.deployment, question), sent)
+    about = subject(campaign.deployment, question)
+    await context.endpoints.ready(campaign.deployment, about, sent, item, records=question.reads_records)
     entries = answer(campaign.deployment, question)
     remember(context, identifier, campaign, entries, user)
     return _encode(_Recommendations(entries, identifier))
