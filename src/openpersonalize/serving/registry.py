@@ -209,7 +209,7 @@ class EndpointRegistry:
         *,
         records: bool,
     ) -> None:
-        """Know everything that was acknowledged before this call, and have in memory what an answer needs: see
+        """Know everything that was acknowledged before this call, and what an answer needs: see
         `Readiness`."""
         await self._readiness.ready(deployment, user, sent, item, records=records)
 
