@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
 import shop
-from openpersonalize.events.entries import Event
+from openpersonalize.events.entries import Event, Record
 from openpersonalize.installation import Installation
 from openpersonalize.resources.internals import RememberedSchema
 from openpersonalize.resources.store import Resource, Scope
@@ -82,6 +84,16 @@ class House:
     def event(self) -> None:
         event = Event("u", "s", "item-01", int(self.clock.now()), "click")
         self.installation.log.append(self.dataset, [event]).result(10)
+
+    def streamed(self, stream: str, seconds: float = 2 * HOUR) -> list[str]:
+        """What a look starts so much later, when an item was put."""
+        self.installation.log.append(stream, [Record("item-01", "{}")]).result(10)
+        return self.after(seconds)
+
+    def count(self) -> int:
+        """How many versions there are."""
+        with self.scope.read() as tx:
+            return tx.count("solution-version", parent_arn=self.solution)
 
     def manual(self) -> str:
         with self.scope.write() as tx:
@@ -276,18 +288,57 @@ def test_when_the_next_is_due(house: House) -> None:
     assert due_in() == []
 
 
-def test_the_thread_looks_and_stops(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openpersonalize.workflows.schedule.LOOK_SECONDS", 0.01)
-    looked = threading.Event()
-    look = house.schedule.look
-    monkeypatch.setattr(house.schedule, "look", lambda: (looked.set(), look())[1])
-    house.schedule.start()
-    assert looked.wait(10)
-    house.schedule.stop()
+def test_the_thread_looks_and_stops(house: House) -> None:
+    schedule = Schedule(house.installation, look_seconds=0.01)
+    schedule.start()
+    assert house.after(FIRST - 60) == []
+    house.clock.time += 60
+    give_up = time.monotonic() + 10
+    while (versions := house.count()) == 0:
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    schedule.stop()
+    assert versions == 1
+
+
+def test_nobody_waits_to_write_while_the_log_is_read(house: House) -> None:
+    """Reading may take long; what is read and what is written are two transactions."""
+    read: list[str] = []
+
+    class Slow:
+        def interactions(self, *args: Any, **more: Any) -> Any:
+            writer = threading.Thread(target=house.bulk)  # of another request
+            writer.start()
+            writer.join(10)
+            read.append("blocked" if writer.is_alive() else "free")
+            return house.installation.log.interactions(*args, **more)
+
+    house.train(house.manual())
+    schedule = Schedule(replace(house.installation, log=cast(Any, Slow())))
+    house.clock.time += 8 * DAY
+    schedule.look()
+    assert read == ["free"]
+
+
+def test_a_recipe_that_needs_items_alone_trains_when_they_change(house: House) -> None:
+    items = house.scope.arn("dataset/g/ITEMS")
+    recipe = "arn:aws:personalize:::recipe/aws-semantic-similarity"
+    with house.scope.write() as tx:
+        tx.update(house.solution, set={"recipeArn": recipe})
+        tx.remove(house.dataset)
+        tx.add("schema", house.scope.arn("schema/t"), "t", attributes={"schema": shop.SCHEMAS["Items"]})
+    assert house.after(2 * HOUR) == []  # it has nothing to train on
+    with house.scope.write() as tx:
+        attributes = {"datasetType": "ITEMS", "schemaArn": house.scope.arn("schema/t")}
+        tx.add("dataset", items, "ITEMS", group_arn=house.group, status="ACTIVE", attributes=attributes)
+    [version] = house.after(2 * HOUR) or house.streamed(items)
+    house.train(version)
+    assert house.after(8 * DAY) == []
+    assert len(house.streamed(items, 8 * DAY)) == 1
 
 
 def test_a_solution_that_cannot_be_looked_at_keeps_no_other_waiting(
-    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
     with house.scope.write() as tx:
         first = tx.require(house.solution)
@@ -304,13 +355,12 @@ def test_a_solution_that_cannot_be_looked_at_keeps_no_other_waiting(
                 "automatic": first.internal.automatic,
             },
         )
-    whole = house.schedule._round
-
-    def breaking(scope: Scope, arn: str) -> Resource | None:
-        if arn == other:
-            raise OSError("unreadable")
-        return whole(scope, arn)
-
-    monkeypatch.setattr(house.schedule, "_round", breaking)
+        tx.add(
+            "dataset",
+            house.scope.arn("dataset/none/INTERACTIONS"),
+            "no-schema",
+            group_arn=house.scope.arn("dataset-group/none"),
+            attributes={"datasetType": "INTERACTIONS", "schemaArn": house.scope.arn("schema/none")},
+        )
     assert len(house.after(FIRST)) == 1
     assert "a-broken could not be looked at" in caplog.text

@@ -22,12 +22,13 @@ import msgspec
 
 from ..datasets.schemas import parse_schema
 from ..errors import LimitExceeded
-from ..events.livelog import stream_of
 from ..recipes.configuration import training_days
+from ..recipes.registry import facts_of
 from ..resources.internals import AutomaticTraining, DatasetInternal, SolutionInternal, VersionInternal
 from ..resources.lifecycle import AT_WORK
 from ..resources.quotas import check_quota
 from ..resources.store import Resource, Scope, Transaction
+from ..resources.versions import age_key
 from .trainings import free_suffix, start_training, training_schemas
 
 if TYPE_CHECKING:
@@ -78,13 +79,15 @@ def scheduled_trainings(scope: Scope, now: float) -> list[dict[str, Any]]:
 class Schedule:
     """Looks for solutions whose automatic training is due. Safe to run in every process."""
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, look_seconds: float = LOOK_SECONDS) -> None:
+        """Looks every `look_seconds`."""
         self._installation = installation
+        self._look_seconds = look_seconds
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Look now, for what fell due while no server ran, and every `LOOK_SECONDS`, in a thread."""
+        """Look now, for what fell due while no server ran, and from then on regularly, in a thread."""
         self._thread = threading.Thread(target=self._loop, name="training-schedule", daemon=True)
         self._thread.start()
 
@@ -100,7 +103,7 @@ class Schedule:
                 self.look()
             except Exception:
                 log.exception("The schedule of automatic training met an error and goes on")
-            self._stopping.wait(LOOK_SECONDS)
+            self._stopping.wait(self._look_seconds)
 
     def look(self) -> list[str]:
         """Start every version that is due; their ARNs."""
@@ -124,8 +127,9 @@ class Schedule:
         return automatic is None or automatic.due <= self._installation.clock.now()
 
     def _round(self, scope: Scope, arn: str) -> Resource | None:
-        """One round of a solution, in one transaction; the version it started."""
+        """One round of a solution; the version it started."""
         now = self._installation.clock.now()
+        has_news = self._has_news(scope, arn)
         with scope.write() as tx:
             solution = tx.get(arn, "solution")
             if solution is None or solution.status != "ACTIVE" or not self._is_due(solution):
@@ -139,7 +143,9 @@ class Schedule:
             if due > now:
                 _move(tx, solution, due)
                 return None
-            if self._waits(tx, solution):
+            # A round is left out: a version is at work, data is missing, or none of it is new.
+            at_work = tx.count("solution-version", parent_arn=solution.arn, statuses=AT_WORK)
+            if at_work or not has_news:
                 versions = tx.count("solution-version", parent_arn=solution.arn)
                 period = _days(solution) if versions else HOUR
                 _move(tx, solution, automatic.due + period * (1 + (now - automatic.due) // period))
@@ -155,35 +161,39 @@ class Schedule:
         log.info("automatic training of %s: %s", solution.arn, version.arn)
         return version
 
-    def _waits(self, tx: Transaction, solution: Resource) -> bool:
-        """Whether this round is left out: a version is at work, data is missing, or none of it is new."""
-        if tx.count("solution-version", parent_arn=solution.arn, statuses=AT_WORK):
-            return True
-        if "INTERACTIONS" not in training_schemas(tx, solution):
-            return True
-        return not self._has_news(tx, solution)
-
-    def _has_news(self, tx: Transaction, solution: Resource) -> bool:
-        group = solution.attributes["datasetGroupArn"]
-        dataset = next(
-            one
-            for one in tx.find("dataset", group_arn=group)
-            if one.attributes["datasetType"] == "INTERACTIONS"
-        )
-        versions = tx.find("solution-version", parent_arn=solution.arn)
+    def _has_news(self, scope: Scope, arn: str) -> bool:
+        """Whether data that the recipe learns from came since the last training began. No transaction is open
+        while the live log is read, which may take long."""
+        with scope.read() as tx:
+            solution = tx.get(arn, "solution")
+            schemas = {} if solution is None else training_schemas(tx, solution)
+            if solution is None or any(kind not in schemas for kind in _needs(solution)):
+                return False
+            group = solution.attributes["datasetGroupArn"]
+            datasets = {one.attributes["datasetType"]: one for one in tx.find("dataset", group_arn=group)}
+            versions = tx.find("solution-version", parent_arn=arn)
         trained = [one for one in versions if VersionInternal.of(one).snapshots is not None]
-        last = max(trained, key=lambda one: (one.created_at, one.arn), default=None)
+        last = max(trained, key=age_key, default=None)
         seen = VersionInternal() if last is None else VersionInternal.of(last)
-        if DatasetInternal.of(dataset).snapshot != (seen.snapshots or {}).get("INTERACTIONS"):
-            return True
-        schemas = training_schemas(tx, solution)
-        return self._streamed_after(group, schemas["INTERACTIONS"], seen.position)
+        kinds = ("INTERACTIONS",) if "INTERACTIONS" in _needs(solution) else _needs(solution)
+        for kind in kinds:
+            if DatasetInternal.of(datasets[kind]).snapshot != (seen.snapshots or {}).get(kind):
+                return True
+            if self._streamed_after(datasets[kind].arn, kind, schemas[kind], seen.position):
+                return True
+        return False
 
-    def _streamed_after(self, group: str, schema: str, position: int) -> bool:
-        chunks = self._installation.log.interactions(
-            stream_of(group), parse_schema(schema), after=position, chunk=1
-        )
-        return any(len(chunk) for chunk in chunks)
+    def _streamed_after(self, stream: str, kind: str, schema: str, position: int) -> bool:
+        live = self._installation.log
+        read = live.interactions if kind == "INTERACTIONS" else live.records
+        return any(len(chunk) for chunk in read(stream, parse_schema(schema), after=position, chunk=1))
+
+
+def _needs(solution: Resource) -> tuple[str, ...]:
+    """The dataset types without which a solution cannot train."""
+    arn = solution.attributes.get("recipeArn")
+    facts = None if arn is None else facts_of(arn)
+    return ("INTERACTIONS",) if facts is None else facts.needs
 
 
 def _due(tx: Transaction, solution: Resource) -> float:
@@ -206,7 +216,7 @@ def _newest(
         for one in tx.find("solution-version", parent_arn=solution.arn)
         if one.attributes.get("trainingType") == kind and since <= one.created_at <= until
     ]
-    return max(found, key=lambda one: (one.created_at, one.arn), default=None)
+    return max(found, key=age_key, default=None)
 
 
 def _move(tx: Transaction, solution: Resource, due: float) -> None:
