@@ -141,7 +141,7 @@ class LiveCampaign:
 def deployed(
     server: LiveServer,
     recipe: str,
-    interactions: Sequences | pl.DataFrame,
+    interactions: Sequences | pl.DataFrame | None,
     items: pl.DataFrame | None = None,
     *,
     name: str = "live",
@@ -152,14 +152,15 @@ def deployed(
     Args:
         server: running, with ``--minimum-data off`` if the data is small.
         recipe: name of the recipe.
-        interactions: USER_ID, ITEM_ID, TIMESTAMP, and perhaps EVENT_TYPE.
+        interactions: USER_ID, ITEM_ID, TIMESTAMP, and perhaps EVENT_TYPE; None: the group has none.
         items: ITEM_ID and columns of text (categories) or numbers.
         name: of the resources.
         config: the solutionConfig.
     """
     personalize = server.client("personalize")
     rows = _rows(interactions) if isinstance(interactions, Sequences) else interactions
-    tables = {"Interactions": rows} | ({} if items is None else {"Items": items})
+    given = {"Interactions": rows, "Items": items}
+    tables = {kind: table for kind, table in given.items() if table is not None}
     group = personalize.create_dataset_group(name=name)["datasetGroupArn"]
     _active(personalize.describe_dataset_group, "datasetGroup", group)
     imports = [_import(server, personalize, group, name, kind, table) for kind, table in tables.items()]
