@@ -1,0 +1,109 @@
+"""What every capability of a model must keep: the part `CapabilityContract` of the suite."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ..datasets.sequences import Sequences
+from ..recipes.model import (
+    ColdStarts,
+    Explains,
+    Inductive,
+    Model,
+    Online,
+    Resumes,
+    Retrieves,
+    UsesFeatures,
+)
+from .contract_world import ContractWorld
+from .worlds import nobody
+
+LATE = 10 * 86_400
+"""Seconds after the end of the data."""
+
+
+class CapabilityContract(ContractWorld):
+    """A test of a capability that the trained model does not have is skipped."""
+
+    def test_an_index_is_asked_the_same_way(self, trained: Model, sequences: Sequences) -> None:
+        retriever = _having(trained, Retrieves).retriever()
+        if retriever is None:
+            pytest.skip("it has no index of so few items")
+        query = self.asked(sequences, 0)
+        rows = np.arange(5)
+        assert np.allclose(retriever.scores_at(query, rows), trained.scores(query)[rows], atol=1e-4)
+
+    def test_cold_starts_are_answered(self, trained: Model, sequences: Sequences) -> None:
+        scores = _having(trained, ColdStarts).cold_scores(nobody(sequences))
+        assert scores.shape == (len(sequences.items),)
+        assert np.isfinite(scores).all()
+
+    def test_items_without_a_vector_are_behind_everything(self, trained: Model, sequences: Sequences) -> None:
+        query = self.asked(sequences, 0)
+        found = _having(trained, Inductive).scores_of(query, np.zeros((2, 8), np.float32))
+        assert (found < trained.scores(query).min()).all()
+
+    def test_newcomers_that_were_not_observed_gain_nothing(
+        self, trained: Model, sequences: Sequences
+    ) -> None:
+        online = _having(trained, Online).online()
+        if online is None:
+            pytest.skip("nothing it learned changes with the clock")
+        gained = online.online_bonus(self.asked(sequences, 0), np.array([0, 5, -1]))
+        assert gained.tolist() == [0.0, 0.0, 0.0]
+
+    def test_what_it_observes_leaves_the_trained_model_alone(
+        self, trained: Model, sequences: Sequences, tmp_path: Path
+    ) -> None:
+        online = _having(trained, Online).online()
+        if online is None:
+            pytest.skip("nothing it learned changes with the clock")
+        late = replace(self.asked(sequences, 0), now=int(sequences.time.max()) + LATE)
+        before = trained.scores(late)
+        count = 1000
+        online.observe(
+            np.zeros(count, np.int32), np.full(count, late.now - 60, np.int64), np.ones(count, np.float32)
+        )
+        assert np.array_equal(trained.scores(late), before)
+        assert not np.array_equal(online.scores(late), before)
+
+    def test_a_resumed_question_has_the_same_answer(self, trained: Model, sequences: Sequences) -> None:
+        resumes = _having(trained, Resumes)
+        state = None
+        for newest in (1, 2, 3):
+            user = slice(0, newest)
+            whole = self.asked(sequences, 0)
+            query = replace(
+                whole,
+                item=whole.item[user],
+                time=whole.time[user],
+                event=whole.event[user],
+                weight=whole.weight[user],
+            )
+            resumed, state = resumes.resume(query, state)
+            assert np.allclose(trained.scores(resumed), trained.scores(query), atol=1e-4)
+            assert state.nbytes >= 0
+
+    def test_what_is_unknown_is_not_used(self, trained: Model) -> None:
+        assert _having(trained, UsesFeatures).used_features({"NOT_A_COLUMN": "x"}, {"NEITHER": 1.0}) == (
+            {},
+            {},
+        )
+
+    def test_parts_add_up_to_the_difference_of_scores(self, trained: Model, sequences: Sequences) -> None:
+        explains, query = _having(trained, Explains), self.asked(sequences, 0)
+        scores = trained.scores(query)
+        sums = [sum(explains.explain(query, row).values()) for row in (0, 1)]
+        assert sums[1] - sums[0] == pytest.approx(float(scores[1] - scores[0]), abs=2e-2)
+
+
+def _having(model: Model, capability: Any) -> Any:
+    """The model as one with a capability; skips the test if it has not got it."""
+    if not isinstance(model, capability):
+        pytest.skip(f"it is no {capability.__name__}")
+    return model
