@@ -6,8 +6,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from .clock import Clock, SystemClock
-from .events.livelog import LiveLog, open_live_log
-from .events.recommendations import RecommendationLog, open_recommendation_log
+from .events.livelog import LiveLog
+from .events.recommendations import RecommendationLog
+from .events.stores import open_live_log, open_recommendation_log
 from .resources.backends import open_metadata_store
 from .resources.metadata_cache import MetadataCache
 from .resources.store import MetadataStore

@@ -21,7 +21,8 @@ from openpersonalize.datasets.snapshots import Snapshot
 from openpersonalize.datasets.tables import table_types
 from openpersonalize.events.entries import Record
 from openpersonalize.events.layers import current_records
-from openpersonalize.events.livelog import LiveLog, open_live_log
+from openpersonalize.events.livelog import LiveLog
+from openpersonalize.events.stores import open_live_log
 from openpersonalize.settings import read_settings
 
 TEXT = schema("Items", "ITEM_ID", ("X", ["null", "int"]))

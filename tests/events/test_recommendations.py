@@ -1,146 +1,95 @@
-"""Issued recommendationIds are found by every process until they are too old or too many."""
+"""The recommendation log on SQLite: the contract, and what a file adds to it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
-import polars as pl
 import pytest
 
-from contract.live_log import PREFIX, Hands
+from contract.live_log import Hands
+from contract.recommendation_log import CAMPAIGN, Opening, RecommendationLogContract
 from openpersonalize.errors import StartError
-from openpersonalize.events import recommendations
-from openpersonalize.events.recommendations import Issued, RecommendationLog
-
-CAMPAIGN = f"{PREFIX}campaign/c"
-DAY = 86_400
+from openpersonalize.events.recommendations import RecommendationLog
+from openpersonalize.events.sqlitefile import SqliteFile
+from openpersonalize.events.sqliterecommendations import FORMATS, SqliteRecommendationLog
 
 
-@pytest.fixture
-def hands() -> Hands:
-    return Hands()
+class TestSqliteRecommendationLog(RecommendationLogContract):
+    @pytest.fixture
+    def opening(self, tmp_path: Path, hands: Hands) -> Iterator[Opening]:
+        opened: list[RecommendationLog] = []
 
+        def open_log(
+            *, days: float = 14, megabytes: float = 8, most_waiting: int = 50_000, flush_seconds: float = 60
+        ) -> RecommendationLog:
+            opened.append(
+                SqliteRecommendationLog(
+                    tmp_path / "recommendations.db",
+                    hands,
+                    days,
+                    megabytes,
+                    flush_seconds=flush_seconds,
+                    most_waiting=most_waiting,
+                    found_at_once=3,
+                )
+            )
+            return opened[-1]
 
-@pytest.fixture
-def opening(tmp_path: Path, hands: Hands) -> Iterator[Callable[..., RecommendationLog]]:
-    opened: list[RecommendationLog] = []
+        yield open_log
+        for log in opened:
+            log.close()
 
-    def open_log(days: float = 14, megabytes: float = 8) -> RecommendationLog:
-        opened.append(RecommendationLog(tmp_path / "recommendations.db", hands, days, megabytes))
-        return opened[-1]
-
-    yield open_log
-    for log in opened:
+    def test_the_file_stays_within_its_size(self, opening: Opening, tmp_path: Path) -> None:
+        log = opening(megabytes=0.5)
+        for n in range(6000):
+            log.add(f"RID-{n:036}", CAMPAIGN, [f"item-{n}-{place}" for place in range(25)], "ann")
+            if n % 500 == 499:
+                log.flush()
         log.close()
+        assert (tmp_path / "recommendations.db").stat().st_size < 2 * (1 << 20)
 
+    def test_nothing_forgotten_is_left_in_the_file(self, opening: Opening, tmp_path: Path) -> None:
+        log = opening()
+        for n in range(100):
+            log.add(f"RID-{n}", f"{CAMPAIGN}{n % 4}", [f"shown-{n % 4}"], f"user-{n % 4}")
+        log.forget(f"{CAMPAIGN}0")
+        assert log.forget_users(["user-2"], [f"{CAMPAIGN}2"]) == 25
+        content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        assert b"user-1" in content
+        for gone in (b"user-0", b"shown-0", f"{CAMPAIGN}0".encode(), b"user-2", b"shown-2"):
+            assert gone not in content
 
-def test_an_answer_is_found_at_once_and_after_it_was_written(
-    opening: Callable[..., RecommendationLog], hands: Hands
-) -> None:
-    one, other = opening(), opening()
-    one.add("RID-1", CAMPAIGN, ["b", "a|c", "é"], "ann")
-    one.add("RID-2", CAMPAIGN, [], None)
-    expected = Issued("RID-1", CAMPAIGN, ("b", "a|c", "é"), "ann", hands.time)
-    assert one.find("RID-1") == expected
-    one.flush()
-    assert one.find("RID-1") == other.find("RID-1") == expected
-    assert other.find("RID-2") == Issued("RID-2", CAMPAIGN, (), None, hands.time)
-    assert other.find("RID-3") is None
+    def test_a_damaged_file_refuses_the_start(self, opening: Opening, tmp_path: Path) -> None:
+        (tmp_path / "recommendations.db").write_bytes(b"x" * 5000)
+        with pytest.raises(StartError, match="is damaged"):
+            opening()
 
+    def test_a_file_of_the_first_format_opens(self, opening: Opening, tmp_path: Path, hands: Hands) -> None:
+        file = SqliteFile(tmp_path / "recommendations.db", FORMATS[:1], durable=True)
+        connection = file.connect(write=True)
+        connection.execute("INSERT INTO issuer VALUES (1, 'arn:c')")
+        connection.execute("INSERT INTO issued VALUES (1, 'RID-1', 1, 'ann', '[\"a\"]', ?)", (hands.time,))
+        connection.close()
+        log = opening()
+        assert log.forget_users(["ann"], ["arn:c"]) == 1
+        assert log.find("RID-1") is None
 
-def test_closing_writes_what_waits(opening: Callable[..., RecommendationLog]) -> None:
-    log = opening()
-    for n in range(200):
-        log.add(f"RID-{n}", f"{CAMPAIGN}{n % 3}", [str(n)], None)
-    log.close()
-    again = opening()
-    assert all(again.find(f"RID-{n}") is not None for n in range(200))
-
-
-def test_old_answers_are_forgotten(opening: Callable[..., RecommendationLog], hands: Hands) -> None:
-    log = opening(days=2)
-    log.add("RID-1", CAMPAIGN, ["a"], None)
-    log.flush()
-    hands.time += 2 * DAY - 1
-    log.add("RID-2", CAMPAIGN, ["a"], None)
-    log.flush()
-    assert log.find("RID-1") is not None
-    hands.time += 2
-    assert log.find("RID-1") is None
-    log.flush()
-    hands.time -= 2
-    assert log.find("RID-1") is None
-    assert log.find("RID-2") is not None
-
-
-def test_a_campaign_that_is_gone_leaves_nothing_in_the_file(
-    opening: Callable[..., RecommendationLog], tmp_path: Path
-) -> None:
-    log, other = opening(), opening()
-    for n in range(100):
-        log.add(f"RID-{n}", f"{CAMPAIGN}{n % 2}", [f"shown-{n % 2}"], f"user-{n % 2}")
-    log.forget(f"{CAMPAIGN}0")
-    for one in (log, other):
-        assert one.find("RID-0") is None
-        assert one.find("RID-1") is not None
-    content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
-    assert b"user-1" in content
-    for gone in (b"user-0", b"shown-0", f"{CAMPAIGN}0".encode()):
-        assert gone not in content
-    log.forget("nobody")
-
-
-def test_the_file_stays_within_its_size(opening: Callable[..., RecommendationLog], tmp_path: Path) -> None:
-    log = opening(megabytes=0.5)
-    for n in range(6000):
-        log.add(f"RID-{n:036}", CAMPAIGN, [f"item-{n}-{place}" for place in range(25)], "ann")
-        if n % 500 == 499:
-            log.flush()
-    log.close()
-    assert (tmp_path / "recommendations.db").stat().st_size < 2 * (1 << 20)
-    again = opening(megabytes=0.5)
-    assert again.find(f"RID-{0:036}") is None
-    assert again.find(f"RID-{5999:036}") is not None
-
-
-def test_when_the_disk_does_not_follow_memory_stays_bounded(
-    opening: Callable[..., RecommendationLog],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    monkeypatch.setattr(recommendations, "MOST_WAITING", 3)
-    monkeypatch.setattr(recommendations, "FLUSH_SECONDS", 60)
-    log = opening()
-    for n in range(5):
-        log.add(f"RID-{n}", CAMPAIGN, ["a"], None)
-    assert log.find("RID-2") is not None
-    assert log.find("RID-3") is None
-    log.flush()
-    assert "2 recommendationIds were not remembered" in caplog.text
-    log.add("RID-5", CAMPAIGN, ["a"], None)
-    assert log.find("RID-5") is not None
-
-
-def test_a_damaged_file_refuses_the_start(opening: Callable[..., RecommendationLog], tmp_path: Path) -> None:
-    (tmp_path / "recommendations.db").write_bytes(b"x" * 5000)
-    with pytest.raises(StartError, match="is damaged"):
-        opening()
-
-
-def test_many_are_found_at_once_written_or_not(
-    opening: Callable[..., RecommendationLog], hands: Hands, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(recommendations, "FOUND_AT_ONCE", 3)
-    log = opening(days=2)
-    log.add("old", CAMPAIGN, ["o"], None)
-    log.flush()
-    hands.time += 3 * DAY
-    for n in range(10):
-        log.add(f"RID-{n}", CAMPAIGN, [f"a{n}", "b|c"], None)
-    log.flush()
-    log.add("waiting", CAMPAIGN, ["w"], None)
-    asked = pl.Series([f"RID-{n}" for n in range(10)] + ["old", "waiting", "unknown", None, "RID-1"])
-    found = dict(log.shown(asked).iter_rows())
-    assert found == {f"RID-{n}": [f"a{n}", "b|c"] for n in range(10)} | {"waiting": ["w"]}
-    assert len(log.shown(pl.Series([], dtype=pl.String))) == 0
+    def test_the_thread_that_writes_survives_a_file_that_is_gone_for_a_while(
+        self, opening: Opening, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        log = opening(flush_seconds=0.01)
+        locking = sqlite3.connect(tmp_path / "recommendations.db")
+        table = locking.execute("SELECT sql FROM sqlite_schema WHERE name = 'issued'").fetchone()[0]
+        locking.execute("DROP TABLE issued")
+        locking.commit()
+        log.add("RID-1", CAMPAIGN, ["a"], None)
+        log.flush()
+        assert "were not remembered" in caplog.text
+        locking.execute(table)
+        locking.commit()
+        locking.close()
+        log.add("RID-2", CAMPAIGN, ["a"], None)
+        log.flush()
+        assert log.find("RID-2") is not None

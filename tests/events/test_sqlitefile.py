@@ -52,7 +52,7 @@ def test_opening_again_changes_nothing_and_later_formats_are_added(tmp_path: Pat
     ("statements", "modules"),
     [
         ("livelog.sql", ("sqlitelog", "sqlitesegments", "sqlitetail", "sqlitewrites", "repeats")),
-        ("recommendations.sql", ("recommendations",)),
+        ("recommendations.sql", ("sqliterecommendations",)),
     ],
 )
 def test_every_statement_is_used_and_every_used_one_exists(statements: str, modules: tuple[str, ...]) -> None:

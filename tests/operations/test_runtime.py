@@ -21,7 +21,7 @@ import pytest
 import shop
 from live import PATIENCE, Clients, Server, Wait, fails, make_clients
 from openpersonalize.clock import SystemClock
-from openpersonalize.events.recommendations import open_recommendation_log
+from openpersonalize.events.stores import open_recommendation_log
 from openpersonalize.settings import read_settings
 
 REGION = "runtime-region-1"

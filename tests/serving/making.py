@@ -13,9 +13,10 @@ from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import build_sequences
 from openpersonalize.events.consumer import LogConsumer
 from openpersonalize.events.entries import Event, Record
-from openpersonalize.events.livelog import open_live_log, stream_of
+from openpersonalize.events.livelog import stream_of
 from openpersonalize.events.members import EVENT_MEMBERS
-from openpersonalize.events.recommendations import RecommendationLog
+from openpersonalize.events.sqliterecommendations import SqliteRecommendationLog
+from openpersonalize.events.stores import open_live_log
 from openpersonalize.exploration.exposure import Exposure
 from openpersonalize.exploration.tracker import ExposureTracker
 from openpersonalize.filters.compiler import compile_filter
@@ -152,7 +153,7 @@ class Made:
         self.items = Catalogue(self.log, ITEMS_ARN, SCHEMAS["ITEMS"], ids, bulk["ITEMS"])
         self.users = Catalogue(self.log, USERS_ARN, SCHEMAS["USERS"], None, bulk["USERS"])
         self.memory = Memory(16 << 20)
-        self.recommendations = RecommendationLog(folder / "recommendations.db", SystemClock(), 1, 1)
+        self.recommendations = SqliteRecommendationLog(folder / "recommendations.db", SystemClock(), 1, 1)
         self.tracker = None
         if explores:
             self.tracker = ExposureTracker(

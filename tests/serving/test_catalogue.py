@@ -11,7 +11,7 @@ from datasets.tabular import CATEGORICAL, schema
 from openpersonalize.clock import SystemClock
 from openpersonalize.datasets.schemas import parse_schema
 from openpersonalize.events.entries import Record
-from openpersonalize.events.livelog import open_live_log
+from openpersonalize.events.stores import open_live_log
 from openpersonalize.serving.catalogue import Catalogue
 from openpersonalize.settings import read_settings
 from openpersonalize.storage.idtable import IdTable

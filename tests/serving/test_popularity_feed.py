@@ -11,7 +11,7 @@ from openpersonalize.clock import SystemClock
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import build_sequences
 from openpersonalize.events.entries import Event
-from openpersonalize.events.livelog import open_live_log
+from openpersonalize.events.stores import open_live_log
 from openpersonalize.recipes.artifact import Artifact, write_artifact
 from openpersonalize.recipes.fusion.online import START_EVENTS
 from openpersonalize.recipes.hyperparameters import read_configuration

@@ -16,7 +16,7 @@ from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.engine.task import Task as JobTask
 from openpersonalize.errors import JobFailed
 from openpersonalize.events.entries import Record
-from openpersonalize.events.livelog import open_live_log
+from openpersonalize.events.stores import open_live_log
 from openpersonalize.recipe_api import (
     Configuration,
     Facts,

@@ -20,8 +20,8 @@ from openpersonalize.datasets.snapshots import SnapshotWriter
 from openpersonalize.engine.task import Report, Task
 from openpersonalize.errors import JobFailed, JobStopped
 from openpersonalize.events.entries import Event, Record
-from openpersonalize.events.livelog import open_live_log, stream_of
-from openpersonalize.events.recommendations import open_recommendation_log
+from openpersonalize.events.livelog import stream_of
+from openpersonalize.events.stores import open_live_log, open_recommendation_log
 from openpersonalize.recipes.artifact import Artifact
 from openpersonalize.recipes.query import Query
 from openpersonalize.recipes.training import Training, TrainingData

@@ -24,7 +24,7 @@ from ..datasets.schemas import Schema, check_schema_for, dataset_type_named, par
 from ..datasets.snapshots import SnapshotWriter
 from ..engine.task import Report, Task
 from ..errors import InvalidInput, ResourceNotFound
-from ..events.livelog import open_live_log
+from ..events.stores import open_live_log
 from ..recipes.training import TrainingData
 from ..resources.backends import open_metadata_store
 from ..resources.internals import DatasetInternal

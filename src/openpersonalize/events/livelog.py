@@ -9,10 +9,7 @@ from concurrent.futures import Future
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from ..clock import Clock
 from ..datasets.schemas import Schema
-from ..settings import Settings
-from ..storage.objects import open_objects
 from .entries import Event, News, Record
 from .frames import event_columns
 from .history import LIVE_LENGTH, History
@@ -219,20 +216,3 @@ def stream_of(arn: str) -> str:
     """The stream that an ARN names: a dataset's own; for a dataset group that of its Interactions dataset."""
     head, group, name = arn.partition(":dataset-group/")
     return f"{head}:dataset/{name}/INTERACTIONS" if group else arn
-
-
-def open_live_log(settings: Settings, clock: Clock) -> LiveLog:
-    """The live log that the settings name: a file of its own in the data folder, and segments beside it.
-
-    Raises:
-        StartError: the file is damaged, read-only, or written by a newer version of this program.
-    """
-    from .sqlitelog import SqliteLiveLog
-    from .sqlitesegments import SealingPlan
-
-    return SqliteLiveLog(
-        settings.data / "events.db",
-        clock,
-        objects=open_objects(settings),
-        plan=SealingPlan(rows=settings.segment_rows),
-    )

@@ -24,6 +24,9 @@ DELETE FROM issued WHERE position IN (SELECT position FROM issued ORDER BY posit
 -- forget: the answers of one issuer among the next rows
 DELETE FROM issued WHERE position > ? AND position <= ? AND issuer = ?
 
+-- forget_user: what one issuer showed to a user
+DELETE FROM issued WHERE user = ? AND issuer = ?
+
 -- bounds: positions of the first and the last row
 SELECT coalesce(min(position), 0), coalesce(max(position), 0) FROM issued
 

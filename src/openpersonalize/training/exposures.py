@@ -11,7 +11,8 @@ from ..datasets.schemas import Schema
 from ..engine.task import Task
 from ..events.layers import current_records
 from ..events.members import EVENT_MEMBERS
-from ..events.recommendations import RecommendationLog, open_recommendation_log
+from ..events.recommendations import RecommendationLog
+from ..events.stores import open_recommendation_log
 from ..exploration.exposure import Exposure
 from ..exploration.impressions import passed_over, shown, shown_in_bulk, times_by_row
 from ..recipes.facts import Offer

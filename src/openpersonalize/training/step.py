@@ -15,7 +15,7 @@ from ..clock import SystemClock
 from ..datasets.schemas import parse_schema
 from ..engine.task import Task
 from ..errors import JobFailed, StartError
-from ..events.livelog import open_live_log
+from ..events.stores import open_live_log
 from ..recipes.registry import recipe as find_recipe
 from ..recipes.registry import registry
 from ..recipes.training import Training

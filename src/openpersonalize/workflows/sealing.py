@@ -16,7 +16,7 @@ from ..clock import SystemClock
 from ..engine.executor import Executor, Interruption, ShuttingDown, StepCall
 from ..engine.subprocesses import SubprocessExecutor
 from ..engine.task import Task
-from ..events.livelog import open_live_log
+from ..events.stores import open_live_log
 
 if TYPE_CHECKING:
     from ..installation import Installation
