@@ -51,7 +51,10 @@ def test_a_killed_step_says_so(settings: Settings, tmp_path: Path) -> None:
         SubprocessExecutor().run(call, lambda _: None, Interruption())
 
 
-def test_threads_are_as_many_as_set_and_sleep_when_idle(settings: Settings) -> None:
+def test_threads_are_as_many_as_set_and_sleep_when_idle(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)  # what whoever runs the tests set is kept
     names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_WAIT_POLICY"]
     call = StepCall("engine.toy:environment", {"names": names}, "j", replace(settings, threads=3))
     found = SubprocessExecutor().run(call, lambda _: None, Interruption())
