@@ -22,7 +22,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 import shop
-from shapes import error_violations, violations
+from shapes import error_violations, misspelt_attributes, violations
 
 PATIENCE = float(os.environ.get("PATIENCE", "1"))
 
@@ -82,6 +82,7 @@ class Server:
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(30)
             self.kill()
+            assert misspelt_attributes(self.data / "metadata.db") == []
 
     def kill(self) -> None:
         """End it without a chance to tidy up."""

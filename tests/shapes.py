@@ -10,8 +10,11 @@ from __future__ import annotations
 import json
 import math
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -224,3 +227,20 @@ _CHECKS = {
     "boolean": _boolean,
     "timestamp": _timestamp,
 }
+
+
+def misspelt_attributes(database: Path) -> list[tuple[str, str]]:
+    """(kind, attribute) of stored resources that no member of their Describe shape is named after:
+    serialising drops such an attribute without a word. Empty where there is no database to read."""
+    try:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            rows = connection.execute("SELECT kind, attributes FROM resources").fetchall()
+    except sqlite3.Error:
+        return []
+    found = set()
+    model = botocore.session.get_session().get_service_model("personalize")
+    for kind, attributes in rows:
+        words = "".join(word.capitalize() for word in kind.split("-"))
+        (shape,) = model.operation_model(f"Describe{words}").output_shape.members.values()
+        found.update((kind, name) for name in json.loads(attributes) if name not in shape.members)
+    return sorted(found)

@@ -22,7 +22,6 @@ LONGER: dict[str, int] = {
     "datasets/schemas.py": 500,
     "events/sqlitesegments.py": 500,
     "recipes/catalogue.py": 500,
-    "resources/transaction.py": 500,
     "server/connection.py": 500,
     "serving/deployments.py": 500,
 }

@@ -20,6 +20,7 @@ from openpersonalize.resources.backends import open_metadata_store
 from openpersonalize.resources.changes import LOOK_SECONDS
 from openpersonalize.resources.store import MetadataStore
 from openpersonalize.settings import Settings, read_settings
+from shapes import misspelt_attributes
 
 
 @pytest.fixture
@@ -184,3 +185,14 @@ def test_what_was_acknowledged_survives_kill_9(settings: Settings, acknowledged:
         for resource in found:
             assert tx.job(resource.arn) is not None
     store.close()
+
+
+def test_an_attribute_that_describe_would_drop_is_found(settings: Settings) -> None:
+    """The check of whatever a live server of the tests leaves behind, see `live.Server.stop`."""
+    store = open_metadata_store(settings, SystemClock())
+    scope = store.scope("000000000000", "us-east-1")
+    with scope.write() as tx:
+        tx.add("campaign", scope.arn("campaign/a"), "a", attributes={"minProvisionedTPS": 1})
+        tx.add("schema", scope.arn("schema/a"), "a", attributes={"schema": "{}", "domian": "ECOMMERCE"})
+    store.close()
+    assert misspelt_attributes(settings.data / "metadata.db") == [("schema", "domian")]

@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from .internals import Internal
 from .kinds import KINDS
 
+_CLOCK_STEP = 60_000
+
 
 @dataclass
 class Resource:
@@ -54,6 +56,12 @@ class Resource:
     def position(self) -> tuple[float, str]:
         """Its place in listings."""
         return self.created_at, self.arn
+
+
+def instant_after(newest: int | None, now: int) -> int:
+    """When a resource is created, in milliseconds: now, or the one after the newest of its kind. So creation
+    order is listing order, also within a millisecond and when the machine's clock was set back a little."""
+    return newest + 1 if newest is not None and 0 <= newest - now < _CLOCK_STEP else now
 
 
 def internal_of(kind: str) -> type[Internal]:

@@ -14,12 +14,11 @@ from . import jobrows
 from .internals import Internal
 from .jobrows import JobRow
 from .kinds import KINDS
-from .rows import Resource, internal_of, read_resource
+from .rows import Resource, instant_after, internal_of, read_resource
 from .tables import resources
 from .tags import erase_tags, read_tags, write_tags
 
 _KEEP: Any = object()
-_CLOCK_STEP = 60_000
 
 
 class Transaction:
@@ -335,17 +334,10 @@ class Transaction:
         return query
 
     def _next_instant(self, kind: str) -> int:
-        """Now, or the millisecond after the newest of this kind: so creation order is listing order, also
-        within a millisecond and when the machine's clock was set back a little."""
-        now = round(self._now * 1000)
-        newest = self._connection.scalar(
-            sa.select(sa.func.max(resources.c.created)).where(
-                resources.c.account == self._account,
-                resources.c.region == self._region,
-                resources.c.kind == kind,
-            )
+        newest = (
+            self._select().where(resources.c.kind == kind).with_only_columns(sa.func.max(resources.c.created))
         )
-        return newest + 1 if newest is not None and 0 <= newest - now < _CLOCK_STEP else now
+        return instant_after(self._connection.scalar(newest), round(self._now * 1000))
 
     def _require_writable(self) -> None:
         if not self._writable:
