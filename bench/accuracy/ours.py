@@ -47,12 +47,12 @@ def ours(
 
 def asked(problem: Problem, model: FusedModel) -> Lists:
     """The lists of a model; an item that nobody met has a place in an answer by exploration alone."""
-    unmet = np.flatnonzero(~model.interacted)
+    unseen = np.flatnonzero(~model.interacted)
     made = Lists.empty(len(problem.test.user))
     for k in np.argsort(problem.test.now, kind="stable").tolist():
         query, _, _ = held_out_question(problem.sequences, problem.test, k)
         kept, excluded = (np.array(model.scores(replace(query, seen_excluded=x))) for x in (False, True))
-        kept[unmet] = excluded[unmet] = -np.inf
+        kept[unseen] = excluded[unseen] = -np.inf
         made.put(k, kept, excluded, met_before(problem, k))
     return made
 

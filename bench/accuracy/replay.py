@@ -28,8 +28,8 @@ from openpersonalize.datasets.holdout import HoldOut
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences, build_sequences
 from openpersonalize.recipes.artifact import Artifact, write_artifact
+from openpersonalize.recipes.fusion.model import FusedModel
 from openpersonalize.recipes.hyperparameters import read_configuration
-from openpersonalize.recipes.model import Model
 from openpersonalize.recipes.query import Query
 from openpersonalize.recipes.questions import held_out_question
 from openpersonalize.recipes.registry import recipe
@@ -156,17 +156,18 @@ def ours(replay: Replay, seed: int, updated: bool) -> tuple[Lists, list[float]]:
 class Asking:
     """Asks one model, which follows what happens as a server lets it."""
 
-    def __init__(self, problem: Problem, model: Model, trained: Sequences, start: int) -> None:
+    def __init__(self, problem: Problem, model: FusedModel, trained: Sequences, start: int) -> None:
         """`trained`: what it has learned from, which names its items and types. `start`: events from then on
         are news to it."""
         everything = problem.sequences
-        self.problem, self.model = problem, model
+        self.online = model.online()
+        self.problem, self.model = problem, self.online or model
         self.number = trained.items.find_all(everything.items.series()).astype(np.int32)
         self.name = everything.items.find_all(trained.items.series()).astype(np.int32)
         types = {name: place for place, name in enumerate(trained.event_types)}
         # The last is for events without a type, whose number is -1.
         self.type = np.array([*(types.get(one, -1) for one in everything.event_types), -1], dtype=np.int16)
-        self.unmet = np.flatnonzero(~model.interacted)
+        self.unseen = np.flatnonzero(~model.interacted)
         order = np.argsort(everything.time, kind="stable")
         self.coming = order[np.searchsorted(everything.time[order], start) :]
         self.told = 0
@@ -184,7 +185,7 @@ class Asking:
             kept, excluded = (
                 np.array(self.model.scores(replace(query, seen_excluded=x))) for x in (False, True)
             )
-            kept[self.unmet] = excluded[self.unmet] = -np.inf
+            kept[self.unseen] = excluded[self.unseen] = -np.inf
             met = self.number[met_before(self.problem, k)]
             made.put(k, kept, excluded, met[met >= 0])
             for lists in (made.kept, made.excluded):
@@ -196,9 +197,9 @@ class Asking:
         events, self.told = self.coming[self.told : end], end
         item: Int32 = self.number[everything.item[events]]
         known = item >= 0
-        if known.any():
+        if known.any() and self.online is not None:
             weight = np.asarray(everything.weight)[events]
-            self.model.observe(item[known], everything.time[events][known], weight[known])
+            self.online.observe(item[known], everything.time[events][known], weight[known])
 
 
 MODELS: dict[str, Callable[[Replay, int], tuple[Lists, list[float]]]] = {

@@ -8,15 +8,15 @@ from openpersonalize.algorithms.lazy_scores import DenseScores, WeightedScores
 from openpersonalize.algorithms.topk import top_k
 
 
-def test_a_mixture_adds_up_and_puts_forward_what_leads_in_it() -> None:
+def test_a_sum_adds_up_and_puts_forward_what_leads_in_it() -> None:
     rng = np.random.default_rng(0)
     one, other = rng.standard_normal((2, 50)).astype(np.float32)
-    mixture = WeightedScores([(DenseScores(one), 0.5), (DenseScores(other), -2.0)])
+    sum = WeightedScores([(DenseScores(one), 0.5), (DenseScores(other), -2.0)])
     total = 0.5 * one - 2.0 * other
     rows = np.array([7, 3, 49])
-    np.testing.assert_allclose(mixture.at(rows), total[rows], rtol=1e-5)
-    found = mixture.top(50)
+    np.testing.assert_allclose(sum.at(rows), total[rows], rtol=1e-5)
+    found = sum.top(50)
     assert sorted(found.tolist()) == list(range(50))
-    few = mixture.top(5)
+    few = sum.top(5)
     assert len(few) == 5
     assert set(few.tolist()) <= set(top_k(one, 5).tolist()) | set(top_k(other, 5).tolist())

@@ -77,13 +77,13 @@ class DecayedCounts:
 
 @dataclass(frozen=True)
 class _DecayedScores(LazyScores):
-    rising: DecayedCounts
+    counts: DecayedCounts
     fade: float
 
     def at(self, rows: Int64) -> Float32:
         """See `LazyScores`."""
-        return np.log1p(self.rising.counts(rows) * self.fade).astype(np.float32)
+        return np.log1p(self.counts.counts(rows) * self.fade).astype(np.float32)
 
     def top(self, k: int) -> Int64:
         """See `LazyScores`."""
-        return self.rising.top(k)
+        return self.counts.top(k)

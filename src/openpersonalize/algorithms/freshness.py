@@ -72,12 +72,12 @@ class FirstSeen:
 
     @cached_property
     def order(self) -> Int64:
-        """int64[n], items by their first meeting."""
+        """int64[n], items by their first event."""
         return np.argsort(self.first, kind="stable")
 
     @cached_property
     def ordered(self) -> Int64:
-        """int64[n], the first meetings in order."""
+        """int64[n], the first events in order."""
         return self.first[self.order]
 
 
@@ -134,7 +134,7 @@ class Freshness(OnlineRanker):
         return cached[1]
 
     def lazy(self, query: RankerQuery) -> LazyScores:
-        """See `BaseRanker.lazy`: the newest are found by their place in the order of meetings."""
+        """See `BaseRanker.lazy`: the newest are found by their place in the order of first events."""
         return _FreshnessScores(self, self._now(query))
 
     def _of(self, first: Int64, now: int) -> Float32:

@@ -38,7 +38,7 @@ ALONE: Mapping[str, float] = {POPULAR: 1.0}
 EQUAL_GAIN = np.ones(1, dtype=np.float32)
 """Every event that is asked about counts alike."""
 LEAST_IMPROVEMENT = 1.05
-"""How much better than log(users) alone a mixture must rank, on the questions that it was fitted to."""
+"""How much better than log(users) alone a sum must rank, on the questions that it was fitted to."""
 
 
 def attribute_ranker(
@@ -147,7 +147,7 @@ def _weigh_attributes(
     training: Training,
     rng: np.random.Generator,
 ) -> dict[str, dict[str, float]]:
-    """The sets for those of whom something is known: what it weighs beside the `popular` mixture."""
+    """The sets for those of whom something is known: what it weighs beside the `popular` sum."""
     learnt = sequences.where(sequences.time < late.moment)
     sets = _sets(
         [
@@ -165,7 +165,7 @@ def _weigh_attributes(
     for event in late.event.tolist():
         training.check()
         query = cold_question(sequences, event)
-        mixture = WeightedScores(
+        combined = WeightedScores(
             [
                 (DenseScores(late.known), popular.get(POPULAR, 0.0)),
                 *((one.lazy(query), weight) for one, weight in parts),
@@ -173,7 +173,7 @@ def _weigh_attributes(
         )
         target = sequences.item[event : event + 1]
         for known, some in sets.items():
-            features: list[Float32 | LazyScores] = [mixture, *(one.feature(query) for one in some)]
+            features: list[Float32 | LazyScores] = [combined, *(one.feature(query) for one in some)]
             asking[known].add(features, target, EQUAL_GAIN, query.item, late.first_seen_at < query.now)
     found = {}
     for known, some in sets.items():

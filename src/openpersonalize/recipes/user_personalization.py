@@ -316,8 +316,8 @@ def online_rankers(
         late = times > training.moment
         times = np.where(late, times[~late].max(initial=0), times)
     timeline = Timeline.of(sequences.item, times, sequences.weight)
-    meetings = FirstSeen.of(timeline, n)
-    meetings = meetings if youngest is None else replace(meetings, youngest=youngest)
+    first_seen_at = FirstSeen.of(timeline, n)
+    first_seen_at = first_seen_at if youngest is None else replace(first_seen_at, youngest=youngest)
     offered = half_lives(timeline.time) if offered is None else offered
     recents = [RecentPopularity(half_life, n, timeline) for half_life in offered]
-    return [*recents, *(Freshness(span, meetings) for span in AGE_SCALES)]
+    return [*recents, *(Freshness(span, first_seen_at) for span in AGE_SCALES)]
