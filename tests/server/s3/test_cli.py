@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ AWS = shutil.which("aws", path=str(Path(sys.executable).parent) + os.pathsep + o
 
 
 @pytest.mark.skipif(AWS is None, reason="no AWS CLI here")
-def test_the_cli_puts_lists_and_fetches(open_server: Wire, tmp_path: Path) -> None:
+def test_the_cli_puts_and_fetches(open_server: Wire, s3: Any, tmp_path: Path) -> None:
     def aws(*words: str) -> str:
         environment = {
             "PATH": os.environ["PATH"],
@@ -38,12 +39,12 @@ def test_the_cli_puts_lists_and_fetches(open_server: Wire, tmp_path: Path) -> No
     (folder / "deep").mkdir(parents=True)
     (folder / "a.csv").write_text("a" * 1000)
     (folder / "deep" / "b é.csv").write_bytes(b"b" * (9 << 20))  # in parts
-    aws("s3", "mb", "s3://cli-films")
+    s3.create_bucket(Bucket="cli-films", CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
     aws("s3", "sync", str(folder), "s3://cli-films/in/")
-    listed = aws("s3", "ls", "--recursive", "s3://cli-films/")
-    assert [line.split(None, 3)[2:] for line in listed.splitlines()] == [
-        ["1000", "in/a.csv"],
-        ["9437184", "in/deep/b é.csv"],
+    found = s3.list_objects_v2(Bucket="cli-films")["Contents"]
+    assert [(entry["Key"], entry["Size"]) for entry in found] == [
+        ("in/a.csv", 1000),
+        ("in/deep/b é.csv", 9437184),
     ]
     aws("s3", "cp", "--recursive", "s3://cli-films/in/", str(tmp_path / "back"))
     assert (tmp_path / "back" / "deep" / "b é.csv").read_bytes() == b"b" * (9 << 20)

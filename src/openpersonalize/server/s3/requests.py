@@ -19,6 +19,7 @@ KEPT_HEADERS = (
     "expires",
 )
 """Headers of an upload that come back with the object."""
+_LONGEST_HOST = 300
 METADATA = "x-amz-meta-"
 MOST_METADATA = 2048
 _S3_HOST = re.compile(r"(?:(?P<bucket>.+)\.)?s3[.-][a-z0-9.-]*amazonaws\.com(?:\.cn)?")
@@ -100,6 +101,8 @@ def read_address(raw_path: bytes, host: bytes, domain: str) -> tuple[str, str]:
 
 def bucket_of_host(header: bytes, domain: str) -> str:
     """The bucket that a Host header names, "" where it names none; `domain` as in `read_address`."""
+    if len(header) > _LONGEST_HOST:
+        return ""
     host = re.sub(r":\d*$", "", header.decode("latin-1").lower())
     for base in ("localhost", domain):
         if base and host.endswith(f".{base}"):

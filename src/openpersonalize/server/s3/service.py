@@ -36,13 +36,10 @@ from .uploads import Uploads
 
 MOST_TRANSFERS = 128
 """Requests in work at once, of one process."""
-PATIENCE = 60.0
-"""Seconds in which a client has to send the next piece of a body."""
+PATIENCE, KEEP_ALIVE = 60.0, 10.0
 _MOST_DOCUMENT = 1 << 21
 _BLOCK = 1 << 18
 _THREADS, _COPIERS = 16, 4
-_KEEP_ALIVE = 10.0
-"""Seconds between signs of life while an object is copied or put together."""
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -61,14 +58,27 @@ class _Call:
 class S3Service:
     """S3 over the ``buckets/`` folder of one data folder."""
 
-    def __init__(self, settings: Settings, access: S3Access) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        access: S3Access,
+        *,
+        patience: float = PATIENCE,
+        keep_alive: float = KEEP_ALIVE,
+    ) -> None:
         """Open the folder.
+
+        Args:
+            patience: seconds in which a client has to send the next piece of a body.
+            keep_alive: seconds between signs of life while an object is copied or put together.
 
         Raises:
             StartError: ``buckets.db`` is damaged, cannot be written, or a newer release made it.
         """
         self._settings = settings
         self._access = access
+        self._patience = patience
+        self._keep_alive = keep_alive
         self._folder = BucketFolder(settings.data / "buckets", Catalogue(settings.data / "buckets.db"))
         self._uploads = Uploads(self._folder)
         self._threads = ThreadPoolExecutor(_THREADS, "s3")
@@ -173,7 +183,7 @@ class S3Service:
         pieces: list[bytes] = []
         size = 0
         try:
-            async for piece in exchange.pieces(PATIENCE):
+            async for piece in exchange.pieces(self._patience):
                 pieces.append(piece)
                 size += len(piece)
                 if size >= _BLOCK:
@@ -181,7 +191,7 @@ class S3Service:
                     pieces, size = [], 0
         except TimeoutError:
             raise Fault(
-                "RequestTimeout", f"Nothing more of the body came within {PATIENCE:.0f} seconds."
+                "RequestTimeout", f"Nothing more of the body came within {self._patience:.0f} seconds."
             ) from None
         if pieces:
             await self._in_thread(incoming.take, b"".join(pieces))
@@ -194,7 +204,7 @@ class S3Service:
         loop = asyncio.get_running_loop()
         work = loop.run_in_executor(self._copiers, call.action.run, store, call.request, body)
         begun = False
-        while not (await asyncio.wait([work], timeout=_KEEP_ALIVE))[0]:
+        while not (await asyncio.wait([work], timeout=self._keep_alive))[0]:
             if not begun:
                 begun = True
                 await exchange.begin(200, _encoded((("content-type", "application/xml"),), exchange))
