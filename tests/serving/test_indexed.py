@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from openpersonalize.recipes import indexing
 from openpersonalize.recipes.configuration import Exploration
+from openpersonalize.recipes.user_personalization import UserPersonalization
 from openpersonalize.serving.answer import Promotion, Question, answer, rank
 
 from .making import CATALOGUE, COLD, Made
@@ -21,7 +21,7 @@ def pair(request, tmp_path_factory):
     made = []
     with pytest.MonkeyPatch.context() as patch:
         for large in (0, 50_000):
-            patch.setattr(indexing, "LARGE", large)
+            patch.setattr(UserPersonalization, "index_above", large)
             ages = {CATALOGUE[4]: 1}
             folder = tmp_path_factory.mktemp("made")
             made.append(Made(folder, request.param, ages=ages, top_rows=8, narrow=4))

@@ -101,12 +101,14 @@ class Preset:
         learns_from: event types that train; none named: all.
         needs_events: event types of which there must be a thousand together; none named: any type.
         hides: event types whose items never come back to the user who has such an event.
+        counts: what popularity counts of them: distinct users, or every event.
     """
 
     of: str
     learns_from: tuple[str, ...] = ()
     needs_events: tuple[str, ...] = ()
     hides: tuple[str, ...] = ()
+    counts: Literal["users", "events"] = "users"
 
 
 @dataclass(frozen=True)

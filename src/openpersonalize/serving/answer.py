@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -22,6 +23,9 @@ from .states import UserState
 
 POPULAR, PROMOTED, EXPLORED = "Popular item", "Promoted item", "Exploration"
 """Reasons in answers of recipes that give them, in Amazon's words."""
+
+Reasons: TypeAlias = dict[str, str]
+"""Why an item is in an answer, by its id, where it is not the model that recommends it."""
 
 
 class Entry(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
@@ -90,12 +94,22 @@ def answer(deployment: Deployment, question: Question) -> list[Entry]:
     if chosen is not None:
         chosen = deployment.filters.decided(chosen, state)
     mask = deployment.filters.mask(chosen, state)
+    why: Reasons = {}
     if question.promotion is None:
-        entries = _explored(deployment, question, chosen, state, mask, question.count)
+        entries = _explored(deployment, question, chosen, state, mask, question.count, why)
     else:
-        entries = _promoted(deployment, question, chosen, state, mask)
+        entries = _promoted(deployment, question, chosen, state, mask, why)
+    _explain(deployment, entries, why)
     _describe(deployment, entries, question.columns)
     return entries
+
+
+def _explain(deployment: Deployment, entries: list[Entry], why: Reasons) -> None:
+    """Give entries their reasons, for a recipe that offers them: what the model recommends has none."""
+    if Offer.REASONS in deployment.recipe.offers:
+        for entry in entries:
+            reason = why.get(entry.item_id)
+            entry.reason = [] if reason is None else [reason]
 
 
 def _describe(deployment: Deployment, entries: list[Entry], columns: Sequence[str] | None) -> None:
@@ -121,23 +135,22 @@ def _filled(
 def _entries(
     deployment: Deployment,
     chosen: Chosen,
+    why: Reasons,
     members: ExtendedCatalogue | None = None,
     explored: frozenset[int] = frozenset(),
 ) -> list[Entry]:
-    """The entries of rows; `members` names those behind the model's, exploration brought the `explored`."""
-    names, offers = deployment.loaded.names, deployment.recipe.offers
+    """The entries of rows; `members` names those behind the model's, exploration brought the `explored`. The
+    rows without a score are those that fill up."""
+    names = deployment.loaded.names
     ids = [names[row] if row < len(names) else _newcomer(members, row) for row in chosen.rows]
-    if Offer.SCORES not in offers:
-        return [Entry(item) for item in ids]
-    pairs = zip(ids, chosen.scores, strict=False)
-    if Offer.REASONS not in offers:
-        return [Entry(item, score) for item, score in pairs]
     scored = len(chosen.scores)
-    entries = [Entry(item, score, reason=[]) for item, score in pairs]
-    for entry, row in zip(entries, chosen.rows, strict=False):
-        if row in explored:
-            entry.reason = [EXPLORED]
-    return entries + [Entry(item, reason=[POPULAR]) for item in ids[scored:]]
+    why.update(dict.fromkeys(ids[scored:], POPULAR))
+    if explored:
+        why.update({item: EXPLORED for item, row in zip(ids, chosen.rows, strict=True) if row in explored})
+    if Offer.SCORES not in deployment.recipe.offers:
+        return [Entry(item) for item in ids]
+    entries = [Entry(item, score) for item, score in zip(ids, chosen.scores, strict=False)]
+    return entries + [Entry(item) for item in ids[scored:]]
 
 
 def _newcomer(members: ExtendedCatalogue | None, row: int) -> str:
@@ -152,6 +165,7 @@ def _explored(
     state: UserState,
     mask: CandidateMask,
     count: int,
+    why: Reasons,
 ) -> list[Entry]:
     """The best `count` entries by relevance, new items among them as exploration has it."""
     seen_excluded = chosen is not None and chosen.excludes_interactions
@@ -161,7 +175,7 @@ def _explored(
     if exploration is not None and tracker is not None:
         budget = room(exploration, count, deployment.chance)
     if not budget or exploration is None or tracker is None:
-        return _entries(deployment, filled)
+        return _entries(deployment, filled, why)
     candidates = tracker.counts
     passing = _passing_rows(deployment, chosen, state, mask, candidates.members)
     scored = len(filled.scores)
@@ -177,10 +191,10 @@ def _explored(
         deployment.chance,
     )
     if explored is None:
-        return _entries(deployment, filled)
+        return _entries(deployment, filled, why)
     others = [row for row in filled.rows[scored:] if row not in explored.explored]
     joined = Chosen(explored.rows + others[: count - len(explored.rows)], explored.scores, filled.values)
-    return _entries(deployment, joined, candidates.members, explored.explored)
+    return _entries(deployment, joined, why, candidates.members, explored.explored)
 
 
 def _passing_rows(
@@ -214,6 +228,7 @@ def _promoted(
     chosen: BoundFilter | None,
     state: UserState,
     mask: CandidateMask,
+    why: Reasons,
 ) -> list[Entry]:
     """Promoted entries at places that follow from the seed, the others around them; no item appears twice."""
     promotion = question.promotion
@@ -222,21 +237,20 @@ def _promoted(
     selects = deployment.filters.mask(deployment.filters.decided(promotion.chosen, state), state)
     seen_excluded = chosen is not None and chosen.excludes_interactions
     first = _filled(deployment, state, seen_excluded, selects, wanted)
-    rows, promoted = list(first.rows), _entries(deployment, first)
+    rows, promoted = list(first.rows), _entries(deployment, first, why)
     if len(rows) < wanted and question.exploration is not None:
-        more, entries = _put_after_training(deployment, question, state, wanted - len(rows))
+        more, entries = _put_after_training(deployment, question, state, wanted - len(rows), why)
         rows, promoted = rows + more, _sorted(promoted + entries)
     others = mask.without(frozenset(rows))
     for entry in promoted:
         entry.promotion_name = promotion.name
-        if Offer.REASONS in deployment.recipe.offers:
-            entry.reason = [PROMOTED]
-    second = _explored(deployment, question, chosen, state, others, question.count - len(rows))
+        why[entry.item_id] = PROMOTED
+    second = _explored(deployment, question, chosen, state, others, question.count - len(rows), why)
     return merge(promoted, second, question.seed)
 
 
 def _put_after_training(
-    deployment: Deployment, question: Question, state: UserState, count: int
+    deployment: Deployment, question: Question, state: UserState, count: int, why: Reasons
 ) -> tuple[list[int], list[Entry]]:
     """Rows and entries of the at most `count` best newcomers that pass the promotion's filter."""
     exploration, tracker, promotion = question.exploration, deployment.tracker, question.promotion
@@ -255,7 +269,7 @@ def _put_after_training(
     shares = softmax_at(relevance[best], deployment.scorer.ranked(state, False).log_total)
     rows = (members.known + passing[best]).tolist()
     named = Chosen(rows, np.minimum(shares, 1.0).tolist(), relevance[best])
-    return rows, _entries(deployment, named, members)
+    return rows, _entries(deployment, named, why, members)
 
 
 def _sorted(entries: list[Entry]) -> list[Entry]:
