@@ -6,10 +6,10 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 DATA   ?= openpersonalize-demo
 PORT   ?= 8077
-TORCH  := torch==2.13.0
+TORCH  := requirements/torch_wheels.py install
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo serve test check bench bench-accuracy docs soak format lock clean
+.PHONY: demo serve test check bench bench-accuracy docs soak format lock audit clean
 
 demo: $(VENV)/.run
 	$(BIN)/openpersonalize demo --data-dir $(DATA)
@@ -52,18 +52,29 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Hashed requirements, all but torch, whose wheel differs by platform; what torch needs is named in build.in.
+# Hashed requirements; torch, whose wheel differs by platform, has a file of its own (torch.txt, by torch_wheels.py), and what
+# torch needs is named in build.in.
 # Without addresses: any index that serves the same files will do.
-PIP_COMPILE = $(BIN)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links \
+TOOLS       := .venv-tools
+PIP_COMPILE = $(TOOLS)/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --no-header --strip-extras --unsafe-package torch
-lock: $(VENV)/.dev
-	$(PIP) install -q pip-tools
+lock: $(VENV)/.dev $(TOOLS)/.tools
 	$(PIP_COMPILE) --extra dev -o requirements/dev.txt pyproject.toml requirements/build.in
 	$(PIP_COMPILE) -c requirements/dev.txt -o requirements/run.txt pyproject.toml requirements/build.in
 	$(PIP_COMPILE) -o requirements/peers.txt requirements/peers.in
+	$(PIP_COMPILE) --allow-unsafe -o requirements/tools.txt requirements/tools.in
+
+# Known holes in what is installed, from the OSV database; needs the network. See SECURITY.md.
+audit: $(TOOLS)/.tools
+	$(TOOLS)/bin/pip-audit -s osv --disable-pip --require-hashes -r requirements/run.txt
+
+$(TOOLS)/.tools: $(BIN)/python requirements/tools.txt
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip --disable-pip-version-check install -q --require-hashes -r requirements/tools.txt
+	@touch $@
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(DATA) build dist src/*.egg-info
+	rm -rf $(VENV) $(PEERS) $(TOOLS) $(DATA) build dist src/*.egg-info
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -73,7 +84,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: $(BIN)/python requirements/run.txt pyproject.toml
-	$(PIP) install -q $(TORCH)
+	$(BIN)/python $(TORCH)
 	$(PIP) install -q --require-hashes -r requirements/run.txt
 	$(PIP) install -q --no-deps --no-build-isolation -e .
 	@touch $@
@@ -81,12 +92,12 @@ $(VENV)/.run: $(BIN)/python requirements/run.txt pyproject.toml
 # The peers' libraries want an older NumPy than we do.
 $(PEERS)/.peers: $(BIN)/python requirements/peers.txt
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip --disable-pip-version-check install -q $(TORCH)
+	$(PEERS)/bin/python $(TORCH)
 	$(PEERS)/bin/python -m pip --disable-pip-version-check install -q --require-hashes -r requirements/peers.txt
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/python requirements/dev.txt pyproject.toml
-	$(PIP) install -q $(TORCH)
+	$(BIN)/python $(TORCH)
 	$(PIP) install -q --require-hashes -r requirements/dev.txt
 	$(PIP) install -q --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.run

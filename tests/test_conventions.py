@@ -15,13 +15,11 @@ PAGE = ROOT / "docs" / "conventions.md"
 SUFFIXES = (".py", ".md", ".sql", ".lark")
 MOST_LINES = 350
 LONGER: dict[str, int] = {
-    "server/app.py": 500,
-    "access/signature.py": 500,
+    "server/connection.py": 430,
     "datasets/columns.py": 500,
     "datasets/schemas.py": 500,
     "events/sqlitesegments.py": 500,
     "recipes/catalogue.py": 500,
-    "server/connection.py": 500,
     "serving/deployments.py": 500,
 }
 """Modules that may be longer, and how long."""

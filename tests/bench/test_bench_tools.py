@@ -12,7 +12,8 @@ from bench.results import row, write
 from bench.shop import NEWEST, SCHEMAS, avro, draw
 from bench.signing import Signer
 
-from openpersonalize.access.signature import joined, prove, read_head
+from openpersonalize.access.canonical import joined
+from openpersonalize.access.signature import prove, read_head
 from openpersonalize.datasets.schemas import check_schema_for, parse_schema
 
 

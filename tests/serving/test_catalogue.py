@@ -108,3 +108,16 @@ def test_without_a_list_it_holds_all_ids(log, bulk):
     put(log, "new", GENRE="fresh")
     catalogue = Catalogue(log, STREAM, SCHEMA, None, bulk(a="x", z="old"))
     assert list(catalogue.ids) == ["a", "new", "z"]
+
+
+def test_records_of_unlisted_ids_are_bounded_and_the_newest_kept(log):
+    catalogue = Catalogue(log, STREAM, SCHEMA, IDS, unlisted_bytes=20_000)
+    for n in range(300):
+        position = put(log, f"new-{n:03}", GENRE="g" * 200)
+    catalogue.catch_up(position)
+    assert catalogue.outside().estimated_size() <= 20_000
+    assert catalogue.outsider("new-299") != {}
+    assert catalogue.outsider("new-000") == {}
+    again = Catalogue(log, STREAM, SCHEMA, IDS, unlisted_bytes=20_000)
+    assert again.outside().estimated_size() <= 20_000
+    assert again.outsider("new-299") != {}

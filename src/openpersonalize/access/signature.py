@@ -1,5 +1,4 @@
-"""Signature Version 4: was this request signed with the secret of a key of this installation, now, as it
-stands?
+"""Signature Version 4: was this request signed, as it stands and now, with the secret of a key that is here?
 
 Amazon's "Signature Version 4 signing process": canonical request, string to sign, derived signing key. Beyond
 the arithmetic a request is held to this:
@@ -14,9 +13,9 @@ the arithmetic a request is held to this:
   ``UNSIGNED-PAYLOAD`` and the chunked ``STREAMING-...`` forms are refused, because this server may be
   spoken to without TLS, and no client of these services sends them.
 
-`read_head` checks what needs no body, so that nobody waits for the body of a request that is refused anyway;
-`prove` checks the signature itself. A day's signing key is derived once and kept (bounded), which leaves two
-hashes for each request. No text that a caller sends is kept when it is longer than `_REMEMBERED` bytes.
+`read_head` checks what needs no body, so that no body is awaited in vain; `prove` checks the signature
+itself. A day's signing key is derived once and kept (bounded), which leaves two hashes for each request. No
+text that a caller sends is kept when it is longer than `_REMEMBERED` bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -38,6 +37,7 @@ from ..errors import (
     MissingAuthenticationToken,
     RequestExpired,
 )
+from .canonical import canonical_path, canonical_query, collapsed
 from .keys import Holder
 
 SERVICE, S3, STS = "personalize", "s3", "sts"
@@ -151,14 +151,6 @@ def region_is_valid(region: str) -> bool:
     return _REGION.fullmatch(region) is not None
 
 
-def joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Headers by name; the values of a repeated one with commas between them."""
-    found: dict[bytes, list[bytes]] = {}
-    for name, value in headers:
-        found.setdefault(name, []).append(value.strip())
-    return {name: b",".join(values) for name, values in found.items()}
-
-
 def read_head(
     headers: Mapping[bytes, bytes],
     find: Callable[[str], Holder | None],
@@ -225,7 +217,7 @@ def prove(
     Raises:
         InvalidSignature
     """
-    path = _canonical_path(raw_path) if len(raw_path) > _SHORT else _short_path(raw_path)
+    path = canonical_path(raw_path)
     # Older curl signs a path as it sends it, without the second encoding.
     paths = (path,) if path == raw_path else (path, raw_path)
     _prove(head, method, paths, query, headers, _payload_hash(headers, body))
@@ -256,8 +248,8 @@ def _prove(
     claim = head.claim
     rest = b"\n".join(
         (
-            _canonical_query(query) if query else b"",
-            *[name + b":" + _collapsed(headers.get(name, b"")) for name in claim.signed],
+            canonical_query(query) if query else b"",
+            *[name + b":" + collapsed(headers.get(name, b"")) for name in claim.signed],
             b"",
             b";".join(claim.signed),
             payload,
@@ -356,35 +348,3 @@ def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
     for part in (region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
     return key
-
-
-def _collapsed(value: bytes) -> bytes:
-    """Without blanks around it, and with one for several inside."""
-    return b" ".join(value.split()) if b"  " in value or b"\t" in value else value.strip()
-
-
-def _canonical_path(raw_path: bytes) -> bytes:
-    """Dot segments resolved, then percent-encoded once more, as every service but S3 wants it."""
-    segments: list[bytes] = []
-    for segment in raw_path.split(b"/"):
-        if segment == b"..":
-            if segments:
-                segments.pop()
-        elif segment not in (b"", b"."):
-            segments.append(segment)
-    path = b"/" + b"/".join(segments)
-    if segments and raw_path.endswith(b"/"):
-        path += b"/"
-    return quote(path, safe="/-_.~").encode()
-
-
-_short_path = lru_cache(maxsize=256)(_canonical_path)
-
-
-def _canonical_query(query: bytes) -> bytes:
-    pairs = []
-    for part in query.split(b"&"):
-        if part:
-            name, _, value = part.partition(b"=")
-            pairs.append(tuple(quote(unquote_to_bytes(text), safe="-_.~") for text in (name, value)))
-    return "&".join(f"{name}={value}" for name, value in sorted(pairs)).encode()

@@ -202,7 +202,7 @@ def _run_workers(settings: Settings, listener: socket.socket, keys: KeyRing) -> 
     from .. import telemetry
     from ..clock import SystemClock
     from ..installation import Installation
-    from ..server.app import SETTINGS_VARIABLE
+    from ..server.worker import SETTINGS_VARIABLE
 
     telemetry.configure_logging(settings.log_level)
     Installation.open(
@@ -213,7 +213,7 @@ def _run_workers(settings: Settings, listener: socket.socket, keys: KeyRing) -> 
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
         click.echo(banner(settings, keys))
         config = uvicorn.Config(
-            "openpersonalize.server.app:worker_app",
+            "openpersonalize.server.worker:worker_app",
             factory=True,
             workers=settings.workers,
             **server_options(settings),

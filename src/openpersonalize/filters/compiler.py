@@ -7,6 +7,7 @@ keep under the filter's key; what depends on the user or on the item asked about
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Hashable, Mapping
 from functools import lru_cache
 
@@ -23,7 +24,11 @@ from .values import parse_values
 __all__ = ["BoundFilter", "CompiledFilter", "FilterSchemas", "Mask", "Rows", "UserFacts", "compile_filter"]
 
 BOUND_KEPT = 1024
-"""Bound filters kept for values seen before; at most 25 values of 1,000 characters each make 25 MB."""
+"""Bound filters kept for values seen before."""
+LONGEST_KEPT = 2000
+"""Characters of all values of a bound filter that is kept; the caller decides how long they are."""
+SHORT = 200
+"""Characters of values that stand in a key as they are."""
 
 
 def compile_filter(text: str, schemas: FilterSchemas) -> CompiledFilter:
@@ -121,7 +126,10 @@ class CompiledFilter:
                 is no number where one is needed, or is more than one value beside a comparison.
         """
         given = filter_values or {}
-        return _bound(self, tuple(given.get(name) or None for name in self._ordered))
+        texts = tuple(given.get(name) or None for name in self._ordered)
+        if sum(len(text) for text in texts if text is not None) > LONGEST_KEPT:
+            return self._bind(texts)
+        return _bound(self, texts)
 
     def _bind(self, texts: tuple[str | None, ...]) -> BoundFilter:
         problems: dict[str, None] = {}
@@ -145,7 +153,15 @@ class CompiledFilter:
                     problems[error.message] = None
         if problems:
             raise InvalidInput(" ".join(problems))
-        return BoundFilter((*self._key, tuple(parsed.get(name) for name in self._ordered)), tuple(rules))
+        ordered = tuple(parsed.get(name) for name in self._ordered)
+        return BoundFilter((*self._key, _short(ordered)), tuple(rules))
+
+
+def _short(values: tuple[tuple[str, ...] | None, ...]) -> Hashable:
+    """What tells values apart; their digest where they are long, for keys are kept with what is found by
+    them."""
+    text = repr(values)
+    return values if len(text) <= SHORT else hashlib.blake2b(text.encode("utf-8", "surrogatepass")).digest()
 
 
 @lru_cache(maxsize=BOUND_KEPT)

@@ -23,9 +23,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import multiprocessing
 import os
-import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -54,14 +52,8 @@ from .s3.access import S3Access
 from .s3.service import S3Service
 from .services import Services, open_services
 
-SETTINGS_VARIABLE = "OPENPERSONALIZE_WORKER_SETTINGS"
-"""Holds the settings, as JSON, for the worker processes of ``serve --workers N``."""
-
 THREADS = 16
 """Threads for operations that are plain functions: control calls of a millisecond or so."""
-
-ORPHANED = 70
-"""Exit code of a worker process whose supervisor was killed."""
 
 PAGE_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -88,31 +80,6 @@ def create_app(
         open_services: called at start-up; what it returns is closed at the end.
     """
     return Application(settings, operations, not_available, open_services)
-
-
-def worker_app() -> Application:
-    """The application of a worker process, whose settings are in the environment."""
-    _end_with_supervisor()
-    settings = Settings.from_json(os.environ[SETTINGS_VARIABLE])
-    telemetry.configure_logging(settings.log_level)
-    return create_app(settings)
-
-
-def _end_with_supervisor() -> None:
-    """Let this process end at once when the one that started it is killed.
-
-    Nobody could stop it any more, and it would keep the port and the data folder from the next server. What
-    it has acknowledged is on the disk.
-    """
-    supervisor = multiprocessing.parent_process()
-    if supervisor is None:
-        return
-
-    def watch() -> None:
-        supervisor.join()
-        os._exit(ORPHANED)
-
-    threading.Thread(target=watch, name="supervisor-watcher", daemon=True).start()
 
 
 class Application:

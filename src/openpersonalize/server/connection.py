@@ -1,5 +1,5 @@
-"""One HTTP/1.1 connection of the server: llhttp's parser (httptools), ASGI towards the application, and
-bounds on everything that a client can send or leave out.
+"""One HTTP/1.1 connection of the server, `Connection`: requests from a `RequestReader`, ASGI towards the
+application, and bounds on everything that a client can send or leave out.
 
 The class is a protocol for uvicorn's `http` option, made by `ConnectionFactory`; of uvicorn it uses the
 server's state (its connections, tasks and default headers) and the loaded application, and nothing else.
@@ -20,13 +20,11 @@ import logging
 import math
 from collections import deque
 from typing import Any
-from urllib.parse import unquote
-
-import httptools
 
 from ..errors import MalformedRequest
 from .connections import Connections, Limits
 from .protocol import JSON_1_1, error_body
+from .requestreader import RequestHead, RequestReader
 from .turn import Turn
 
 HIGH_WATER = 64 * 1024
@@ -80,22 +78,12 @@ class Connection(asyncio.Protocol):
         self._app_state = app_state
         self._connections = connections
         self._limits = connections.limits
-        self._parser: Any = httptools.HttpRequestParser(self)
+        self._reader = RequestReader(self, connections.limits)
         self._loop = asyncio.get_running_loop()
         self._transport: Any = None
         self._address = ""
         self._base: dict[str, Any] = {}
-        # What is being read.
-        self._url = b""
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._expects = False
-        self._fresh = True  # no head was complete yet
-        self._in_head = False
-        self._head_size = 0  # of its parts
-        self._head_read = 0  # of it, so far
-        self._begun_heads = 0  # in the bytes that are being parsed
         self._reading: Turn | None = None  # its body is being read
-        self._between = 0  # bytes since the last piece of that body
         # What is being answered, and what waits behind it.
         self._turns: deque[Turn] = deque()
         self._begun = False  # the first of them
@@ -131,31 +119,15 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.remove(self)
         self._server.connections.discard(self)
-        self._ending = self._deaf = True
+        self._ending = True
+        self._listen_no_more()
         self._forsake()
-        self._parser = None
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             self._drop(len(data))
             return
-        body_of = self._reading
-        self._begun_heads = 1 if self._in_head else 0
-        self._between += len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._end_after_the_last()  # what follows the head would be another protocol
-        except httptools.HttpParserError:
-            self._refuse("Invalid HTTP request received.")
-        if self._in_head and self._begun_heads == 1 and body_of is None:  # all of it belongs to this head
-            self._head_read += len(data)
-            if self._head_read > self._limits.head_bytes:
-                self._refuse(self._large_head())
-        elif (
-            self._reading is not None and self._reading is body_of and self._between > self._limits.head_bytes
-        ):
-            self._refuse("The request's body has too much between its pieces.")
+        self._reader.feed(data)
         self.regulate()
 
     def pause_writing(self) -> None:
@@ -183,92 +155,77 @@ class Connection(asyncio.Protocol):
         """End after what is being answered."""
         if self._turns:
             self._turns[-1].last = True
-            self._deaf = self._turns[-1].complete
+            if self._turns[-1].complete:
+                self._listen_no_more()
         else:
             self._end()
 
-    # ------------------------------------------------------------------------------------------ the parser
+    # ------------------------------------------------------------------------------------------ the reader
 
-    def on_message_begin(self) -> None:
-        if self._deaf:
-            return
-        self._url = b""
-        self._headers = []
-        self._expects = False
-        self._in_head = True
-        self._begun_heads += 1
-        self._head_size = self._head_read = 0
+    def head_begun(self) -> None:
         if not self._turns and not self._full:
             self._arm(self._limits.head_seconds)
 
-    def on_url(self, url: bytes) -> None:
-        self._url += url
-        self._count_head(len(url))
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._deaf:
-            return
-        if not self._in_head:
-            self._refuse("Trailer fields are not supported.")
-            return
-        name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self._expects = True
-        self._headers.append((name, value))
-        self._count_head(len(name) + len(value) + 4)
-        if len(self._headers) > self._limits.head_fields:
-            self._refuse(f"The request has more than {self._limits.head_fields} header fields.")
-
-    def on_headers_complete(self) -> None:
-        self._in_head = self._fresh = False
-        if self._deaf:
-            return
+    def head_read(self, head: RequestHead) -> None:
         if len(self._turns) >= self._limits.queued:
-            self._end_after_the_last()
+            self.leave_protocol()
             return
-        version = self._parser.get_http_version()
-        url = httptools.parse_url(self._url)
-        raw_path = url.path or b"/"
-        path = raw_path.decode("ascii")
         scope = {
             **self._base,
-            "http_version": version,
-            "method": self._parser.get_method().decode("ascii"),
-            "path": unquote(path) if "%" in path else path,
-            "raw_path": raw_path,
-            "query_string": url.query or b"",
-            "headers": self._headers,
+            "http_version": head.version,
+            "method": head.method,
+            "path": head.path,
+            "raw_path": head.raw_path,
+            "query_string": head.query,
+            "headers": head.headers,
             "state": self._app_state,
         }
-        last = version == "1.0" or not self._parser.should_keep_alive()
-        turn = self._reading = Turn(self, scope, last=last, expects=self._expects and version != "1.0")
-        self._between = 0
+        turn = self._reading = Turn(self, scope, last=not head.keep_alive, expects=head.expects)
         self._turns.append(turn)
         if not self._begun and not self._full:
             self._begin()
 
-    def on_body(self, body: bytes) -> None:
-        self._between = 0
+    def body_read(self, piece: bytes) -> None:
         if self._reading is not None:
-            self._reading.add(body)
+            self._reading.add(piece)
 
-    def on_message_complete(self) -> None:
+    def request_read(self) -> None:
         turn, self._reading = self._reading, None
         if turn is None:
             return
         turn.complete = True
         turn.wake()
-        self._deaf = self._deaf or turn.last
+        if turn.last:
+            self._listen_no_more()
         if self._begun and self._turns[0] is turn:
             self.deadline = math.inf
 
-    def _count_head(self, size: int) -> None:
-        self._head_size += size
-        if self._head_size > self._limits.head_bytes:
-            self._refuse(self._large_head())
+    def leave_protocol(self) -> None:
+        """Answer what was read so far, then end the connection."""
+        self._listen_no_more()
+        if self._turns:
+            self._turns[-1].last = True
+        else:
+            self._end()
 
-    def _large_head(self) -> str:
-        return f"The request's head is larger than {self._limits.head_bytes} bytes."
+    def refuse(self, reason: str) -> None:
+        """Read no more, answer what was received whole, then say why, and end."""
+        if self._ending or self._refusal:
+            return
+        self._listen_no_more()
+        self._refusal = reason
+        self._connections.refusals.tell(self._address, "", reason)
+        if self._reading is not None:
+            broken, self._reading = self._turns.pop(), None
+            broken.gone = True
+            broken.wake()
+            self._begun = self._begun and bool(self._turns)
+        if not self._turns:
+            self._write_refusal()
+
+    def _listen_no_more(self) -> None:
+        self._deaf = True
+        self._reader.stop()
 
     # ------------------------------------------------------------------------------------------ turns
 
@@ -381,7 +338,7 @@ class Connection(asyncio.Protocol):
             self._begin()
         elif self._refusal:
             self._write_refusal()
-        elif self._in_head:
+        elif self._reader.in_head:
             self._arm(self._limits.head_seconds)
         else:
             self._arm(self._limits.idle_seconds)
@@ -403,29 +360,14 @@ class Connection(asyncio.Protocol):
         if self._ending or self._full:
             self._transport.abort()
         elif self._turns:
-            self._refuse(f"The request body did not arrive within {self._limits.body_seconds:.0f} seconds.")
-        elif self._in_head or self._fresh:
-            self._refuse("The request's head did not come.")
+            self.refuse(f"The request body did not arrive within {self._limits.body_seconds:.0f} seconds.")
+        elif self._reader.in_head or self._reader.fresh:
+            self.refuse("The request's head did not come.")
         else:
             self._end()
 
     def _arm(self, seconds: float) -> None:
         self.deadline = self._connections.clock() + seconds
-
-    def _refuse(self, reason: str) -> None:
-        """Read no more, answer what was received whole, then say why, and end."""
-        if self._ending or self._refusal:
-            return
-        self._deaf = True
-        self._refusal = reason
-        self._connections.refusals.tell(self._address, "", reason)
-        if self._reading is not None:
-            broken, self._reading = self._turns.pop(), None
-            broken.gone = True
-            broken.wake()
-            self._begun = self._begun and bool(self._turns)
-        if not self._turns:
-            self._write_refusal()
 
     def _write_refusal(self) -> None:
         body = error_body(MalformedRequest(self._refusal))
@@ -437,16 +379,10 @@ class Connection(asyncio.Protocol):
         self._write(MalformedRequest.status, headers, body, last=True)
         self._linger()
 
-    def _end_after_the_last(self) -> None:
-        self._deaf = True
-        if self._turns:
-            self._turns[-1].last = True
-        else:
-            self._end()
-
     def _end(self) -> None:
         """Close when everything is written, at the latest in `write_seconds`."""
-        self._ending = self._deaf = True
+        self._ending = True
+        self._listen_no_more()
         self._forsake()
         self._arm(self._limits.write_seconds)
         self._transport.close()
@@ -454,7 +390,8 @@ class Connection(asyncio.Protocol):
     def _linger(self) -> None:
         """Say that nothing more comes, and drop what the client is still sending: closed at once, the
         connection would be reset, and the client might not see its answer."""
-        self._ending = self._deaf = True
+        self._ending = True
+        self._listen_no_more()
         self._forsake()
         self._arm(self._limits.linger_seconds)
         if self._transport.is_closing():

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from typing import Any, TypeAlias
 
 from ..access.admission import BodyRoom
-from ..access.signature import joined
+from ..access.canonical import joined
 from ..errors import MalformedRequest, RequestTooLarge
 from .turn import TURN, Turn
 

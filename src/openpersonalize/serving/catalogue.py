@@ -30,6 +30,10 @@ Value = tuple[str, ...] | float | None
 MOST_RECORDS = 4_096
 """Records taken in at once: about 35 ms of work in a thread."""
 
+UNLISTED_BYTES = 64 * 1024 * 1024
+"""Of the records of ids outside the list that are kept, the newest ones: whoever may put records decides how
+many there are."""
+
 FEW = 1000
 """Up to so many ids are looked up one by one: a join reads the whole list."""
 
@@ -47,7 +51,7 @@ class Catalogue:
     """Current records of one dataset, aligned with `ids`.
 
     For any thread; `catch_up` and `advance` read the log. Memory: the columns, and the records of ids outside
-    the list as a frame (see `nbytes`).
+    the list as a frame (see `nbytes`), at most `UNLISTED_BYTES`.
 
     Attributes:
         stream: the dataset's ARN. schema: the dataset's.
@@ -61,6 +65,8 @@ class Catalogue:
         schema: Schema,
         ids: IdTable | None,
         snapshot: Snapshot | None = None,
+        *,
+        unlisted_bytes: int = UNLISTED_BYTES,
     ) -> None:
         """Read the dataset `stream` (its ARN).
 
@@ -70,7 +76,9 @@ class Catalogue:
             schema: the dataset's.
             ids: the list of ids; None: all that the dataset holds now.
             snapshot: the bulk layer; None before the first import.
+            unlisted_bytes: of the records of ids outside the list; older ones are as if never put.
         """
+        self._unlisted_bytes = unlisted_bytes
         self._log = log
         self.stream = stream
         self._key = id_column(schema)
@@ -84,7 +92,7 @@ class Catalogue:
         self._now = Records(
             position,
             ColumnSet.build(records, schema, self.ids),
-            records.filter(pl.Series(others)) if others.any() else records.clear(),
+            self._bounded(records.filter(pl.Series(others))) if others.any() else records.clear(),
         )
 
     @property
@@ -132,8 +140,15 @@ class Catalogue:
             columns = columns.with_rows(dict(zip(rows[rows >= 0].tolist(), listed.to_dicts(), strict=True)))
         if len(listed) < len(fresh):
             joined = pl.concat([unlisted, fresh.filter(pl.Series(rows < 0, dtype=pl.Boolean))])
-            unlisted = joined.unique(self._key, keep="last", maintain_order=True)
+            unlisted = self._bounded(joined.unique(self._key, keep="last", maintain_order=True))
         return Records(position, columns, unlisted)
+
+    def _bounded(self, unlisted: pl.DataFrame) -> pl.DataFrame:
+        """The newest records, those at the end, that fit into half of the room when all no longer fit."""
+        size = unlisted.estimated_size()
+        if size <= self._unlisted_bytes:
+            return unlisted
+        return unlisted.tail(int(len(unlisted) * self._unlisted_bytes / (2 * size))).rechunk()
 
     def _rows_of(self, keys: pl.Series) -> npt.NDArray[np.int32]:
         """The rows of `keys`, -1 outside the list; a few are looked up, many are joined."""

@@ -43,13 +43,14 @@ _DENIED = frozenset(
 _ABSENT = frozenset({"NoSuchBucket", "NoSuchKey", "NotFound", "404", "InvalidBucketName"})
 _BLOCK = 1 << 20
 _RESUMES = 5
-_MOST_PAGES = 1000
+MOST_PAGES = 1000
+"""Pages of a listing, names or none on them; a service that lists more is not listened to any longer."""
 
 
 class S3Buckets(Buckets):
     """``s3://BUCKET/KEY`` is an object of S3."""
 
-    def __init__(self, region: str, endpoint: str | None) -> None:
+    def __init__(self, region: str, endpoint: str | None, *, most_pages: int = MOST_PAGES) -> None:
         """Objects of Amazon's S3, or of the service at `endpoint`; `region` counts where no AWS variable
         names one."""
         config = Config(
@@ -60,6 +61,7 @@ class S3Buckets(Buckets):
             request_checksum_calculation="when_required" if endpoint else "when_supported",
             response_checksum_validation="when_required" if endpoint else "when_supported",
         )
+        self._most_pages = most_pages
         session = boto3.Session()
         self._client: Any = session.client(
             "s3", region_name=session.region_name or region, endpoint_url=endpoint, config=config
@@ -97,8 +99,8 @@ class S3Buckets(Buckets):
         try:
             with _mapped():
                 for number, page in enumerate(pages):
-                    if number == _MOST_PAGES:
-                        raise Unreachable(f"it lists more than {_MOST_PAGES} pages of names below {prefix}")
+                    if number == self._most_pages:
+                        raise Unreachable(f"it lists more than {number} pages of names below {prefix}")
                     for entry in page.get("Contents", ()):
                         yield Location(prefix.bucket, entry["Key"]), int(entry["Size"])
         except FileNotFoundError:
