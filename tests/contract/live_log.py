@@ -266,7 +266,7 @@ class LiveLogContract:
         assert log.interactions_frame(GROUP, SCHEMA).height == 6
         assert len(log.tail().history(GROUP, "ann")) == 6
 
-    @settings(max_examples=20, deadline=None, suppress_health_check=SHARED)
+    @settings(max_examples=12, deadline=None, suppress_health_check=SHARED)
     @given(
         calls=st.lists(
             st.lists(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from openpersonalize.datasets.schemas import parse_schema
 from openpersonalize.datasets.snapshots import Snapshot, SnapshotWriter
 from openpersonalize.datasets.tables import table_types
+from openpersonalize.storage.objects import LocalObjects
 
 
 def imported(
@@ -18,14 +20,19 @@ def imported(
     *frames: pl.DataFrame | list[tuple],
     previous: Snapshot | None = None,
     position: int = 0,
+    **sizes: Any,
 ) -> Snapshot:
-    """The snapshot that an import of `frames` makes in the new `folder`; INCREMENTAL with `previous`."""
-    folder.mkdir()
+    """The snapshot that an import of `frames` makes under the new key ``snapshots/<folder's name>`` of the
+    store beside `folder`; INCREMENTAL with `previous`. `sizes`: see `SnapshotWriter`."""
+    objects, key = LocalObjects(folder.parent), f"snapshots/{folder.name}"
+    assert not objects.exists(key)
     types = table_types(parse_schema(schema_text))
-    writer = SnapshotWriter(folder, kind, schema_text, previous, position=position)
+    writer = SnapshotWriter(objects, key, kind, schema_text, previous, position=position, **sizes)
     for rows in frames:
         writer.append(
             rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(rows, schema=types, orient="row")
         )
-    assert writer.finish() == Snapshot(folder).rows
-    return Snapshot(folder)
+    rows_of_all = writer.finish()
+    writer.publish()
+    assert rows_of_all == Snapshot.open(objects, key).rows
+    return Snapshot.open(objects, key)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from openpersonalize.datasets import snapshots
 from openpersonalize.datasets.schemas import parse_schema
-from openpersonalize.datasets.snapshots import Snapshot
+from openpersonalize.datasets.snapshots import Snapshot, SnapshotWriter
 from openpersonalize.datasets.tables import table_types
+from openpersonalize.storage.objects import LocalObjects
+from openpersonalize.workflows.retention import remove_snapshot
 
 from .bulk import imported as snapshot
 from .tabular import schema
@@ -48,47 +50,96 @@ def test_incremental_replaces_rows_of_the_same_id(tmp_path: Path):
     assert bulk(first) == [("i", 1), ("j", 2), ("i", 3)]
 
 
-def test_a_snapshot_outlives_its_predecessor_and_shares_its_parts(tmp_path: Path):
+def test_a_snapshot_names_the_parts_of_its_predecessor_and_outlives_it(tmp_path: Path):
+    objects = LocalObjects(tmp_path)
     first = snapshot(tmp_path / "a", "ITEMS", ITEMS, [("i", 1)])
-    shared = tmp_path / "a" / first.parts[0].file
     second = snapshot(tmp_path / "b", "ITEMS", ITEMS, [("j", 2)], previous=first)
-    assert os.path.samefile(shared, tmp_path / "b" / second.parts[0].file)
-    shutil.rmtree(tmp_path / "a")
+    assert first.part_keys == {"parts/a"}
+    assert second.part_keys == {"parts/a", "parts/b"}
+    assert [path.name for path in (tmp_path / "parts/b").iterdir()] == ["part-00000.parquet"]
+    assert remove_snapshot(objects, "snapshots/a", ["snapshots/a", "snapshots/b"]) == 0
     assert effective(second) == [("i", 1), ("j", 2)]
+    assert not objects.exists("snapshots/a")
+    third = snapshot(tmp_path / "c", "ITEMS", ITEMS, [("k", 3)])
+    assert remove_snapshot(objects, "snapshots/b", ["snapshots/c"]) == 2
+    assert [path.name for path in (tmp_path / "parts").iterdir()] == ["c"]
+    assert effective(third) == [("k", 3)]
+    assert remove_snapshot(objects, "snapshots/b", ["snapshots/c"]) == 0
 
 
-def test_where_the_file_system_has_no_links_parts_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("links", [True, False])
+def test_parts_in_a_snapshots_own_folder_are_read_and_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+):
+    """As releases before 0.2.0 left them."""
+
     def refused(*_: object) -> None:
         raise OSError("no links here")
 
-    first = snapshot(tmp_path / "a", "ITEMS", ITEMS, [("i", 1)])
-    monkeypatch.setattr(os, "link", refused)
+    snapshot(tmp_path / "a", "ITEMS", ITEMS, [("i", 1)])
+    folder = tmp_path / "snapshots/a"
+    (tmp_path / "parts/a/part-00000.parquet").rename(folder / "part-00000.parquet")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["format"] = 1
+    del manifest["parts"][0]["key"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    objects = LocalObjects(tmp_path)
+    first = Snapshot.open(objects, "snapshots/a")
+    assert effective(first) == [("i", 1)]
+    if not links:
+        monkeypatch.setattr(os, "link", refused)
     second = snapshot(tmp_path / "b", "ITEMS", ITEMS, [("j", 2)], previous=first)
+    assert second.part_keys == {"parts/b"}
+    assert remove_snapshot(objects, "snapshots/a", ["snapshots/b"]) == 0
     assert effective(second) == [("i", 1), ("j", 2)]
 
 
-def test_many_generations_become_one_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(snapshots, "COMPACT_AFTER", 3)
+def test_an_import_that_runs_again_after_a_crash_has_its_own_rows(tmp_path: Path):
+    objects = LocalObjects(tmp_path)
+    text, types = ITEMS, table_types(parse_schema(ITEMS))
+    cut_short = SnapshotWriter(objects, "snapshots/a", "ITEMS", text, position=0)
+    cut_short.append(pl.DataFrame([("old", 1)], schema=types, orient="row"))
+    cut_short.finish()
+    cut_short.publish()
+    objects.remove("snapshots/a")  # died before the manifest was published
+    again = snapshot(tmp_path / "a", "ITEMS", ITEMS, [("new", 2), ("newer", 3)])
+    assert effective(again) == [("new", 2), ("newer", 3)]
+
+
+def test_an_import_that_is_given_up_leaves_nothing(tmp_path: Path):
+    writer = SnapshotWriter(LocalObjects(tmp_path), "snapshots/a", "ITEMS", ITEMS, position=0, part_rows=1)
+    writer.append(pl.DataFrame([("i", 1)], schema=table_types(parse_schema(ITEMS)), orient="row"))
+    writer.abandon()
+    assert [path for path in (tmp_path / "staging").iterdir() if path.is_dir()] == []
+
+
+def test_many_generations_become_one_again(tmp_path: Path):
     last: Snapshot | None = None
     for turn in range(8):
         last = snapshot(
-            tmp_path / str(turn), "ITEMS", ITEMS, [("same", turn), (f"i{turn}", turn)], previous=last
+            tmp_path / str(turn),
+            "ITEMS",
+            ITEMS,
+            [("same", turn), (f"i{turn}", turn)],
+            previous=last,
+            compact_after=3,
         )
         assert len({part.generation for part in last.parts}) <= 3
     assert last is not None
     assert bulk(last) == [(f"i{k}", k) for k in range(7)] + [("same", 7), ("i7", 7)]
 
 
-def test_each_record_knows_its_place_in_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_each_record_knows_its_place_in_the_log(tmp_path: Path):
     def placed(of: Snapshot) -> list[tuple]:
         return of.records().select("ITEM_ID", "X", "#ARRIVAL").collect().rows()
 
-    monkeypatch.setattr(snapshots, "COMPACT_AFTER", 2)
     first = snapshot(tmp_path / "a", "ITEMS", ITEMS, [("i", 1), ("j", 2), ("i", 3)], position=5)
     second = snapshot(tmp_path / "b", "ITEMS", ITEMS, [("j", 4)], previous=first, position=9)
     assert placed(first) == [("j", 2, 5), ("i", 3, 5)]
     assert placed(second) == [("i", 3, 5), ("j", 4, 9)]
-    third = snapshot(tmp_path / "c", "ITEMS", ITEMS, [("k", 5)], previous=second, position=12)
+    third = snapshot(
+        tmp_path / "c", "ITEMS", ITEMS, [("k", 5)], previous=second, position=12, compact_after=2
+    )
     assert {part.generation for part in third.parts} == {0, 1}, "the first two were written anew as one"
     assert placed(third) == [("i", 3, 5), ("j", 4, 9), ("k", 5, 12)]
     later = schema("Items", ("Y", ["null", "string"]), "ITEM_ID", ("X", ["null", "int"]))
@@ -108,13 +159,14 @@ def test_interactions_are_appended_and_equal_ones_stored_once(tmp_path: Path):
     assert second.histories().of("v")[1].tolist() == [1, 2]
 
 
-def test_equal_rows_are_found_over_parts_and_in_several_passes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(snapshots, "PART_ROWS", 10)
+def test_equal_rows_are_found_over_parts_and_in_several_passes(tmp_path: Path):
     rows = [(f"u{k % 40}", "i", k % 20, None) for k in range(200)]
     made = snapshot(
-        tmp_path / "a", "INTERACTIONS", INTERACTIONS, *(rows[k : k + 7] for k in range(0, 200, 7))
+        tmp_path / "a",
+        "INTERACTIONS",
+        INTERACTIONS,
+        *(rows[k : k + 7] for k in range(0, 200, 7)),
+        part_rows=10,
     )
     assert bulk(made) == list(dict.fromkeys(rows))
     assert made.rows == sum(part.rows for part in made.parts) == 40

@@ -221,7 +221,9 @@ class DiedError(Exception):
 SMALL = SealingPlan(rows=4, fan=2, levels=1, cleared=3, grace=0)
 
 
-@pytest.mark.parametrize("first", [1, 2, 3])
+@pytest.mark.parametrize(
+    "first", [1, pytest.param(2, marks=pytest.mark.soak), pytest.param(3, marks=pytest.mark.soak)]
+)
 def test_dying_at_any_moment_loses_and_doubles_nothing(tmp_path: Path, first: int) -> None:
     """Seals, merges and removes users; dies at every third moment in turn, and somebody else goes on."""
     for moment in range(first, 100, 3):

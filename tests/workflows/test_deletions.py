@@ -12,6 +12,7 @@ from openpersonalize.datasets.schemas import parse_schema
 from openpersonalize.events.entries import Event, Record
 from openpersonalize.installation import Installation
 from openpersonalize.resources.store import Scope
+from openpersonalize.storage.keys import parts_key
 from openpersonalize.workflows.deletions import (
     RETRY_SECONDS,
     DatasetDeletion,
@@ -20,6 +21,7 @@ from openpersonalize.workflows.deletions import (
     SolutionDeletion,
 )
 from workflows.rehearsal import Rehearsal, moments
+from workflows.snapshots import publish_snapshot
 
 _numbers = itertools.count(1)
 
@@ -35,7 +37,7 @@ def test_dataset_goes_with_its_data(installation: Installation, scope: Scope) ->
     def stage() -> Callable[..., Rehearsal]:
         number = next(_numbers)
         arn = scope.arn(f"dataset/g{number}/USERS")
-        key = publish(installation, f"snapshots/{number}")
+        key = publish_snapshot(installation.objects, f"snapshots/{number}")
         with scope.write() as tx:
             tx.add("dataset", arn, "users", status="ACTIVE", internal={"snapshot": key})
             tx.update(arn, status="DELETE PENDING")
@@ -49,6 +51,7 @@ def test_dataset_goes_with_its_data(installation: Installation, scope: Scope) ->
         with scope.read() as tx:
             assert tx.get(arn) is None
         assert not installation.objects.exists(key)
+        assert not installation.objects.exists(parts_key(key))
         assert installation.log.records_frame(arn, schema).height == 0
     assert len(staged) > 3
 

@@ -14,6 +14,7 @@ from openpersonalize.resources.store import Scope
 from openpersonalize.workflows.imports import Import
 from openpersonalize.workflows.retention import GRACE_SECONDS, RemoveSnapshot
 from workflows.rehearsal import Rehearsal, moments
+from workflows.snapshots import publish_snapshot
 
 _keys = itertools.count(1)
 
@@ -73,9 +74,7 @@ class Shelf:
             return tx.require(self.job).status
 
     def _published(self) -> str:
-        key = f"snapshots/{next(_keys)}"
-        self.installation.objects.publish(self.installation.objects.stage(), key)
-        return key
+        return publish_snapshot(self.installation.objects, f"snapshots/{next(_keys)}")
 
     def _step(self, step: str, arguments: dict[str, Any]) -> dict[str, Any]:
         assert step == "openpersonalize.workflows.import_step:run"

@@ -196,7 +196,8 @@ def _snapshot(
         wrong.append(f"the header names {match.duplicate} twice")
     if wrong:
         raise InvalidInput(f"{path.name}, line 1: {'; '.join(wrong)}.")
-    writer = SnapshotWriter(objects.stage(), kind, text, position=0)
+    key = f"snapshots/{kind.lower()}"
+    writer = SnapshotWriter(objects, key, kind, text, position=0)
     reader = CsvReader(schema, kind, problems)
     total, done = max(path.stat().st_size, 1), 0
     with _open(path) as stream:
@@ -210,8 +211,7 @@ def _snapshot(
     if not writer.appended:
         raise InvalidInput(f"{path.name} has a header and no rows.")
     writer.finish()
-    key = f"snapshots/{kind.lower()}"
-    objects.publish(writer.folder, key)
+    writer.publish()
     return key
 
 

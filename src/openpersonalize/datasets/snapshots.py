@@ -1,7 +1,8 @@
-"""Snapshots: the immutable bulk layer of a dataset, one folder on the object store per import.
+"""Snapshots: the immutable bulk layer of a dataset, on the object store: `Snapshot`, `SnapshotWriter`.
 
-A snapshot holds ``manifest.json``, Parquet parts, and for Interactions the index ``histories/``. The
-manifest names the parts in order, each with its generation: 0 for the FULL import that began the layer, one
+A snapshot holds ``manifest.json`` and for Interactions the index ``histories/``. Its rows are Parquet parts,
+which lie in folders of their own, one for each import (`parts_key`). The manifest names the parts in order,
+each by key and file with its generation: 0 for the FULL import that began the layer, one
 more for each INCREMENTAL import since. Interactions of all generations count. Of records with an id (Items,
 Users, Actions), rows of an older generation whose id occurs in a newer one are replaced; the `bulk` rows are
 what is left, among them all rows of one id within one generation, and `scan` gives the last of them per id.
@@ -11,11 +12,11 @@ live log it was written: the one that the log had reached when the row's import 
 records carry the same column, so the newer of two is known for every single row, whatever was imported
 since. The column repeats one number over a whole import and takes no room to speak of.
 
-Every snapshot is complete in itself: an INCREMENTAL import takes the parts of its predecessor into its own
-folder by hard link (a copy where the file system has no links). A link costs nothing, so appending a hundred
-rows to a hundred million writes a hundred rows, and any snapshot may be removed at any time without looking
-at the others: the file system frees a part with its last link. Parts never change after they were written,
-so sharing is safe.
+An INCREMENTAL import names the parts of its predecessor beside its own, so appending a hundred rows to a
+hundred million writes a hundred rows, on any object store. Parts never change after they were written, so
+sharing is safe; they go when no snapshot names them any more (`workflows.retention`). The parts are published
+first and the manifest last: whoever sees a snapshot has all of it. (Releases before 0.2.0 kept parts in the
+snapshot's own folder; such ones are read, and an import upon one takes them over by hard link or copy.)
 
 After `COMPACT_AFTER` generations the parts are written anew as one generation, so that reading stays fast.
 """
@@ -26,19 +27,21 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from ..storage.keys import parts_key
+from ..storage.objects import ObjectStore
 from .histories import InteractionHistories, build_histories
 from .schemas import ID_FIELDS, Schema, parse_schema
 from .tables import DTYPES, table_types
 
-FORMAT = 1
+FORMAT = 2
 COMPACT_AFTER = 32
 """Generations after which an INCREMENTAL import rewrites the parts of a dataset of records."""
 
@@ -62,19 +65,21 @@ class Published(Protocol):
 
 @dataclass(frozen=True)
 class Part:
-    """One Parquet file of a snapshot."""
+    """One Parquet file of a snapshot, in the folder under `key` (None: in the snapshot's own, format 1)."""
 
     file: str
     rows: int
     generation: int
+    key: str | None = None
 
 
 class Snapshot:
     """A published snapshot, opened for reading. Immutable; cheap to open."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the snapshot in `folder`."""
+    def __init__(self, folder: Path, objects: Published) -> None:
+        """Open the snapshot in `folder`, whose parts are in `objects`."""
         self.folder = folder
+        self._objects = objects
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
         self.dataset_type: str = manifest["dataset_type"]
         self.schema_text: str = manifest["schema"]
@@ -85,7 +90,16 @@ class Snapshot:
     @classmethod
     def open(cls, objects: Published, key: str) -> Snapshot:
         """Open the snapshot published under `key`."""
-        return cls(objects.fetch(key))
+        return cls(objects.fetch(key), objects)
+
+    @property
+    def part_keys(self) -> frozenset[str]:
+        """The keys of the folders that its parts are in."""
+        return frozenset(part.key for part in self.parts if part.key is not None)
+
+    def path(self, part: Part) -> Path:
+        """Where one of its parts is."""
+        return (self.folder if part.key is None else self._objects.fetch(part.key)) / part.file
 
     @property
     def schema(self) -> Schema:
@@ -137,7 +151,7 @@ class Snapshot:
 
     def _all(self) -> pl.LazyFrame:
         frames = [
-            pl.scan_parquet(self.folder / part.file).with_columns(
+            pl.scan_parquet(self.path(part)).with_columns(
                 pl.lit(part.generation, dtype=pl.Int32).alias(_GENERATION)
             )
             for part in self.parts
@@ -159,7 +173,7 @@ def _under(wanted: Schema, stored: Schema) -> list[pl.Expr]:
 
 
 class SnapshotWriter:
-    """Writes one snapshot into a staged folder: rows as they come, then `finish`.
+    """Writes one snapshot: rows as they come, then `finish` and `publish`, or `abandon`.
 
     Not for several threads. Memory: the rows of one part; for Interactions 16 bytes a row of all parts while
     equal rows are looked for, and what the index takes.
@@ -167,31 +181,42 @@ class SnapshotWriter:
 
     def __init__(
         self,
-        folder: Path,
+        objects: ObjectStore,
+        key: str,
         dataset_type: str,
         schema_text: str,
         previous: Snapshot | None = None,
         *,
         position: int,
+        part_rows: int = PART_ROWS,
+        compact_after: int = COMPACT_AFTER,
     ) -> None:
-        """Begin in the empty `folder`; with `previous` (INCREMENTAL) its parts come first.
+        """Begin in staged folders; with `previous` (INCREMENTAL) its parts come first.
 
         Args:
-            folder: on the file system of `previous`, or its parts are copied.
+            objects: where the snapshot goes. key: under which one.
             dataset_type: upper case.
             schema_text: the schema of the rows to come; rows of `previous` are brought under it.
             previous: the dataset's bulk layer so far.
             position: the place in the live log that the rows to come count as written at.
+            part_rows: rows of a part, and of a pass over equal rows.
+            compact_after: generations after which parts of records are written anew as one.
         """
-        self.folder = folder
+        self._objects = objects
+        self._key = key
+        self._part_rows = part_rows
+        self._compact_after = compact_after
+        self.folder = objects.stage()
+        self._parts_folder: Path | None = None
+        self._files = 0
         self.dataset_type = dataset_type
         self.schema_text = schema_text
         self.schema = parse_schema(schema_text)
         self.appended = 0
         self._position = position
         self._kept = list(self._taken(previous)) if previous is not None else []
-        self._generation = 1 + max((part.generation for part in self._kept), default=-1)
-        self._new: list[Part] = []
+        self._generation = 1 + max((one.part.generation for one in self._kept), default=-1)
+        self._new: list[_Placed] = []
         self._waiting: list[pl.DataFrame] = []
 
     def append(self, frame: pl.DataFrame) -> None:
@@ -199,13 +224,13 @@ class SnapshotWriter:
         self.appended += frame.height
         self._waiting.append(frame.select(self.schema.names))
         if (
-            sum(f.height for f in self._waiting) >= PART_ROWS
+            sum(f.height for f in self._waiting) >= self._part_rows
             or sum(f.estimated_size() for f in self._waiting) >= PART_BYTES
         ):
             self._write_part()
 
     def finish(self) -> int:
-        """Write the index and the manifest; the folder is then ready to be published.
+        """Write the index and the manifest; the snapshot is then ready to be published.
 
         Returns:
             The number of bulk rows of the whole snapshot.
@@ -215,33 +240,64 @@ class SnapshotWriter:
             return self._write_manifest(self._bulk_rows())
         self._drop_equal_rows()
         if self.dataset_type == "INTERACTIONS":
-            files = [self.folder / part.file for part in (*self._kept, *self._new)]
+            files = [one.path for one in (*self._kept, *self._new)]
             build_histories(files, self.folder / "histories", self.schema.names)
-        return self._write_manifest(sum(part.rows for part in (*self._kept, *self._new)))
+        return self._write_manifest(sum(one.part.rows for one in (*self._kept, *self._new)))
 
-    def _taken(self, previous: Snapshot) -> Iterator[Part]:
-        """The parts of `previous`, linked into this folder, or written anew as one generation."""
+    def publish(self) -> None:
+        """Make it the snapshot under its key: the parts first, the manifest last.
+
+        Parts that a run before this one published are taken away first: without a manifest nobody knows them.
+        """
+        if self._parts_folder is not None:
+            self._objects.remove(parts_key(self._key))
+            self._objects.publish(self._parts_folder, parts_key(self._key))
+        self._objects.publish(self.folder, self._key)
+
+    def abandon(self) -> None:
+        """Drop what was written so far."""
+        for folder in (self.folder, self._parts_folder):
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _taken(self, previous: Snapshot) -> Iterator[_Placed]:
+        """The parts of `previous`; written anew as one generation where they are many, or of an older schema;
+        into this import's own folder where they lie in the snapshot's."""
         generations = {part.generation for part in previous.parts}
         records = self.dataset_type in ID_FIELDS
         changed = list(table_types(previous.schema).items()) != list(table_types(self.schema).items())
-        if changed or (records and len(generations) >= COMPACT_AFTER):
-            previous.stored(self.schema).sink_parquet(self.folder / _file(0))
-            rows = pl.scan_parquet(self.folder / _file(0)).select(pl.len()).collect().item()
-            yield Part(_file(0), rows, 0)
+        if changed or (records and len(generations) >= self._compact_after):
+            path = self._new_path()
+            previous.stored(self.schema).sink_parquet(path)
+            yield self._placed(path, pl.scan_parquet(path).select(pl.len()).collect().item(), 0)
             return
-        for number, part in enumerate(previous.parts):
-            _link(previous.folder / part.file, self.folder / _file(number))
-            yield Part(_file(number), part.rows, part.generation)
+        for part in previous.parts:
+            if part.key is not None:
+                yield _Placed(previous.path(part), part)
+            else:
+                path = self._new_path()
+                _link(previous.path(part), path)
+                yield self._placed(path, part.rows, part.generation)
+
+    def _new_path(self) -> Path:
+        """Where the next part of this import is written."""
+        if self._parts_folder is None:
+            self._parts_folder = self._objects.stage()
+        self._files += 1
+        return self._parts_folder / f"part-{self._files - 1:05d}.parquet"
+
+    def _placed(self, path: Path, rows: int, generation: int) -> _Placed:
+        return _Placed(path, Part(path.name, rows, generation, parts_key(self._key)))
 
     def _write_part(self) -> None:
         rows = sum(frame.height for frame in self._waiting)
         if rows:
-            file = _file(len(self._kept) + len(self._new))
+            path = self._new_path()
             frame = pl.concat(self._waiting)
             if self.dataset_type in ID_FIELDS:
                 frame = frame.with_columns(pl.lit(self._position, dtype=pl.Int64).alias(ARRIVAL))
-            frame.write_parquet(self.folder / file, compression_level=1)
-            self._new.append(Part(file, rows, self._generation))
+            frame.write_parquet(path, compression_level=1)
+            self._new.append(self._placed(path, rows, self._generation))
         self._waiting = []
 
     def _drop_equal_rows(self) -> None:
@@ -251,36 +307,34 @@ class SnapshotWriter:
         compared, in as many passes as keep the rows of one pass in memory.
         """
         parts = (*self._kept, *self._new)
-        hashes = [pl.read_parquet(self.folder / part.file).hash_rows().to_numpy() for part in parts]
+        hashes = [pl.read_parquet(one.path).hash_rows().to_numpy() for one in parts]
         ordered = np.sort(np.concatenate(hashes)) if hashes else np.empty(0, dtype=np.uint64)
         repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
         del ordered
         if not len(repeated):
             return
         suspects = [np.flatnonzero(np.isin(h, repeated)) for h in hashes]
-        passes = 1 + sum(map(len, suspects)) // PART_ROWS
-        drop = [np.zeros(part.rows, dtype=np.bool_) for part in parts]
+        passes = 1 + sum(map(len, suspects)) // self._part_rows
+        drop = [np.zeros(one.part.rows, dtype=np.bool_) for one in parts]
         for turn in range(passes):
             chosen = [s[h[s] % passes == turn] for s, h in zip(suspects, hashes, strict=True)]
-            frames = [
-                pl.read_parquet(self.folder / part.file)[rows]
-                for part, rows in zip(parts, chosen, strict=True)
-            ]
+            frames = [pl.read_parquet(one.path)[rows] for one, rows in zip(parts, chosen, strict=True)]
             again = _again(frames)
             start = 0
             for marks, rows in zip(drop, chosen, strict=True):
                 marks[rows] = again[start : start + len(rows)]
                 start += len(rows)
-        for number, part in enumerate(self._new, start=len(self._kept)):
-            if drop[number].any():
-                path = self.folder / part.file
-                left = pl.read_parquet(path).filter(~pl.Series(drop[number]))
+        for number, (path, part) in enumerate(self._new):
+            again = drop[len(self._kept) + number]
+            if again.any():
+                left = pl.read_parquet(path).filter(~pl.Series(again))
                 left.write_parquet(path, compression_level=1)
-                self._new[number - len(self._kept)] = Part(part.file, left.height, part.generation)
+                self._new[number] = _Placed(path, replace(part, rows=left.height))
 
     def _bulk_rows(self) -> int:
         self._write_manifest(0)
-        return int(Snapshot(self.folder).bulk().select(pl.len()).collect(engine="streaming").item())
+        found = Snapshot(self.folder, _Staged(self._objects, parts_key(self._key), self._parts_folder))
+        return int(found.bulk().select(pl.len()).collect(engine="streaming").item())
 
     def _write_manifest(self, rows: int) -> int:
         manifest = {
@@ -289,14 +343,30 @@ class SnapshotWriter:
             "schema": self.schema_text,
             "rows": rows,
             "appended": self.appended,
-            "parts": [asdict(part) for part in (*self._kept, *self._new)],
+            "parts": [asdict(one.part) for one in (*self._kept, *self._new)],
         }
         (self.folder / "manifest.json").write_text(json.dumps(manifest, indent=1), "utf-8")
         return rows
 
 
-def _file(number: int) -> str:
-    return f"part-{number:05d}.parquet"
+class _Placed(NamedTuple):
+    """A part and where it is now: published, or staged."""
+
+    path: Path
+    part: Part
+
+
+@dataclass(frozen=True)
+class _Staged:
+    """The object store as it will be once the parts of an import are published."""
+
+    objects: Published
+    key: str
+    folder: Path | None
+
+    def fetch(self, key: str) -> Path:
+        """The local folder of a key."""
+        return self.folder if key == self.key and self.folder is not None else self.objects.fetch(key)
 
 
 def _again(frames: list[pl.DataFrame]) -> npt.NDArray[np.bool_]:

@@ -8,6 +8,11 @@ def snapshot_key(job: str) -> str:
     return f"snapshots/{job}"
 
 
+def parts_key(snapshot: str) -> str:
+    """The rows that the import of a snapshot wrote; later snapshots may name them, too."""
+    return f"parts/{snapshot.rpartition('/')[2]}"
+
+
 def artifact_key(job: str) -> str:
     """The artifact that a training job writes."""
     return f"artifacts/{job}"

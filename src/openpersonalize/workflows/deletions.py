@@ -12,7 +12,7 @@ from ..engine.workflow import Job
 from ..exploration.checkpoint import CheckpointStore
 from ..resources.internals import DatasetInternal, VersionInternal
 from ..resources.store import Resource, Transaction
-from .retention import retire_models
+from .retention import remove_snapshot, retire_models, snapshots_in_use
 
 log = logging.getLogger(__name__)
 RETRY_SECONDS = 60.0
@@ -69,7 +69,9 @@ class DatasetDeletion(Deletion):
     def clean(self, job: Job, resource: Resource) -> None:
         key = DatasetInternal.of(resource).snapshot
         if key is not None:
-            job.installation.objects.remove(key)
+            with job.scope.read() as tx:
+                in_use = snapshots_in_use(tx)
+            remove_snapshot(job.installation.objects, key, in_use)
         job.installation.log.forget(resource.arn)
 
 

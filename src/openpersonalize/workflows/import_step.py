@@ -11,7 +11,6 @@ dataset. The step may run again after a crash: its snapshot is published under t
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -78,17 +77,16 @@ def run(
             raise JobFailed(reasons.too_large(limit_text, mode))
         if not objects.exists(key):
             base = Snapshot.open(objects, previous) if previous and mode == "INCREMENTAL" else None
-            staged = objects.stage()
+            writer = SnapshotWriter(objects, key, dataset_type, schema, base, position=position)
             try:
-                writer = SnapshotWriter(staged, dataset_type, schema, base, position=position)
                 _read(task, buckets, files, total, writer)
                 _check_rows(writer, minimum_data)
                 task.progress("index", 0, writer.appended, "rows")
                 writer.finish()
                 task.progress("index", writer.appended, writer.appended, "rows")
-                objects.publish(staged, key)
+                writer.publish()
             except BaseException:
-                shutil.rmtree(staged, ignore_errors=True)
+                writer.abandon()
                 raise
     except AccessDenied as error:
         raise JobFailed(reasons.no_access(dataset_type)) from error

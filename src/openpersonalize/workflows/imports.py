@@ -10,7 +10,7 @@ from __future__ import annotations
 from ..engine.workflow import Job
 from ..resources.internals import DatasetInternal
 from ..resources.store import Transaction
-from ..storage.keys import snapshot_key
+from ..storage.keys import parts_key, snapshot_key
 from .retention import retire_snapshot
 
 
@@ -45,7 +45,9 @@ class Import:
             retire_snapshot(tx, old, job.installation.clock.now())
 
     def failed(self, job: Job, tx: Transaction, reason: str) -> None:
-        job.installation.objects.remove(snapshot_key(job.id))  # published, and never named
+        made = snapshot_key(job.id)
+        for key in (made, parts_key(made)):  # published, and never named
+            job.installation.objects.remove(key)
         tx.update(job.resource_arn, status="CREATE FAILED", set={"failureReason": reason})
 
     def stopped(self, job: Job, tx: Transaction) -> None:

@@ -8,6 +8,9 @@ which asks again whether anybody needs it. Models go likewise: a solution keeps 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from ..datasets.snapshots import Snapshot
 from ..engine.workflow import Job
 from ..exploration.checkpoint import CheckpointStore
 from ..resources.campaigns import update_under_way
@@ -15,6 +18,7 @@ from ..resources.internals import DatasetInternal, VersionInternal
 from ..resources.lifecycle import AT_WORK
 from ..resources.store import Resource, Transaction
 from ..resources.versions import age_key, newest_full_version
+from ..storage.objects import ObjectStore
 
 GRACE_SECONDS = 60.0
 
@@ -25,12 +29,33 @@ def retire_snapshot(tx: Transaction, key: str | None, now: float) -> None:
         tx.enqueue("remove-snapshot", key, {"key": key}, not_before=now + GRACE_SECONDS)
 
 
-def snapshot_in_use(tx: Transaction, key: str) -> bool:
-    """Whether a dataset points at the snapshot `key` or a running training has pinned it."""
-    if any(DatasetInternal.of(dataset).snapshot == key for dataset in tx.find("dataset")):
-        return True
+def snapshots_in_use(tx: Transaction) -> set[str]:
+    """Keys of the snapshots that datasets point at or running trainings have pinned."""
+    datasets = {DatasetInternal.of(dataset).snapshot for dataset in tx.find("dataset")}
     versions = tx.find("solution-version", statuses=AT_WORK)
-    return any(key in (VersionInternal.of(version).snapshots or {}).values() for version in versions)
+    pinned = {key for one in versions for key in (VersionInternal.of(one).snapshots or {}).values()}
+    return {key for key in datasets | pinned if key is not None}
+
+
+def remove_snapshot(objects: ObjectStore, key: str, in_use: Iterable[str]) -> int:
+    """Removes a snapshot that is not in use, and those of its parts that none of `in_use` refers to:
+    reference counting, with the manifests as the references. Run again after a crash it removes what is
+    left: the manifest, which says what that is, goes last.
+
+    Returns:
+        How many folders of parts were removed.
+    """
+    if not objects.exists(key):
+        return 0
+    used: set[str] = set()
+    for other in in_use:
+        if other != key and objects.exists(other):
+            used |= Snapshot.open(objects, other).part_keys
+    unused = Snapshot.open(objects, key).part_keys - used
+    for part in sorted(unused):
+        objects.remove(part)
+    objects.remove(key)
+    return len(unused)
 
 
 class RemoveSnapshot:
@@ -42,9 +67,10 @@ class RemoveSnapshot:
     def run(self, job: Job) -> None:
         key = job.payload["key"]
         with job.scope.read() as tx:
-            needed = snapshot_in_use(tx, key)
+            in_use = snapshots_in_use(tx)
+        needed = key in in_use
         if not needed:
-            job.installation.objects.remove(key)
+            remove_snapshot(job.installation.objects, key, in_use)
         with job.commit():
             job.line(f"{key} is still in use" if needed else f"{key} removed")
 
