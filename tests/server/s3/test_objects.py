@@ -203,6 +203,14 @@ def test_conditions(s3: Any, bucket: str) -> None:
         s3.get_object(Bucket=bucket, Key="a", IfMatch=etag, IfUnmodifiedSince=modified)["Body"].read() == b"x"
     )
     assert s3.put_object(Bucket=bucket, Key="a", Body=b"y", IfMatch=etag)["ETag"] != etag
+    fails("PreconditionFailed", s3.delete_object, Bucket=bucket, Key="a", IfMatch=etag)
+    assert s3.get_object(Bucket=bucket, Key="a")["Body"].read() == b"y"
+
+
+def test_an_object_that_a_browser_opens_is_no_page_of_the_server(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="a.html", Body=b"<script>", ContentType="text/html")
+    headers = s3.get_object(Bucket=bucket, Key="a.html")["ResponseMetadata"]["HTTPHeaders"]
+    assert (headers["content-security-policy"], headers["x-content-type-options"]) == ("sandbox", "nosniff")
 
 
 def test_large_objects_go_through(s3: Any, bucket: str) -> None:

@@ -10,7 +10,7 @@ from .bucket_folder import Stored
 from .checksums import ALGORITHMS, HEADER
 from .documents import Content, document
 from .faults import Fault
-from .requests import METADATA, Request
+from .requests import KEPT_HEADERS, METADATA, Request
 
 XML = "application/xml"
 _DEFAULT_TYPE = "binary/octet-stream"
@@ -66,12 +66,13 @@ def object_headers(stored: Stored, request: Request, *, whole: bool = True) -> t
     """
     details = stored.details
     found = {"content-type": _DEFAULT_TYPE, **details.headers}
+    for name in KEPT_HEADERS:
+        asked = request.query.get(f"response-{name}")
+        if asked and asked.isprintable():
+            found[name] = asked
     found |= {
-        name.removeprefix("response-"): value
-        for name, value in request.query.items()
-        if name.startswith("response-") and value.isprintable()
-    }
-    found |= {
+        "content-security-policy": "sandbox",  # an object that a browser opens is no page of this server
+        "x-content-type-options": "nosniff",
         "etag": quoted(stored.etag),
         "last-modified": formatdate(stored.modified, usegmt=True),
         "accept-ranges": "bytes",

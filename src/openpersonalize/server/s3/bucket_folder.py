@@ -46,6 +46,14 @@ class Stored:
     details: Details
 
 
+Condition = Callable[[Stored | None], None]
+"""Is told the object that there is, None for none, and raises when a change is not allowed."""
+
+
+def _always(found: Stored | None) -> None:
+    """The condition that is always met."""
+
+
 class BucketFolder:
     """The buckets below one folder; safe to use from several threads and processes."""
 
@@ -197,7 +205,7 @@ class BucketFolder:
         key: str,
         etag: str,
         details: Details,
-        allowed: Callable[[Stored | None], None] = lambda found: None,
+        allowed: Condition = _always,
     ) -> Stored:
         """Make a staged file the object of a key; on the disk when this returns.
 
@@ -237,8 +245,11 @@ class BucketFolder:
                 raise _in_the_way() from None
         return _described(key, os.stat(path), None)
 
-    def remove(self, bucket: str, key: str) -> None:
+    def remove(self, bucket: str, key: str, allowed: Condition = _always) -> None:
         """Remove an object, and the folders that are empty without it; nothing happens when there is none.
+
+        Args:
+            allowed: is told the object, and raises when it may not be removed.
 
         Raises:
             Fault: NoSuchBucket.
@@ -247,6 +258,7 @@ class BucketFolder:
         path = self.path(bucket, key)
         root = (self.folder / bucket).resolve()
         with self.catalogue.writing():
+            allowed(self.find(bucket, key))
             if key.endswith("/"):
                 with suppress(OSError):  # it holds objects, or is none
                     if path != root:

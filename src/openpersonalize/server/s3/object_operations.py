@@ -71,7 +71,7 @@ def head_object(buckets: BucketFolder, request: Request, body: bytes) -> Answer:
 
 def delete_object(buckets: BucketFolder, request: Request, body: bytes) -> Answer:
     """DeleteObject: an object that is not there is deleted as well."""
-    buckets.remove(request.bucket, request.key)
+    buckets.remove(request.bucket, request.key, writing_condition(request.headers))
     return Answer(204)
 
 

@@ -20,9 +20,11 @@ KEPT_HEADERS = (
 )
 """Headers of an upload that come back with the object."""
 _LONGEST_HOST = 300
+_S3_LABELS = 3
+"""Of ``s3.dualstack.REGION``, the longest name of S3 before ``.amazonaws.com``."""
 METADATA = "x-amz-meta-"
 MOST_METADATA = 2048
-_S3_HOST = re.compile(r"(?:(?P<bucket>.+)\.)?s3[.-][a-z0-9.-]*amazonaws\.com(?:\.cn)?")
+_AMAZON = (".amazonaws.com", ".amazonaws.com.cn")
 _UNSUPPORTED = {
     "x-amz-server-side-encryption-customer-algorithm": "encryption with a customer's key",
     "x-amz-tagging": "tags of objects",
@@ -107,8 +109,13 @@ def bucket_of_host(header: bytes, domain: str) -> str:
     for base in ("localhost", domain):
         if base and host.endswith(f".{base}"):
             return host.removesuffix(f".{base}")
-    amazon = _S3_HOST.fullmatch(host)
-    return (amazon["bucket"] or "") if amazon else ""
+    for suffix in _AMAZON:
+        if host.endswith(suffix):
+            labels = host.removesuffix(suffix).split(".")
+            for place, label in enumerate(labels[-_S3_LABELS:], max(0, len(labels) - _S3_LABELS)):
+                if label == "s3" or label.startswith("s3-"):
+                    return ".".join(labels[:place])
+    return ""
 
 
 def read_details(headers: Mapping[str, str]) -> Details:
