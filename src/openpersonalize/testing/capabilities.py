@@ -16,6 +16,7 @@ from ..recipes.model import (
     Inductive,
     Model,
     Online,
+    OnlineModel,
     Resumes,
     Retrieves,
     UsesFeatures,
@@ -48,29 +49,34 @@ class CapabilityContract(ContractWorld):
         found = _having(trained, Inductive).scores_of(query, np.zeros((2, 8), np.float32))
         assert (found < trained.scores(query).min()).all()
 
-    def test_newcomers_that_were_not_observed_gain_nothing(
-        self, trained: Model, sequences: Sequences
-    ) -> None:
-        online = _having(trained, Online).online()
-        if online is None:
-            pytest.skip("nothing it learned changes with the clock")
-        gained = online.online_bonus(self.asked(sequences, 0), np.array([0, 5, -1]))
+    def test_newcomers_that_were_not_observed_gain_nothing(self, loaded: Model, sequences: Sequences) -> None:
+        gained = _followed(loaded).online_bonus(self.asked(sequences, 0), np.array([0, 5, -1]))
         assert gained.tolist() == [0.0, 0.0, 0.0]
 
     def test_what_it_observes_leaves_the_trained_model_alone(
-        self, trained: Model, sequences: Sequences, tmp_path: Path
+        self, loaded: Model, sequences: Sequences
     ) -> None:
-        online = _having(trained, Online).online()
-        if online is None:
-            pytest.skip("nothing it learned changes with the clock")
+        online = _followed(loaded)
         late = replace(self.asked(sequences, 0), now=int(sequences.time.max()) + LATE)
-        before = trained.scores(late)
-        count = 1000
-        online.observe(
-            np.zeros(count, np.int32), np.full(count, late.now - 60, np.int64), np.ones(count, np.float32)
-        )
-        assert np.array_equal(trained.scores(late), before)
+        before = loaded.scores(late)
+        _observed(online, late.now)
+        assert np.array_equal(loaded.scores(late), before)
         assert not np.array_equal(online.scores(late), before)
+
+    def test_what_was_observed_is_saved_and_goes_on(
+        self, loaded: Model, sequences: Sequences, tmp_path: Path
+    ) -> None:
+        first, second = _followed(loaded), _followed(loaded)
+        late = replace(self.asked(sequences, 0), now=int(sequences.time.max()) + LATE)
+        _observed(first, late.now - 3600)
+        first.save_online(tmp_path)
+        second.load_online(tmp_path)
+        for _ in range(2):
+            assert np.array_equal(first.scores(late), second.scores(late))
+            new = np.arange(-1, 3)
+            assert np.array_equal(first.online_bonus(late, new), second.online_bonus(late, new))
+            for one in (first, second):
+                _observed(one, late.now)
 
     def test_a_resumed_question_has_the_same_answer(self, trained: Model, sequences: Sequences) -> None:
         resumes = _having(trained, Resumes)
@@ -100,6 +106,20 @@ class CapabilityContract(ContractWorld):
         scores = trained.scores(query)
         sums = [sum(explains.explain(query, row).values()) for row in (0, 1)]
         assert sums[1] - sums[0] == pytest.approx(float(scores[1] - scores[0]), abs=2e-2)
+
+
+def _followed(model: Model) -> OnlineModel:
+    """The model as one that follows; skips the test if it does not."""
+    online: OnlineModel | None = _having(model, Online).online()
+    if online is None:
+        pytest.skip("nothing it learned changes with the clock")
+    return online
+
+
+def _observed(online: OnlineModel, now: int) -> None:
+    """A thousand events about the first item, the minute before."""
+    count = 1000
+    online.observe(np.zeros(count, np.int32), np.full(count, now - 60, np.int64), np.ones(count, np.float32))
 
 
 def _having(model: Model, capability: Any) -> Any:

@@ -64,6 +64,16 @@ class ContractWorld:
         """What was saved in a folder."""
         return self.completed(self.recipe.load(folder, data.ranked.ids, data.counts), data.counts)
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def loaded(
+        cls, data: TrainingData, configuration: Configuration, tmp_path_factory: pytest.TempPathFactory
+    ) -> Model:
+        """The trained model as a server loads it."""
+        folder = tmp_path_factory.mktemp("model")
+        cls.recipe.fit(data, configuration, Training(seed=3)).save(folder)
+        return cls.recipe.load(folder, data.ranked.ids, data.counts)
+
     def asked(self, sequences: Sequences, user: int, **more: bool) -> Query:
         """What a user would ask: about the newest item, where questions are about one."""
         anchored = self.recipe.facts.task.anchored
