@@ -96,10 +96,8 @@ def test_several_values_in_one_field() -> None:
 
 def test_context_is_counted_by_event() -> None:
     all_events = events()
-    situation = DictColumn.of(
-        pl.Series(["day" if item < 5 else "night" for item in all_events.item.tolist()])
-    )
-    groups = NaiveBayes.fit(all_events, "context", {"WHEN": situation})
+    context = DictColumn.of(pl.Series(["day" if item < 5 else "night" for item in all_events.item.tolist()]))
+    groups = NaiveBayes.fit(all_events, "context", {"WHEN": context})
     assert groups is not None
     night = groups.feature(replace(past([]), context={"WHEN": "night"}))
     assert night[5:].min() > night[:5].max()

@@ -101,14 +101,14 @@ def test_context_and_profiles_follow_their_events_and_users() -> None:
     users = pl.DataFrame({"USER_ID": ["w", "u"], "TOWN": ["Rome", "Oslo"]})
     profiles = Profiles.of(users, "USER_ID", ["TOWN"])
     built = build_sequences(rows.lazy(), None, EventSelection(), ["DEVICE", "PRICE"], profiles)
-    assert [built.situation(event) for event in range(3)] == [
+    assert [built.context_at(event) for event in range(3)] == [
         {"PRICE": 2.0},
         {"DEVICE": "phone"},
         {"DEVICE": "tv", "PRICE": 1.5},
     ]
     assert [built.profile(user) for user in range(2)] == [{"TOWN": "Oslo"}, {}]
     some = built.where(np.array([False, False, True]))
-    assert some.situation(0) == {"DEVICE": "tv", "PRICE": 1.5}
+    assert some.context_at(0) == {"DEVICE": "tv", "PRICE": 1.5}
     assert some.profile(0) == {"TOWN": "Oslo"}
 
 

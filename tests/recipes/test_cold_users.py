@@ -1,4 +1,4 @@
-"""People who did nothing yet get what their group, and their situation, likes."""
+"""People who did nothing yet get what their group, and their context, likes."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_newcomer_gets_what_the_group_likes(model: FusedModel, world: Sequence
         assert {name[0] for name in first(model, world, 8, profile={"TOWN": town})} == {town[0].lower()}
 
 
-def test_the_situation_changes_the_answer(model: FusedModel, world: Sequences) -> None:
+def test_the_context_changes_the_answer(model: FusedModel, world: Sequences) -> None:
     phone = first(model, world, 8, context={"DEVICE": "phone"})
     assert {int(name[1]) % 2 for name in phone} == {0}
     both = first(model, world, 4, profile={"TOWN": "Oslo"}, context={"DEVICE": "tv"})

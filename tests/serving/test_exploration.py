@@ -155,12 +155,12 @@ def test_of_very_many_eligible_items_some_draw_and_the_best_always(tmp_path_fact
             user = f"passer-by-{number}"
             one.event(user, CATALOGUE[number % 30])
             ask(one, 1.0, user=user)
-            (panel,) = one.deployment.scorer.state(user).explored.values()
+            (explored,) = one.deployment.scorer.state(user).explored.values()
             head = one.deployment.scorer.ranked(one.deployment.scorer.state(user), False).top_rows
-            assert set(head.tolist()) <= set(panel.rows.tolist())
-            assert len(panel.rows) <= 5 + len(head)
-            assert sorted(set(panel.rows.tolist())) == panel.rows.tolist()
-            drew |= set(panel.rows.tolist())
+            assert set(head.tolist()) <= set(explored.rows.tolist())
+            assert len(explored.rows) <= 5 + len(head)
+            assert sorted(set(explored.rows.tolist())) == explored.rows.tolist()
+            drew |= set(explored.rows.tolist())
         assert len(drew) == len(everything)
 
 
@@ -297,9 +297,9 @@ def test_a_newcomer_that_everybody_meets_takes_the_room_there_is(tmp_path_factor
             assert shares(one, 0.1, calls=200, user=user).get("hit", 0.0) > 0.9
 
 
-@pytest.mark.parametrize("panel", [8, 1024])
-def test_newcomers_that_lead_draw_however_many_there_are(tmp_path_factory, monkeypatch, panel):
-    with made(tmp_path_factory, most_candidates=panel) as one:
+@pytest.mark.parametrize("most", [8, 1024])
+def test_newcomers_that_lead_draw_however_many_there_are(tmp_path_factory, monkeypatch, most):
+    with made(tmp_path_factory, most_candidates=most) as one:
         for number in range(40):
             one.put_item(f"new-{number}")
         ask(one, 1.0)
@@ -333,9 +333,9 @@ def test_newcomers_draw_from_the_relevance_of_their_metadata(tmp_path_factory):
         ask(one, 1.0)
         one.advance()
         state, candidates = one.deployment.scorer.state("user-01"), one.tracker.counts
-        panel = one.deployment.exploration.candidates(state, False, candidates, 30.0)
+        explored = one.deployment.exploration.candidates(state, False, candidates, 30.0)
         scores = one.deployment.scorer.scores(state, False)
-        drawn = dict(zip(panel.rows.tolist(), panel.relevance.tolist(), strict=True))
+        drawn = dict(zip(explored.rows.tolist(), explored.relevance.tolist(), strict=True))
         for place, genre in enumerate(GENRES):
             row = candidates.members.known + candidates.members.number_of(f"new-{genre}")
             assert drawn[row] == pytest.approx(float(scores[one.loaded.row_of(CATALOGUE[place])]), abs=2e-3)

@@ -92,16 +92,16 @@ def test_promotions(pair):
 
 def test_everybody_draws_from_the_same_scores(pair):
     """What exploration knows of a user: who draws, from which scores, and how low a low one is."""
-    panels = []
+    shortlists = []
     for one in pair:
         own = one.deployment
         candidates = own.tracker.counts
         for user in ("user-01", "newcomer"):
             state = own.scorer.state(user)
-            panels.append(own.exploration.candidates(state, False, candidates, 30.0))
+            shortlists.append(own.exploration.candidates(state, False, candidates, 30.0))
             entries = answer(own, Question(user, 5, exploration=Exploration(1.0, 30.0)))
             assert len(entries) == 5
-    for mine, theirs in zip(panels[:2], panels[2:], strict=True):
+    for mine, theirs in zip(shortlists[:2], shortlists[2:], strict=True):
         assert np.array_equal(mine.rows, theirs.rows)
         assert np.allclose(mine.relevance, theirs.relevance, atol=0.01)
         assert np.allclose(mine.before, theirs.before, atol=0.01)

@@ -88,7 +88,7 @@ class Sequences:
         row = int(self.profile_rows[user])
         return {} if row < 0 or self.profiles is None else known_at(self.profiles.columns, row)
 
-    def situation(self, event: int) -> dict[str, Value]:
+    def context_at(self, event: int) -> dict[str, Value]:
         """The context of one event, by column."""
         return known_at(self.context, event)
 
@@ -164,22 +164,22 @@ def build_sequences(
         met if item_ids is None else pl.concat([met, item_ids.cast(pl.String).alias(met.name)])
     )
     kinds = _distinct(rows, "EVENT_TYPE").drop_nulls().sort().to_list()
-    situations = {name: DictColumn.of(rows.select(f"#{name}").collect()[f"#{name}"]) for name in context}
+    contexts = {name: DictColumn.of(rows.select(f"#{name}").collect()[f"#{name}"]) for name in context}
     user, item, time, event, value, weight = _columns(rows, users, items, kinds)
     order = np.lexsort((time, user))
     user, item, time = user[order], item[order], time[order]
     event, value, weight = (_taken(column, order) for column in (event, value, weight))
-    situations = {name: column.take(order) for name, column in situations.items()}
+    contexts = {name: column.take(order) for name, column in contexts.items()}
     del order
     again = _repeated(user, time, item, weight)
     if again.any():
         kept = ~again
         user, item, time = user[kept], item[kept], time[kept]
         event, value, weight = (_taken(column, kept) for column in (event, value, weight))
-        situations = {name: column.take(kept) for name, column in situations.items()}
+        contexts = {name: column.take(kept) for name, column in contexts.items()}
     ptr = np.zeros(len(users) + 1, dtype=np.int64)
     np.cumsum(np.bincount(user, minlength=len(users)), out=ptr[1:])
-    return Sequences(users, items, ptr, item, time, event, value, weight, tuple(kinds), situations, profiles)
+    return Sequences(users, items, ptr, item, time, event, value, weight, tuple(kinds), contexts, profiles)
 
 
 def _chosen(interactions: pl.LazyFrame, selection: EventSelection, context: Iterable[str]) -> pl.LazyFrame:

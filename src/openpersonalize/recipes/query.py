@@ -1,4 +1,4 @@
-"""A question to a model, `Query`: who asks, about which item, when and in what situation."""
+"""A question to a model, `Query`: who asks, about which item, when and in what context."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Query:
         now: seconds; the moment of the request.
         seen_excluded: the answer will leave out the items the user interacted with.
         profile: values of Users columns, as they were at training. context: values of Interactions columns
-            in the situation of the request. Strings of several values have ``|`` between them.
+            in the context of the request. Strings of several values have ``|`` between them.
         anchor: number of the item asked about (related items); None where there is none, or training did not
             know it. anchor_record: what the Items dataset says today of an anchor that training did not know.
     """
@@ -64,7 +64,7 @@ class Query:
             user: number of the user. end: one past the last event that is history.
             now: seconds, the moment of the question.
             newest: so many events of the history are shown, the newest; 0: none.
-            context_of: the event whose context is the situation; None: nothing is known of it.
+            context_of: the event in whose context is asked; None: nothing is known of it.
             seen_excluded, anchor: see `Query`.
         """
         span = slice(max(int(sequences.ptr[user]), end - newest), end)
@@ -76,7 +76,7 @@ class Query:
             now,
             seen_excluded,
             sequences.profile(user),
-            {} if context_of is None else sequences.situation(context_of),
+            {} if context_of is None else sequences.context_at(context_of),
             anchor,
         )
 
