@@ -82,7 +82,7 @@ def free_port() -> int:
 def serving(folder: Path) -> Iterator[Server]:
     """A server process on a data folder with access keys; stopped at the end."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "OPENPERSONALIZE_"))}
-    program = [sys.executable, "-m", "openpersonalize.cli.main"]
+    program = [sys.executable, "-m", "openpersonalize"]
     made = subprocess.run(
         [*program, "key", "create", "--role", "admin", "--data-dir", str(folder)],
         capture_output=True,

@@ -130,7 +130,7 @@ def test_repeated_event_ids_count_once(one):
 
 
 def test_a_later_start_reads_only_what_was_not_kept(one):
-    store = CheckpointStore(open_objects(one.settings), one.settings.data, "artifacts/trained")
+    store = CheckpointStore(open_objects(one.settings), one.settings.data, "artifacts/trained", "exposure")
 
     def started(until=None):
         made = tracker(one, shown=one.recommendations.shown, until=until, store=store, kept_after=3)
@@ -145,16 +145,16 @@ def test_a_later_start_reads_only_what_was_not_kept(one):
     one.event("u", "new", time=NOW - 5)
     early = one.log.position()
     assert started()[1] == 0
-    assert store.load() is None  # too little to be worth it
+    assert store.load(lambda folder, position: position) is None  # too little to be worth it
     for number in range(3):
         one.event("u", "new", time=NOW + number)
     first, began = started()
     assert began == 0
-    assert store.load().position == one.log.position()
+    assert store.load(lambda folder, position: position) == one.log.position()
     one.event("v", COLD[1])
     one.event("v", "newer")
     again, began = started()
-    assert began == store.load().position
+    assert began == store.load(lambda folder, position: position)
     assert known(again) != known(first)
     assert known(again) == known(renewed(one))  # which counted everything
     assert seen(again, one, COLD[1]) == seen(renewed(one), one, COLD[1]) == 2
@@ -171,7 +171,9 @@ def test_counts_that_cannot_be_kept_cost_nothing_but_time(one, monkeypatch, capl
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(objects, "stage", full)
-    made = tracker(one, store=CheckpointStore(objects, one.settings.data, "artifacts/trained"), kept_after=1)
+    made = tracker(
+        one, store=CheckpointStore(objects, one.settings.data, "artifacts/trained", "exposure"), kept_after=1
+    )
     one.event("u", COLD[0])
     handed(one.log, made)
     assert seen(made.counts, one, COLD[0]) == 1
@@ -233,3 +235,25 @@ def test_a_recipe_without_automatic_updates_gets_no_newcomers(tmp_path):
     assert seen(still.counts, one, COLD[0]) == 1
     assert seen(still.counts, one, COLD[1]) == 0
     one.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("since.npy", b""), ("format.json", b"{"), ("format.json", b"0"), ("unlisted.parquet", b"PAR1")],
+)
+def test_a_checkpoint_that_cannot_be_read_is_counted_again(one, caplog, name, content):
+    objects = open_objects(one.settings)
+    store = CheckpointStore(objects, one.settings.data, "artifacts/trained", "exposure")
+
+    def started():
+        made = tracker(one, store=store, kept_after=1)
+        handed(one.log, made)
+        return made.counts
+
+    one.event("u", COLD[0])
+    started()
+    broken = store.load(lambda folder, position: folder) / name
+    broken.chmod(0o644)
+    broken.write_bytes(content)
+    assert seen(started(), one, COLD[0]) == 1
+    assert "counted again" in caplog.text

@@ -12,6 +12,7 @@ from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import build_sequences
 from openpersonalize.events.entries import Event
 from openpersonalize.events.stores import open_live_log
+from openpersonalize.exploration.checkpoint import CheckpointStore
 from openpersonalize.recipes.artifact import Artifact, write_artifact
 from openpersonalize.recipes.fusion.online import START_EVENTS
 from openpersonalize.recipes.hyperparameters import read_configuration
@@ -22,6 +23,7 @@ from openpersonalize.serving.loaded import LoadedVersion
 from openpersonalize.serving.popularity_feed import PopularityFeed
 from openpersonalize.serving.states import FRESH_SECONDS
 from openpersonalize.settings import read_settings
+from openpersonalize.storage.objects import open_objects
 
 from .making import STREAM, handed
 
@@ -189,3 +191,20 @@ def test_a_model_that_fails_is_told_again(world, monkeypatch):
     world.time += FRESH_SECONDS
     handed(world.log, world.feed)
     assert told == [3]
+
+
+def test_a_later_start_goes_on_from_a_checkpoint(world, artifact, tmp_path):
+    settings = read_settings({"data_dir": str(tmp_path)}, {})
+    store = CheckpointStore(open_objects(settings), tmp_path, "artifacts/a", "popularity")
+    first = PopularityFeed(world.loaded, lambda: world.time, store, kept_after=START_EVENTS)
+    stream(world, "i15", 4 * START_EVENTS, world.time, DAY)
+    stream(world, "new-1", 3, world.time, DAY)
+    world.time += DAY + DAY // 2
+    handed(world.log, first)
+    expected = ranks(world, world.time)
+    world.loaded = LoadedVersion(Artifact.open(artifact), world.loaded.recipe)
+    assert ranks(world, world.time) != expected
+    second = PopularityFeed(world.loaded, lambda: world.time, store)
+    assert second.position == world.log.position()
+    assert ranks(world, world.time) == expected
+    assert world.loaded.newcomers.ids().to_list() == ["new-1"]

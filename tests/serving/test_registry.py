@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from openpersonalize.engine.leases import JobOutput, Leases
+from openpersonalize.engine.runnerlease import RunnerLease
 from openpersonalize.errors import InvalidInput, ResourceNotFound
 from openpersonalize.events.entries import Record
 from openpersonalize.installation import Installation
@@ -145,6 +147,94 @@ def test_campaigns_of_one_version_share_its_model(house):
         assert (await house.get(one)).deployment is (await house.get(other)).deployment
 
     asyncio.run(journey())
+
+
+def test_a_version_that_two_campaigns_want_at_once_is_loaded_once(house, monkeypatch):
+    version = house.version("one", POPULAR)
+    campaigns = [house.campaign(f"c{k}", version) for k in range(5)]
+    opened, original = [], Artifact.open
+    monkeypatch.setattr(Artifact, "open", lambda folder: opened.append(folder.name) or original(folder))
+
+    async def journey():
+        found = await asyncio.gather(*[house.get(campaign) for campaign in campaigns])
+        assert len({id(one.deployment) for one in found}) == 1
+
+    asyncio.run(journey())
+    assert opened == ["one"]
+    assert house.endpoints.loaded == ["artifacts/one"]
+
+
+def test_jobs_that_report_and_renew_their_leases_change_nothing(house, reads):
+    campaign = house.campaign("one", house.version("one", POPULAR))
+    metadata = house.installation.metadata
+    lease = RunnerLease.take(metadata, house.installation.settings.data / "runners")
+    leases = Leases(metadata, lease)
+    with house.scope.write() as tx:
+        tx.enqueue("toy", campaign, {})
+    (job,) = leases.claim([], 4, 2)
+
+    async def journey():
+        found = await house.get(campaign)
+        for _ in range(5):
+            leases.renew([(job, JobOutput())])
+            assert house.endpoints.endpoint(house.scope, campaign) is found
+
+    asyncio.run(journey())
+    assert reads == ["one"]
+    lease.release()
+
+
+def test_newcomers_join_up_to_what_the_recipe_considers(house):
+    name, text = house.scope.arn("schema/i"), TEXTS["INTERACTIONS"]
+    with house.scope.write() as tx:
+        tx.add("schema", name, "i", attributes={"schema": text})
+        attributes = {"datasetType": "INTERACTIONS", "schemaArn": name}
+        arn = house.scope.arn("dataset/shop/INTERACTIONS")
+        tx.add("dataset", arn, "i", group_arn=house.group, status="ACTIVE", attributes=attributes)
+    campaign = house.campaign("v2", house.version("v2", "aws-user-personalization-v2"))
+
+    async def journey():
+        found = await house.get(campaign)
+        assert found.recipe.most_items > 750_000
+        assert found.deployment.tracker.most == found.recipe.most_items
+
+    asyncio.run(journey())
+
+
+def test_users_records_go_with_the_last_model_of_their_group(tmp_path):
+    house = House(tmp_path, model_bytes=1)
+    name, text = house.scope.arn("schema/u"), TEXTS["USERS"]
+    filter_arn = house.scope.arn("filter/one")
+    with house.scope.write() as tx:
+        tx.add("schema", name, "u", attributes={"schema": text})
+        attributes = {"datasetType": "USERS", "schemaArn": name}
+        arn = house.scope.arn("dataset/shop/USERS")
+        tx.add("dataset", arn, "u", group_arn=house.group, status="ACTIVE", attributes=attributes)
+        expression = "EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN (*) IF CurrentUser.AGE > 3"
+        attributes = {"filterExpression": expression}
+        tx.add("filter", filter_arn, "f", group_arn=house.group, status="ACTIVE", attributes=attributes)
+        for kind in ("INTERACTIONS",):
+            tx.add("schema", house.scope.arn("schema/x"), "x", attributes={"schema": TEXTS[kind]})
+            attributes = {"datasetType": kind, "schemaArn": house.scope.arn("schema/x")}
+            arn = house.scope.arn(f"dataset/shop/{kind}")
+            tx.add("dataset", arn, "i", group_arn=house.group, status="ACTIVE", attributes=attributes)
+        other = house.scope.arn("dataset-group/other")
+        tx.add("dataset-group", other, "other", status="ACTIVE")
+    first = house.campaign("one", house.version("one", POPULAR))
+    mine, house.group = house.group, other
+    second = house.campaign("two", house.version("two", POPULAR))
+
+    async def journey():
+        found = await house.get(first)
+        chosen = await house.endpoints.load_filter(house.scope, filter_arn)
+        assert chosen.group == mine
+        assert found.deployment.group.users() is not None
+        await house.get(second)
+        assert house.endpoints.filter(house.scope, filter_arn, chosen.version) is None
+        assert found.deployment.group.users() is None
+
+    asyncio.run(journey())
+    house.close()
 
 
 def test_another_version_answers_as_soon_as_the_row_says_so(house):

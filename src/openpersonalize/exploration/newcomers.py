@@ -27,6 +27,10 @@ class Newcomers:
     def __len__(self) -> int:
         return len(self._ids)
 
+    def ids(self) -> pl.Series:
+        """The ids in the order of their numbers."""
+        return self._ids["ID"]
+
     def numbered(self, ids: pl.Series) -> Int64:
         """int64[m], the number of each id; those seen for the first time get the next ones. -1: no more."""
         with self._lock:

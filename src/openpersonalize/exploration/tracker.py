@@ -12,8 +12,10 @@ a newer full version of the solution is there; as many items are considered as t
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -27,7 +29,7 @@ from ..datasets.tables import id_column
 from ..events.consumer import EventHandler
 from ..storage.idtable import IdTable
 from .catalogue import ExposureCounts, ExtendedCatalogue, FloatArray
-from .checkpoint import CheckpointStore, ExposureCheckpoint
+from .checkpoint import CheckpointStore
 from .exposure import Exposure
 from .impressions import passed_over, shown, times_by_row
 
@@ -39,6 +41,9 @@ UNLISTED_MOST = 750_000
 
 KEPT_AFTER = 200_000
 """A checkpoint is saved when so many events were counted since the last one: about a second's work."""
+
+FORMAT = 1
+"""Of checkpoints: raised when older ones cannot be read any more."""
 
 _MET: dict[str, pl.DataType] = {
     "ITEM_ID": pl.String(),
@@ -101,6 +106,7 @@ class ExposureTracker(EventHandler):
         counts: as of the last `on_level`.
         catalogue: the current item records, aligned with the version's items; may be replaced.
         until: the place in the log where automatic updates end; None: they go on.
+        most: items of the catalogue and newcomers together.
     """
 
     def __init__(
@@ -132,22 +138,16 @@ class ExposureTracker(EventHandler):
         self._version, self._embed = version, embed
         self._shown, self._now = shown, now
         self._seconds = refresh_seconds
-        self._grows, self._most = grows, most
+        self._grows, self.most = grows, most
         self.catalogue = catalogue
         self.until = until
         self._exposure = version.exposure
         self._store, self._kept_after, self._counted = store, kept_after, 0
-        checkpoint = store.load() if store is not None else None
-        usable = (
-            checkpoint is not None
-            and dict(checkpoint.unlisted.schema) == _MET
-            and len(checkpoint.since) == len(version.items)
-        )
-        if checkpoint is None or not usable or (until is not None and checkpoint.position > until):
-            nothing = np.zeros(len(version.items), dtype=np.int64)
-            checkpoint = ExposureCheckpoint(version.position, nothing, pl.DataFrame(schema=_MET))
-        self.position = checkpoint.position
-        self._since, self._unlisted = checkpoint.since, checkpoint.unlisted
+        nothing = np.zeros(len(version.items), dtype=np.int64)
+        kept = store.load(self._read) if store is not None else None
+        if kept is None or (until is not None and kept[0] > until):
+            kept = version.position, nothing, pl.DataFrame(schema=_MET)
+        self.position, self._since, self._unlisted = kept
         self._due = 0.0
         self._fresh = False
         self._lock = threading.Lock()
@@ -166,8 +166,27 @@ class ExposureTracker(EventHandler):
                 self.counts = self._counts(members)
                 self._fresh = False
         if self._store is not None and self._counted >= self._kept_after:
-            self._store.save(ExposureCheckpoint(self.position, self._since, self._unlisted))
+            self._store.save(self.position, self._write)
             self._counted = 0
+
+    def _write(self, folder: Path) -> None:
+        np.save(folder / "since.npy", self._since)
+        self._unlisted.write_parquet(folder / "unlisted.parquet")
+        (folder / "format.json").write_text(json.dumps(FORMAT), "utf-8")
+
+    def _read(self, folder: Path, position: int) -> tuple[int, Int64, pl.DataFrame]:
+        """What `_write` wrote: the position, how often each item of the model was interacted with or passed
+        over since training, and what is known of other items."""
+        if json.loads((folder / "format.json").read_text("utf-8")) != FORMAT:
+            raise ValueError("it has the format of another release")
+        since = np.load(folder / "since.npy")
+        try:
+            unlisted = pl.read_parquet(folder / "unlisted.parquet", memory_map=False)
+        except pl.exceptions.PolarsError as error:
+            raise ValueError(str(error)) from error
+        if dict(unlisted.schema) != _MET or len(since) != len(self._version.items):
+            raise ValueError("it belongs to another model")
+        return position, since, unlisted
 
     @property
     def nbytes(self) -> int:
@@ -254,7 +273,7 @@ class ExposureTracker(EventHandler):
         stated = pl.col("CREATION_TIMESTAMP") if "CREATION_TIMESTAMP" in records.columns else pl.lit(None)
         known = records.lazy().select(ITEM_ID=pl.col(key), STATED=stated.cast(pl.Int64))
         met = self._unlisted.lazy().filter(pl.col("EVENTS") > 0).select("ITEM_ID", "FIRST")
-        room = max(0, self._most - len(items))
+        room = max(0, self.most - len(items))
         newcomers = (
             known.join(met, on="ITEM_ID", how="full", coalesce=True)
             .select(

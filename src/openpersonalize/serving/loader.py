@@ -17,7 +17,7 @@ from ..datasets.snapshots import Snapshot
 from ..errors import InvalidInput
 from ..events.consumer import LogConsumer
 from ..events.livelog import stream_of
-from ..exploration.checkpoint import CheckpointStore
+from ..exploration.checkpoint import CheckpointStore, Part
 from ..exploration.tracker import MOST_ITEMS, ExposureTracker
 from ..installation import Installation
 from ..recipes.artifact import Artifact
@@ -114,7 +114,12 @@ class Loader:
     def _feed(self, loaded: LoadedVersion, entry: CampaignEntry) -> PopularityFeed | None:
         if "INTERACTIONS" not in entry.datasets or not loaded.model.follows:
             return None
-        return PopularityFeed(loaded, self._installation.clock.now)
+        store = self._checkpoints(entry, "popularity")
+        return PopularityFeed(loaded, self._installation.clock.now, store)
+
+    def _checkpoints(self, entry: CampaignEntry, part: Part) -> CheckpointStore:
+        installation = self._installation
+        return CheckpointStore(installation.objects, installation.settings.data, entry.artifact or "", part)
 
     def _tracker(
         self, loaded: LoadedVersion, entry: CampaignEntry, items: Catalogue, held: LoadedDeployment | None
@@ -138,7 +143,7 @@ class Loader:
             grows=Offer.AUTO_UPDATE in offers,
             most=most,
             until=entry.until,
-            store=CheckpointStore(installation.objects, installation.settings.data, entry.artifact or ""),
+            store=self._checkpoints(entry, "exposure"),
         )
 
     def _items(self, loaded: LoadedVersion, datasets: Datasets) -> Catalogue:

@@ -9,18 +9,27 @@ everybody wants from those that nobody does.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from ..events.consumer import EventHandler
+from ..exploration.checkpoint import CheckpointStore
 from .loaded import LoadedVersion
 from .states import FRESH_SECONDS
 
 MOST_WAITING = 262_144
 """Events that wait for the next span, 16 bytes each: more are told at once."""
+
+FORMAT = 1
+"""Of checkpoints: raised when older ones cannot be read any more."""
+
+KEPT_AFTER = 200_000
+"""A checkpoint is saved when the model was told of so many events since the last one."""
 
 Waiting = tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.float32]]
 
@@ -32,10 +41,23 @@ class PopularityFeed(EventHandler):
     Memory: `MOST_WAITING` events; what the model keeps is arrays of its catalogue.
     """
 
-    def __init__(self, loaded: LoadedVersion, now: Callable[[], float]) -> None:
-        """Nothing told yet; `now` is the time."""
+    def __init__(
+        self,
+        loaded: LoadedVersion,
+        now: Callable[[], float],
+        store: CheckpointStore | None = None,
+        kept_after: int = KEPT_AFTER,
+    ) -> None:
+        """Nothing told but what a checkpoint holds.
+
+        Args:
+            loaded: the version. now: the time. store: where checkpoints are; None: nowhere.
+            kept_after: see `KEPT_AFTER`.
+        """
         self._loaded, self._now = loaded, now
-        self.position = loaded.artifact.position
+        self._store, self._kept_after, self._told = store, kept_after, 0
+        kept = store.load(self._read) if store is not None else None
+        self.position = loaded.artifact.position if kept is None else kept
         self._waiting: list[Waiting] = []
         self._count = 0
         self._span = -1
@@ -72,4 +94,26 @@ class PopularityFeed(EventHandler):
             item, time, weight = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
             if len(item):
                 self._loaded.model.observe(item, time, weight)
+            self._told += self._count
             self._waiting, self._count = [], 0
+        if self._store is not None and self._told >= self._kept_after:
+            self._store.save(self.position, self._write)
+            self._told = 0
+
+    def _write(self, folder: Path) -> None:
+        (folder / "model").mkdir()
+        self._loaded.model.save_online(folder / "model")
+        self._loaded.newcomers.ids().alias("ID").to_frame().write_parquet(folder / "newcomers.parquet")
+        (folder / "format.json").write_text(json.dumps(FORMAT), "utf-8")
+
+    def _read(self, folder: Path, position: int) -> int:
+        """Have the model go on from what `_write` wrote; the position."""
+        if json.loads((folder / "format.json").read_text("utf-8")) != FORMAT:
+            raise ValueError("it has the format of another release")
+        try:
+            ids = pl.read_parquet(folder / "newcomers.parquet", memory_map=False)["ID"]
+        except pl.exceptions.PolarsError as error:
+            raise ValueError(str(error)) from error
+        self._loaded.model.load_online(folder / "model")
+        self._loaded.newcomers.numbered(ids)
+        return position

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 
 from ..engine.workflow import Job
-from ..exploration.checkpoint import CheckpointStore
+from ..exploration.checkpoint import remove_checkpoints
 from ..resources.internals import DatasetInternal, VersionInternal
 from ..resources.store import Resource, Transaction
 from .retention import remove_snapshot, retire_models, snapshots_in_use
@@ -105,7 +105,7 @@ class SolutionDeletion(Deletion):
             if artifact is not None:
                 job.installation.objects.remove(artifact)
                 settings = job.installation.settings
-                CheckpointStore(job.installation.objects, settings.data, artifact).remove()
+                remove_checkpoints(job.installation.objects, settings.data, artifact)
 
     def remove(self, tx: Transaction, resource: Resource) -> None:
         for version in tx.find("solution-version", parent_arn=resource.arn):

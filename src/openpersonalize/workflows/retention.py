@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from ..datasets.snapshots import Snapshot
 from ..engine.workflow import Job
-from ..exploration.checkpoint import CheckpointStore
+from ..exploration.checkpoint import remove_checkpoints
 from ..resources.campaigns import update_under_way
 from ..resources.internals import DatasetInternal, VersionInternal
 from ..resources.lifecycle import AT_WORK
@@ -140,7 +140,7 @@ class RetireModels:
                 if installation.objects.exists(internal.artifact):
                     job.line(f"the model of {version.arn} is removed: newer ones are kept")
                 installation.objects.remove(internal.artifact)
-                CheckpointStore(installation.objects, installation.settings.data, internal.artifact).remove()
+                remove_checkpoints(installation.objects, installation.settings.data, internal.artifact)
         with job.commit():
             pass
 
