@@ -18,7 +18,6 @@ LONGER: dict[str, int] = {
     "server/connection.py": 430,
     "datasets/columns.py": 500,
     "datasets/schemas.py": 500,
-    "events/sqlitesegments.py": 500,
     "recipes/catalogue.py": 500,
     "serving/deployments.py": 500,
 }

@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 
 from openpersonalize.datasets.schemas import parse_schema
-from openpersonalize.datasets.snapshots import Snapshot, SnapshotWriter
+from openpersonalize.datasets.snapshot_writer import SnapshotWriter
+from openpersonalize.datasets.snapshots import Snapshot
 from openpersonalize.datasets.tables import table_types
 from openpersonalize.storage.objects import LocalObjects
 

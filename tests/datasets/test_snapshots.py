@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from openpersonalize.datasets.schemas import parse_schema
-from openpersonalize.datasets.snapshots import Snapshot, SnapshotWriter
+from openpersonalize.datasets.snapshot_writer import SnapshotWriter
+from openpersonalize.datasets.snapshots import Snapshot
 from openpersonalize.datasets.tables import table_types
 from openpersonalize.storage.objects import LocalObjects
 from openpersonalize.workflows.retention import remove_snapshot

@@ -51,7 +51,18 @@ def test_opening_again_changes_nothing_and_later_formats_are_added(tmp_path: Pat
 @pytest.mark.parametrize(
     ("statements", "modules"),
     [
-        ("livelog.sql", ("sqlitelog", "sqlitesegments", "sqlitetail", "sqlitewrites", "repeats")),
+        (
+            "livelog.sql",
+            (
+                "sqlitelog",
+                "sqlitesegments",
+                "sqlitesealing",
+                "sqliteerasure",
+                "sqlitetail",
+                "sqlitewrites",
+                "repeats",
+            ),
+        ),
         ("recommendations.sql", ("sqliterecommendations",)),
     ],
 )

@@ -16,7 +16,7 @@ import pytest
 import openpersonalize
 from openpersonalize.clock import SystemClock
 from openpersonalize.datasets.schemas import parse_schema
-from openpersonalize.datasets.snapshots import SnapshotWriter
+from openpersonalize.datasets.snapshot_writer import SnapshotWriter
 from openpersonalize.engine.task import Report, Task
 from openpersonalize.errors import JobFailed, JobStopped
 from openpersonalize.events.entries import Event, Record

@@ -6,7 +6,7 @@ import polars as pl
 
 import shop
 from openpersonalize.datasets.schemas import parse_schema
-from openpersonalize.datasets.snapshots import SnapshotWriter
+from openpersonalize.datasets.snapshot_writer import SnapshotWriter
 from openpersonalize.datasets.tables import table_types
 from openpersonalize.storage.objects import ObjectStore
 

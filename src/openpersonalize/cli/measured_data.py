@@ -21,7 +21,7 @@ from ..datasets.csv_text import CsvText
 from ..datasets.inference import infer_schema
 from ..datasets.problems import Problems
 from ..datasets.schemas import Schema, check_schema_for, dataset_type_named, parse_schema, spelled
-from ..datasets.snapshots import SnapshotWriter
+from ..datasets.snapshot_writer import SnapshotWriter
 from ..engine.task import Report, Task
 from ..errors import InvalidInput, ResourceNotFound
 from ..events.stores import open_live_log

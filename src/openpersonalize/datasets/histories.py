@@ -36,6 +36,9 @@ NO_EVENT = -1
 MERGE_IDS = 8_000_000
 """Ids gathered from parts are made distinct at least when there are so many of them."""
 
+PIECE_ROWS = 1_000_000
+"""Rows of a file whose strings are held at a time."""
+
 _TIME_BITS = 33  # times end in the year 2100, below 2**32
 
 
@@ -121,8 +124,8 @@ def build_histories(
         arrival: an int64 column that is kept beside each interaction, in ``arrival.npy``; None: none is.
     """
     folder.mkdir(parents=True)
-    everybody = [_Part(path) for path in parts]
-    chosen = [_Part(path, where) for path in parts]
+    everybody = [piece for path in parts for piece in _pieces(path, None)]
+    chosen = [piece for path in parts for piece in _pieces(path, where)]
     with_event, with_value = "EVENT_TYPE" in columns, "EVENT_VALUE" in columns
     users, items = _distinct(everybody, "USER_ID"), _distinct(chosen, "ITEM_ID")
     types = _distinct(chosen, "EVENT_TYPE") if with_event else pl.Series("EVENT_TYPE", [], dtype=pl.String)
@@ -156,20 +159,27 @@ def build_histories(
 
 
 @dataclass(frozen=True)
-class _Part:
-    """The rows of a Parquet file that count."""
+class _Piece:
+    """The rows that count of a piece of a Parquet file: strings are held for a piece only."""
 
     path: Path
-    where: pl.Expr | None = None
+    where: pl.Expr | None
+    start: int
 
     def column(self, name: str) -> pl.Series:
         """One column of them, in order."""
-        if self.where is None:
-            return pl.read_parquet(self.path, columns=[name])[name]
-        return pl.scan_parquet(self.path).filter(self.where).select(name).collect()[name]
+        rows = pl.scan_parquet(self.path).slice(self.start, PIECE_ROWS)
+        if self.where is not None:
+            rows = rows.filter(self.where)
+        return rows.select(name).collect()[name]
 
 
-def _distinct(parts: Sequence[_Part], column: str) -> pl.Series:
+def _pieces(path: Path, where: pl.Expr | None) -> list[_Piece]:
+    rows = pl.scan_parquet(path).select(pl.len()).collect().item()
+    return [_Piece(path, where, start) for start in range(0, rows, PIECE_ROWS)]
+
+
+def _distinct(parts: Sequence[_Piece], column: str) -> pl.Series:
     """The distinct values of a string column over all parts, ascending."""
     found = [pl.Series(column, [], dtype=pl.String)]
     for part in parts:
@@ -179,7 +189,7 @@ def _distinct(parts: Sequence[_Part], column: str) -> pl.Series:
     return pl.concat(found).drop_nulls().unique().sort()
 
 
-def _numbers(parts: Sequence[_Part], column: str, ordered: pl.Series) -> npt.NDArray[np.int32]:
+def _numbers(parts: Sequence[_Piece], column: str, ordered: pl.Series) -> npt.NDArray[np.int32]:
     """Each row's position in the distinct values `ordered`."""
     own = pl.DataFrame({column: ordered, "number": np.arange(len(ordered), dtype=np.int32)})
     numbers = [
@@ -192,7 +202,7 @@ def _numbers(parts: Sequence[_Part], column: str, ordered: pl.Series) -> npt.NDA
     return np.concatenate(numbers) if numbers else np.empty(0, dtype=np.int32)
 
 
-def _gathered(parts: Sequence[_Part], column: str, dtype: pl.DataType) -> npt.NDArray[Any]:
+def _gathered(parts: Sequence[_Piece], column: str, dtype: pl.DataType) -> npt.NDArray[Any]:
     """A number column over all parts; null becomes NaN in a float column."""
     pieces = []
     for part in parts:

@@ -23,7 +23,9 @@ from .frames import event_columns, events_under, of_size, records_to_frame, stor
 from .groupcommit import GroupCommit
 from .livelog import LiveLog, Tail, stream_of
 from .repeats import SealedRepeats
+from .sqliteerasure import Erasure
 from .sqlitefile import SqliteFile
+from .sqlitesealing import Sealer
 from .sqlitesegments import SQL, SealingPlan, SqliteSegments
 from .sqlitetail import SqliteTail
 from .sqlitewrites import Write, advance, clear, store, stream_number
@@ -69,6 +71,8 @@ class SqliteLiveLog(LiveLog):
         place = objects or LocalObjects(path.parent)
         self._segments = SqliteSegments(self._file, place, self._do, clock, plan or SealingPlan())
         self._sealed = SealedRepeats(self._segments)
+        self._erasure = Erasure(self._segments)
+        self._sealer = Sealer(self._segments, self._erasure)
         self._commits: GroupCommit[Write] = GroupCommit(self._commit, "live-log")
 
     def append(self, stream: str, entries: Sequence[Event] | Sequence[Record]) -> Future[int]:
@@ -135,7 +139,7 @@ class SqliteLiveLog(LiveLog):
         waiting = list(dict.fromkeys(subjects))
         number = self._do(lambda connection: stream_number(connection, name))
         return sum(
-            self._segments.remove(
+            self._erasure.remove(
                 number,
                 waiting[start : start + REMOVED_AT_ONCE],
                 lambda connection, whom: self._tell(connection, name, whom),
@@ -144,10 +148,10 @@ class SqliteLiveLog(LiveLog):
         )
 
     def seal_due(self) -> bool:
-        return self._segments.due()
+        return self._sealer.due()
 
     def seal(self) -> bool:
-        return self._segments.step()
+        return self._sealer.step()
 
     def close(self) -> None:
         self._commits.close()

@@ -19,7 +19,8 @@ from ..datasets.csv_reader import CsvReader, match_header, of_form
 from ..datasets.csv_text import CsvText
 from ..datasets.problems import Problem, Problems
 from ..datasets.schemas import Schema, parse_schema
-from ..datasets.snapshots import Snapshot, SnapshotWriter
+from ..datasets.snapshot_writer import SnapshotWriter
+from ..datasets.snapshots import Snapshot
 from ..engine.task import Task
 from ..errors import JobFailed
 from ..storage.bucket_service import open_buckets
