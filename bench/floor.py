@@ -10,6 +10,9 @@ from typing import Any
 
 import uvicorn
 
+from openpersonalize.server.connection import ConnectionFactory
+from openpersonalize.server.connections import Limits
+
 HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"2")]
 
 
@@ -23,5 +26,10 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 if __name__ == "__main__":
     uvicorn.run(
-        app, port=int(sys.argv[1]), http="httptools", access_log=False, lifespan="off", log_level="warning"
+        app,
+        port=int(sys.argv[1]),
+        http=ConnectionFactory(Limits()),  # type: ignore[arg-type]  # it is called like a class
+        access_log=False,
+        lifespan="off",
+        log_level="warning",
     )

@@ -125,6 +125,7 @@ class Settings:
         least=1,
     )
     quota_dataset_groups: int = _setting(5, "active dataset groups per region")
+    quota_regions: int = _setting(100, "regions that hold resources; a caller names them freely")
     quota_schemas: int = _setting(500, "schemas per region")
     quota_import_jobs: int = _setting(5, "import jobs pending or in progress per region")
     quota_solutions: int = _setting(10, "active solutions per dataset group")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,22 @@ def test_a_kind_without_a_quota_has_no_limit(scope: Scope, settings: Settings) -
         for n in range(5):
             tx.add("event-tracker", scope.arn(f"event-tracker/{n}"), str(n), status="ACTIVE")
         quotas.check_quota(tx, settings, "event-tracker")
+
+
+def test_regions_do_not_multiply_quotas(settings: Settings) -> None:
+    few = replace(settings, quota_regions=3)
+    store = open_metadata_store(few, SystemClock())
+    for number in range(5):
+        scope = store.scope("000000000000", f"region-{number}")
+        with scope.write() as tx:
+            for kind in ("schema", "dataset-group"):
+                if number < 3:
+                    quotas.check_quota(tx, few, kind)
+                else:
+                    with pytest.raises(LimitExceeded, match="3 regions"):
+                        quotas.check_quota(tx, few, kind)
+            if number < 3:
+                tx.add("schema", scope.arn("schema/s"), "s")
+    with store.scope("000000000000", "region-0").write() as tx:
+        quotas.check_quota(tx, few, "schema")  # one that holds resources goes on
+    store.close()

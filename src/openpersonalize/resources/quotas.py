@@ -28,6 +28,8 @@ def check_quota(tx: Transaction, settings: Settings, kind: str, group_arn: str |
     quota = KINDS[kind].quota
     if quota is None:
         return
+    if not quota.per_group and not quota.at_work and not tx.count(kind):
+        _check_region(tx, settings)
     most = int(getattr(settings, quota.setting))
     if quota.at_work:
         if tx.count(kind, statuses=AT_WORK) >= most:
@@ -38,6 +40,16 @@ def check_quota(tx: Transaction, settings: Settings, kind: str, group_arn: str |
         raise LimitExceeded(
             f"Cannot create a {KINDS[kind].words}. More than {most} resources in ACTIVE state."
             " Please delete some and try again."
+        )
+
+
+def _check_region(tx: Transaction, settings: Settings) -> None:
+    """A region is a name that the caller chooses, and most quotas are a region's: so many regions may hold
+    resources."""
+    if tx.other_regions() >= settings.quota_regions:
+        raise LimitExceeded(
+            f"More than {settings.quota_regions} regions hold resources. Use one of them, or delete all"
+            " resources of one."
         )
 
 

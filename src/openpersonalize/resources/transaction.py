@@ -238,6 +238,12 @@ class Transaction:
             query = query.where(sa.func.coalesce(resources.c.status, "").not_in(list(not_statuses)))
         return int(self._connection.scalar(query) or 0)
 
+    def other_regions(self) -> int:
+        """How many other regions hold resources of the account."""
+        regions = sa.select(sa.func.count(sa.distinct(resources.c.region)))
+        mine = sa.and_(resources.c.account == self._account, resources.c.region != self._region)
+        return int(self._connection.scalar(regions.where(mine)) or 0)
+
     def tags(self, arn: str) -> list[dict[str, str]]:
         """The tags of a resource, ``{"tagKey", "tagValue"}``, in order of addition.
 
