@@ -79,7 +79,9 @@ class Shop(House):
             data, selection = read(task, inputs, {}, recipe)
             outcome = train(task, recipe, data, selection, {"performHPO": True}, Training(seed=1))
             exposure = exposure_of(task, inputs, data, recipe)
-            key = publish(task, inputs, recipe, data, selection, outcome, exposure, seed=1, upon=None)
+            key = publish(
+                task, inputs, recipe, data, selection, outcome, exposure, seed=1, base_artifact=None
+            )
         finally:
             log.close()
         return Trained(data, selection, outcome, self.objects.fetch(key))

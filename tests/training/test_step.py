@@ -539,10 +539,12 @@ def test_an_update_learns_what_came_since(stocked: tuple[House, str]) -> None:
     house, key = stocked
     full, before = house.train(V1, "full", interactions=key)
     position = house.stream(stream_of(GROUP), news())
-    made, artifact = house.train(V1, "update", interactions=key, position=position, upon=full["artifact"])
+    made, artifact = house.train(
+        V1, "update", interactions=key, position=position, base_artifact=full["artifact"]
+    )
     assert artifact.verify() == []
     assert made["metrics"] == full["metrics"] == artifact.manifest["metrics"]
-    assert artifact.manifest["upon"] == full["artifact"]
+    assert artifact.manifest["base_artifact"] == full["artifact"]
     assert artifact.manifest["settled"] == before.manifest["settled"]
     assert len(artifact.items) == len(before.items) + 1
     new = artifact.items.find("a-new")
@@ -554,14 +556,14 @@ def test_an_update_learns_what_came_since(stocked: tuple[House, str]) -> None:
     assert shares[0] > 2 * shares[1], "the first cluster meets it, the other does not"
     steps = [report["progress"]["step"] for report in house.reports if "progress" in report]
     assert not {"weigh", "measure"} & set(steps[len(steps) - steps[::-1].index("read") - 1 :])
-    again, _ = house.train(V1, "again", interactions=key, position=position, upon=made["artifact"])
+    again, _ = house.train(V1, "again", interactions=key, position=position, base_artifact=made["artifact"])
     assert again["metrics"] == full["metrics"]
 
 
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
-        ({"upon": "artifacts/none"}, "its model is gone"),
+        ({"base_artifact": "artifacts/none"}, "its model is gone"),
         ({"solution": {"eventType": "view"}, "minimum": False}, "selects events otherwise"),
         ({"recipe": V2}, f"it was trained with {V1}"),
         (
@@ -575,7 +577,7 @@ def test_what_cannot_be_updated_is_learned_anew(tmp_path: Path, spoil: dict[str,
     house = House(tmp_path / "data", minimum_data=given.pop("minimum", True))
     key = house.snapshot("INTERACTIONS", INTERACTIONS, rows())
     full, _ = house.train(given.pop("first", V1), "full", interactions=key)
-    arguments = {"recipe": V1, "interactions": key, "upon": full["artifact"], **given}
+    arguments = {"recipe": V1, "interactions": key, "base_artifact": full["artifact"], **given}
     made, artifact = house.train(job="update", **arguments)
     assert artifact.recipe.name == arguments["recipe"]
     assert artifact.verify() == []

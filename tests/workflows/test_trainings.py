@@ -279,16 +279,16 @@ def test_an_update_is_upon_the_newest_full_version_or_its_newest_update(
     workshop = workshops()
     Train().run(workshop.rehearse())
     first = workshop.read()
-    assert workshop.told[-1]["upon"] is None
+    assert workshop.told[-1]["base_artifact"] is None
     one = make(workshop, "u1", "UPDATE")
-    assert workshop.told[-1]["upon"] == first.internal.artifact
+    assert workshop.told[-1]["base_artifact"] == first.internal.artifact
     two = make(workshop, "u2", "UPDATE")
-    assert workshop.told[-1]["upon"] == one.internal.artifact
+    assert workshop.told[-1]["base_artifact"] == one.internal.artifact
     assert two.internal.metrics == first.internal.metrics
     second = make(workshop, "v2", "FULL")
-    assert workshop.told[-1]["upon"] is None
+    assert workshop.told[-1]["base_artifact"] is None
     make(workshop, "u3", "UPDATE")
-    assert workshop.told[-1]["upon"] == second.internal.artifact
+    assert workshop.told[-1]["base_artifact"] == second.internal.artifact
 
 
 def test_an_update_that_is_resumed_stays_upon_what_it_began_with(workshops: Callable[[], Workshop]) -> None:
@@ -304,7 +304,7 @@ def test_an_update_that_is_resumed_stays_upon_what_it_began_with(workshops: Call
     make(workshop, "v2", "FULL")
     workshop.version = update
     Train().run(workshop.rehearse())
-    assert workshop.told[-1]["upon"] == first.internal.artifact
+    assert workshop.told[-1]["base_artifact"] == first.internal.artifact
     assert workshop.read().internal.full_version == first.arn
 
 

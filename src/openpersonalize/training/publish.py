@@ -23,7 +23,7 @@ def publish(
     exposure: Exposure | None,
     *,
     seed: int,
-    upon: str | None,
+    base_artifact: str | None,
 ) -> str:
     """Write the artifact and make it visible, whole; its key. A step that runs again publishes under the same
     key, so nothing is left behind twice.
@@ -34,7 +34,7 @@ def publish(
         outcome: what came of it.
         exposure: of the items, for a recipe that explores.
         seed: of every random choice.
-        upon: key of the artifact that was brought up to date; None: all was learned.
+        base_artifact: key of the artifact that was brought up to date; None: all was learned.
     """
     task.progress("publish", 0, 1, "artifact")
     staged = inputs.objects.stage()
@@ -50,7 +50,7 @@ def publish(
             "tuned": outcome.tuned,
             "snapshots": dict(inputs.snapshots),
             "seed": seed,
-            "upon": upon,
+            "base_artifact": base_artifact,
         },
         exposure=exposure,
         linked=inputs.linked(),

@@ -39,7 +39,7 @@ def run(
     position: int,
     moment: int,
     seed: int,
-    upon: str | None = None,
+    base_artifact: str | None = None,
     tuned: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Train one solution version.
@@ -54,13 +54,12 @@ def run(
         position: place in the live log up to which streamed data counts.
         moment: seconds, when the training began.
         seed: the source of every random choice.
-        upon: key of the artifact that is brought up to date (trainingMode UPDATE); None: FULL.
+        base_artifact: key of the artifact that is brought up to date (trainingMode UPDATE); None: FULL.
         tuned: what a search on the same data settled: none is made again. None: ``performHPO`` rules.
 
     Returns:
-        ``artifact`` (its key), ``metrics`` (four decimals; an update has those of what it is upon),
-        ``training_hours``, ``tuned`` (texts; empty
-        without a search).
+        ``artifact`` (its key), ``metrics`` (four decimals; an update has those of the version that it
+        updates), ``training_hours``, ``tuned`` (texts; empty without a search).
 
     Raises:
         JobFailed: too little data, or a recipe that cannot be trained; the sentence is the failureReason.
@@ -90,13 +89,17 @@ def run(
             line=task.line,
             budget_seconds=task.settings.training_seconds or None,
         )
-        if upon is None:
+        if base_artifact is None:
             outcome = train(task, chosen, data, selection, solution, training, tuned)
         else:
-            outcome = bring_up_to_date(task, objects, upon, chosen, data, selection, solution, training)
+            outcome = bring_up_to_date(
+                task, objects, base_artifact, chosen, data, selection, solution, training
+            )
         hours = (time.monotonic() - began) / 3600
         task.check()
-        key = publish(task, inputs, chosen, data, selection, outcome, exposure, seed=seed, upon=upon)
+        key = publish(
+            task, inputs, chosen, data, selection, outcome, exposure, seed=seed, base_artifact=base_artifact
+        )
     finally:
         log.close()
     return {

@@ -19,7 +19,7 @@ from .fit import Outcome
 def bring_up_to_date(
     task: Task,
     objects: ObjectStore,
-    upon: str,
+    base_artifact: str,
     recipe: Recipe,
     data: TrainingData,
     selection: EventSelection,
@@ -27,12 +27,13 @@ def bring_up_to_date(
     training: Training,
 ) -> Outcome:
     """Learn what came after an earlier training in addition to it. Nothing is measured: an update has the
-    metrics of the version it is upon. Where that model does not fit any more everything is learned anew."""
+    metrics of the version that it updates. Where that model does not fit any more everything is learned
+    anew."""
     config = solution.get("solutionConfig") or {}
     metrics: dict[str, float] = {}
     tuned: dict[str, str] = {}
     try:
-        artifact = earlier_artifact(objects, upon, recipe, selection)
+        artifact = earlier_artifact(objects, base_artifact, recipe, selection)
         metrics, tuned = artifact.manifest["metrics"], artifact.manifest["tuned"]
         configuration = read_configuration(recipe.facts, config, tuned)
         if not isinstance(recipe, Updates):
@@ -45,7 +46,7 @@ def bring_up_to_date(
 
 
 def earlier_artifact(objects: ObjectStore, key: str, recipe: Recipe, selection: EventSelection) -> Artifact:
-    """The artifact that an update is upon.
+    """The artifact that an update goes on from.
 
     Raises:
         CannotUpdate: it is gone, or of another recipe, release or selection of events.

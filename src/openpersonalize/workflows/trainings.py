@@ -163,7 +163,7 @@ def _begin(tx: Transaction, job: Job) -> Resource:
 
 def _foundation(tx: Transaction, version: Resource) -> dict[str, Any]:
     """Of mode UPDATE: the newest version trained in full, and the artifact to bring up to date: of that
-    version, or of the newest update upon it."""
+    version, or of the newest update of it."""
     solution = version.attributes["solutionArn"]
     full = newest_full_version(tx, solution) if version.attributes["trainingMode"] == "UPDATE" else None
     if full is None:
@@ -201,7 +201,7 @@ def _train(job: Job, version: Resource, schemas: dict[str, str]) -> tuple[str, d
             position=internal.position,
             moment=internal.moment,
             seed=internal.seed,
-            upon=internal.base_artifact,
+            base_artifact=internal.base_artifact,
             tuned=tuned,
         )
 

@@ -15,13 +15,13 @@ VERSION_TABLE = "schema_version"
 _FOLDER = Path(__file__).parent
 
 
-def upgrade(connection: sa.Connection) -> None:
-    """Bring the tables to `SCHEMA_VERSION` inside the transaction that `connection` has open.
+def upgrade(connection: sa.Connection, version: str = SCHEMA_VERSION) -> None:
+    """Bring the tables to a version, the newest, inside the transaction that `connection` has open.
 
     Raises:
         StartError: the database was written by a newer release.
     """
-    if current_version(connection) == SCHEMA_VERSION:
+    if current_version(connection) == version:
         return
     # Alembic takes longer to import than the usual start takes altogether.
     from alembic.config import Config
@@ -40,7 +40,7 @@ def upgrade(connection: sa.Connection) -> None:
             f" {SCHEMA_VERSION}; install the newer release that wrote it, or restore a backup from before."
         )
     with EnvironmentContext(
-        config, script, fn=lambda revision, _: script._upgrade_revs(SCHEMA_VERSION, revision)
+        config, script, fn=lambda revision, _: script._upgrade_revs(version, revision)
     ) as environment:
         environment.configure(connection=connection, version_table=VERSION_TABLE)
         environment.run_migrations()
