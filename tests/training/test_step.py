@@ -81,12 +81,11 @@ class House:
         self.stopping: Callable[[], bool] = lambda: False
 
     def snapshot(self, kind: str, text: str, frame: pl.DataFrame, position: int = 0) -> str:
-        staged = self.objects.stage()
-        writer = SnapshotWriter(staged, kind, text, position=position)
+        key = f"snapshots/{kind.lower()}"
+        writer = SnapshotWriter(self.objects, key, kind, text, position=position)
         writer.append(frame)
         writer.finish()
-        key = f"snapshots/{kind.lower()}"
-        self.objects.publish(staged, key)
+        writer.publish()
         return key
 
     def stream(self, stream: str, entries: list[Any]) -> int:
