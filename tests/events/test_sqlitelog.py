@@ -17,6 +17,7 @@ import pytest
 from contract.live_log import CLICK, GROUP, SCHEMA, Hands, LiveLogContract
 from openpersonalize.clock import SystemClock
 from openpersonalize.errors import StartError, Unavailable
+from openpersonalize.events.entries import Event
 from openpersonalize.events.livelog import LiveLog
 from openpersonalize.events.sqlitefile import SqliteFile
 from openpersonalize.events.sqlitelog import FORMATS, SqliteLiveLog
@@ -215,3 +216,22 @@ def test_what_is_asked_often_is_found_by_an_index(tmp_path: Path, statement: str
     steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", values)]
     connection.close()
     assert any(index in step for step in steps), steps
+
+
+def test_nothing_of_a_removed_user_is_left_in_the_files(tmp_path: Path, hands: Hands) -> None:
+    log = SqliteLiveLog(tmp_path / "events.db", hands)
+    secret = CLICK._replace(user="somebody", session="her-session", item="her-item")
+    log.append(GROUP, [secret, CLICK, Event(None, "her-session", "her-other-item", 90, "click")]).result()
+    assert log.forget_subjects(GROUP, ["somebody"]) == 2
+    hands.time += 7200
+    log.forget_subjects(GROUP, ["ann"])  # ends the listing of the removal before
+    content = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
+    log.close()
+    assert b"her-item" not in content
+    assert b"her-other-item" not in content
+    assert b"somebody" not in content
+
+
+@pytest.fixture
+def hands() -> Hands:
+    return Hands()

@@ -138,7 +138,7 @@ class SqliteLiveLog(LiveLog):
         name = stream_of(stream)
         waiting = list(dict.fromkeys(subjects))
         number = self._do(lambda connection: stream_number(connection, name))
-        return sum(
+        removed = sum(
             self._erasure.remove(
                 number,
                 waiting[start : start + REMOVED_AT_ONCE],
@@ -146,6 +146,9 @@ class SqliteLiveLog(LiveLog):
             )
             for start in range(0, len(waiting), REMOVED_AT_ONCE)
         )
+        if removed:
+            self._truncate_journal()
+        return removed
 
     def seal_due(self) -> bool:
         return self._sealer.due()
@@ -171,8 +174,12 @@ class SqliteLiveLog(LiveLog):
             while self._do(partial(clear, number)):
                 pass
         if dropped:
-            with closing(self._file.connect(write=True)) as writer:
-                self._file.truncate_journal(writer)
+            self._truncate_journal()
+
+    def _truncate_journal(self) -> None:
+        """So that what was removed is not to be found in the journal either."""
+        with closing(self._file.connect(write=True)) as writer:
+            self._file.truncate_journal(writer)
 
     def _tell(self, connection: sqlite3.Connection, name: str, subjects: Sequence[str | None]) -> int:
         """List a removal for every process, and end the listing of old ones; the position."""
