@@ -20,7 +20,8 @@ from openpersonalize.clock import SystemClock
 from openpersonalize.events.entries import Event, Record
 from openpersonalize.events.livelog import LiveLog
 from openpersonalize.events.segments import Segment
-from openpersonalize.events.sqlitelog import SqliteLiveLog
+from openpersonalize.events.sqlitefile import SqliteFile
+from openpersonalize.events.sqlitelog import FORMATS, SqliteLiveLog
 from openpersonalize.events.sqlitesegments import SealingPlan
 from openpersonalize.storage.objects import LocalObjects
 
@@ -174,6 +175,19 @@ def test_a_forgotten_stream_leaves_no_segment(log: SqliteLiveLog, tmp_path: Path
     seal(log)
     assert log.interactions_frame(GROUP, SCHEMA)["#DUPLICATE"].to_list() == [False] * 12
     assert log.interactions_frame(OTHER, SCHEMA).height == 40
+
+
+def test_a_stream_whose_forgetting_was_cut_short_is_cleared(log: SqliteLiveLog, tmp_path: Path) -> None:
+    log.append(GROUP, events(7)).result()
+    file = SqliteFile(tmp_path / "events.db", FORMATS, durable=True)
+    connection = file.connect(write=True)
+    connection.execute("UPDATE stream SET arn = NULL")  # the process died before it deleted the rows
+    assert log.seal_due()
+    assert seal(log) == 1
+    assert connection.execute("SELECT count(*) FROM event").fetchone() == (0,)
+    assert connection.execute("SELECT count(*) FROM stream").fetchone() == (0,)
+    connection.close()
+    assert not log.seal_due()
 
 
 def test_records_are_not_sealed_and_not_harmed(log: SqliteLiveLog) -> None:

@@ -12,6 +12,7 @@ from .frames import stored_events
 from .segments import digests_of
 from .sqliteerasure import Erasure
 from .sqlitesegments import SQL, Listed, SqliteSegments, run_statement
+from .sqlitewrites import clear
 
 READ_AT_ONCE = 16_384
 """Rows that are read as tuples at a time."""
@@ -34,10 +35,11 @@ class Sealer:
                 return True
             if reader.execute(SQL["removals"]).fetchone() is not None:
                 return True
+            if reader.execute(SQL["dropped_streams"]).fetchone() is not None:
+                return True
+            enough = 2 * self._segments.plan.rows - 1
             return any(
-                reader.execute(
-                    SQL["oldest_rows"], (number, sealed, 2 * self._segments.plan.rows - 1)
-                ).fetchone()
+                reader.execute(SQL["oldest_rows"], (number, sealed, enough)).fetchone()
                 or reader.execute(SQL["left_rows"], (number, sealed)).fetchone()
                 or self._mergeable(self._segments.listed(reader, number))
                 for number, sealed in reader.execute(SQL["streams"]).fetchall()
@@ -55,11 +57,15 @@ class Sealer:
             with closing(self._segments.reader()) as reader:
                 pending = reader.execute(SQL["removals"]).fetchall()
                 streams = reader.execute(SQL["streams"]).fetchall()
+                dropped = [number for (number,) in reader.execute(SQL["dropped_streams"])]
+            for number in dropped:  # by somebody who could not end it
+                while self._segments.do(partial(clear, number)):
+                    pass
             if pending:
                 self._erasure.rewrite(pending)
                 return True
             places = (self._clear(*place) or self._seal(*place) or self._merge(place[0]) for place in streams)
-            return any(places) or bool(swept)
+            return any(places) or bool(swept or dropped)
 
     def _clear(self, number: int, sealed: int) -> bool:
         """Delete rows that lie in segments; whether there were any."""

@@ -21,7 +21,10 @@ class ObjectStore(ABC):
     """Folders under keys like ``snapshots/<id>``.
 
     Promises of every implementation:
-    - A published folder is complete and never changes, or it is absent; after a crash at any moment too.
+    - A published folder is complete and never changes, or it is absent; after a crash at any moment too. (A
+      store without renames writes the files first and last of all a list of them, which makes the folder be.)
+    - A key whose folder was ever fetched is never given another content, so copies may be cached for good;
+      whoever refers to several keys publishes last the one that names the others.
     - When `publish` returned, the folder is on the disk.
     - Publishing one key from several threads or processes is safe: one of the folders is kept, the others are
       dropped, all calls succeed. So a step that runs twice may publish twice.
