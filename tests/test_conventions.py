@@ -14,12 +14,13 @@ PACKAGE = ROOT / "src" / "openpersonalize"
 PAGE = ROOT / "docs" / "conventions.md"
 SUFFIXES = (".py", ".md", ".sql", ".lark")
 MOST_LINES = 350
-LONGER: dict[str, int] = {
-    "server/connection.py": 430,
-    "datasets/columns.py": 500,
-    "datasets/schemas.py": 500,
-    "recipes/catalogue.py": 500,
-    "serving/deployments.py": 500,
+LONGER = {
+    "datasets/columns.py": 410,
+    "datasets/schemas.py": 410,
+    "datasets/snapshots.py": 390,
+    "events/sqlitesegments.py": 420,
+    "recipes/catalogue.py": 360,
+    "server/connection.py": 425,
 }
 """Modules that may be longer, and how long."""
 
@@ -80,6 +81,11 @@ def test_names_that_are_gone_are_not_defined_again() -> None:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name in forbidden
     ]
     assert not found, "docs/conventions.md says what these are called now"
+
+
+def test_what_became_short_is_not_listed_any_more() -> None:
+    """The list only gets shorter, so that nobody grows back what was cut."""
+    assert [name for name in LONGER if len((PACKAGE / name).read_text().splitlines()) <= MOST_LINES] == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
