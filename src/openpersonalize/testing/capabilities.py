@@ -19,6 +19,7 @@ from ..recipes.model import (
     OnlineModel,
     Resumes,
     Retrieves,
+    Segments,
     UsesFeatures,
 )
 from .contract_world import ContractWorld
@@ -106,6 +107,13 @@ class CapabilityContract(ContractWorld):
         scores = trained.scores(query)
         sums = [sum(explains.explain(query, row).values()) for row in (0, 1)]
         assert sums[1] - sums[0] == pytest.approx(float(scores[1] - scores[0]), abs=2e-2)
+
+    def test_segments_are_the_best_users_in_order(self, trained: Model) -> None:
+        found = dict(_having(trained, Segments).top_users(np.array([0, 1]), 5))
+        assert sorted(found) == [0, 1]
+        for short in found.values():
+            assert len(short.rows) == len(set(short.rows.tolist())) == 5
+            assert (np.diff(short.scores) <= 0).all()
 
 
 def _followed(model: Model) -> OnlineModel:
