@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,12 +70,30 @@ def test_changes_reach_a_running_server(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("at_once")
-def test_losing_the_table_does_not_open_a_running_server(tmp_path: Path) -> None:
+def test_a_ring_that_is_watched_learns_of_keys_and_reads_nothing_when_asked(tmp_path: Path) -> None:
+    ring = KeyRing(tmp_path)
+    with ring.watched():
+        key, _ = KeyRing(tmp_path).create("admin")
+        end = time.monotonic() + 10
+        while not ring.configured:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        assert ring.find(key.id) is not None
+    KeyRing(tmp_path).revoke(key.id)
+    assert not ring.usable
+
+
+@pytest.mark.usefixtures("at_once")
+def test_losing_the_table_does_not_open_a_running_server(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     ring = KeyRing(tmp_path)
     key, _ = ring.create("admin")
     (tmp_path / keys.TABLE).unlink()
-    assert ring.configured
+    for _ in range(3):
+        assert ring.configured
     assert ring.find(key.id) is not None
+    assert caplog.text.count("is gone") == 1
 
 
 @pytest.mark.usefixtures("at_once")

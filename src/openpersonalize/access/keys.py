@@ -99,7 +99,7 @@ class KeyRing:
         """
         self._folder = folder
         self._lock_seconds = lock_seconds
-        self._lost = False
+        self._lost = self._watched = False
         self._guard = threading.Lock()
         self._looked = 0.0
         self._stamp: tuple[int, int, int] | None = None
@@ -125,17 +125,35 @@ class KeyRing:
         """The holder of `key_id`, or None when it is unknown or revoked."""
         return self._holders.get(key_id)
 
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """For as long as the block runs, a thread looks at the table; asking for keys then reads no file, so
+        that an event loop may."""
+        ends = threading.Event()
+
+        def watch() -> None:
+            while not ends.wait(RELOAD_SECONDS):
+                self._look_now()
+
+        thread = threading.Thread(target=watch, name="access-keys", daemon=True)
+        thread.start()
+        self._watched = True
+        try:
+            yield
+        finally:
+            self._watched = False
+            ends.set()
+            thread.join()
+
     def _look(self) -> None:
-        now = time.monotonic()
-        if now - self._looked < RELOAD_SECONDS:
-            return
+        if not self._watched and time.monotonic() - self._looked >= RELOAD_SECONDS:
+            self._look_now()
+
+    def _look_now(self) -> None:
         try:
             self._reload()
-        except (
-            StartError
-        ) as error:  # the keys in force stay: a server in service does not stop over a bad edit
+        except (StartError, OSError) as error:  # a server in service does not stop over a bad edit
             _log.error("the access keys could not be read again, the former ones stay in force: %s", error)
-            self._looked = now
 
     def _reload(self) -> None:
         self._looked = time.monotonic()

@@ -139,8 +139,9 @@ class Application:
         self.on_ready()
         lag = LoopLag(telemetry.LOOP_LAG.set)
         lag.start()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()  # lifespan.shutdown, sent when every request is answered
+        with self._keys.watched():
+            await send({"type": "lifespan.startup.complete"})
+            await receive()  # lifespan.shutdown, sent when every request is answered
         lag.stop()
         services, self._services = self._running, None
         self._threads.shutdown()
