@@ -122,9 +122,11 @@ ALLOWED: dict[str, frozenset[str]] = {
     # S3's: what there is, without its content
     "s3:GetBucketLocation": _BUCKET_NAMES,
     "s3:GetBucketPolicy": _BUCKET_NAMES,
+    "s3:GetBucketVersioning": _BUCKET_NAMES,
     "s3:HeadBucket": _BUCKET_NAMES,
     "s3:ListBuckets": _BUCKET_NAMES,
     "s3:ListMultipartUploads": _BUCKET_NAMES,
+    "s3:ListObjectVersions": _BUCKET_NAMES,
     "s3:ListObjects": _BUCKET_NAMES,
     "s3:ListObjectsV2": _BUCKET_NAMES,
     # STS's

@@ -61,6 +61,23 @@ def test_pages_are_those_of_a_sorted_list(
     raise AssertionError("the listing has no end")
 
 
+def test_every_object_has_one_version(s3: Any, bucket: str) -> None:
+    assert "Status" not in s3.get_bucket_versioning(Bucket=bucket)
+    for key in ("a", "b/c", "d"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, PaginationConfig={"PageSize": 2})
+    found = [version for page in pages for version in page["Versions"]]
+    assert [(entry["Key"], entry["VersionId"], entry["IsLatest"]) for entry in found] == [
+        ("a", "null", True),
+        ("b/c", "null", True),
+        ("d", "null", True),
+    ]
+    versions = [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in found]
+    s3.delete_object(Bucket=bucket, **versions.pop())
+    s3.delete_objects(Bucket=bucket, Delete={"Objects": versions})
+    s3.delete_bucket(Bucket=bucket)
+
+
 def test_both_listings_go_through_pages(s3: Any, bucket: str) -> None:
     keys = ["a b", "a+b", "a/1", "a/2", "b&c", "é/ü", "z"]
     for key in keys:

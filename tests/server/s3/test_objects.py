@@ -239,7 +239,9 @@ def test_what_is_not_there_says_so(open_server: Wire, s3: Any, bucket: str) -> N
     assert not (open_server.settings.data / "buckets" / "no-such-bucket").exists()
     assert "GetObject" in fails("NotImplemented", s3.get_bucket_acl, Bucket=bucket)
     fails("NotImplemented", s3.put_object, Bucket=bucket, Key="a", Body=b"x", Tagging="a=b")
-    fails("NotImplemented", s3.get_object, Bucket=bucket, Key="a", VersionId="1")
+    fails("NoSuchVersion", s3.get_object, Bucket=bucket, Key="a", VersionId="1")
+    fails("AccessDenied", s3.list_objects_v2, Bucket=bucket, ExpectedBucketOwner="123456789012")
+    assert s3.list_objects_v2(Bucket=bucket, ExpectedBucketOwner="000000000000")["KeyCount"] == 0
     reply = open_server.send(
         "PATCH",
         f"/{bucket}/a",

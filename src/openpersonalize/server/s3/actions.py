@@ -56,6 +56,8 @@ _TABLE: dict[tuple[str, int, str], Action] = {
     ("DELETE", _BUCKET, "policy"): Action("DeleteBucketPolicy", buckets.delete_bucket_policy),
     ("GET", _BUCKET, "list-type"): Action("ListObjectsV2", buckets.list_objects_v2),
     ("GET", _BUCKET, ""): Action("ListObjects", buckets.list_objects),
+    ("GET", _BUCKET, "versions"): Action("ListObjectVersions", buckets.list_object_versions),
+    ("GET", _BUCKET, "versioning"): Action("GetBucketVersioning", buckets.get_bucket_versioning),
     ("GET", _BUCKET, "uploads"): Action(
         "ListMultipartUploads", uploads.list_multipart_uploads, of_uploads=True
     ),

@@ -11,7 +11,7 @@ from .answers import Answer, quoted, xml_answer
 from .bucket_folder import BucketFolder, Stored
 from .documents import Content, moment, parsed
 from .faults import Fault
-from .requests import Request
+from .requests import UNVERSIONED, Request
 
 _FIRST_REGION = "us-east-1"
 _MOST_KEYS = 1000
@@ -130,6 +130,33 @@ def list_objects(buckets: BucketFolder, request: Request, body: bytes) -> Answer
             ("NextMarker", None if last is None else _encoded(request, last)),
         ],
     )
+
+
+def list_object_versions(buckets: BucketFolder, request: Request, body: bytes) -> Answer:
+    """ListObjectVersions: every object has one version, called null, as in buckets without versioning."""
+    marker = request.query.get("key-marker", "")
+    last, _, content = _listed(buckets, request, marker, _owner(request))
+    found = [
+        ("Version", [*entry, ("VersionId", UNVERSIONED), ("IsLatest", True)])
+        if name == "Contents" and isinstance(entry, list)
+        else (name, entry)
+        for name, entry in content
+    ]
+    return xml_answer(
+        "ListVersionsResult",
+        [
+            *found,
+            ("KeyMarker", _encoded(request, marker)),
+            ("NextKeyMarker", None if last is None else _encoded(request, last)),
+            ("NextVersionIdMarker", None if last is None else UNVERSIONED),
+        ],
+    )
+
+
+def get_bucket_versioning(buckets: BucketFolder, request: Request, body: bytes) -> Answer:
+    """GetBucketVersioning: a bucket without versions says nothing."""
+    buckets.require(request.bucket)
+    return xml_answer("VersioningConfiguration", [])
 
 
 def _listed(

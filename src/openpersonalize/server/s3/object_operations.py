@@ -14,7 +14,7 @@ from .documents import Content as Elements
 from .documents import moment, parsed
 from .faults import Fault
 from .receiving import Content
-from .requests import Request, read_details
+from .requests import UNVERSIONED, Request, read_details
 from .uploads import append
 
 _MOST_DELETED = 1000
@@ -43,8 +43,9 @@ def put_object(buckets: BucketFolder, request: Request, staged: Path, content: C
 
 def get_object(buckets: BucketFolder, request: Request, body: bytes) -> Answer:
     """GetObject, whole or a range of bytes."""
-    if "partNumber" in request.query or "versionId" in request.query:
-        raise Fault("NotImplemented", "This server gives objects whole or by Range, and keeps no versions.")
+    request.check_version()
+    if "partNumber" in request.query:
+        raise Fault("NotImplemented", "This server gives objects whole or by Range, not by part.")
     stored, stream = buckets.open(request.bucket, request.key)
     try:
         check_reading(request.headers, stored)
@@ -71,6 +72,7 @@ def head_object(buckets: BucketFolder, request: Request, body: bytes) -> Answer:
 
 def delete_object(buckets: BucketFolder, request: Request, body: bytes) -> Answer:
     """DeleteObject: an object that is not there is deleted as well."""
+    request.check_version()
     buckets.remove(request.bucket, request.key, writing_condition(request.headers))
     return Answer(204)
 
@@ -134,8 +136,8 @@ def read_source(request: Request) -> tuple[str, str]:
         Fault: InvalidArgument, NotImplemented.
     """
     path, _, version = request.headers[COPY_SOURCE].partition("?")
-    if version:
-        raise Fault("NotImplemented", "This server keeps no versions of objects.")
+    if version.removeprefix("versionId=") not in ("", UNVERSIONED):
+        raise Fault("NoSuchVersion", "This server keeps one version of an object, called null.")
     bucket, _, key = unquote(path).removeprefix("/").partition("/")
     if not bucket or not key:
         raise Fault("InvalidArgument", f"{COPY_SOURCE} must name a bucket and a key.")

@@ -23,6 +23,8 @@ _LONGEST_HOST = 300
 _S3_LABELS = 3
 """Of ``s3.dualstack.REGION``, the longest name of S3 before ``.amazonaws.com``."""
 METADATA = "x-amz-meta-"
+UNVERSIONED = "null"
+"""The version of every object of a bucket without versions."""
 MOST_METADATA = 2048
 _AMAZON = (".amazonaws.com", ".amazonaws.com.cn")
 _UNSUPPORTED = {
@@ -55,6 +57,15 @@ class Request:
     owner: str
     request_id: str
     details: Details = field(default_factory=Details)
+
+    def check_version(self) -> None:
+        """Return when the request names no other version of its object than the one there is.
+
+        Raises:
+            Fault: NoSuchVersion.
+        """
+        if self.query.get("versionId", UNVERSIONED) != UNVERSIONED:
+            raise Fault("NoSuchVersion", "This server keeps one version of an object, called null.")
 
     def number(self, name: str, default: int, most: int, least: int = 0) -> int:
         """A whole number of the query string; larger ones than `most` count as `most`.

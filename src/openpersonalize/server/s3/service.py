@@ -41,6 +41,8 @@ _MOST_DOCUMENT = 1 << 21
 _BLOCK = 1 << 18
 _THREADS, _COPIERS = 16, 4
 
+_OWNER = "x-amz-expected-bucket-owner"
+
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
@@ -127,6 +129,8 @@ class S3Service:
         )
         action = action_of(exchange.method, bucket, key, query, headers)
         region, signer = self._access(exchange, action.name)
+        if headers.get(_OWNER, self._settings.account) != self._settings.account:
+            raise Fault("AccessDenied", f"The bucket's owner is {self._settings.account}.")
         expected = read_expected(exchange.joined_headers())
         request = Request(
             exchange.method,
