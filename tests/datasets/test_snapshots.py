@@ -105,6 +105,21 @@ def test_an_import_that_runs_again_after_a_crash_has_its_own_rows(tmp_path: Path
     objects.remove("snapshots/a")  # died before the manifest was published
     again = snapshot(tmp_path / "a", "ITEMS", ITEMS, [("new", 2), ("newer", 3)])
     assert effective(again) == [("new", 2), ("newer", 3)]
+    (key,) = again.part_keys
+    assert key.startswith("parts/a.")
+
+
+def test_an_import_that_runs_twice_is_published_once(tmp_path: Path):
+    objects = LocalObjects(tmp_path)
+    frame = pl.DataFrame([("i", 1)], schema=table_types(parse_schema(ITEMS)), orient="row")
+    writers = [SnapshotWriter(objects, "snapshots/a", "ITEMS", ITEMS, position=0) for _ in range(2)]
+    for writer in writers:
+        writer.append(frame)
+        writer.finish()
+    for writer in writers:
+        writer.publish()
+        assert effective(Snapshot.open(objects, "snapshots/a")) == [("i", 1)]
+    assert [path.name for path in (tmp_path / "parts").iterdir()] == ["a"]
 
 
 def test_an_import_that_is_given_up_leaves_nothing(tmp_path: Path):

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from datasets.bulk import imported
 from datasets.tabular import schema
 from openpersonalize.clock import SystemClock
-from openpersonalize.datasets import snapshots
 from openpersonalize.datasets.schemas import parse_schema
 from openpersonalize.datasets.snapshots import Snapshot
 from openpersonalize.datasets.tables import table_types
@@ -70,6 +69,7 @@ class Dataset:
             frame,
             previous=None if full else self.snapshot,
             position=self.log.position(),
+            compact_after=2,
         )
         if full:
             self._bulk = {}
@@ -105,10 +105,8 @@ writes = st.lists(st.tuples(st.sampled_from(["put", "full", "incremental", "late
 def test_of_each_id_the_record_written_last(
     log: LiveLog,
     tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
     story: list[tuple[str, list[str]]],
 ) -> None:
-    monkeypatch.setattr(snapshots, "COMPACT_AFTER", 2)
     dataset = Dataset(log, tmp_path_factory.mktemp("story"))
     text = TEXT
     for write, ids in story:

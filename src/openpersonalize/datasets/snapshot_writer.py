@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -104,12 +106,25 @@ class SnapshotWriter:
     def publish(self) -> None:
         """Make it the snapshot under its key: the parts first, the manifest last.
 
-        Parts that a run before this one published are taken away first: without a manifest nobody knows them.
+        A run that died in between, or runs at the same time, may have published parts of its own. The same
+        ones are shared; others, read from files that have changed, are left alone.
         """
         if self._parts_folder is not None:
-            self._objects.remove(parts_key(self._key))
-            self._objects.publish(self._parts_folder, parts_key(self._key))
+            key = parts_key(self._key)
+            if self._objects.exists(key) and not _same(self._parts_folder, self._objects.fetch(key)):
+                key = f"{key}.{uuid.uuid4().hex[:12]}"
+                self._rename_parts(key)
+            self._objects.publish(self._parts_folder, key)
         self._objects.publish(self.folder, self._key)
+
+    def _rename_parts(self, key: str) -> None:
+        """Write the manifest anew, with another key for the parts of this import."""
+        path = self.folder / "manifest.json"
+        manifest = json.loads(path.read_text("utf-8"))
+        for part in manifest["parts"]:
+            if part["key"] == parts_key(self._key):
+                part["key"] = key
+        path.write_text(json.dumps(manifest, indent=1), "utf-8")
 
     def abandon(self) -> None:
         """Drop what was written so far."""
@@ -224,6 +239,14 @@ class _Staged:
     def fetch(self, key: str) -> Path:
         """The local folder of a key."""
         return self.folder if key == self.key and self.folder is not None else self.objects.fetch(key)
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two folders hold the same files."""
+    names = sorted(path.name for path in one.iterdir())
+    if names != sorted(path.name for path in other.iterdir()):
+        return False
+    return all(filecmp.cmp(one / name, other / name, shallow=False) for name in names)
 
 
 def _again(frames: list[pl.DataFrame]) -> npt.NDArray[np.bool_]:
