@@ -8,13 +8,11 @@ import pytest
 
 from openpersonalize.datasets.schemas import Field, Schema
 from openpersonalize.errors import InvalidInput
+from openpersonalize.exploration.config import MANAGED_SHARE, Exploration, read_exploration
 from openpersonalize.recipes.configuration import (
-    MANAGED_SHARE,
-    Exploration,
     check_campaign,
     check_solution,
     exploration_of,
-    read_exploration,
     solution_problems,
     training_columns,
     training_days,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openpersonalize.algorithms.recent_popularity import RecentPopularity
-from openpersonalize.recipes.configuration import MANAGED_SHARE, Exploration
+from openpersonalize.exploration.config import MANAGED_SHARE, Exploration
 from openpersonalize.recipes.fusion.model import FusedModel
 from openpersonalize.recipes.fusion.weights import Weights
 from openpersonalize.recipes.item_features import ItemFeatures

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from openpersonalize.recipes.configuration import Exploration
+from openpersonalize.exploration.config import Exploration
 from openpersonalize.recipes.user_personalization import UserPersonalization
 from openpersonalize.serving.answer import Promotion, Question, answer, rank
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput
+from ..exploration.config import FIELDS, MANAGED_SHARE, Exploration, read_exploration
 from .facts import Facts, Offer
 from .hyperparameters import Config, finite, parameter_problems, search_problems
 
@@ -221,38 +221,6 @@ def _schedule_problems(auto: Config | None) -> list[str]:
     return []
 
 
-DEFAULT_EXPLORATION_WEIGHT, DEFAULT_AGE_CUT_OFF_DAYS = 0.3, 30.0
-_EXPLORATION = {
-    "explorationWeight": "weight",
-    "exploration_weight": "weight",
-    "explorationItemAgeCutOff": "cut_off_days",
-    "exploration_item_age_cut_off": "cut_off_days",
-}
-
-
-MANAGED_SHARE = 0.001
-"""Share of recommended items that are new ones where the recipe itself decides how much to explore: 0.1 per
-cent, as Amazon says of aws-user-personalization-v2."""
-
-
-@dataclass(frozen=True)
-class Exploration:
-    """How much to explore: `weight` 0 (never) to 1; only items at most `cut_off_days` old.
-
-    `share`: not by weight, but so that new items are this share of what is recommended.
-    """
-
-    weight: float = DEFAULT_EXPLORATION_WEIGHT
-    cut_off_days: float = DEFAULT_AGE_CUT_OFF_DAYS
-    share: float | None = None
-
-
-def read_exploration(config: Config | None) -> Exploration:
-    """``itemExplorationConfig`` of a checked campaign, defaults where nothing was sent."""
-    sent = (config or {}).get("itemExplorationConfig") or {}
-    return Exploration(**{_EXPLORATION[name]: float(text) for name, text in sent.items()})
-
-
 def exploration_of(recipe: Facts, config: Config | None) -> Exploration | None:
     """How a campaign of `recipe` with this checked configuration explores; None: it does not.
 
@@ -294,7 +262,7 @@ def _exploration_problems(recipe: Facts, sent: Config | None) -> list[str]:
     problems: list[str] = []
     for name, text in sent.items():
         number = finite(text)
-        match _EXPLORATION.get(name):
+        match FIELDS.get(name):
             case "weight" if number is None or not 0 <= number <= 1:
                 problems.append(f"{name} must be a number from 0 to 1, not {text!r}.")
             case "cut_off_days" if number is None or number <= 0:

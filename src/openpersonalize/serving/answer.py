@@ -11,12 +11,12 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 
 from ..algorithms.topk import Rows
+from ..exploration.bonus import explore, room
 from ..exploration.catalogue import ExtendedCatalogue
+from ..exploration.config import Exploration
 from ..filters.compiler import BoundFilter
-from ..recipes.configuration import Exploration
 from ..recipes.facts import Offer
 from .deployment import Deployment
-from .exploration import explore, room
 from .promotions import merge, promoted_count
 from .ranked import BoolArray, CandidateMask, Chosen, among, choose, softmax_at
 from .states import UserState
@@ -184,7 +184,8 @@ def _explored(
         candidates,
         exploration,
         budget,
-        Chosen(filled.rows[:scored], filled.scores, filled.values),
+        filled.rows[:scored],
+        filled.values,
         count,
         deployment.scorer.ranked(state, seen_excluded).log_total,
         passing,
@@ -193,7 +194,8 @@ def _explored(
     if explored is None:
         return _entries(deployment, filled, why)
     others = [row for row in filled.rows[scored:] if row not in explored.explored]
-    joined = Chosen(explored.rows + others[: count - len(explored.rows)], explored.scores, filled.values)
+    shares = softmax_at(explored.values, explored.log_total).tolist()
+    joined = Chosen(explored.rows + others[: count - len(explored.rows)], shares, filled.values)
     return _entries(deployment, joined, why, candidates.members, explored.explored)
 
 

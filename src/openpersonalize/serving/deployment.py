@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..events.consumer import LogConsumer
+from ..exploration.bonus import MOST_CANDIDATES
 from ..exploration.tracker import ExposureTracker
 from .catalogue import Catalogue
-from .exploration import MOST_CANDIDATES
 from .exploring import UserExploration
 from .filtering import UserFilters
 from .loaded import GroupData, LoadedVersion

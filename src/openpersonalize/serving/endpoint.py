@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..exploration.config import Exploration
 from ..filters.compiler import CompiledFilter
-from ..recipes.configuration import Exploration
 from ..recipes.facts import Facts
 from .deployment import Deployment
 from .metadata_reads import CampaignEntry

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from ..algorithms.topk import FloatArray, Rows, top_k
-from ..exploration.catalogue import ExposureCounts, ExtendedCatalogue
-from .exploration import (
+from ..exploration.bonus import (
     MOST_CANDIDATES,
     ExplorationCandidates,
     exploration_candidates,
     floor_score_of,
     neutral,
 )
+from ..exploration.catalogue import ExposureCounts, ExtendedCatalogue
 from .loaded import LoadedVersion
 from .scoring import Scorer
 from .states import ContextValues, UserState
@@ -44,12 +44,15 @@ class UserExploration:
         found = state.explored.get(key)
         if found is None or found.members is not members:
             floor = ranked.floor_score
+            if floor is None:
+                floor = floor_score_of(scorer.scores(state, seen_excluded))
             found = state.explored[key] = exploration_candidates(
                 members,
                 members.eligible(cut_off_days),
                 self._leaders(state, seen_excluded, members),
-                ranked,
-                floor_score_of(scorer.scores(state, seen_excluded)) if floor is None else floor,
+                ranked.top_rows,
+                float(ranked.values[0]) if len(ranked.top_rows) else floor,
+                floor,
                 lambda rows: scorer.scores_at(state, seen_excluded, rows),
                 lambda rows: scorer.scores_at(state, seen_excluded, rows, unscored=True),
                 lambda numbers, low: self.newcomers(state, seen_excluded, members, numbers, low),

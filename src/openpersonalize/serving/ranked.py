@@ -75,7 +75,7 @@ class Ranked:
         return cls(rows, softmax_at(scores, log_total), scores, log_total, len(rows) < wanted, floor_score)
 
 
-def softmax_at(scores: FloatArray, log_total: float) -> npt.NDArray[np.float64]:
+def softmax_at(scores: npt.NDArray[np.floating[Any]], log_total: float) -> npt.NDArray[np.float64]:
     """exp(scores - log_total) with the decimals of an answer."""
     shares: npt.NDArray[np.float64] = np.exp(scores.astype(np.float64) - log_total)
     return shares.round(DECIMALS)

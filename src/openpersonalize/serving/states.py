@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, TypeAlias
 from ..algorithms.topk import FloatArray
 from ..caching import ByteLRU
 from ..events.history import History
+from ..exploration.bonus import ExplorationCandidates
 from ..exploration.catalogue import ExtendedCatalogue
 from ..recipes.model import State
-from .exploration import ExplorationCandidates
 from .history import InteractedItems, LiveRows
 from .ranked import Ranked
 

@@ -27,16 +27,15 @@ answer that holds the whole catalogue still sums to one.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ..algorithms.topk import FloatArray, Rows
-from ..exploration.catalogue import ExposureCounts, ExtendedCatalogue
-from ..recipes.configuration import Exploration
-from .ranked import BoolArray, Chosen, Ranked, softmax_at
+from .catalogue import BoolArray, ExposureCounts, ExtendedCatalogue
+from .config import Exploration
 
 Doubles = npt.NDArray[np.float64]
 
@@ -75,10 +74,16 @@ class ExplorationCandidates:
 
 @dataclass(frozen=True, slots=True)
 class Explored:
-    """An answer after exploration: rows, best first, their scores, and the rows that exploration brought."""
+    """An answer after exploration.
+
+    Attributes:
+        rows: best first. values: float64, their log-scores with the bonus, over a total of `log_total`.
+        explored: the rows that exploration brought.
+    """
 
     rows: list[int]
-    scores: list[float]
+    values: Doubles
+    log_total: float
     explored: frozenset[int]
 
 
@@ -86,7 +91,8 @@ def exploration_candidates(
     members: ExtendedCatalogue,
     eligible: Rows,
     leaders: Rows,
-    ranked: Ranked,
+    best: Rows,
+    top_score: float,
     floor_score: float,
     scores: Callable[[Rows], FloatArray],
     hidden: Callable[[Rows], FloatArray],
@@ -99,7 +105,8 @@ def exploration_candidates(
     Args:
         members: the catalogue. eligible: int64 rows, ascending. leaders: int64 rows that draw in any case if
             they are eligible.
-        ranked: the user's order. floor_score: see `floor_score_of`.
+        best: the user's best rows, which draw in any case, too. top_score: that of the first of them, the
+            floor score where there is none. floor_score: see `floor_score_of`.
         scores: gives what was ranked at some rows, -inf at those that the recipe gives none.
         hidden: the same with the scores of those rows, too.
         newcomers: gives the log-scores of newcomers, by their numbers; told the user's floor score.
@@ -108,11 +115,10 @@ def exploration_candidates(
     if len(eligible) > most:
         some = eligible[np.unique(chance.integers(0, len(eligible), most))]
         # Whoever may be in the answer by relevance draws in any case.
-        others = np.concatenate((ranked.top_rows, leaders))
+        others = np.concatenate((best, leaders))
         rows = np.union1d(some, others[_places(eligible, others)[1]])
     else:
         rows = eligible
-    top = float(ranked.values[0]) if len(ranked.top_rows) else floor_score
     known = rows[rows < members.known]
     before = np.full(len(rows), -np.inf, dtype=np.float32)
     before[: len(known)] = relevance = scores(known)
@@ -124,7 +130,7 @@ def exploration_candidates(
         numbers = rows[len(known) :] - members.known
         relevance = np.concatenate([relevance, newcomers(numbers, floor_score)])
     bonus_scale = (
-        max(top - floor_score, 1e-3) * BONUS_SCALE / math.sqrt(math.log(math.e + max(len(rows) - 1, 0)))
+        max(top_score - floor_score, 1e-3) * BONUS_SCALE / math.sqrt(math.log(math.e + max(len(rows) - 1, 0)))
     )
     return ExplorationCandidates(members, rows, relevance, before, bonus_scale, floor_score)
 
@@ -152,7 +158,8 @@ def explore(
     candidates: ExposureCounts,
     exploration: Exploration,
     budget: int,
-    pure: Chosen,
+    pure_rows: Sequence[int],
+    pure_values: FloatArray,
     count: int,
     log_total: float,
     passing: Callable[[Rows], BoolArray] | None,
@@ -163,16 +170,17 @@ def explore(
     Args:
         drawing: who draws. candidates: how often everybody was met; of the same members.
         exploration: how much; `budget` entries at most: see `room`.
-        pure: the best `count` rows by relevance that pass the filter, those with scores.
+        pure_rows: the best `count` rows by relevance that pass the filter, those with scores.
+        pure_values: float32, their log-scores.
         count: entries wanted. log_total: of the user's scores.
         passing: which of some rows pass the filter; None: all do.
         chance: where the draws come from.
     """
     if not len(drawing.rows) or not budget:
         return None
-    inside = np.array(pure.rows, dtype=np.int64)
+    inside = np.array(pure_rows, dtype=np.int64)
     at, there = _places(drawing.rows, inside)
-    own, values = at[there], pure.values
+    own, values = at[there], pure_values
     bonus = chance.standard_normal(len(drawing.rows), dtype=np.float32)
     np.maximum(bonus, 0, out=bonus)
     bonus *= candidates.scale[drawing.rows]
@@ -199,7 +207,7 @@ def explore(
     rows, scores = joined[order], scores[order].astype(np.float64)
     total = _total(drawing, rows, scores, log_total)
     brought = frozenset(joined[order[order < len(explored)]].tolist()) if len(explored) else frozenset()
-    return Explored(rows.tolist(), softmax_at(scores, total).tolist(), brought)
+    return Explored(rows.tolist(), scores, total, brought)
 
 
 def _places(rows: Rows, wanted: Rows) -> tuple[Rows, BoolArray]:
