@@ -44,6 +44,10 @@ class Internal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         new = msgspec.structs.replace(self, **{**changes, **defaults})
         return msgspec.convert(msgspec.to_builtins(new), type(self))
 
+    def encoded(self) -> str:
+        """As it is stored: JSON."""
+        return msgspec.json.encode(self).decode()
+
 
 class DatasetInternal(Internal, frozen=True, kw_only=True):
     """Attributes: snapshot: key of the bulk layer in force, None before the first import."""

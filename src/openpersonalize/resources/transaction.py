@@ -6,12 +6,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
 from ..errors import ResourceAlreadyExists, ResourceNotFound
 from . import jobrows
-from .internals import Internal
 from .jobrows import JobRow
 from .kinds import KINDS
 from .rows import Resource, instant_after, internal_of, read_resource
@@ -106,7 +104,7 @@ class Transaction:
             "created": created,
             "updated": created,
             "attributes": json.dumps(dict(attributes or {})),
-            "internal": _encoded(internal_of(kind)().changed(internal or {})),
+            "internal": internal_of(kind)().changed(internal or {}).encoded(),
         }
         where = {"account": self._account, "region": self._region}
         self._connection.execute(sa.insert(resources), values | where)
@@ -148,7 +146,7 @@ class Transaction:
         unwanted = frozenset(unset)
         attributes = {k: v for k, v in current.attributes.items() if k not in unwanted} | dict(set or {})
         values["attributes"] = json.dumps(attributes)
-        values["internal"] = _encoded(current.internal.changed(internal or {}))
+        values["internal"] = current.internal.changed(internal or {}).encoded()
         if parent_arn is not _KEEP:
             values["parent_arn"] = parent_arn
         created, updated = round(current.created_at * 1000), round(current.updated_at * 1000)
@@ -348,7 +346,3 @@ class Transaction:
     def _require_writable(self) -> None:
         if not self._writable:
             raise AssertionError("this transaction was opened for reading")
-
-
-def _encoded(internal: Internal) -> str:
-    return msgspec.json.encode(internal).decode()
