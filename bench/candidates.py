@@ -121,12 +121,12 @@ def measured(n: int, questions: int) -> list[Row]:
     assert retriever is not None
     queries = indexing.asked(sequences, seed=1, users=questions // 2)
     exact, whole = _timed(lambda query: indexing.best(model, query), queries)
-    _, part = _timed(lambda query: retriever.candidates(query, indexing.WANTED, False).rows, queries)
+    _, part = _timed(lambda query: retriever.candidates(query, indexing.CANDIDATES, False).rows, queries)
     recall = indexing.recall(model, queries, exact)
     off = [
         abs(
             np.expm1(
-                retriever.candidates(query, indexing.WANTED, False).log_total
+                retriever.candidates(query, indexing.CANDIDATES, False).log_total
                 - _log_total(model.scores(query))
             )
         )
@@ -138,7 +138,7 @@ def measured(n: int, questions: int) -> list[Row]:
     return [
         row(f"{title}: everything scored, one question", whole, "ms"),
         row(f"{title}: candidates, one question", part, "ms", floor=whole, target=whole, lower=True),
-        row(f"{title}: share of the best {indexing.BEST} found", recall, "ratio", target=RECALL),
+        row(f"{title}: share of the best {indexing.LIST_LENGTH} found", recall, "ratio", target=RECALL),
         row(f"{title}: the total is off by, at most", float(max(off)), "ratio"),
         row(f"{title}: items looked at", model.probe_rows, "items"),
         row(f"{title}: bytes of the index", index / 1e6, "MB"),

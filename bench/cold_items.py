@@ -20,7 +20,7 @@ import numpy as np
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.recipes.fusion.model import FusedModel
 from openpersonalize.recipes.item_counts import ItemCounts
-from openpersonalize.recipes.item_features import ItemFeatures
+from openpersonalize.recipes.item_vocabulary import ItemVocabulary
 from openpersonalize.recipes.query import HISTORY_LENGTH, Query
 from openpersonalize.recipes.training import Training
 from openpersonalize.recipes.user_personalization import final_rankers, weigh
@@ -61,7 +61,7 @@ def split(sequences: Sequences, seed: int = 0) -> World:
     return World(sequences.where(kept), cold, users, target[users], sequences.time[last[users]])
 
 
-def fit(world: World, vocabulary: ItemFeatures, seed: int = 0) -> FusedModel:
+def fit(world: World, vocabulary: ItemVocabulary, seed: int = 0) -> FusedModel:
     """Weigh and fit as a training does."""
     training = Training(seed=seed, line=lambda text: print(text, file=sys.stderr))
     weights, start = weigh(world.learnt, True, training, vocabulary.attributes, "leave_last")
@@ -121,7 +121,7 @@ def main() -> None:
     given = parser.parse_args()
     problem = open_problem(given.folder, given.data, "loo")
     world = split(problem.sequences)
-    model = fit(world, ItemFeatures.fit(problem.items, problem.textual))
+    model = fit(world, ItemVocabulary.fit(problem.items, problem.textual))
     for name, value in measure(world, model).items():
         print(f"{name:52} {value:.4f}")
 

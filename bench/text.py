@@ -28,7 +28,7 @@ from openpersonalize.algorithms.text_encoder import TextEncoder
 from openpersonalize.datasets.schemas import parse_schema
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences, build_sequences
-from openpersonalize.recipes.item_features import ItemFeatures
+from openpersonalize.recipes.item_vocabulary import ItemVocabulary
 
 SETS = {"amazon-beauty": "TITLE", "online-retail": "TITLE", "movielens-latest-small": "TITLE"}
 COLD = 0.1
@@ -103,8 +103,8 @@ def cold_items(case: Case, vectors: np.ndarray, seed: int) -> dict[str, tuple[fl
         rank = np.array(ranks)
         return float((rank < 10).mean()), float(np.where(rank < 10, 1 / np.log2(rank + 2), 0).mean())
 
-    plain = ItemFeatures.fit(case.items.drop(case.text)).attributes
-    words = ItemFeatures.fit(case.items.select(case.text), {case.text}).attributes
+    plain = ItemVocabulary.fit(case.items.drop(case.text)).attributes
+    words = ItemVocabulary.fit(case.items.select(case.text), {case.text}).attributes
     dense = [ItemAttribute.of_vectors(vectors * SCALE)]
     variants = {
         "no text": plain,

@@ -14,7 +14,7 @@ import numpy as np
 from openpersonalize.datasets.protocols import ValidationProtocol
 from openpersonalize.recipes.fusion.model import FusedModel
 from openpersonalize.recipes.item_counts import ItemCounts
-from openpersonalize.recipes.item_features import ItemFeatures
+from openpersonalize.recipes.item_vocabulary import ItemVocabulary
 from openpersonalize.recipes.questions import held_out_question
 from openpersonalize.recipes.training import Training
 from openpersonalize.recipes.user_personalization import final_rankers, weigh
@@ -37,7 +37,7 @@ def ours(
         line=lambda text: print(text, file=sys.stderr),
         budget_seconds=seconds,
     )
-    features = ItemFeatures.fit(problem.items, problem.textual).attributes
+    features = ItemVocabulary.fit(problem.items, problem.textual).attributes
     weights, start = weigh(learnt, True, training, features, protocol)
     rankers = final_rankers(learnt, problem.known, True, training, features, weights, start)
     model = FusedModel(learnt.items, ItemCounts.of(learnt), rankers, weights)

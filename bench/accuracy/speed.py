@@ -25,7 +25,7 @@ import numpy as np
 
 from openpersonalize.algorithms.encoder import Encoder
 from openpersonalize.algorithms.events import Events
-from openpersonalize.recipes.item_features import ItemFeatures
+from openpersonalize.recipes.item_vocabulary import ItemVocabulary
 from openpersonalize.recipes.questions import held_out_question
 
 from .cells import Cell, Cells, Key
@@ -116,7 +116,7 @@ def _encoder_curve(part: Problem, seed: int) -> list[list[float]]:
         asking += time.process_time() - reached
         return value
 
-    features = ItemFeatures.fit(part.items, part.textual).attributes
+    features = ItemVocabulary.fit(part.items, part.textual).attributes
     fit_encoder(events, features, plan_for(events, False), seed=seed, threads=1, validate=validate)
     return curve
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from openpersonalize.recipes.fusion.candidates import LEADERS, SAMPLE, Pool
+from openpersonalize.recipes.fusion.candidates import LEADERS, SAMPLED_ITEMS, Pool
 
 N = 50_000
 
@@ -21,7 +21,7 @@ def shortlist_of(pool: Pool, scores: np.ndarray, rows: np.ndarray, n: int):  # t
 def test_the_total_of_a_large_catalogue_is_estimated() -> None:
     rng = np.random.default_rng(3)
     pool = Pool(np.ones(N, dtype=np.bool_))
-    assert len(pool.sample) == SAMPLE
+    assert len(pool.sample) == SAMPLED_ITEMS
     for spread in (0.5, 1.0, 2.0):
         scores = (spread * rng.standard_normal(N)).astype(np.float32)
         rows = np.sort(np.argsort(-scores)[:2_000])

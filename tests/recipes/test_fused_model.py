@@ -19,7 +19,7 @@ from openpersonalize.recipes.fusion.model import FusedModel, OnlineFusion
 from openpersonalize.recipes.fusion.online import START_EVENTS
 from openpersonalize.recipes.fusion.weights import Weights
 from openpersonalize.recipes.item_counts import ItemCounts
-from openpersonalize.recipes.item_features import ItemFeatures
+from openpersonalize.recipes.item_vocabulary import ItemVocabulary
 from openpersonalize.recipes.objective import ItemRewards
 from openpersonalize.recipes.training import Training
 from openpersonalize.recipes.user_personalization import base_rankers
@@ -36,7 +36,7 @@ def sides(sequences: Sequences, names: list[str] | None = None) -> pl.DataFrame:
 
 def model_of(sequences: Sequences, *, encoder: bool = True) -> FusedModel:
     """Fitted members with weights given."""
-    vocabulary = ItemFeatures.fit(sides(sequences))
+    vocabulary = ItemVocabulary.fit(sides(sequences))
     rankers: list[BaseRanker] = base_rankers(sequences, sequences, "leave_last", True, Training())
     if encoder:
         rankers.insert(0, fit_encoder(sequences.events, vocabulary.attributes, PLAN).encoder)
@@ -195,7 +195,7 @@ def test_texts_order_items_that_nobody_met(world: Sequences) -> None:
         return "A " + " and ".join(rng.permutation(WORDS[name[0]])[:3].tolist()) + ", <b>new</b>"
 
     table = pl.DataFrame({"ITEM_ID": ids, "PLOT": [text(name) for name in ids]})
-    vocabulary = ItemFeatures.fit(table, {"PLOT"})
+    vocabulary = ItemVocabulary.fit(table, {"PLOT"})
     assert [one.dense is not None for one in vocabulary.attributes] == [False, True]
     events = Events(world.ptr, world.item, world.time, world.event, world.weight, len(ids))
     encoder = fit_encoder(events, vocabulary.attributes, PLAN).encoder

@@ -15,7 +15,7 @@ from openpersonalize.recipes.fusion.candidates import FusedRetriever
 from openpersonalize.recipes.fusion.model import FusedModel
 from openpersonalize.recipes.fusion.weights import Weights
 from openpersonalize.recipes.hyperparameters import read_configuration
-from openpersonalize.recipes.indexing import BEST, asked, best, index, recall
+from openpersonalize.recipes.indexing import LIST_LENGTH, asked, best, index, recall
 from openpersonalize.recipes.item_counts import ItemCounts
 from openpersonalize.recipes.registry import facts_of
 from openpersonalize.recipes.training import Training, TrainingData
@@ -126,8 +126,8 @@ def test_without_an_encoder_the_members_name_them_all(world: Sequences) -> None:
     index(model, world, Training(), ABOVE)
     assert model.probe_rows
     for query in asked(world, seed=3, users=10):
-        whole = np.sort(model.scores(query))[::-1][:BEST]
-        assert np.allclose(retriever(model).candidates(query, BEST).scores, whole, atol=1e-4)
+        whole = np.sort(model.scores(query))[::-1][:LIST_LENGTH]
+        assert np.allclose(retriever(model).candidates(query, LIST_LENGTH).scores, whole, atol=1e-4)
 
 
 def test_what_is_popular_now_is_found(world: Sequences) -> None:
@@ -135,8 +135,8 @@ def test_what_is_popular_now_is_found(world: Sequences) -> None:
     model = model_of(world, popularity=20.0)
     index(model, world, Training(), ABOVE)
     for query in asked(world, seed=4, users=5):
-        whole = np.sort(model.scores(query))[::-1][:BEST]
-        assert np.allclose(retriever(model).candidates(query, BEST).scores, whole, atol=1e-3)
+        whole = np.sort(model.scores(query))[::-1][:LIST_LENGTH]
+        assert np.allclose(retriever(model).candidates(query, LIST_LENGTH).scores, whole, atol=1e-3)
 
 
 def test_no_index_where_it_would_miss_too_much(world: Sequences) -> None:

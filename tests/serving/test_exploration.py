@@ -13,7 +13,7 @@ from openpersonalize.algorithms.recent_popularity import RecentPopularity
 from openpersonalize.exploration.config import MANAGED_SHARE, Exploration
 from openpersonalize.recipes.fusion.model import FusedModel
 from openpersonalize.recipes.fusion.weights import Weights
-from openpersonalize.recipes.item_features import ItemFeatures
+from openpersonalize.recipes.item_vocabulary import ItemVocabulary
 from openpersonalize.serving.answer import Promotion, Question, answer
 from openpersonalize.serving.popularity_feed import PopularityFeed
 
@@ -318,7 +318,7 @@ def test_newcomers_that_lead_draw_however_many_there_are(tmp_path_factory, monke
 def test_newcomers_draw_from_the_relevance_of_their_metadata(tmp_path_factory):
     with made(tmp_path_factory) as one:
         old = one.loaded.model.model
-        vocabulary = ItemFeatures.fit(items().sort("ITEM_ID").select("GENRE"))
+        vocabulary = ItemVocabulary.fit(items().sort("ITEM_ID").select("GENRE"))
         feature = vocabulary.attributes[0]
         values = np.random.default_rng(0).standard_normal((feature.size, 8), dtype=np.float32)
         encoder = encoder_of(values[feature.code], values)

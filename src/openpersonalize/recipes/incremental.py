@@ -20,11 +20,11 @@ from ..algorithms.item_attribute import ItemAttribute
 from ..datasets.sequences import Sequences
 from ..errors import CannotUpdate
 from ..storage.idtable import IdTable
-from .item_features import ItemFeatures
+from .item_vocabulary import ItemVocabulary
 from .model import Model
 from .training import TrainingData
 
-ROWS = 50_000
+ITEMS_TOGETHER = 50_000
 """Items whose vectors are added up at a time."""
 
 
@@ -87,7 +87,7 @@ class Earlier:
 
 
 def attributes_of(
-    encoder: Encoder | None, vocabulary: ItemFeatures | None, data: TrainingData
+    encoder: Encoder | None, vocabulary: ItemVocabulary | None, data: TrainingData
 ) -> list[ItemAttribute]:
     """The attributes of today's items in the numbers of the `vocabulary` that an encoder was trained with.
 
@@ -167,8 +167,8 @@ def like_them(ids: Float32, settled: Bools, features: Sequence[ItemAttribute]) -
         place[values] = np.arange(len(values))
         sums = np.zeros((len(values), ids.shape[1]), dtype=np.float32)
         counts = np.zeros(len(values), dtype=np.float32)
-        for begin in range(0, len(old), ROWS):
-            some = old[begin : begin + ROWS]
+        for begin in range(0, len(old), ITEMS_TOGETHER):
+            some = old[begin : begin + ITEMS_TOGETHER]
             have = feature.of(some)
             item, value = np.repeat(some, np.diff(have.ptr)), place[have.code]
             item, value = item[value >= 0], value[value >= 0]

@@ -24,13 +24,15 @@ from .training import Training
 INDEX_ABOVE = 50_000
 """Items with interactions above which an index pays."""
 ENOUGH_RECALL, LEAST_RECALL = 0.98, 0.95
-"""Shares of the best `BEST` items: with the first found no more are looked at, with less than the second all
-are scored."""
-BEST = 25
+"""Shares of the best `LIST_LENGTH` items: with the first found no more are looked at, with less than the
+second all are scored."""
+LIST_LENGTH = 25
+"""Items of an answer that are looked for."""
 SAMPLED_USERS = 50
 """Histories that are asked about, twice each."""
-WANTED = 256
-SHARES = (256, 128, 64, 32, 16, 8)
+CANDIDATES = 256
+"""Candidates that a retriever is asked for."""
+PARTS = (256, 128, 64, 32, 16, 8)
 """Parts of the catalogue that are tried, smallest first: beyond an eighth, scoring all is as quick."""
 
 
@@ -78,13 +80,13 @@ def index(
         training.check()
         exact.append(best(model, query))
     found = 0.0
-    for part in SHARES:
+    for part in PARTS:
         training.check()
         model.probe_rows = max(scored // part, 1)
         found = recall(model, queries, exact)
         if found >= ENOUGH_RECALL:
             break
-    share = f"{found:.1%} of the best {BEST} of {scored:,} items"
+    share = f"{found:.1%} of the best {LIST_LENGTH} of {scored:,} items"
     if found < least_recall:
         model.probe_rows = 0
         model.drop_index()
@@ -108,11 +110,11 @@ def asked(sequences: Sequences, seed: int, users: int = SAMPLED_USERS) -> list[Q
 
 
 def best(model: IndexedModel, query: Query) -> Int64:
-    """The `BEST` items that an answer may hold, all being scored."""
+    """The `LIST_LENGTH` items that an answer may hold, all being scored."""
     scores = np.where(model.interacted, model.scores(query), np.float32(-np.inf))
     if query.seen_excluded:
         scores[query.item] = -np.inf
-    return top_k(scores, BEST)
+    return top_k(scores, LIST_LENGTH)
 
 
 def recall(model: IndexedModel, queries: list[Query], exact: list[Int64]) -> float:
@@ -120,7 +122,7 @@ def recall(model: IndexedModel, queries: list[Query], exact: list[Int64]) -> flo
     shares, retriever = [], model.retriever()
     assert retriever is not None
     for query, rows in zip(queries, exact, strict=True):
-        found = retriever.candidates(query, WANTED, interacted_only=True).rows
+        found = retriever.candidates(query, CANDIDATES, interacted_only=True).rows
         if query.seen_excluded:
             found = found[~np.isin(found, query.item)]
         shares.append(np.isin(rows, found[: len(rows)]).mean() if len(rows) else 1.0)

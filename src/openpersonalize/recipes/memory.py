@@ -1,4 +1,5 @@
-"""How much memory a training takes, and how much this process may still take."""
+"""Memory of a training: an estimate of its peak, `training_memory`, and what this process may still take,
+`free_memory`."""
 
 from __future__ import annotations
 
@@ -34,7 +35,10 @@ def training_memory(
     threads: int = 1,
     index_above: int = INDEX_ABOVE,
 ) -> int:
-    """Bytes that the personal recipes take at their peak beyond the `sequences`, which are held already.
+    """Bytes that a fit of the personal recipes takes at its peak beyond what is held already when it begins:
+    the `sequences`, the items' records and their `attributes`. Tables and streamed events are scanned while
+    sequences are built, and held no more. An update takes less, but for up to 60 bytes for each event that is
+    not older than what its artifact remembers.
 
     The most of four moments: while the tables of transitions and neighbours are counted; a step of the
     encoder (`plan`; None: there is none), beside them; the questions, beside tables and encoder, all of these

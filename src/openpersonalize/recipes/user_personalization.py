@@ -39,7 +39,7 @@ from .fusion.weights import ATTRIBUTES, Weights
 from .incremental import Earlier, attributes_of, carried_over
 from .indexing import INDEX_ABOVE, index
 from .item_counts import ItemCounts
-from .item_features import ItemFeatures
+from .item_vocabulary import ItemVocabulary
 from .model import Model
 from .objective import ItemRewards
 from .questions import held_out_question
@@ -73,7 +73,7 @@ class UserPersonalization(Recipe):
             )
         )
         tuned = training.warm_state.get("weights")
-        vocabulary = ItemFeatures.fit(data.ranked.records, data.ranked.textual)
+        vocabulary = ItemVocabulary.fit(data.ranked.records, data.ranked.textual)
         attributes = vocabulary.attributes
         if tuned:
             weights, start = Weights.of(tuned), _encoder_of(training.warm_model)
@@ -123,7 +123,7 @@ class UserPersonalization(Recipe):
         training: Training,
         rankers: Sequence[BaseRanker],
         weights: Weights,
-        vocabulary: ItemFeatures | None,
+        vocabulary: ItemVocabulary | None,
     ) -> FusedModel:
         """The model of these rankers, with an index where that pays; an objective needs the scores of all."""
         model = FusedModel(

@@ -25,7 +25,7 @@ from ..query import Query
 CANDIDATES_PER_ITEM, LEAST_CANDIDATES = 2, 512
 """Candidates that each ranker names for each item wanted, and at least."""
 
-SAMPLE = 1_024
+SAMPLED_ITEMS = 1_024
 """Items of the sample that stands for the rest of the catalogue."""
 
 LEADERS = 2_048
@@ -119,7 +119,7 @@ class Pool:
         behind the last of them."""
         rows = np.flatnonzero(allowed)
         self.allowed, self._size, self._ivf, self._behind = allowed, len(rows), ivf, behind
-        some = np.random.default_rng(0).choice(rows, min(SAMPLE, len(rows)), replace=False)
+        some = np.random.default_rng(0).choice(rows, min(SAMPLED_ITEMS, len(rows)), replace=False)
         self.sample: Int64 = np.sort(some)
         self._moment: tuple[Float32, Int64, ItemBias | None] | None = None
 

@@ -24,7 +24,7 @@ from ...algorithms.naive_bayes import NaiveBayes
 from ...algorithms.ranker import BaseRanker, OnlineRanker, RankerStates
 from ...storage.idtable import IdTable
 from ..item_counts import ItemCounts
-from ..item_features import ItemFeatures
+from ..item_vocabulary import ItemVocabulary
 from ..model import OnlineModel, Retriever, State
 from ..objective import ItemRewards
 from ..query import Query
@@ -36,7 +36,7 @@ from .weights import POPULAR, Weights, known_attributes
 Plan: TypeAlias = tuple[tuple[BaseRanker, np.float32], ...]
 """Rankers and what they weigh."""
 
-_BLOCK = 65_536
+_ITEMS_TOGETHER = 65_536
 """Items looked at together."""
 
 
@@ -58,7 +58,7 @@ class FusedModel:
         weights: Weights,
         rewards: ItemRewards | None = None,
         pause: int = 0,
-        vocabulary: ItemFeatures | None = None,
+        vocabulary: ItemVocabulary | None = None,
         probe_rows: int = 0,
     ) -> None:
         """Put together.
@@ -83,7 +83,7 @@ class FusedModel:
         self._unknown = self._unseen
         encoder = self.encoder
         if encoder is not None and len(self._unseen):
-            blocks = np.split(self._unseen, range(_BLOCK, len(self._unseen), _BLOCK))
+            blocks = np.split(self._unseen, range(_ITEMS_TOGETHER, len(self._unseen), _ITEMS_TOGETHER))
             known = np.concatenate([encoder.items[some].any(axis=1) for some in blocks])
             self._unknown = self._unseen[~known]
 
@@ -288,7 +288,7 @@ class FusedModel:
             Weights.of(described.weights),
             None if share is None else ItemRewards(mapped(folder / "reward.npy"), share),
             described.pause,
-            ItemFeatures.load(folder) if described.vocabulary else None,
+            ItemVocabulary.load(folder) if described.vocabulary else None,
             described.probe_rows,
         )
 

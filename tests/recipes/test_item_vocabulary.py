@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from openpersonalize.algorithms.item_attribute import ItemAttribute
-from openpersonalize.recipes.item_features import ItemFeatures
+from openpersonalize.recipes.item_vocabulary import ItemVocabulary
 
 
 def sets(feature: ItemAttribute) -> list[set[int]]:
@@ -18,7 +18,7 @@ def sets(feature: ItemAttribute) -> list[set[int]]:
 
 def test_categories_are_split_and_rare_values_left_out() -> None:
     items = pl.DataFrame({"ITEM_ID": list("abcd"), "GENRE": ["x| y", "y|x", None, "once|y"]})
-    (genre,) = ItemFeatures.fit(items).attributes
+    (genre,) = ItemVocabulary.fit(items).attributes
     a, b, c, d = sets(genre)
     assert genre.size == 2
     assert a == b
@@ -29,7 +29,7 @@ def test_categories_are_split_and_rare_values_left_out() -> None:
 
 def test_titles_give_their_words() -> None:
     items = pl.DataFrame({"TITLE": ["Red mug", "red box", "Blue mug", "blue box"]})
-    title, vectors = ItemFeatures.fit(items, {"TITLE"}).attributes
+    title, vectors = ItemVocabulary.fit(items, {"TITLE"}).attributes
     red, box, mug, _ = sets(title)
     assert title.size == 4
     assert len(red & box) == len(red & mug) == 1
@@ -39,19 +39,19 @@ def test_titles_give_their_words() -> None:
 
 def test_numbers_are_cut_into_quantiles() -> None:
     items = pl.DataFrame({"PRICE": [*range(100), None], "CREATION_TIMESTAMP": range(101)})
-    (price,) = ItemFeatures.fit(items).attributes
+    (price,) = ItemVocabulary.fit(items).attributes
     assert price.size == 20
     assert np.bincount(price.code).tolist() == [5] * 20
     assert sets(price)[100] == set()
 
 
 def test_nothing_known_is_no_feature() -> None:
-    assert ItemFeatures.fit(None).attributes == []
-    assert ItemFeatures.fit(pl.DataFrame({"A": [None, None], "B": ["x", "y"]})).attributes == []
+    assert ItemVocabulary.fit(None).attributes == []
+    assert ItemVocabulary.fit(pl.DataFrame({"A": [None, None], "B": ["x", "y"]})).attributes == []
 
 
 def test_features_of_some_items() -> None:
-    (genre,) = ItemFeatures.fit(pl.DataFrame({"GENRE": ["x|y", "y", "x", None]})).attributes
+    (genre,) = ItemVocabulary.fit(pl.DataFrame({"GENRE": ["x|y", "y", "x", None]})).attributes
     some = genre.of(np.array([3, 0, 2]))
     assert sets(some) == [sets(genre)[3], sets(genre)[0], sets(genre)[2]]
 
@@ -68,7 +68,7 @@ ITEMS = pl.DataFrame(
 
 
 def test_new_records_get_the_numbers_of_training() -> None:
-    fitted = ItemFeatures.fit(ITEMS, {"TITLE"})
+    fitted = ItemVocabulary.fit(ITEMS, {"TITLE"})
     again = fitted.of(ITEMS)
     for one, other in zip(fitted.attributes, again, strict=True):
         assert sets(one) == sets(other)
@@ -88,16 +88,16 @@ def test_new_records_get_the_numbers_of_training() -> None:
 
 
 def test_a_column_that_records_lack_says_nothing() -> None:
-    fitted = ItemFeatures.fit(ITEMS, {"TITLE"})
+    fitted = ItemVocabulary.fit(ITEMS, {"TITLE"})
     features = fitted.of(pl.DataFrame({"ITEM_ID": ["e"]}))
     assert [sets(one) for one in features] == [[set()]] * 4
     assert [one.size for one in features] == [one.size for one in fitted.attributes]
 
 
 def test_saved_and_loaded_it_gives_the_same_numbers(tmp_path: Path) -> None:
-    fitted = ItemFeatures.fit(ITEMS, {"TITLE"})
+    fitted = ItemVocabulary.fit(ITEMS, {"TITLE"})
     fitted.save(tmp_path)
-    loaded = ItemFeatures.load(tmp_path)
+    loaded = ItemVocabulary.load(tmp_path)
     for one, other in zip(fitted.attributes, loaded.of(ITEMS), strict=True):
         assert one.code.tolist() == other.code.tolist()
         assert one.ptr.tolist() == other.ptr.tolist()
@@ -108,5 +108,5 @@ def test_saved_and_loaded_it_gives_the_same_numbers(tmp_path: Path) -> None:
 
 
 def test_a_vocabulary_of_nothing_is_saved_too(tmp_path: Path) -> None:
-    ItemFeatures.fit(None).save(tmp_path)
-    assert ItemFeatures.load(tmp_path).of(ITEMS) == []
+    ItemVocabulary.fit(None).save(tmp_path)
+    assert ItemVocabulary.load(tmp_path).of(ITEMS) == []

@@ -1,4 +1,5 @@
-"""What the Items dataset says about items, as numbered values: so that an encoder knows items nobody met yet.
+"""The vocabulary of items' attributes, `ItemVocabulary`: records of the Items dataset become numbered values,
+so that an encoder knows items with which nobody interacted yet.
 
 The vocabulary is learned from the catalogue once and kept with the model: a record that comes later gets the
 numbers that training gave. Categories are split at ``|``, texts give their words and a vector, numbers are
@@ -49,8 +50,8 @@ class _Column:
     count: int = 0
 
 
-class ItemFeatures:
-    """The vocabulary of a catalogue: records in, a `ItemAttribute` per column out."""
+class ItemVocabulary:
+    """The vocabulary of a catalogue: records in, an `ItemAttribute` per column out."""
 
     def __init__(
         self,
@@ -65,7 +66,7 @@ class ItemFeatures:
         self._texts = dict(texts or {})
 
     @classmethod
-    def fit(cls, items: pl.DataFrame | None, textual: Collection[str] = ()) -> ItemFeatures:
+    def fit(cls, items: pl.DataFrame | None, textual: Collection[str] = ()) -> ItemVocabulary:
         """Learn the vocabulary of columns that say something.
 
         Args:
@@ -155,7 +156,7 @@ class ItemFeatures:
             encoder.save(folder, f"{_FILE}.{number}")
 
     @classmethod
-    def load(cls, folder: Path) -> ItemFeatures:
+    def load(cls, folder: Path) -> ItemVocabulary:
         """Open what `save` wrote; the values are read when records are asked about."""
         described = json.loads((folder / f"{_FILE}.json").read_text())
         columns = [_Column(name, kind, tuple(edges), count) for name, kind, edges, count in described]
