@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from itertools import count
@@ -17,19 +15,20 @@ from openpersonalize.events.entries import COUNTS, Event, LoggedEvent, News
 
 
 class Sequenced:
-    """Numbers of a sequence, given out before the commit: who came first may commit last."""
+    """Numbers of a sequence, given out before the commit: the first commits when a later one was read."""
 
     def __init__(self) -> None:
         self._numbers = count(1)
-        self._chance = random.Random(3)
+        self._passed = threading.Event()
         self._committed: dict[int, Event] = {}
         self._lock = threading.Lock()
 
     def append(self, stream: str, entries: Sequence[Event]) -> Future[int]:
         future: Future[int] = Future()
         with self._lock:
-            number, pause = next(self._numbers), self._chance.uniform(0, 0.004)
-        time.sleep(pause)
+            number = next(self._numbers)
+        if number == 1:
+            assert self._passed.wait(10)
         with self._lock:
             self._committed[number] = entries[0]
         future.set_result(number)
@@ -48,6 +47,8 @@ class Sequenced:
     def news(self, after: int, limit: int) -> News:
         with self._lock:
             found = sorted(number for number in self._committed if number > after)
+        if found:
+            self._passed.set()
         events = [LoggedEvent(number, "s", "u", "i", 1, "click", None, COUNTS) for number in found]
         return News(events, {}, [], max(found, default=after), False)
 
