@@ -13,6 +13,9 @@ from openpersonalize.engine.leases import JobOutput, Leases
 from openpersonalize.engine.runnerlease import RunnerLease
 from openpersonalize.events.entries import Event, Record
 from openpersonalize.filters.compiler import compile_filter
+from openpersonalize.operations.context import Context
+from openpersonalize.operations.events import put_events
+from openpersonalize.resources.transaction import Transaction
 from openpersonalize.server.looplag import LoopLag
 from openpersonalize.serving.answer import Question, answer, subject
 
@@ -136,3 +139,30 @@ def test_neither_latency_nor_lag_grow_with_what_was_streamed(tmp_path, part, sub
     many = measure(tmp_path / "many", subjects, count // part, records // part)
     for mine, tenth in zip(many, few, strict=True):
         assert mine <= 2 * tenth + SPARE, (many, few)
+
+
+def test_streamed_writes_read_no_metadata_on_the_event_loop(tmp_path, monkeypatch):
+    busy = Busy(tmp_path)
+    with busy.scope.write() as tx:
+        attributes, arn = {"trackingId": "t"}, busy.scope.arn("event-tracker/t")
+        tx.add("event-tracker", arn, "t", group_arn=busy.group, status="ACTIVE", attributes=attributes)
+    threads, find = set(), Transaction.find
+
+    def noted(self, *args, **more):
+        threads.add(threading.current_thread())
+        return find(self, *args, **more)
+
+    monkeypatch.setattr(Transaction, "find", noted)
+    sent = [{"eventType": "click", "itemId": "item-01", "sentAt": int(time.time())}]
+    request = {"trackingId": "t", "sessionId": "s", "userId": "u", "eventList": sent}
+
+    async def journey():
+        context = Context(busy.installation, busy.endpoints, busy.scope, "request")
+        for _ in range(3):
+            await asyncio.to_thread(busy.touch)  # what was worked out holds no more
+            assert await put_events(context, request) == {}
+
+    asyncio.run(journey())
+    assert threads
+    assert threading.main_thread() not in threads
+    busy.close()
