@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import grp
 import os
 import subprocess
 import sys
@@ -51,6 +50,8 @@ def test_a_folder_of_other_things_is_left_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_group_may_read_but_not_lock(tmp_path: Path) -> None:
+    import grp
+
     folder = tmp_path / "data"
     group = grp.getgrgid(os.getegid()).gr_name
     opened = DataFolder.open(folder, group)
