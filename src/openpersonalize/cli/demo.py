@@ -58,7 +58,7 @@ def _server(folder: Path) -> Iterator[tuple[str, Path]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = folder / "server.log"
-    command = [sys.executable, "-m", "openpersonalize", "serve", "--s3", "local"]
+    command = [sys.executable, "-P", "-m", "openpersonalize", "serve", "--s3", "local"]
     with log.open("wb") as sink:
         process = subprocess.Popen(
             [*command, "--port", str(port), "--data-dir", str(folder)], stdout=sink, stderr=sink
