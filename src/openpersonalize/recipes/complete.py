@@ -83,10 +83,18 @@ class CompleteModel:
         return self._counts.scores.copy() if self._cold is None else self._cold.cold_scores(query)
 
     def many(self, queries: Sequence[Query]) -> Float32:
-        """See `Batches.many`; one by one by default."""
-        if self._batches is not None and all(self._answerable(query) for query in queries):
+        """See `Batches.many`; one by one by default, and those that the model has no answer to."""
+        together = [place for place, query in enumerate(queries) if self._answerable(query)]
+        if self._batches is not None and len(together) == len(queries):
             return self._batches.many(queries)
-        return np.stack([self.scores(query) for query in queries])
+        found = np.empty((len(queries), len(self._counts.scores)), dtype=np.float32)
+        if self._batches is not None and together:
+            found[together] = self._batches.many([queries[place] for place in together])
+        else:
+            together = []
+        for place in set(range(len(queries))).difference(together):
+            found[place] = self.scores(queries[place])
+        return found
 
     def candidates(self, query: Query, n: int, interacted_only: bool = False) -> Shortlist:
         """See `Retriever.candidates`; by default all items are scored."""

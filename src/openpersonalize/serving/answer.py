@@ -16,9 +16,9 @@ from ..exploration.catalogue import ExtendedCatalogue
 from ..exploration.config import Exploration
 from ..filters.compiler import BoundFilter
 from ..recipes.facts import Offer
-from .deployment import Deployment
 from .promotions import merge, promoted_count
 from .ranked import BoolArray, CandidateMask, Chosen, among, choose, softmax_at
+from .source import AnswerSource
 from .states import UserState
 
 POPULAR, PROMOTED, EXPLORED = "Popular item", "Promoted item", "Exploration"
@@ -78,62 +78,62 @@ class Question:
         return self.chosen is not None or self.promotion is not None or self.columns is not None
 
 
-def subject(deployment: Deployment, question: Question) -> str | None:
+def subject(source: AnswerSource, question: Question) -> str | None:
     """The user whose events decide the answer; None: nobody's do."""
     filtered = question.chosen is not None and not question.chosen.is_static
-    asked = deployment.recipe.task.personal or filtered or question.promotion is not None
+    asked = source.recipe.task.personal or filtered or question.promotion is not None
     return question.user if asked else None
 
 
-def answer(deployment: Deployment, question: Question) -> list[Entry]:
+def answer(source: AnswerSource, question: Question) -> list[Entry]:
     """The entries of GetRecommendations, best first, fewer than asked when catalogue or filter hold fewer."""
-    chosen, user = question.chosen, subject(deployment, question)
-    deployment.follow()
-    scorer = deployment.scorer
+    chosen, user = question.chosen, subject(source, question)
+    source.follow()
+    scorer = source.scorer
     state = scorer.state(user, scorer.context(question.context), scorer.anchor(question.item))
     if chosen is not None:
-        chosen = deployment.filters.decided(chosen, state)
-    mask = deployment.filters.mask(chosen, state)
+        chosen = source.filters.decided(chosen, state)
+    mask = source.filters.mask(chosen, state)
     why: Reasons = {}
     if question.promotion is None:
-        entries = _explored(deployment, question, chosen, state, mask, question.count, why)
+        entries = _explored(source, question, chosen, state, mask, question.count, why)
     else:
-        entries = _promoted(deployment, question, chosen, state, mask, why)
-    _explain(deployment, entries, why)
-    _describe(deployment, entries, question.columns)
+        entries = _promoted(source, question, chosen, state, mask, why)
+    _explain(source, entries, why)
+    _describe(source, entries, question.columns)
     return entries
 
 
-def _explain(deployment: Deployment, entries: list[Entry], why: Reasons) -> None:
+def _explain(source: AnswerSource, entries: list[Entry], why: Reasons) -> None:
     """Give entries their reasons, for a recipe that offers them: what the model recommends has none."""
-    if Offer.REASONS in deployment.recipe.offers:
+    if Offer.REASONS in source.recipe.offers:
         for entry in entries:
             reason = why.get(entry.item_id)
             entry.reason = [] if reason is None else [reason]
 
 
-def _describe(deployment: Deployment, entries: list[Entry], columns: Sequence[str] | None) -> None:
+def _describe(source: AnswerSource, entries: list[Entry], columns: Sequence[str] | None) -> None:
     """Give entries their metadata, if any is asked for."""
     if columns is not None:
-        found = deployment.metadata([entry.item_id for entry in entries], columns)
+        found = source.metadata([entry.item_id for entry in entries], columns)
         for entry, metadata in zip(entries, found, strict=True):
             entry.metadata = metadata
 
 
 def _filled(
-    deployment: Deployment, state: UserState, seen_excluded: bool, mask: CandidateMask, count: int
+    source: AnswerSource, state: UserState, seen_excluded: bool, mask: CandidateMask, count: int
 ) -> Chosen:
     """The best `count` rows; a recipe that scores a part of the catalogue fills up with the popular rest."""
-    ranked = deployment.scorer.ranked(state, seen_excluded)
-    chosen = choose(ranked, mask, count, lambda: deployment.scorer.scores_within(state, seen_excluded, mask))
+    ranked = source.scorer.ranked(state, seen_excluded)
+    chosen = choose(ranked, mask, count, lambda: source.scorer.scores_within(state, seen_excluded, mask))
     missing = count - len(chosen.rows)
-    if missing and deployment.loaded.unscored is not None:
-        chosen.rows.extend(mask.rows(deployment.loaded.unseen_by_popularity)[:missing])
+    if missing and source.loaded.unscored is not None:
+        chosen.rows.extend(mask.rows(source.loaded.unseen_by_popularity)[:missing])
     return chosen
 
 
 def _entries(
-    deployment: Deployment,
+    source: AnswerSource,
     chosen: Chosen,
     why: Reasons,
     members: ExtendedCatalogue | None = None,
@@ -141,13 +141,13 @@ def _entries(
 ) -> list[Entry]:
     """The entries of rows; `members` names those behind the model's, exploration brought the `explored`. The
     rows without a score are those that fill up."""
-    names = deployment.loaded.names
+    names = source.loaded.names
     ids = [names[row] if row < len(names) else _newcomer(members, row) for row in chosen.rows]
     scored = len(chosen.scores)
     why.update(dict.fromkeys(ids[scored:], POPULAR))
     if explored:
         why.update({item: EXPLORED for item, row in zip(ids, chosen.rows, strict=True) if row in explored})
-    if Offer.SCORES not in deployment.recipe.offers:
+    if Offer.SCORES not in source.recipe.offers:
         return [Entry(item) for item in ids]
     entries = [Entry(item, score) for item, score in zip(ids, chosen.scores, strict=False)]
     return entries + [Entry(item) for item in ids[scored:]]
@@ -159,7 +159,7 @@ def _newcomer(members: ExtendedCatalogue | None, row: int) -> str:
 
 
 def _explored(
-    deployment: Deployment,
+    source: AnswerSource,
     question: Question,
     chosen: BoundFilter | None,
     state: UserState,
@@ -169,38 +169,38 @@ def _explored(
 ) -> list[Entry]:
     """The best `count` entries by relevance, new items among them as exploration has it."""
     seen_excluded = chosen is not None and chosen.excludes_interactions
-    filled = _filled(deployment, state, seen_excluded, mask, count)
-    exploration, tracker = question.exploration, deployment.tracker
+    filled = _filled(source, state, seen_excluded, mask, count)
+    exploration, tracker = question.exploration, source.tracker
     budget = 0
     if exploration is not None and tracker is not None:
-        budget = room(exploration, count, deployment.chance)
+        budget = room(exploration, count, source.chance)
     if not budget or exploration is None or tracker is None:
-        return _entries(deployment, filled, why)
+        return _entries(source, filled, why)
     candidates = tracker.counts
-    passing = _passing_rows(deployment, chosen, state, mask, candidates.members)
+    passing = _passing_rows(source, chosen, state, mask, candidates.members)
     scored = len(filled.scores)
     explored = explore(
-        deployment.exploration.candidates(state, seen_excluded, candidates, exploration.cut_off_days),
+        source.exploration.candidates(state, seen_excluded, candidates, exploration.cut_off_days),
         candidates,
         exploration,
         budget,
         filled.rows[:scored],
         filled.values,
         count,
-        deployment.scorer.ranked(state, seen_excluded).log_total,
+        source.scorer.ranked(state, seen_excluded).log_total,
         passing,
-        deployment.chance,
+        source.chance,
     )
     if explored is None:
-        return _entries(deployment, filled, why)
+        return _entries(source, filled, why)
     others = [row for row in filled.rows[scored:] if row not in explored.explored]
     shares = softmax_at(explored.values, explored.log_total).tolist()
     joined = Chosen(explored.rows + others[: count - len(explored.rows)], shares, filled.values)
-    return _entries(deployment, joined, why, candidates.members, explored.explored)
+    return _entries(source, joined, why, candidates.members, explored.explored)
 
 
 def _passing_rows(
-    deployment: Deployment,
+    source: AnswerSource,
     chosen: BoundFilter | None,
     state: UserState,
     mask: CandidateMask,
@@ -216,7 +216,7 @@ def _passing_rows(
         if mask.keep is not None:
             kept[~new] = mask.keep[rows[~new]]
         if chosen is not None and new.any():
-            kept[new] = deployment.filters.keeps_newcomers(chosen, state, members, rows[new] - members.known)
+            kept[new] = source.filters.keeps_newcomers(chosen, state, members, rows[new] - members.known)
         if mask.dropped:
             kept &= np.array([row not in mask.dropped for row in rows.tolist()], dtype=np.bool_)
         return kept
@@ -225,7 +225,7 @@ def _passing_rows(
 
 
 def _promoted(
-    deployment: Deployment,
+    source: AnswerSource,
     question: Question,
     chosen: BoundFilter | None,
     state: UserState,
@@ -236,42 +236,42 @@ def _promoted(
     promotion = question.promotion
     assert promotion is not None
     wanted = promoted_count(question.count, promotion.percent)
-    selects = deployment.filters.mask(deployment.filters.decided(promotion.chosen, state), state)
+    selects = source.filters.mask(source.filters.decided(promotion.chosen, state), state)
     seen_excluded = chosen is not None and chosen.excludes_interactions
-    first = _filled(deployment, state, seen_excluded, selects, wanted)
-    rows, promoted = list(first.rows), _entries(deployment, first, why)
+    first = _filled(source, state, seen_excluded, selects, wanted)
+    rows, promoted = list(first.rows), _entries(source, first, why)
     if len(rows) < wanted and question.exploration is not None:
-        more, entries = _put_after_training(deployment, question, state, wanted - len(rows), why)
+        more, entries = _put_after_training(source, question, state, wanted - len(rows), why)
         rows, promoted = rows + more, _sorted(promoted + entries)
     others = mask.without(frozenset(rows))
     for entry in promoted:
         entry.promotion_name = promotion.name
         why[entry.item_id] = PROMOTED
-    second = _explored(deployment, question, chosen, state, others, question.count - len(rows), why)
+    second = _explored(source, question, chosen, state, others, question.count - len(rows), why)
     return merge(promoted, second, question.seed)
 
 
 def _put_after_training(
-    deployment: Deployment, question: Question, state: UserState, count: int, why: Reasons
+    source: AnswerSource, question: Question, state: UserState, count: int, why: Reasons
 ) -> tuple[list[int], list[Entry]]:
     """Rows and entries of the at most `count` best newcomers that pass the promotion's filter."""
-    exploration, tracker, promotion = question.exploration, deployment.tracker, question.promotion
+    exploration, tracker, promotion = question.exploration, source.tracker, question.promotion
     if tracker is None or exploration is None or promotion is None or not len(tracker.counts.members.ids):
         return [], []
     candidates = tracker.counts
     members = candidates.members
     every = np.arange(len(members.ids))
-    chosen = deployment.filters.decided(promotion.chosen, state)
-    passing = every[deployment.filters.keeps_newcomers(chosen, state, members, every)]
-    floor_score = deployment.exploration.candidates(
+    chosen = source.filters.decided(promotion.chosen, state)
+    passing = every[source.filters.keeps_newcomers(chosen, state, members, every)]
+    floor_score = source.exploration.candidates(
         state, False, candidates, exploration.cut_off_days
     ).floor_score
-    relevance = deployment.exploration.newcomers(state, False, members, passing, floor_score)
+    relevance = source.exploration.newcomers(state, False, members, passing, floor_score)
     best = np.argsort(-relevance, kind="stable")[:count]
-    shares = softmax_at(relevance[best], deployment.scorer.ranked(state, False).log_total)
+    shares = softmax_at(relevance[best], source.scorer.ranked(state, False).log_total)
     rows = (members.known + passing[best]).tolist()
     named = Chosen(rows, np.minimum(shares, 1.0).tolist(), relevance[best])
-    return rows, _entries(deployment, named, why, members)
+    return rows, _entries(source, named, why, members)
 
 
 def _sorted(entries: list[Entry]) -> list[Entry]:
@@ -280,7 +280,7 @@ def _sorted(entries: list[Entry]) -> list[Entry]:
 
 
 def rank(
-    deployment: Deployment,
+    source: AnswerSource,
     user: str,
     items: Sequence[str],
     chosen: BoundFilter | None = None,
@@ -292,38 +292,38 @@ def rank(
     Scores sum to one over the given items that had interactions at training, before the filter; the
     others follow in the order given, without scores. A repeated item counts once.
     """
-    deployment.follow()
-    state = deployment.scorer.state(user, deployment.scorer.context(context or {}))
+    source.follow()
+    state = source.scorer.state(user, source.scorer.context(context or {}))
     if chosen is not None:
-        chosen = deployment.filters.decided(chosen, state)
+        chosen = source.filters.decided(chosen, state)
     seen_excluded = chosen is not None and chosen.excludes_interactions
     distinct = list(dict.fromkeys(items))
-    row_of, scored = deployment.loaded.row_of, deployment.loaded.counts.interacted
+    row_of, scored = source.loaded.row_of, source.loaded.counts.interacted
     known = {item: row for item in distinct if (row := row_of(item)) is not None}
     places = [item for item, row in known.items() if scored[row]]
     rows = np.array([known[item] for item in places], dtype=np.int64)
-    order, scores = among(deployment.scorer.scores_at(state, seen_excluded, rows))
+    order, scores = among(source.scorer.scores_at(state, seen_excluded, rows))
     ranking = [Entry(places[place], score) for place, score in zip(order.tolist(), scores, strict=True)]
     with_scores = set(places)
     ranking += [Entry(item) for item in distinct if item not in with_scores]
     if chosen is not None:
-        ranking = _passing(deployment, state, chosen, known, ranking)
-    _describe(deployment, ranking, columns)
+        ranking = _passing(source, state, chosen, known, ranking)
+    _describe(source, ranking, columns)
     return ranking
 
 
 def _passing(
-    deployment: Deployment,
+    source: AnswerSource,
     state: UserState,
     chosen: BoundFilter,
     known: dict[str, int],
     ranking: list[Entry],
 ) -> list[Entry]:
     """Those entries that pass a filter, whether the model knows them or not."""
-    mask = deployment.filters.mask(chosen, state)
+    mask = source.filters.mask(chosen, state)
     passes = set(mask.rows(np.fromiter(known.values(), dtype=np.int64, count=len(known))))
     unknown = [entry.item_id for entry in ranking if entry.item_id not in known]
-    kept = deployment.filters.keeps_unknown(chosen, state, unknown) if unknown else {}
+    kept = source.filters.keeps_unknown(chosen, state, unknown) if unknown else {}
     return [
         entry
         for entry in ranking

@@ -7,32 +7,27 @@ one cache that the deployments of a process share, bounded by bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-import numpy as np
+from collections.abc import Callable
 
 from ..events.consumer import LogConsumer
 from ..exploration.bonus import MOST_CANDIDATES
 from ..exploration.tracker import ExposureTracker
 from .catalogue import Catalogue
-from .exploring import UserExploration
-from .filtering import UserFilters
 from .loaded import GroupData, LoadedVersion
-from .metadata import item_metadata
+from .online_scorer import OnlineScorer
 from .ranked import TOP_ROWS
-from .scoring import NARROW, OnlineScorer
+from .scoring import NARROW
+from .source import AnswerSource
 from .states import Memory
 
 
-class Deployment:
-    """A version's model with everything an answer needs. Belongs to one thread, the event loop's.
+class Deployment(AnswerSource):
+    """A source of answers to single questions that follows the live log. Belongs to the event loop's thread.
 
-    Attributes:
-        loaded: the version; recipe: its recipe. items: current item records, aligned with its items.
-        scorer: what it says of a user. filters: what filters leave. exploration: who draws.
-        tracker: what exploration may choose from; None: the recipe does not explore.
-        chance: where draws come from.
+    Attributes: see `AnswerSource`.
     """
+
+    scorer: OnlineScorer
 
     def __init__(
         self,
@@ -55,17 +50,9 @@ class Deployment:
             loaded: the version.
             items: current item records, aligned with the version's items. group: the other current data.
             consumer: knows what is streamed. memory: keeps what is known about users. now: the time.
-            window: newest interactions per user and event type that filters see; 0 = all.
-            tracker: see `Deployment`. top_rows, narrow: see `OnlineScorer`.
-            most_candidates: of exploration in one answer.
+            window, tracker, most_candidates: see `AnswerSource`. top_rows, narrow: see `OnlineScorer`.
         """
-        self.loaded = loaded
-        self.recipe = loaded.recipe
-        self.items = items
-        self.group = group
-        self.tracker = tracker
-        self.chance = np.random.default_rng()  # answers are meant to differ from one call to the next
-        self.scorer = OnlineScorer(
+        scorer = OnlineScorer(
             loaded,
             group.stream,
             items,
@@ -75,8 +62,16 @@ class Deployment:
             top_rows=top_rows,
             narrow=narrow,
         )
-        self.filters = UserFilters(loaded, items, group, self.scorer, now=now, window=window)
-        self.exploration = UserExploration(loaded, self.scorer, self.chance, most_candidates)
+        super().__init__(
+            loaded,
+            items,
+            group,
+            scorer,
+            now=now,
+            window=window,
+            tracker=tracker,
+            most_candidates=most_candidates,
+        )
         self._consumer = consumer
 
     def follow(self) -> None:
@@ -89,7 +84,3 @@ class Deployment:
         records = (self.items,) if users is None else (self.items, users)
         written = [(one, self._consumer.records_position(one.stream)) for one in records]
         return [(one, position) for one, position in written if position > one.position]
-
-    def metadata(self, items: Sequence[str], columns: Sequence[str]) -> list[dict[str, str]]:
-        """The current values of `columns` as text for each item, without those that are null."""
-        return item_metadata(self.loaded, self.items, items, columns)

@@ -1,12 +1,12 @@
-"""Scores of a version's items for one user: the interface `Scorer`, and `OnlineScorer` for single questions.
+"""Scores of a version's items for one user: the interface `Scorer`, and `VersionScorer`, what all scorers
+share that ask a loaded version's model.
 
-An answer is put together from what a scorer says and does not know where the scores come from. The online
-scorer keeps what it worked out about a user until the user's history or the clock moves on.
+An answer is put together from what a scorer says and does not know where the scores come from: from what is
+kept of users (`online_scorer`), or from blocks of many users (`batch.scorer`).
 """
 
 from __future__ import annotations
 
-import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,24 +15,18 @@ from typing import TypeVar
 import numpy as np
 
 from ..algorithms.topk import FloatArray, Rows
-from ..events.consumer import LogConsumer
 from ..events.history import EMPTY
 from ..recipes.query import Query
 from .catalogue import Catalogue
 from .history import NOTHING, Int32, LiveRows
 from .loaded import LoadedVersion
 from .ranked import DROP, TOP_ROWS, CandidateMask, Ranked
-from .states import Anchor, ContextValues, Memory, UserState, Vector, until
+from .states import Anchor, ContextValues, UserState, Vector
 
 NARROW = 16
 """A filter that leaves fewer than one in so many of a large catalogue has those scored alone."""
 
-LOOKED_UP_AT_ONCE = 1_000
-"""Items looked up while others wait: about 2 ms."""
-
 Answer = TypeVar("Answer")
-
-_serials = itertools.count()
 
 
 class Scorer(ABC):
@@ -93,44 +87,32 @@ class Scorer(ABC):
         """To be called when more is kept in a state than before."""
 
 
-class OnlineScorer(Scorer):
-    """Scores for single questions, with what `Memory` keeps of users. Belongs to one thread, the loop's."""
+class VersionScorer(Scorer):
+    """Asks the model of a loaded version. What it found is kept by whoever inherits: `_kept` and `_keep`."""
 
     def __init__(
-        self,
-        loaded: LoadedVersion,
-        stream: str,
-        items: Catalogue,
-        *,
-        consumer: LogConsumer,
-        memory: Memory,
-        now: Callable[[], float],
-        top_rows: int = TOP_ROWS,
-        narrow: int = NARROW,
+        self, loaded: LoadedVersion, items: Catalogue, *, top_rows: int = TOP_ROWS, narrow: int = NARROW
     ) -> None:
         """Nothing is worked out yet.
 
         Args:
-            loaded: the version. stream: the live log's stream of the group's interactions.
-            items: current item records.
-            consumer: knows what is streamed. memory: keeps what is worked out. now: the time.
+            loaded: the version. items: current item records.
             top_rows: rows of a user's order that are kept. narrow: see `NARROW`.
         """
-        self._loaded, self._stream, self._items = loaded, stream, items
-        self._consumer, self._memory, self._now = consumer, memory, now
+        self._loaded, self._items = loaded, items
         self._top_rows, self._narrow = top_rows, narrow
-        self._serial = next(_serials)
-        self._position = -1
-        self._nobody = UserState(None, EMPTY, until(now()))
 
-    def knows(self, user: str, context: ContextValues, anchor: Anchor | None = None) -> bool:
-        """Whether `state` has only to look it up."""
-        state = self._memory.states.get((self._serial, (user, context, anchor)))
-        return state is not None and state.position == self._position and state.until > self._now()
+    @abstractmethod
+    def _kept(self, state: UserState, seen_excluded: bool) -> Vector | None:
+        """The scores that were worked out for a state."""
 
-    def at(self, position: int) -> None:
-        """Everything up to `position` of the live log is to be known from now on."""
-        self._position = position
+    @abstractmethod
+    def _keep(self, state: UserState, seen_excluded: bool, found: Vector) -> None:
+        """To be called when scores were worked out."""
+
+    def _asked(self, query: Query, user: str | None, ask: Callable[[Query], Answer]) -> Answer:
+        """The model's answer."""
+        return ask(query)
 
     def context(self, sent: Mapping[str, str]) -> ContextValues:
         return tuple(sorted(self._loaded.model.used_features({}, sent)[1].items())) if sent else ()
@@ -140,24 +122,6 @@ class OnlineScorer(Scorer):
             return None
         row = self._loaded.row_of(item)
         return Anchor(item, row, () if row is not None else tuple(sorted(self._items.outsider(item).items())))
-
-    def state(self, user: str | None, context: ContextValues = (), anchor: Anchor | None = None) -> UserState:
-        now = self._now()
-        if user is None and not context and anchor is None:
-            if self._nobody.until <= now:
-                self._nobody = UserState(None, EMPTY, until(now))
-            return self._nobody
-        key = (self._serial, (user, context, anchor))
-        state = self._memory.states.get(key)
-        if state is not None and state.position == self._position and state.until > now:
-            return state
-        live = EMPTY if user is None else self._consumer.history(self._stream, user)
-        if state is None or state.live.newest != live.newest or state.until <= now:
-            rows = None if state is None else state.rows
-            state = UserState(user, live, until(now), context=context, anchor=anchor, rows=rows)
-            self._memory.states.put(key, state)
-        state.position = self._position
-        return state
 
     def query(self, state: UserState, seen_excluded: bool) -> Query | None:
         loaded = self._loaded
@@ -179,20 +143,6 @@ class OnlineScorer(Scorer):
             state.rows = LiveRows(self._loaded.rows_of)
         return state.rows.of(state.live)
 
-    def unprepared(self, state: UserState) -> Callable[[], LiveRows] | None:
-        """What to call in a thread before an answer, its result to be given to the state: the rows of a
-        history so long that looking them up would hold up other answers. None: nothing of the kind."""
-        rows = LiveRows(self._loaded.rows_of) if state.rows is None else state.rows
-        if rows.missing(state.live) <= LOOKED_UP_AT_ONCE:
-            return None
-        fresh, live = LiveRows(self._loaded.rows_of), state.live
-
-        def prepared() -> LiveRows:
-            fresh.of(live)
-            return fresh
-
-        return prepared
-
     def ranked(self, state: UserState, seen_excluded: bool) -> Ranked:
         found = state.ranked[seen_excluded]
         if found is not None:
@@ -210,21 +160,16 @@ class OnlineScorer(Scorer):
         return found
 
     def scores(self, state: UserState, seen_excluded: bool) -> FloatArray:
-        key = (self._serial, state.key, seen_excluded)
-        found = self._memory.vectors.get(key)
-        if found is not None and (found.newest, found.until) == (state.live.newest, state.until):
-            return found.scores
+        kept = self._kept(state, seen_excluded)
+        if kept is not None:
+            return kept.scores
         query = self.query(state, seen_excluded)
         if query is None:
             state.no_signal = True
             return self.scores(self._nobodys(state), seen_excluded)
-        unscored = self._loaded.unscored
-        scores, hidden = self._asked(query, state.user, self._loaded.model.scores), None
-        if unscored is not None:
-            hidden = scores[unscored]
-            scores[unscored] = DROP
-        self._memory.vectors.put(key, Vector(state.live.newest, state.until, scores, hidden))
-        return scores
+        found = self._vector(state, self._asked(query, state.user, self._loaded.model.scores))
+        self._keep(state, seen_excluded, found)
+        return found.scores
 
     def scores_at(
         self, state: UserState, seen_excluded: bool, rows: Rows, unscored: bool = False
@@ -247,17 +192,21 @@ class OnlineScorer(Scorer):
                 return found
         return self.scores(state, seen_excluded)
 
-    def resized(self, state: UserState) -> None:
-        if state is not self._nobody:
-            self._memory.states.put((self._serial, state.key), state)
-
     def _nobodys(self, state: UserState) -> UserState:
         """What the same question is of nobody in particular."""
         return self.state(None, state.context, state.anchor)
 
+    def _vector(self, state: UserState, scores: FloatArray) -> Vector:
+        """What is kept of the model's scores, in which the rows go that the recipe gives none."""
+        unscored, hidden = self._loaded.unscored, None
+        if unscored is not None:
+            hidden = scores[unscored]
+            scores[unscored] = DROP
+        return Vector(state.live.newest, state.until, scores, hidden)
+
     def _with_unscored(self, state: UserState, seen_excluded: bool, scores: FloatArray) -> FloatArray:
         """float32[n]: with the scores of the rows that the recipe gives none."""
-        kept = self._memory.vectors.get((self._serial, state.key, seen_excluded))
+        kept = self._kept(state, seen_excluded)
         if kept is None or kept.hidden is None:
             return np.where(scores > DROP, scores, scores[scores > DROP].min(initial=0.0))
         full = scores.copy()
@@ -277,14 +226,3 @@ class OnlineScorer(Scorer):
         """The question of a user with events to a model with an index; None: all is scored."""
         query = self.query(state, seen_excluded) if self._loaded.model.indexed else None
         return query if query is not None and len(query.item) else None
-
-    def _asked(self, query: Query, user: str | None, ask: Callable[[Query], Answer]) -> Answer:
-        """The model's answer, which goes on from what it kept about the user."""
-        if user is None or not len(query.item):
-            return ask(query)
-        key = (self._serial, user)
-        query, kept = self._loaded.model.resume(query, self._memory.sessions.get(key))
-        found = ask(query)
-        if kept is not None and kept.nbytes:
-            self._memory.sessions.put(key, kept)
-        return found

@@ -1,0 +1,118 @@
+"""Scores for single questions: `OnlineScorer`, which keeps what it worked out about a user until the user's
+history or the clock moves on."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+from ..events.consumer import LogConsumer
+from ..events.history import EMPTY
+from ..recipes.query import Query
+from .catalogue import Catalogue
+from .history import LiveRows
+from .loaded import LoadedVersion
+from .ranked import TOP_ROWS
+from .scoring import NARROW, Answer, VersionScorer
+from .states import Anchor, ContextValues, Memory, UserState, Vector, until
+
+LOOKED_UP_AT_ONCE = 1_000
+"""Items looked up while others wait: about 2 ms."""
+
+_serials = itertools.count()
+
+
+class OnlineScorer(VersionScorer):
+    """Scores for single questions, with what `Memory` keeps of users. Belongs to one thread, the loop's."""
+
+    def __init__(
+        self,
+        loaded: LoadedVersion,
+        stream: str,
+        items: Catalogue,
+        *,
+        consumer: LogConsumer,
+        memory: Memory,
+        now: Callable[[], float],
+        top_rows: int = TOP_ROWS,
+        narrow: int = NARROW,
+    ) -> None:
+        """Nothing is worked out yet.
+
+        Args:
+            loaded: the version. stream: the live log's stream of the group's interactions.
+            items: current item records.
+            consumer: knows what is streamed. memory: keeps what is worked out. now: the time.
+            top_rows: rows of a user's order that are kept. narrow: see `NARROW`.
+        """
+        super().__init__(loaded, items, top_rows=top_rows, narrow=narrow)
+        self._stream = stream
+        self._consumer, self._memory, self._now = consumer, memory, now
+        self._serial = next(_serials)
+        self._position = -1
+        self._nobody = UserState(None, EMPTY, until(now()))
+
+    def knows(self, user: str, context: ContextValues, anchor: Anchor | None = None) -> bool:
+        """Whether `state` has only to look it up."""
+        state = self._memory.states.get((self._serial, (user, context, anchor)))
+        return state is not None and state.position == self._position and state.until > self._now()
+
+    def at(self, position: int) -> None:
+        """Everything up to `position` of the live log is to be known from now on."""
+        self._position = position
+
+    def state(self, user: str | None, context: ContextValues = (), anchor: Anchor | None = None) -> UserState:
+        now = self._now()
+        if user is None and not context and anchor is None:
+            if self._nobody.until <= now:
+                self._nobody = UserState(None, EMPTY, until(now))
+            return self._nobody
+        key = (self._serial, (user, context, anchor))
+        state = self._memory.states.get(key)
+        if state is not None and state.position == self._position and state.until > now:
+            return state
+        live = EMPTY if user is None else self._consumer.history(self._stream, user)
+        if state is None or state.live.newest != live.newest or state.until <= now:
+            rows = None if state is None else state.rows
+            state = UserState(user, live, until(now), context=context, anchor=anchor, rows=rows)
+            self._memory.states.put(key, state)
+        state.position = self._position
+        return state
+
+    def unprepared(self, state: UserState) -> Callable[[], LiveRows] | None:
+        """What to call in a thread before an answer, its result to be given to the state: the rows of a
+        history so long that looking them up would hold up other answers. None: nothing of the kind."""
+        rows = LiveRows(self._loaded.rows_of) if state.rows is None else state.rows
+        if rows.missing(state.live) <= LOOKED_UP_AT_ONCE:
+            return None
+        fresh, live = LiveRows(self._loaded.rows_of), state.live
+
+        def prepared() -> LiveRows:
+            fresh.of(live)
+            return fresh
+
+        return prepared
+
+    def resized(self, state: UserState) -> None:
+        if state is not self._nobody:
+            self._memory.states.put((self._serial, state.key), state)
+
+    def _kept(self, state: UserState, seen_excluded: bool) -> Vector | None:
+        found = self._memory.vectors.get((self._serial, state.key, seen_excluded))
+        if found is None or (found.newest, found.until) != (state.live.newest, state.until):
+            return None
+        return found
+
+    def _keep(self, state: UserState, seen_excluded: bool, found: Vector) -> None:
+        self._memory.vectors.put((self._serial, state.key, seen_excluded), found)
+
+    def _asked(self, query: Query, user: str | None, ask: Callable[[Query], Answer]) -> Answer:
+        """The model's answer, which goes on from what it kept about the user."""
+        if user is None or not len(query.item):
+            return ask(query)
+        key = (self._serial, user)
+        query, kept = self._loaded.model.resume(query, self._memory.sessions.get(key))
+        found = ask(query)
+        if kept is not None and kept.nbytes:
+            self._memory.sessions.put(key, kept)
+        return found
