@@ -20,6 +20,9 @@ serve: $(VENV)/.run
 # A worker per core; a file's tests stay together, so that what a file makes once is made once. One test alone, or a
 # debugger: .venv/bin/python -m pytest tests/serving/test_answer.py -k popular
 WORKERS ?= auto
+#
+# The servers and the steps that tests start load what was compiled once, whatever the environment says.
+test soak: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 15 --durations-min 1 $(ARGS)
 

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,12 @@ def check_answer(http_response: Any, model: Any, **_: Any) -> None:
     assert not found, f"{model.name}: {found}"
 
 
+@cache
+def _session() -> boto3.session.Session:
+    """One for all clients: a session reads the services' models anew, which takes longer than most tests."""
+    return boto3.session.Session()
+
+
 @dataclass(frozen=True)
 class Clients:
     """The three official clients of one region."""
@@ -131,7 +138,7 @@ def make_clients(endpoint: str, region: str, *, checked: bool = True) -> Clients
     """Clients that never retry and check every answer; not `checked`, they send what the SDK would refuse."""
 
     def client(service: str) -> Any:
-        made = boto3.session.Session().client(
+        made = _session().client(
             service,
             region_name=region,
             endpoint_url=endpoint,

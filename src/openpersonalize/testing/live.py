@@ -53,6 +53,7 @@ class LiveServer:
             self.port = int(probe.getsockname()[1])
         self._options, self._more = options, dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
+        self._session = boto3.session.Session()  # reads the services' models once
 
     @property
     def endpoint(self) -> str:
@@ -94,7 +95,7 @@ class LiveServer:
 
     def client(self, service: str) -> Any:
         """boto3's client of ``personalize``, ``personalize-runtime`` or ``personalize-events``."""
-        return boto3.session.Session().client(
+        return self._session.client(
             service,
             region_name=REGION,
             endpoint_url=self.endpoint,
