@@ -162,6 +162,7 @@ DESCRIBED = {
     "dataset-group": "DatasetGroup",
     "dataset": "Dataset",
     "dataset-import-job": "DatasetImportJob",
+    "data-deletion-job": "DataDeletionJob",
     "event-tracker": "EventTracker",
     "filter": "Filter",
     "solution": "Solution",

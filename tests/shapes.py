@@ -41,6 +41,7 @@ ALSO_REQUIRED = {  # the model marks nearly nothing of an answer as required; cl
     "CreateSchema": ("schemaArn",),
     "CreateDataset": ("datasetArn",),
     "CreateDatasetImportJob": ("datasetImportJobArn",),
+    "CreateDataDeletionJob": ("dataDeletionJobArn",),
     "CreateEventTracker": ("eventTrackerArn", "trackingId"),
     "CreateFilter": ("filterArn",),
     "CreateSolution": ("solutionArn",),

@@ -15,6 +15,7 @@ OpenPersonalizeError
 ├── StartError                        the operator: cannot start; one sentence that says what to do
 ├── CannotUpdate                      nobody: a training learns everything anew instead
 ├── JobFailed                         the owner of a job: becomes its failureReason
+├── JobPostponed                      nobody: a job waits for others and begins again later
 └── JobStopped                        nobody: a job was asked to stop and did
 """
 
@@ -195,6 +196,15 @@ class JobFailed(OpenPersonalizeError):
 
 class CannotUpdate(OpenPersonalizeError):
     """A trained model cannot be brought up to date with this data."""
+
+
+class JobPostponed(OpenPersonalizeError):
+    """A job has to wait for others: it is queued again under its own place, and begins anew after a pause."""
+
+    def __init__(self, seconds: float, message: str | None = None) -> None:
+        """Not before `seconds` from now."""
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class JobStopped(OpenPersonalizeError):

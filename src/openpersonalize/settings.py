@@ -128,6 +128,7 @@ class Settings:
     quota_regions: int = _setting(100, "regions that hold resources; a caller names them freely")
     quota_schemas: int = _setting(500, "schemas per region")
     quota_import_jobs: int = _setting(5, "import jobs pending or in progress per region")
+    quota_data_deletion_jobs: int = _setting(5, "data deletion jobs pending or in progress per dataset group")
     quota_solutions: int = _setting(10, "active solutions per dataset group")
     quota_solution_versions: int = _setting(20, "solution versions pending or in progress per region")
     quota_campaigns: int = _setting(5, "campaigns per dataset group")

@@ -381,6 +381,16 @@ class LiveLogContract:
         assert [c.height for c in log.records(ITEMS, ITEM_SCHEMA, versions=True, chunk=2)] == [2, 1]
         assert log.records_frame(USERS, Schema((Field("USER_ID", "string"),))).height == 0
 
+    def test_a_list_of_who_was_removed_may_be_dropped(self, log: LiveLog) -> None:
+        log.append(GROUP, [CLICK]).result()
+        tail, position = log.tail(), log.position()
+        log.forget_subjects(GROUP, ["ann"])
+        log.drop_tombstones()
+        news = tail.news(position, 10)
+        assert (news.forgotten, news.skipped) == ([], True)
+        assert not tail.news(news.position, 10).skipped
+        tail.close()
+
     def test_a_forgotten_stream_is_gone_and_starts_afresh(self, log: LiveLog) -> None:
         log.append(GROUP, [CLICK._replace(event_id="e1")]).result()
         log.append(OTHER, [CLICK]).result()

@@ -48,6 +48,12 @@ class DictColumn:
         """Some rows, by number or by mask."""
         return DictColumn(self.code[rows], self.values)
 
+    def compacted(self) -> DictColumn:
+        """The same rows, without values that no row has."""
+        used = np.unique(self.code[self.code >= 0])
+        code = np.where(self.code < 0, -1, np.searchsorted(used, self.code)).astype(np.int32)
+        return DictColumn(code, self.values.gather(used))
+
     def at(self, row: int) -> Value | None:
         """The value of one row."""
         code = int(self.code[row])

@@ -95,6 +95,20 @@ class InteractionHistories:
         """The interactions in a part of a `span`."""
         return self._cut(span)
 
+    def without(self, users: pl.Series, folder: Path) -> None:
+        """Write these histories anew into the new folder `folder`, without some users."""
+        folder.mkdir(parents=True)
+        stays = ~self.users.series().is_in(users.implode()).to_numpy()
+        rows = np.repeat(stays, np.diff(self._pointers))
+        IdTable.from_series(self.users.series().filter(pl.Series(stays))).save(folder, "users")
+        self.items.save(folder, "items")
+        (folder / "event_types.json").write_text(json.dumps(self.event_types), "utf-8")
+        np.save(folder / "pointers.npy", np.append(0, np.cumsum(np.diff(self._pointers)[stays])))
+        np.save(folder / "item.npy", self._item[rows])
+        np.save(folder / "time.npy", self._time[rows])
+        np.save(folder / "event.npy", self._event[rows])
+        np.save(folder / "value.npy", self._value[rows])
+
     def _span(self, number: int) -> slice:
         return slice(int(self._pointers[number]), int(self._pointers[number + 1]))
 

@@ -41,6 +41,12 @@ class Profiles:
         order = np.argsort(ids.find_all(records[key]))
         return cls(ids, {name: DictColumn.of(records[name]).take(order) for name in columns})
 
+    def without(self, keys: pl.Series) -> Profiles:
+        """Those of other ids, with no value that only these ids had."""
+        stays = ~self.ids.series().is_in(keys.implode()).to_numpy()
+        columns = {name: column.take(stays).compacted() for name, column in self.columns.items()}
+        return Profiles(IdTable.from_series(self.ids.series().filter(pl.Series(stays))), columns)
+
     def find(self, key: str) -> dict[str, Value]:
         """What is known about one id, by column."""
         row = self.ids.find(key)

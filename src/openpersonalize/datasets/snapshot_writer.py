@@ -49,6 +49,7 @@ class SnapshotWriter:
         position: int,
         part_rows: int = PART_ROWS,
         compact_after: int = COMPACT_AFTER,
+        without: pl.Series | None = None,
     ) -> None:
         """Begin in staged folders; with `previous` (INCREMENTAL) its parts come first.
 
@@ -60,6 +61,8 @@ class SnapshotWriter:
             position: the place in the live log that the rows to come count as written at.
             part_rows: rows of a part, and of a pass over equal rows.
             compact_after: generations after which parts of records are written anew as one.
+            without: users of whom nothing is taken over from `previous`; None: all of it is. Every folder of
+                parts that holds something of them is written anew, so that none is left when it goes.
         """
         self._objects = objects
         self._key = key
@@ -73,6 +76,7 @@ class SnapshotWriter:
         self.schema = parse_schema(schema_text)
         self.appended = 0
         self._position = position
+        self._without = without
         self._kept = list(self._taken(previous)) if previous is not None else []
         self._generation = 1 + max((one.part.generation for one in self._kept), default=-1)
         self._new: list[_Placed] = []
@@ -140,16 +144,34 @@ class SnapshotWriter:
         changed = list(table_types(previous.schema).items()) != list(table_types(self.schema).items())
         if changed or (records and len(generations) >= self._compact_after):
             path = self._new_path()
-            previous.stored(self.schema).sink_parquet(path)
+            self._left(previous.stored(self.schema)).sink_parquet(path)
             yield self._placed(path, pl.scan_parquet(path).select(pl.len()).collect().item(), 0)
             return
+        changed_parts = [part for part in previous.parts if self._loses_rows(previous.path(part))]
+        changed_keys = {part.key for part in changed_parts}
         for part in previous.parts:
-            if part.key is not None:
+            if part.key is not None and part.key not in changed_keys:
                 yield _Placed(previous.path(part), part)
+                continue
+            path = self._new_path()
+            rows = part.rows
+            if part in changed_parts:
+                self._left(pl.scan_parquet(previous.path(part))).sink_parquet(path)
+                rows = pl.scan_parquet(path).select(pl.len()).collect().item()
             else:
-                path = self._new_path()
                 _link(previous.path(part), path)
-                yield self._placed(path, part.rows, part.generation)
+            yield self._placed(path, rows, part.generation)
+
+    def _left(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """The rows of users that stay."""
+        if self._without is None:
+            return rows
+        gone = self._without.alias("USER_ID").to_frame().lazy()
+        return rows.join(gone, on="USER_ID", how="anti", maintain_order="left")
+
+    def _loses_rows(self, path: Path) -> bool:
+        """Whether a part holds rows of users that go."""
+        return self._without is not None and bool(len(rows_of(pl.scan_parquet(path), self._without)))
 
     def _new_path(self) -> Path:
         """Where the next part of this import is written."""
@@ -178,6 +200,8 @@ class SnapshotWriter:
         Rows whose 64-bit hash occurs more than once are few, save where rows really are equal; only those are
         compared, in as many passes as keep the rows of one pass in memory.
         """
+        if not self._new:
+            return
         parts = (*self._kept, *self._new)
         hashes = [pl.read_parquet(one.path).hash_rows().to_numpy() for one in parts]
         ordered = np.sort(np.concatenate(hashes)) if hashes else np.empty(0, dtype=np.uint64)
@@ -239,6 +263,12 @@ class _Staged:
     def fetch(self, key: str) -> Path:
         """The local folder of a key."""
         return self.folder if key == self.key and self.folder is not None else self.objects.fetch(key)
+
+
+def rows_of(rows: pl.LazyFrame, users: pl.Series) -> pl.Series:
+    """USER_ID of the rows that belong to some users, read as a stream."""
+    theirs = rows.select("USER_ID").join(users.alias("USER_ID").to_frame().lazy(), on="USER_ID", how="semi")
+    return theirs.collect(engine="streaming")["USER_ID"]
 
 
 def _same(one: Path, other: Path) -> bool:

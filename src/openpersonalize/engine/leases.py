@@ -202,7 +202,8 @@ class Leases:
     def put_back(
         self, job: JobRow, output: JobOutput, *, reason: str | None = None, not_before: float | None = None
     ) -> None:
-        """Queue a job again: because this server goes down, or after an error (`reason`), not before an hour.
+        """Queue a job again: because this server goes down, because it waits for another job, or after an
+        error (`reason`); not before an hour.
 
         Raises:
             LeaseLost: as in `ending`.

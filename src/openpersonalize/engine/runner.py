@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..errors import JobFailed, JobStopped, OpenPersonalizeError, Unavailable
+from ..errors import JobFailed, JobPostponed, JobStopped, OpenPersonalizeError, Unavailable
 from ..resources.jobrows import JobRow, JobState
 from ..resources.lifecycle import failed_after
 from .executor import Executor, ShuttingDown, StepBroke
@@ -219,6 +219,8 @@ class JobRunner:
             if not job.committed:
                 with job.commit():
                     pass
+        except JobPostponed as wait:
+            leases.put_back(job.row, job.take_output(), not_before=self._metadata.now() + wait.seconds)
         except JobStopped:
             self._end(job, workflow, JobState.CANCELLED, "Stopped on request.")
         except JobFailed as error:

@@ -30,8 +30,9 @@ class Workflow(Protocol):
         """Do the job: short transactions and heavy steps, and `Job.commit` around the last change.
 
         A job is run at least once: after a crash, or a restart of the server, it runs again from the start.
-        So each step must be right also when it was done before. JobFailed ends the job with a reason for its
-        owner; any other exception is tried again a few times with growing pauses.
+        So each step must be right also when it was done before. JobPostponed has it run again later, because
+        it waits for another job: it holds no slot and keeps its place meanwhile. JobFailed ends the job with
+        a reason for its owner; any other exception is tried again a few times with growing pauses.
         """
 
     def failed(self, job: Job, tx: Transaction, reason: str) -> None:

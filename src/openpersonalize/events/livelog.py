@@ -153,10 +153,14 @@ class LiveLog(ABC):
     @abstractmethod
     def forget_subjects(self, stream: str, subjects: Iterable[str]) -> int:
         """Remove users (their events, or their records in a Users dataset); returns the number of rows
-        removed.
+        removed. Their ids are listed for the readers for an hour, unless `drop_tombstones` ends it.
 
         Events of a session that a removed user was seen in are the user's too when they are anonymous.
         """
+
+    @abstractmethod
+    def drop_tombstones(self) -> None:
+        """Keep no list of who was removed: readers that have not asked since are told `News.skipped`."""
 
     @abstractmethod
     def seal_due(self) -> bool:

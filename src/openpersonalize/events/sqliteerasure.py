@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -41,7 +42,8 @@ class Erasure:
                 pending = reader.execute(SQL["removals"]).fetchall()
             if pending:  # of somebody who could not end it
                 self.rewrite(pending)
-            whole = {subject: self._sessions(number, subject) for subject in subjects}
+            # What was done anonymously in a session of that very name is under the id, too.
+            whole = {subject: [subject, *self._sessions(number, subject)] for subject in subjects}
             chosen = [(subject, 0) for subject in whole]
             chosen += [(session, 1) for session in dict.fromkeys(chain.from_iterable(whole.values()))]
             sealed = self._known(number, [subject for subject, _ in chosen])
@@ -55,15 +57,17 @@ class Erasure:
                         for one in [(subject, 0), *((session, 1) for session in sessions)]
                     )
                     removed += connection.execute(SQL["forget_records"], (number, subject)).rowcount
-                    if removed or not sealed.isdisjoint([subject, *sessions]):
-                        tell(connection, [subject, *sessions])
+                    if removed or not sealed.isdisjoint(sessions):
+                        tell(connection, list(dict.fromkeys(sessions)))
                     total += removed
                 if sealed:
                     connection.executemany(SQL["add_removal"], [(number, *one) for one in chosen])
                 return total
 
             removed = self._segments.do(begin)
-            return removed + (self.rewrite([(number, *one) for one in chosen]) if sealed else 0)
+            removed += self.rewrite([(number, *one) for one in chosen]) if sealed else 0
+            self._sweep(number)
+            return removed
 
     def rewrite(self, removals: Sequence[tuple[int, str, int]]) -> int:
         """Write the segments anew that hold events of those to be removed; how many events those were."""
@@ -96,6 +100,12 @@ class Erasure:
                 removed += len(theirs)
             self._segments.do(partial(run_statement, SQL["end_removal"], (number,)))
         return removed
+
+    def _sweep(self, number: int) -> None:
+        """Remove the segments of a stream that were replaced before: no grace for what may hold users."""
+        with closing(self._segments.reader()) as reader:
+            keys = [key for (key,) in reader.execute(SQL["unreferenced"], (math.inf,))]
+        self._segments.sweep([key for key in keys if key.startswith(f"segments/{number}/")])
 
     def _sessions(self, number: int, user: str) -> list[str]:
         """The sessions in which a user was seen, in rows and segments."""

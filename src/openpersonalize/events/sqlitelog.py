@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -149,6 +150,14 @@ class SqliteLiveLog(LiveLog):
         if removed:
             self._truncate_journal()
         return removed
+
+    def drop_tombstones(self) -> None:
+        def drop(connection: sqlite3.Connection) -> int:
+            connection.execute(SQL["expire_tombstones"], (math.inf,))
+            return connection.execute(SQL["prune_tombstones"]).rowcount
+
+        self._do(drop)
+        self._truncate_journal()
 
     def seal_due(self) -> bool:
         return self._sealer.due()

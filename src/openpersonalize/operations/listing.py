@@ -11,8 +11,11 @@ from .context import Answer, Context, Request
 PAGE = 100
 
 
-def listed(context: Context, request: Request, operation: str, kind_name: str) -> Answer:
-    """One page of the resources of a kind, oldest first: exactly the list and, when more follow, `nextToken`.
+def listed(
+    context: Context, request: Request, operation: str, kind_name: str, *, newest_first: bool = False
+) -> Answer:
+    """One page of the resources of a kind, oldest first unless asked otherwise: exactly the list and, when
+    more follow, `nextToken`.
 
     Args:
         context: the call.
@@ -42,6 +45,7 @@ def listed(context: Context, request: Request, operation: str, kind_name: str) -
             parent_arn=None if in_group else wanted,
             after=after,
             limit=limit + 1,
+            newest_first=newest_first,
         )
     page = found[:limit]
     answer: Answer = {kind.listed_under: [resource.described(kind.arn_member) for resource in page]}

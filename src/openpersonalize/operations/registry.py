@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from . import (
     campaigns,
+    data_deletion_jobs,
     dataset_groups,
     datasets,
     events,
@@ -27,6 +28,7 @@ Handler: TypeAlias = Callable[[Context, Request], Answer | bytes | Awaitable[Ans
 
 OPERATIONS: dict[str, Handler] = {
     "CreateCampaign": campaigns.create_campaign,
+    "CreateDataDeletionJob": data_deletion_jobs.create_data_deletion_job,
     "CreateDataset": datasets.create_dataset,
     "CreateDatasetGroup": dataset_groups.create_dataset_group,
     "CreateDatasetImportJob": imports.create_dataset_import_job,
@@ -44,6 +46,7 @@ OPERATIONS: dict[str, Handler] = {
     "DeleteSolution": solutions.delete_solution,
     "DescribeAlgorithm": recipes.describe_algorithm,
     "DescribeCampaign": campaigns.describe_campaign,
+    "DescribeDataDeletionJob": data_deletion_jobs.describe_data_deletion_job,
     "DescribeDataset": datasets.describe_dataset,
     "DescribeDatasetGroup": dataset_groups.describe_dataset_group,
     "DescribeDatasetImportJob": imports.describe_dataset_import_job,
@@ -58,6 +61,7 @@ OPERATIONS: dict[str, Handler] = {
     "GetRecommendations": runtime.get_recommendations,
     "GetSolutionMetrics": solution_versions.get_solution_metrics,
     "ListCampaigns": campaigns.list_campaigns,
+    "ListDataDeletionJobs": data_deletion_jobs.list_data_deletion_jobs,
     "ListDatasetGroups": dataset_groups.list_dataset_groups,
     "ListDatasetImportJobs": imports.list_dataset_import_jobs,
     "ListDatasets": datasets.list_datasets,
@@ -83,7 +87,6 @@ NOT_AVAILABLE: frozenset[str] = frozenset(
     {
         "CreateBatchInferenceJob",
         "CreateBatchSegmentJob",
-        "CreateDataDeletionJob",
         "CreateDatasetExportJob",
         "CreateMetricAttribution",
         "CreateRecommender",
@@ -91,14 +94,12 @@ NOT_AVAILABLE: frozenset[str] = frozenset(
         "DeleteRecommender",
         "DescribeBatchInferenceJob",
         "DescribeBatchSegmentJob",
-        "DescribeDataDeletionJob",
         "DescribeDatasetExportJob",
         "DescribeMetricAttribution",
         "DescribeRecommender",
         "GetActionRecommendations",
         "ListBatchInferenceJobs",
         "ListBatchSegmentJobs",
-        "ListDataDeletionJobs",
         "ListDatasetExportJobs",
         "ListMetricAttributionMetrics",
         "ListMetricAttributions",

@@ -46,7 +46,7 @@ FORMAT = 3
 """Raised when an older program could not read the folder any more. Up to 2 the popularity of the items was a
 part of every model."""
 
-_COLUMNS = ("item", "time", "event", "weight")
+COLUMNS = ("item", "time", "event", "weight")
 
 
 def write_artifact(
@@ -101,7 +101,7 @@ def write_artifact(
             "interactions": len(sequences.item),
         },
         "settled": tuned_state(model),
-        "files": {path: _fingerprint(folder / path) for path in _files(folder)},
+        "files": {path: fingerprint(folder / path) for path in _files(folder)},
     }
     (folder / "manifest.json").write_text(json.dumps(described, indent=1, sort_keys=True), "utf-8")
 
@@ -128,7 +128,7 @@ class Artifact:
         mode: Literal["r"] | None = "r" if self._ptr[-1] else None
         # Plain views of the maps: slicing an np.memmap costs ten times as much.
         self._history = [
-            np.asarray(np.load(folder / f"history.{name}.npy", mmap_mode=mode)) for name in _COLUMNS
+            np.asarray(np.load(folder / f"history.{name}.npy", mmap_mode=mode)) for name in COLUMNS
         ]
 
     @classmethod
@@ -211,7 +211,7 @@ class Artifact:
         return [
             path
             for path, written in self.manifest["files"].items()
-            if not (self.folder / path).is_file() or _fingerprint(self.folder / path) != written
+            if not (self.folder / path).is_file() or fingerprint(self.folder / path) != written
         ]
 
 
@@ -222,7 +222,7 @@ def _write_history(folder: Path, sequences: Sequences) -> None:
     ends = np.zeros(len(ptr), dtype=np.int64)
     np.cumsum(kept, out=ends[1:])
     np.save(folder / "history.ptr.npy", ends)
-    for name in _COLUMNS:
+    for name in COLUMNS:
         np.save(folder / f"history.{name}.npy", getattr(sequences, name)[newest])
 
 
@@ -239,7 +239,7 @@ def _files(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def _fingerprint(path: Path) -> dict[str, Any]:
+def fingerprint(path: Path) -> dict[str, Any]:
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return {"sha256": digest, "size": path.stat().st_size}

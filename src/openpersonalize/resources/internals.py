@@ -62,6 +62,20 @@ class ImportJobInternal(Internal, frozen=True, kw_only=True):
     bytes: int | None = None
 
 
+class DataDeletionInternal(Internal, frozen=True, kw_only=True):
+    """Attributes:
+    switched: whether snapshots and models without the users are in force.
+    rows: of the group's datasets, that belonged to the users.
+    versions: ARNs of the solution versions that had been trained with their data.
+    replaced: keys of what is to be removed.
+    """
+
+    switched: bool = False
+    rows: int = 0
+    versions: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+
+
 class FilterInternal(Internal, frozen=True, kw_only=True):
     """Attributes: fields: what the expression reads, e.g. "ITEMS.GENRE"."""
 

@@ -149,6 +149,13 @@ def newest_job(connection: sa.Connection, resource_arn: str) -> JobRow | None:
     return read_row(row) if row is not None else None
 
 
+def waiting_jobs(connection: sa.Connection, account: str, region: str, kind: str) -> list[JobRow]:
+    """The queued jobs of a kind in an account and region, in order of creation."""
+    here = (jobs.c.account == account, jobs.c.region == region)
+    query = sa.select(jobs).where(*here, jobs.c.kind == kind, jobs.c.state == JobState.QUEUED.value)
+    return [read_row(row) for row in connection.execute(query.order_by(jobs.c.number))]
+
+
 def cancel_queued(
     connection: sa.Connection, resource_arn: str, now: float, *, untouched: bool = False
 ) -> int:

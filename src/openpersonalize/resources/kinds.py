@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from .internals import (
     CampaignInternal,
+    DataDeletionInternal,
     DatasetInternal,
     FilterInternal,
     ImportJobInternal,
@@ -120,7 +121,14 @@ KINDS: Mapping[str, Kind] = {
             quota=Quota("quota_import_jobs", at_work=True),
         ),
         Kind("dataset-export-job", "datasetExportJobs", "datasetArn", _USUAL),
-        Kind("data-deletion-job", "dataDeletionJobs", _GROUP, joined(ERASURE)),
+        Kind(
+            "data-deletion-job",
+            "dataDeletionJobs",
+            _GROUP,
+            joined(ERASURE),
+            internal=DataDeletionInternal,
+            quota=Quota("quota_data_deletion_jobs", per_group=True, at_work=True),
+        ),
         Kind("event-tracker", "eventTrackers", _GROUP, _USUAL),
         Kind(
             "filter",

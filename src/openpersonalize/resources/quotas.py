@@ -31,11 +31,11 @@ def check_quota(tx: Transaction, settings: Settings, kind: str, group_arn: str |
     if not quota.per_group and not quota.at_work and not tx.count(kind):
         _check_region(tx, settings)
     most = int(getattr(settings, quota.setting))
+    where = group_arn if quota.per_group else None
     if quota.at_work:
-        if tx.count(kind, statuses=AT_WORK) >= most:
+        if tx.count(kind, group_arn=where, statuses=AT_WORK) >= most:
             raise LimitExceeded(f"More than {most} resources with PENDING or IN_PROGRESS status.")
         return
-    where = group_arn if quota.per_group else None
     if tx.count(kind, group_arn=where, not_statuses=NOT_COUNTED) >= most:
         raise LimitExceeded(
             f"Cannot create a {KINDS[kind].words}. More than {most} resources in ACTIVE state."

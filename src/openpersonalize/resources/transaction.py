@@ -310,6 +310,10 @@ class Transaction:
         here = found is not None and (found.account, found.region) == (self._account, self._region)
         return found if here else None
 
+    def waiting(self, kind: str) -> list[JobRow]:
+        """The jobs of a kind that nobody has begun."""
+        return jobrows.waiting_jobs(self._connection, self._account, self._region, kind)
+
     def request_cancel(self, resource_arn: str) -> bool:
         """Stop the jobs of a resource.
 

@@ -45,7 +45,7 @@ from .cors import Origins
 from .exchange import Disconnected, Exchange, Receive, Scope, Send
 from .looplag import LoopLag
 from .pagepool import PagePool
-from .plain import HEALTH, JSON, METRICS, check_reading, error_page, health_page, page, page_of
+from .plain import HEALTH, JSON, METRICS, error_page, health_page, is_change, page, page_of
 from .protocol import Operation
 from .routing import check_local, credential_scope, error_form, requested_scope, route
 from .s3.access import S3Access
@@ -305,13 +305,13 @@ class Application:
         """Answer a page request; returns the code for the metrics."""
         status, content_type, code = 200, JSON, telemetry.OK
         try:
-            check_reading(exchange)
+            changes = is_change(exchange)
             if not self._keys.configured:
                 check_local(exchange, self._origins)
             if exchange.path == HEALTH:
                 status, body = health_page(self._services is not None)
             else:
-                body, content_type = await self._guarded_page(exchange)
+                body, content_type = await self._guarded_page(exchange, changes)
         except ServiceError as error:
             self._log_refusal(exchange, error)
             (status, body), code = error_page(error), error.code
@@ -321,9 +321,11 @@ class Application:
         await exchange.respond(status, content_type, body, *PAGE_HEADERS)
         return code
 
-    async def _guarded_page(self, exchange: Exchange) -> tuple[bytes, bytes]:
+    async def _guarded_page(self, exchange: Exchange, changes: bool) -> tuple[bytes, bytes]:
         """(body, content type) of a page that wants a role."""
         caller, head = self._identify(exchange)
+        if changes:
+            authorise(caller, "CreateSolutionVersion")
         authorise_page(caller, exchange.path if exchange.path == METRICS else "/v1/")
         if head is not None:
             _prove(exchange, head, b"")

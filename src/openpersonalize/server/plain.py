@@ -6,8 +6,13 @@
                                        Beside them, under ``scheduled``, the automatic trainings to come
 ``GET /v1/jobs/{arn}``                 the newest job of a resource: state, progress, ETA, log lines
 ``GET /v1/jobs/{arn}/problems``        what was wrong with the data, row by row
+``POST /v1/jobs/{arn}/retrain``        of a data deletion job: trains every solution anew of which a
+                                       version saw the data of those users; ``{"versions": [arn]}``
 
-Where there are keys, all but ``/health`` want one of the roles of `PAGE_ROLES`. An ARN may be percent-encoded
+The page of a data deletion job says which ``versions`` those are.
+
+Where there are keys, all but ``/health`` want one of the roles of `PAGE_ROLES`, and ``retrain`` that of
+CreateSolutionVersion. An ARN may be percent-encoded
 or carry its slashes as they are. Errors are ``{"error": {"code": ..., "message": ...}}``.
 """
 
@@ -21,12 +26,14 @@ import msgspec
 from ..engine.report import job_list, job_problems, job_report
 from ..errors import InvalidInput, ResourceNotFound, ServiceError
 from ..resources.store import Scope
+from ..workflows.data_deletions import deletion_report, retrain
 from ..workflows.schedule import scheduled_trainings
 from .exchange import Exchange
 from .services import Services
 
 JSON = b"application/json"
 HEALTH, METRICS, PREFIX = "/health", "/metrics", "/v1/"
+JOBS, RETRAIN = "/v1/jobs/", "/retrain"
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
@@ -42,14 +49,19 @@ def page_of(path: str) -> str | None:
     return PREFIX if path.startswith(PREFIX) else None
 
 
-def check_reading(exchange: Exchange) -> None:
-    """Let only requests that read pass.
+def is_change(exchange: Exchange) -> bool:
+    """Whether a request to a page changes something, so that who may call CreateSolutionVersion may send it.
 
     Raises:
-        InvalidInput: it is another.
+        InvalidInput: the page is not for such requests.
     """
-    if exchange.method not in ("GET", "HEAD"):
+    if exchange.method in ("GET", "HEAD"):
+        return False
+    if exchange.method != "POST" or not exchange.path.startswith(JOBS) or not exchange.path.endswith(RETRAIN):
         raise InvalidInput(f"{exchange.path} takes GET requests only.")
+    if int(exchange.headers.get(b"content-length", b"0")) or b"transfer-encoding" in exchange.headers:
+        raise InvalidInput(f"{exchange.path} takes no body.")
+    return True
 
 
 def page(exchange: Exchange, services: Services) -> bytes:
@@ -61,6 +73,8 @@ def page(exchange: Exchange, services: Services) -> bytes:
     raw = exchange.raw_path.decode("latin-1").removeprefix(PREFIX).rstrip("/")
     if raw == "jobs":
         return _encode(_jobs(exchange, services))
+    if exchange.method == "POST":
+        return _encode(_retrained(unquote(raw.removeprefix("jobs/")).removesuffix(RETRAIN), services))
     if raw.startswith("jobs/"):
         return _encode(_job(raw.removeprefix("jobs/"), services))
     raise ResourceNotFound(f"There is no page {exchange.path}; see /v1/jobs.")
@@ -87,9 +101,10 @@ def _jobs(exchange: Exchange, services: Services) -> dict[str, list[dict[str, An
 def _job(rest: str, services: Services) -> Any:
     """The page of a job; `rest` is what follows ``jobs/`` in the path as it was sent."""
     whole = unquote(rest)
-    report = job_report(_scope_of(whole, services), whole)
+    scope = _scope_of(whole, services)
+    report = job_report(scope, whole)
     if report is not None:
-        return report
+        return {**report, **(deletion_report(scope, whole) or {})}
     if rest.endswith("/problems"):  # asked second: a solution version may bear that very name
         arn = unquote(rest.removesuffix("/problems"))
         scope = _scope_of(arn, services)
@@ -97,6 +112,10 @@ def _job(rest: str, services: Services) -> Any:
             return {"arn": arn, "problems": job_problems(scope, arn)}
         whole = arn
     raise ResourceNotFound(f"There is no job of {whole}.")
+
+
+def _retrained(arn: str, services: Services) -> dict[str, list[str]]:
+    return {"versions": retrain(_scope_of(arn, services), services.installation.settings, arn)}
 
 
 def _scope_of(arn: str, services: Services) -> Scope:

@@ -108,7 +108,13 @@ class EndpointRegistry:
             InvalidInput: it is not ACTIVE.
         """
         key = (scope.account, scope.region, arn)
-        return await self._shared(("endpoint", key), lambda: self._load_endpoint(key, scope))
+        while True:
+            version = self._version()
+            try:
+                return await self._shared(("endpoint", key), lambda: self._load_endpoint(key, scope))
+            except FileNotFoundError:  # replaced after its name was read
+                if self._version() == version:
+                    raise
 
     async def _load_endpoint(self, key: Key, scope: Scope) -> Endpoint:
         version, arn = self._version(), key[2]
@@ -120,6 +126,7 @@ class EndpointRegistry:
             raise InvalidInput(f"Campaign {arn} is not active.")
         await self._refresh_users(entry)
         held = (await self._deployment(entry)).deployment
+        earlier = self._endpoints.get(key)
         endpoint = self._endpoints[key] = Endpoint(
             arn,
             version,
@@ -133,6 +140,8 @@ class EndpointRegistry:
         )
         if endpoint.upcoming is not None and endpoint.upcoming.artifact not in self._held:
             self._load_ahead(endpoint.upcoming)
+        if earlier is not None and earlier.artifact != entry.artifact:
+            self._let_go(earlier.artifact)
         self._evict()
         return endpoint
 
@@ -185,6 +194,14 @@ class EndpointRegistry:
             self._endpoints = {k: e for k, e in self._endpoints.items() if e.artifact != artifact}
         for group in groups - {endpoint.group for endpoint in self._endpoints.values()}:
             self._forget_users(group)
+
+    def _let_go(self, artifact: str) -> None:
+        """Let go of a model that no endpoint names any more, with all that was kept of its users: it may have
+        been replaced for somebody's removal."""
+        named = {endpoint.artifact for endpoint in self._endpoints.values()}
+        coming = {e.upcoming.artifact for e in self._endpoints.values() if e.upcoming is not None}
+        if artifact not in named | coming and artifact in self._held:
+            self._held.pop(artifact).following.stop()
 
     def _load_ahead(self, entry: CampaignEntry) -> None:
         """Load the model of a coming update while the old one answers; the first call after it finds it."""
@@ -261,7 +278,13 @@ class EndpointRegistry:
             InvalidInput: its group's datasets no longer fit it.
         """
         key = (scope.account, scope.region, arn)
-        return await self._shared(("filter", key), lambda: self._load_filter(key, scope))
+        while True:
+            version = self._version()
+            try:
+                return await self._shared(("filter", key), lambda: self._load_filter(key, scope))
+            except FileNotFoundError:  # as above: the Users records
+                if self._version() == version:
+                    raise
 
     async def _load_filter(self, key: Key, scope: Scope) -> Filter:
         version, arn = self._version(), key[2]

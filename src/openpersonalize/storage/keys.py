@@ -16,3 +16,18 @@ def parts_key(snapshot: str) -> str:
 def artifact_key(job: str) -> str:
     """The artifact that a training job writes."""
     return f"artifacts/{job}"
+
+
+def erasure_key(erasure: str) -> str:
+    """The ids of the users that a data deletion job removes, while it is at work."""
+    return f"erasures/{erasure}"
+
+
+def erased_snapshot_key(erasure: str, dataset_type: str) -> str:
+    """The snapshot of a dataset that a data deletion job leaves."""
+    return f"snapshots/{erasure}.{dataset_type.lower()}"
+
+
+def erased_artifact_key(artifact: str, erasure: str) -> str:
+    """What a data deletion job leaves of an artifact."""
+    return f"artifacts/{artifact.rpartition('/')[2].partition('.')[0]}.{erasure}"

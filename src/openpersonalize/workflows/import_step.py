@@ -11,8 +11,7 @@ dataset. The step may run again after a crash: its snapshot is published under t
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import Any
 
 from ..datasets import problems as reasons
 from ..datasets.csv_reader import CsvReader, match_header, of_form
@@ -25,18 +24,15 @@ from ..engine.task import Task
 from ..errors import JobFailed
 from ..storage.bucket_service import open_buckets
 from ..storage.buckets import AccessDenied, Buckets, ObjectInfo, Unreachable
-from ..storage.junk import is_junk
 from ..storage.keys import snapshot_key
-from ..storage.locations import parse_location
 from ..storage.objects import open_objects
+from .input_files import found_files, open_file
 
 LEAST_INTERACTIONS = 1000
 GIGABYTE = 1024**3
 LIMITS = {"FULL": (100 * GIGABYTE, "100 GB"), "INCREMENTAL": (GIGABYTE, "1 GB")}
 
 _HEADER_BYTES = 64 * 1024
-_NAMED = 10
-"""Junk files that a job's log names."""
 
 
 def run(
@@ -70,7 +66,7 @@ def run(
     objects, buckets = open_objects(task.settings), open_buckets(task.settings)
     key = snapshot_key(task.job_id)
     try:
-        files = _found(task, buckets, location)
+        files = found_files(task, buckets, location)
         _check_headers(task, buckets, files, dataset_type, parse_schema(schema))
         total = sum(file.size for file in files)
         limit, limit_text = LIMITS[mode]
@@ -97,38 +93,6 @@ def run(
     return {"snapshot": key, "rows": snapshot.appended, "total_rows": snapshot.rows, "bytes": total}
 
 
-def _found(task: Task, buckets: Buckets, location: str) -> list[ObjectInfo]:
-    """The files to read, in order of their names; those of a folder are called by their path below it, and
-    junk files among them are passed over.
-
-    Raises:
-        JobFailed: there are none.
-    """
-    files = buckets.list(location)
-    wanted = str(parse_location(location))
-    if not files or files[0].location != wanted:
-        folder = wanted.rstrip("/") + "/"
-        found = [replace(file, name=file.location.removeprefix(folder)) for file in files]
-        files = [file for file in found if not is_junk(file.name)]
-        if len(files) < len(found):
-            task.line(_passed_over([file.name for file in found if is_junk(file.name)]))
-    if not files:
-        raise JobFailed(reasons.nothing_found(location))
-    return files
-
-
-def _passed_over(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"passed over, no data: {', '.join(name[:100] for name in names[:_NAMED])}{more}"
-
-
-def _open(buckets: Buckets, file: ObjectInfo) -> BinaryIO:
-    try:
-        return buckets.open(file.location)
-    except FileNotFoundError as error:
-        raise JobFailed(reasons.nothing_found(file.location)) from error
-
-
 def _check_headers(
     task: Task, buckets: Buckets, files: list[ObjectInfo], dataset_type: str, schema: Schema
 ) -> None:
@@ -143,7 +107,7 @@ def _check_headers(
     duplicate: str | None = None
     for file in files:
         task.check()
-        with _open(buckets, file) as stream:
+        with open_file(buckets, file) as stream:
             text = CsvText(stream, _HEADER_BYTES)
         problems.add(of_form(fault, file.name, ()) for fault in text.faults)
         if not text.faults:
@@ -174,7 +138,7 @@ def _read(task: Task, buckets: Buckets, files: list[ObjectInfo], total: int, wri
     reader = CsvReader(writer.schema, writer.dataset_type, problems)
     done = 0
     for file in files:
-        with _open(buckets, file) as stream:
+        with open_file(buckets, file) as stream:
             for frame, read in reader.frames(stream, file.name):
                 task.check()
                 done += read

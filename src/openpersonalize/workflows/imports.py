@@ -11,6 +11,7 @@ from ..engine.workflow import Job
 from ..resources.internals import DatasetInternal
 from ..resources.store import Transaction
 from ..storage.keys import parts_key, snapshot_key
+from .exclusion import wait_for_deletions
 from .retention import retire_snapshot
 
 
@@ -25,6 +26,7 @@ class Import:
 
     def run(self, job: Job) -> None:
         with job.scope.write() as tx:
+            wait_for_deletions(tx, tx.require(job.resource_arn))
             row = tx.update(job.resource_arn, status="CREATE IN_PROGRESS")
             dataset = tx.require(row.attributes["datasetArn"], "dataset")
             schema = tx.require(dataset.attributes["schemaArn"], "schema")

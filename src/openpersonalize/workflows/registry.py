@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..engine.workflow import Workflow
+from .data_deletions import DataDeletion
 from .deletions import CampaignDeletion, DatasetDeletion, DatasetGroupDeletion, Deletion, SolutionDeletion
 from .deployments import Deploy, UpdateCampaign
 from .groups import CreateDatasetGroup
@@ -17,6 +18,7 @@ ALL: tuple[Workflow, ...] = (
     UpdateDataset(),
     UpdateSolution(),
     Train(),
+    DataDeletion(),
     Deploy(),
     UpdateCampaign(),
     Deletion("event-tracker"),

@@ -20,6 +20,7 @@ from ..resources.versions import age_key, newest_full_version
 from ..storage.keys import artifact_key
 from .automl import train_best
 from .deployments import follow_latest
+from .exclusion import wait_for_deletions
 from .retention import retire_models, retire_snapshot
 
 COPIED = (
@@ -142,6 +143,7 @@ def _begin(tx: Transaction, job: Job) -> Resource:
     version = tx.require(job.resource_arn, "solution-version")
     if version.status in ("CREATE STOPPING", "CREATE STOPPED"):
         raise JobStopped
+    wait_for_deletions(tx, version)
     internal = VersionInternal.of(version)
     if internal.snapshots is not None:
         if internal.moment is None:  # pinned by a release that did not write it down

@@ -1,0 +1,85 @@
+"""Erasure of users from artifacts, trained models with the users' last events: `erase_from_artifact`.
+
+What a model learned of many people stays; what it knows of one goes: the id, the history, what was done in
+anonymous sessions, the profile with every value that nobody else had.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from ..storage.idtable import IdTable
+from ..storage.objects import ObjectStore
+from .artifact import COLUMNS, Artifact, fingerprint
+
+_PERSONAL = ("users.", "history.", "profiles.", "linked/")
+"""Files that hold something of single users; others are taken over as they are."""
+
+
+def erase_from_artifact(objects: ObjectStore, previous: str, key: str, users: pl.Series) -> bool:
+    """Publish an artifact like another without some users; False, and nothing is, where it knows none.
+
+    Done again after a crash it finds its own work and keeps it. Memory: the ids and the histories.
+
+    Raises:
+        FileNotFoundError: the artifact is gone.
+    """
+    artifact = Artifact.open(objects.fetch(previous))
+    tables = [artifact.users]
+    tables += [] if artifact.profiles is None else [artifact.profiles.ids]
+    tables += [] if artifact.linked is None else [artifact.linked.users]
+    if not any((table.find_all(users) >= 0).any() for table in tables):
+        return False
+    if not objects.exists(key):
+        staged = objects.stage()
+        try:
+            _write(artifact, staged, users)
+            objects.publish(staged, key)
+        except BaseException:
+            shutil.rmtree(staged, ignore_errors=True)
+            raise
+    return True
+
+
+def _write(artifact: Artifact, folder: Path, users: pl.Series) -> None:
+    stays = ~artifact.users.series().is_in(users.implode()).to_numpy()
+    IdTable.from_series(artifact.users.series().filter(pl.Series(stays))).save(folder, "users")
+    ends = np.load(artifact.folder / "history.ptr.npy")
+    counts = np.diff(ends)
+    rows = np.repeat(stays, counts)
+    np.save(folder / "history.ptr.npy", np.append(0, np.cumsum(counts[stays])).astype(ends.dtype))
+    for name in COLUMNS:
+        column = np.load(artifact.folder / f"history.{name}.npy")
+        np.save(folder / f"history.{name}.npy", column[rows])
+    if artifact.profiles is not None:
+        artifact.profiles.without(users).save(folder)
+    if artifact.linked is not None:
+        artifact.linked.without(users, folder / "linked")
+    files = dict(artifact.manifest["files"])
+    for path in list(files):
+        if path.startswith(_PERSONAL):
+            del files[path]
+        else:
+            _take_over(artifact.folder / path, folder / path)
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name.startswith(_PERSONAL):
+            files[name] = fingerprint(path)
+    counts_now = {**artifact.manifest["counts"], "users": int(stays.sum())}
+    described = {**artifact.manifest, "counts": counts_now, "files": files}
+    (folder / "manifest.json").write_text(json.dumps(described, indent=1, sort_keys=True), "utf-8")
+
+
+def _take_over(source: Path, target: Path) -> None:
+    """Published files never change, so both folders may name one; where links are not to be had, a copy."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

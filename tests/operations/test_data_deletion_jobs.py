@@ -1,0 +1,231 @@
+"""Data deletion jobs through the official client: a person is really gone."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import shop
+from leftovers import places_of
+from live import Clients, Server, Wait, fails, make_clients, make_shop
+
+REGION = "eu-west-3"
+ROLE = "arn:aws:iam::000000000000:role/Personalize"
+PERSON, OTHER, CITY = "user-of-whom-nothing-stays", "user-01", "Nowhere-on-Sea"
+
+
+class Shop:
+    """A server of its own with the small shop, one person more, and a deployed model that knows them."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.clients: Clients = make_clients(server.endpoint, REGION)
+        self.wait = Wait(self.clients.personalize)
+        made = make_shop(server, REGION)
+        self.group, self.datasets = made.group, made.datasets
+        self.import_rows("Interactions", "more", self.interactions())
+        self.import_rows("Users", "more-users", f"USER_ID,AGE,CITY\n{PERSON},44,{CITY}\n")
+        personalize = self.clients.personalize
+        self.tracker = personalize.create_event_tracker(name="tracker", datasetGroupArn=self.group)[
+            "trackingId"
+        ]
+        self.stream()
+        self.solution = personalize.create_solution(
+            name="solution",
+            datasetGroupArn=self.group,
+            recipeArn="arn:aws:personalize:::recipe/aws-personalized-ranking",
+            performAutoTraining=False,
+        )["solutionArn"]
+        self.version = self.train()
+        self.campaign = personalize.create_campaign(
+            name="campaign", solutionVersionArn=self.version, minProvisionedTPS=1
+        )["campaignArn"]
+        self.wait.active(self.campaign)
+
+    def interactions(self) -> str:
+        rows = [f"{PERSON},{item},{shop.LAST - 50 * n},click,1.5" for n, item in enumerate(shop.ITEMS[:30])]
+        return "\n".join(["USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE,EVENT_VALUE", *rows]) + "\n"
+
+    def import_rows(self, kind: str, name: str, text: str) -> None:
+        location = self.server.put(f"s3://more/{name}.csv", text)
+        job = self.clients.personalize.create_dataset_import_job(
+            jobName=name,
+            datasetArn=self.datasets[kind],
+            dataSource={"dataLocation": location},
+            importMode="INCREMENTAL",
+        )["datasetImportJobArn"]
+        self.wait.active(job)
+
+    def event(self, item: str, session: str, **more: Any) -> None:
+        event = {"eventType": "click", "itemId": item, "sentAt": time.time()}
+        self.clients.events.put_events(trackingId=self.tracker, sessionId=session, eventList=[event], **more)
+
+    def stream(self) -> None:
+        """Three events, the first of them anonymous, and a record."""
+        self.event("item-07", "session-of-the-person")
+        self.event("item-08", "session-of-the-person", userId=PERSON)
+        self.event("item-09", "session-of-the-person", userId=PERSON)
+        self.event("item-10", "another-session", userId=OTHER)
+        self.clients.events.put_users(
+            datasetArn=self.datasets["Users"],
+            users=[{"userId": PERSON, "properties": json.dumps({"age": 45, "city": CITY})}],
+        )
+
+    def train(self) -> str:
+        version = self.clients.personalize.create_solution_version(solutionArn=self.solution)
+        arn = str(version["solutionVersionArn"])
+        self.wait.active(arn, 120)
+        return arn
+
+    def delete(self, name: str, text: str, folder: bool = False) -> str:
+        location = self.server.put(f"s3://deletions/{name}/some/users.csv", text)
+        if folder:
+            location = f"s3://deletions/{name}/"
+        return str(
+            self.clients.personalize.create_data_deletion_job(
+                jobName=name,
+                datasetGroupArn=self.group,
+                dataSource={"dataLocation": location},
+                roleArn=ROLE,
+                tags=[{"tagKey": "why", "tagValue": "asked"}],
+            )["dataDeletionJobArn"]
+        )
+
+    def ranking(self, user: str) -> list[str]:
+        answer = self.clients.runtime.get_personalized_ranking(
+            campaignArn=self.campaign, userId=user, inputList=shop.ITEMS
+        )
+        return [one["itemId"] for one in answer["personalizedRanking"]]
+
+    def page(self, path: str, method: str = "GET") -> Any:
+        request = urllib.request.Request(f"{self.server.endpoint}/v1/jobs/{path}", method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    options = ("--minimum-data", "off")
+    server = Server(tmp_path_factory.mktemp("deletion") / "data", options).start()
+    yield Shop(server)
+    server.stop()
+
+
+def test_a_person_is_really_gone(house: Shop) -> None:
+    personalize, data = house.clients.personalize, house.server.data
+    stranger, of_others = house.ranking("nobody-in-particular"), house.ranking(OTHER)
+    assert house.ranking(PERSON) != stranger
+    before = {path.split("/")[0] for path in places_of(PERSON, data)}
+    assert before >= {"artifacts", "parts", "snapshots"}
+    assert any(path.startswith("events.db") for path in before)
+    arn = house.delete("first", f"USER_ID\n{PERSON}\nwhom-nobody-knows\n", folder=True)
+    done = house.wait.until(arn, lambda job: job["status"] not in ("PENDING", "IN_PROGRESS"))
+    assert done["status"] == "COMPLETED", done
+    # 30 interactions, 3 streamed events of which one was anonymous, a record imported and one put
+    assert done["numDeleted"] == 35
+    assert places_of(PERSON, data) == []
+    assert places_of("session-of-the-person", data) == []
+    assert places_of(CITY, data) == []
+    assert house.ranking(PERSON) == stranger
+    assert house.ranking(OTHER) == of_others
+    assert personalize.list_tags_for_resource(resourceArn=arn)["tags"] == [
+        {"tagKey": "why", "tagValue": "asked"}
+    ]
+
+
+def test_the_versions_that_saw_the_person_are_trained_anew_in_one_call(house: Shop) -> None:
+    arn = house.clients.personalize.list_data_deletion_jobs()["dataDeletionJobs"][-1]["dataDeletionJobArn"]
+    path = urllib.parse.quote(arn, safe="")
+    assert house.page(path)["versions"] == [house.version]
+    assert any(house.version in line["text"] for line in house.page(path)["lines"])
+    (version,) = house.page(f"{path}/retrain", "POST")["versions"]
+    assert version.startswith(house.solution)
+    assert house.page(f"{path}/retrain", "POST") == {"versions": []}, "one is at work already"
+    house.wait.active(version, 120)
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        house.page(
+            "arn%3Aaws%3Apersonalize%3Aeu-west-3%3A000000000000%3Adata-deletion-job%2Fnone/retrain", "POST"
+        )
+    assert caught.value.code == 404
+
+
+def test_whoever_comes_back_starts_afresh(house: Shop) -> None:
+    house.import_rows("Users", "back", f"USER_ID,AGE,CITY\n{PERSON},46,Oslo\n")
+    house.event("item-11", "a-new-session", userId=PERSON)
+    arn = house.delete("second", f"user_id\r\n{PERSON}\r\n")
+    done = house.wait.until(arn, lambda job: job["status"] == "COMPLETED")
+    assert done["numDeleted"] == 2
+    assert places_of(PERSON, house.server.data) == []
+
+
+def test_what_is_imported_while_a_job_is_at_work_stays(house: Shop) -> None:
+    job = house.delete("third", f"USER_ID\n{PERSON}\n")
+    house.import_rows("Users", "meanwhile", f"USER_ID,AGE,CITY\n{PERSON},47,Oslo\n")
+    assert house.wait.describe(job)["status"] == "COMPLETED"
+    assert places_of(PERSON, house.server.data)
+
+
+REFUSED: list[tuple[str, str]] = [
+    ("ITEM_ID\ni1\n", "Input CSV is missing the following columns:[USER_ID]."),
+    ("USER_ID,AGE\nu1,7\n", "Input CSV must have the single column USER_ID; users.csv has 2."),
+    ("USER_ID\n", "Input CSV has no records."),
+]
+
+
+@pytest.mark.parametrize(("text", "reason"), REFUSED)
+def test_files_that_name_nobody(house: Shop, text: str, reason: str) -> None:
+    arn = house.delete(f"bad-{len(text)}", text)
+    described = house.wait.until(arn, lambda job: job["status"] == "FAILED")
+    assert described["failureReason"] == reason
+    assert "numDeleted" not in described
+
+
+def test_nothing_at_the_location(house: Shop) -> None:
+    arn = house.clients.personalize.create_data_deletion_job(
+        jobName="nothing",
+        datasetGroupArn=house.group,
+        dataSource={"dataLocation": "s3://deletions/none/"},
+        roleArn=ROLE,
+    )["dataDeletionJobArn"]
+    described = house.wait.until(arn, lambda job: job["status"] == "FAILED")
+    assert described["failureReason"] == "Invalid Data location. No objects found at s3://deletions/none/."
+
+
+def test_requests_that_are_refused(house: Shop) -> None:
+    create = house.clients.personalize.create_data_deletion_job
+    good: dict[str, Any] = {
+        "jobName": "first",
+        "datasetGroupArn": house.group,
+        "dataSource": {"dataLocation": "s3://deletions/x.csv"},
+        "roleArn": ROLE,
+    }
+    fails("ResourceAlreadyExistsException", create, **good)
+    unknown = house.group.replace("shop", "none")
+    fails("ResourceNotFoundException", create, **{**good, "jobName": "n", "datasetGroupArn": unknown})
+    bad = {"dataLocation": "http://somewhere/x.csv"}
+    message = fails("InvalidInputException", create, **{**good, "jobName": "n", "dataSource": bad})
+    assert message == "Invalid Data location."
+    describe = house.clients.personalize.describe_data_deletion_job
+    arn = house.group.replace("dataset-group/shop", "data-deletion-job/none")
+    assert arn in fails("ResourceNotFoundException", describe, dataDeletionJobArn=arn)
+
+
+def test_lists_have_the_newest_first_in_pages(house: Shop) -> None:
+    every = house.clients.personalize.list_data_deletion_jobs
+    jobs = every(datasetGroupArn=house.group)["dataDeletionJobs"]
+    names = [job["jobName"] for job in jobs]
+    assert names[-3:] == ["third", "second", "first"]
+    page = every(datasetGroupArn=house.group, maxResults=2)
+    assert [job["jobName"] for job in page["dataDeletionJobs"]] == names[:2]
+    rest = every(datasetGroupArn=house.group, nextToken=page["nextToken"])
+    assert [job["jobName"] for job in rest["dataDeletionJobs"]] == names[2:]
+    fails("InvalidNextTokenException", every, nextToken=page["nextToken"])
+    assert every(datasetGroupArn=house.group.replace("shop", "none"))["dataDeletionJobs"] == []
+    fails("InvalidInputException", every, datasetGroupArn=house.datasets["Items"])
