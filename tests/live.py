@@ -168,6 +168,8 @@ DESCRIBED = {
     "solution": "Solution",
     "solution-version": "SolutionVersion",
     "campaign": "Campaign",
+    "batch-inference-job": "BatchInferenceJob",
+    "dataset-export-job": "DatasetExportJob",
 }
 
 

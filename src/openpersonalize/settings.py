@@ -129,6 +129,8 @@ class Settings:
     quota_schemas: int = _setting(500, "schemas per region")
     quota_import_jobs: int = _setting(5, "import jobs pending or in progress per region")
     quota_data_deletion_jobs: int = _setting(5, "data deletion jobs pending or in progress per dataset group")
+    quota_export_jobs: int = _setting(5, "export jobs pending or in progress per region")
+    quota_batch_inference_jobs: int = _setting(5, "batch inference jobs pending or in progress per region")
     quota_solutions: int = _setting(10, "active solutions per dataset group")
     quota_solution_versions: int = _setting(20, "solution versions pending or in progress per region")
     quota_campaigns: int = _setting(5, "campaigns per dataset group")

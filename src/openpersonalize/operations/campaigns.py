@@ -30,7 +30,7 @@ def create_campaign(context: Context, request: Request) -> Answer:
     with context.scope.write() as tx:
         referred = _require_reference(tx, request["solutionVersionArn"])
         require_free(tx, arn)
-        version = _usable_version(tx, referred)
+        version = usable_version(tx, referred)
         check_campaign(named_recipe(version.attributes["recipeArn"]), config)
         check_quota(tx, context.installation.settings, "campaign", version.attributes["datasetGroupArn"])
         tx.add(
@@ -79,7 +79,7 @@ def update_campaign(context: Context, request: Request) -> Answer:
         if campaign.status not in ("ACTIVE", "CREATE FAILED"):
             raise ResourceInUse(busy(campaign))
         _require_no_update(campaign)
-        version = _usable_version(tx, referred)
+        version = usable_version(tx, referred)
         if version.group_arn != campaign.group_arn:
             raise InvalidInput(f"{version.arn} belongs to another dataset group than {campaign.arn}.")
         config = changes.get("campaignConfig", campaign.attributes["campaignConfig"])
@@ -129,7 +129,7 @@ def _require_reference(tx: Transaction, arn: str) -> Resource:
     return tx.require(arn, "solution-version")
 
 
-def _usable_version(tx: Transaction, referred: Resource) -> Resource:
+def usable_version(tx: Transaction, referred: Resource) -> Resource:
     """The ACTIVE version behind a reference; its solution must not be on its way out."""
     if referred.kind == "solution":
         require_active(referred)

@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from . import (
+    batch_inference,
     campaigns,
     data_deletion_jobs,
     dataset_groups,
     datasets,
     events,
+    exports,
     filters,
     imports,
     recipes,
@@ -27,9 +29,11 @@ Handler: TypeAlias = Callable[[Context, Request], Answer | bytes | Awaitable[Ans
 """A plain function runs in a thread; a coroutine function runs in the event loop and must not block it."""
 
 OPERATIONS: dict[str, Handler] = {
+    "CreateBatchInferenceJob": batch_inference.create_batch_inference_job,
     "CreateCampaign": campaigns.create_campaign,
     "CreateDataDeletionJob": data_deletion_jobs.create_data_deletion_job,
     "CreateDataset": datasets.create_dataset,
+    "CreateDatasetExportJob": exports.create_dataset_export_job,
     "CreateDatasetGroup": dataset_groups.create_dataset_group,
     "CreateDatasetImportJob": imports.create_dataset_import_job,
     "CreateEventTracker": trackers.create_event_tracker,
@@ -45,9 +49,11 @@ OPERATIONS: dict[str, Handler] = {
     "DeleteSchema": schemas.delete_schema,
     "DeleteSolution": solutions.delete_solution,
     "DescribeAlgorithm": recipes.describe_algorithm,
+    "DescribeBatchInferenceJob": batch_inference.describe_batch_inference_job,
     "DescribeCampaign": campaigns.describe_campaign,
     "DescribeDataDeletionJob": data_deletion_jobs.describe_data_deletion_job,
     "DescribeDataset": datasets.describe_dataset,
+    "DescribeDatasetExportJob": exports.describe_dataset_export_job,
     "DescribeDatasetGroup": dataset_groups.describe_dataset_group,
     "DescribeDatasetImportJob": imports.describe_dataset_import_job,
     "DescribeEventTracker": trackers.describe_event_tracker,
@@ -60,8 +66,10 @@ OPERATIONS: dict[str, Handler] = {
     "GetPersonalizedRanking": runtime.get_personalized_ranking,
     "GetRecommendations": runtime.get_recommendations,
     "GetSolutionMetrics": solution_versions.get_solution_metrics,
+    "ListBatchInferenceJobs": batch_inference.list_batch_inference_jobs,
     "ListCampaigns": campaigns.list_campaigns,
     "ListDataDeletionJobs": data_deletion_jobs.list_data_deletion_jobs,
+    "ListDatasetExportJobs": exports.list_dataset_export_jobs,
     "ListDatasetGroups": dataset_groups.list_dataset_groups,
     "ListDatasetImportJobs": imports.list_dataset_import_jobs,
     "ListDatasets": datasets.list_datasets,
@@ -85,22 +93,16 @@ OPERATIONS: dict[str, Handler] = {
 
 NOT_AVAILABLE: frozenset[str] = frozenset(
     {
-        "CreateBatchInferenceJob",
         "CreateBatchSegmentJob",
-        "CreateDatasetExportJob",
         "CreateMetricAttribution",
         "CreateRecommender",
         "DeleteMetricAttribution",
         "DeleteRecommender",
-        "DescribeBatchInferenceJob",
         "DescribeBatchSegmentJob",
-        "DescribeDatasetExportJob",
         "DescribeMetricAttribution",
         "DescribeRecommender",
         "GetActionRecommendations",
-        "ListBatchInferenceJobs",
         "ListBatchSegmentJobs",
-        "ListDatasetExportJobs",
         "ListMetricAttributionMetrics",
         "ListMetricAttributions",
         "ListRecommenders",

@@ -138,3 +138,19 @@ class CampaignInternal(Internal, frozen=True, kw_only=True):
 
     latest: bool = False
     latest_asked: bool = False
+
+
+class DataJobInternal(Internal, frozen=True, kw_only=True):
+    """Of a job that reads datasets: batch inference, exports. Attributes:
+    snapshots: what it reads, keys by dataset type; None until it has begun.
+    position: place in the live log up to which streamed data counts.
+    moment: when it began, seconds.
+    lines, answers: of a batch job, how many were read and answered. rows: of an export.
+    """
+
+    snapshots: dict[str, str | None] | None = None
+    position: int = 0
+    moment: float = 0.0
+    lines: int | None = None
+    answers: int | None = None
+    rows: int | None = None

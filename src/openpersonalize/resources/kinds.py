@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from .internals import (
     CampaignInternal,
     DataDeletionInternal,
+    DataJobInternal,
     DatasetInternal,
     FilterInternal,
     ImportJobInternal,
@@ -120,7 +121,14 @@ KINDS: Mapping[str, Kind] = {
             internal=ImportJobInternal,
             quota=Quota("quota_import_jobs", at_work=True),
         ),
-        Kind("dataset-export-job", "datasetExportJobs", "datasetArn", _USUAL),
+        Kind(
+            "dataset-export-job",
+            "datasetExportJobs",
+            "datasetArn",
+            _USUAL,
+            internal=DataJobInternal,
+            quota=Quota("quota_export_jobs", at_work=True),
+        ),
         Kind(
             "data-deletion-job",
             "dataDeletionJobs",
@@ -163,7 +171,14 @@ KINDS: Mapping[str, Kind] = {
             quota=Quota("quota_campaigns", per_group=True),
         ),
         Kind("recommender", "recommenders", _GROUP, joined(CREATION, DELETION, MENDING, START_STOP)),
-        Kind("batch-inference-job", "batchInferenceJobs", _VERSION, _USUAL),
+        Kind(
+            "batch-inference-job",
+            "batchInferenceJobs",
+            _VERSION,
+            _USUAL,
+            internal=DataJobInternal,
+            quota=Quota("quota_batch_inference_jobs", at_work=True),
+        ),
         Kind("batch-segment-job", "batchSegmentJobs", _VERSION, _USUAL),
         Kind("metric-attribution", "metricAttributions", _GROUP, _USUAL, taggable=False),
     )

@@ -19,7 +19,7 @@ class DataFolder:
 
     Layout: ``metadata.db`` (resources, jobs), ``events.db`` (live log), ``snapshots/``, ``artifacts/``,
     ``buckets/`` (the local stand-in for S3), ``staging/`` (folders being filled), ``runners/`` (who runs
-    jobs), ``counters`` (what changed, see `counters`), ``format`` (the layout's version), ``lock``.
+    jobs), ``work/`` (how far jobs are, see `workfolder`), ``counters`` (what changed, see `counters`), ``format`` (the layout's version), ``lock``.
 
     Attributes:
         path: the folder.

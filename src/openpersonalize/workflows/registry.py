@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from ..engine.workflow import Workflow
+from .batch_inference import InferBatch
 from .data_deletions import DataDeletion
 from .deletions import CampaignDeletion, DatasetDeletion, DatasetGroupDeletion, Deletion, SolutionDeletion
 from .deployments import Deploy, UpdateCampaign
+from .exports import Export
 from .groups import CreateDatasetGroup
 from .imports import Import
 from .retention import RemoveSnapshot, RetireModels
@@ -29,5 +31,7 @@ ALL: tuple[Workflow, ...] = (
     DatasetGroupDeletion(),
     RemoveSnapshot(),
     RetireModels(),
+    InferBatch(),
+    Export(),
 )
 WORKFLOWS: dict[str, Workflow] = {workflow.kind: workflow for workflow in ALL}

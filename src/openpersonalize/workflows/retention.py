@@ -8,13 +8,13 @@ which asks again whether anybody needs it. Models go likewise: a solution keeps 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ..datasets.snapshots import Snapshot
 from ..engine.workflow import Job
 from ..exploration.checkpoint import remove_checkpoints
 from ..resources.campaigns import update_under_way
-from ..resources.internals import DatasetInternal, VersionInternal
+from ..resources.internals import DataJobInternal, DatasetInternal, VersionInternal
 from ..resources.lifecycle import AT_WORK
 from ..resources.store import Resource, Transaction
 from ..resources.versions import age_key, newest_full_version
@@ -30,11 +30,24 @@ def retire_snapshot(tx: Transaction, key: str | None, now: float) -> None:
 
 
 def snapshots_in_use(tx: Transaction) -> set[str]:
-    """Keys of the snapshots that datasets point at or running trainings have pinned."""
+    """Keys of the snapshots that datasets point at, or running trainings and jobs have pinned."""
     datasets = {DatasetInternal.of(dataset).snapshot for dataset in tx.find("dataset")}
     versions = tx.find("solution-version", statuses=AT_WORK)
     pinned = {key for one in versions for key in (VersionInternal.of(one).snapshots or {}).values()}
+    for kind in ("batch-inference-job", "dataset-export-job"):
+        for job in tx.find(kind, statuses=AT_WORK):
+            pinned.update((DataJobInternal.of(job).snapshots or {}).values())
     return {key for key in datasets | pinned if key is not None}
+
+
+def release_snapshots(
+    tx: Transaction, group_arn: str | None, pinned: Mapping[str, str | None] | None, now: float
+) -> None:
+    """Lets go of the snapshots that work which is done had pinned, as far as an import has replaced them
+    meanwhile."""
+    current = {DatasetInternal.of(d).snapshot for d in tx.find("dataset", group_arn=group_arn)}
+    for key in sorted({key for key in (pinned or {}).values() if key is not None} - current):
+        retire_snapshot(tx, key, now)
 
 
 def remove_snapshot(objects: ObjectStore, key: str, in_use: Iterable[str]) -> int:

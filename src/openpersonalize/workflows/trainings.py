@@ -21,7 +21,7 @@ from ..storage.keys import artifact_key
 from .automl import train_best
 from .deployments import follow_latest
 from .exclusion import wait_for_deletions
-from .retention import retire_models, retire_snapshot
+from .retention import release_snapshots, retire_models
 
 COPIED = (
     "performHPO",
@@ -109,10 +109,7 @@ def training_schemas(tx: Transaction, solution: Resource) -> dict[str, str]:
 
 def release_data(tx: Transaction, version: Resource, now: float) -> None:
     """Lets go of the snapshots that a finished training had pinned and an import has replaced meanwhile."""
-    pinned = {key for key in (VersionInternal.of(version).snapshots or {}).values() if key is not None}
-    current = {DatasetInternal.of(d).snapshot for d in tx.find("dataset", group_arn=version.group_arn)}
-    for key in sorted(pinned - current):
-        retire_snapshot(tx, key, now)
+    release_snapshots(tx, version.group_arn, VersionInternal.of(version).snapshots, now)
 
 
 class Train:

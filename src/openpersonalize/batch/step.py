@@ -1,0 +1,232 @@
+"""The heavy step of a batch inference job: lines of files in a bucket -> answers in files beside them.
+
+Memory: a loaded version with its group's records, as an endpoint has, and a block of lines with their users'
+scores (`scorer.SCORE_BYTES`), however many lines there are. A run after a crash goes on where the one before
+was some seconds earlier (`journal`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from ..engine.task import Task
+from ..errors import InvalidInput, JobFailed
+from ..events.consumer import LogConsumer
+from ..events.history import History
+from ..events.livelog import LiveLog
+from ..filters.compiler import compile_filter
+from ..installation import Installation
+from ..recipes.configuration import exploration_of
+from ..serving.catalogue import Catalogue
+from ..serving.loader import Loader
+from ..serving.metadata_reads import CampaignEntry, DatasetEntry
+from ..serving.ranked import TOP_ROWS
+from ..serving.refresh import Following
+from ..serving.source import AnswerSource
+from ..serving.states import Memory
+from ..storage.buckets import AccessDenied, Buckets, ObjectInfo, Unreachable
+from ..storage.workfolder import work_folder
+from .files import MOST_LINES, input_files, output_location
+from .inference import BatchInference
+from .journal import OutputJournal
+from .lines import LineReader
+from .scorer import BatchScorer
+
+NO_ACCESS = "Insufficient privileges for accessing data in Amazon S3."
+_SMALL = 1 << 20
+_NAMED = 10
+
+
+class Moment:
+    """A clock that stands still: all lines are asked at one moment."""
+
+    def __init__(self, now: float) -> None:
+        self._now = now
+
+    def now(self) -> float:
+        return self._now
+
+
+def run(
+    task: Task,
+    *,
+    entry: dict[str, Any],
+    expression: str | None,
+    count: int,
+    source: str,
+    destination: str,
+    position: int,
+    moment: float,
+) -> dict[str, Any]:
+    """Answer the lines of the files at `source`.
+
+    Args:
+        entry: the version as an endpoint, see `read_entry`.
+        expression: the job's filter. count: items of an answer.
+        source, destination: locations of the input, and of the folder of the output.
+        position: place in the live log up to which users' events count. moment: seconds, when it is asked.
+
+    Returns:
+        files, lines, answers: how many.
+
+    Raises:
+        JobFailed: with the sentence for `failureReason`.
+        JobStopped: on request.
+    """
+    with ExitStack() as opened:
+        installation = Installation.open(task.settings, Moment(moment))
+        opened.callback(installation.close)
+        buckets = installation.buckets
+        with _told():
+            files = input_files(buckets, source)
+        journal = OutputJournal(work_folder(task.settings, task.job_id), files)
+        opened.callback(journal.close)
+        if journal.at.done < len(files):
+            inference = opened.enter_context(
+                open_inference(installation, read_entry(entry), expression, count, position, task.check)
+            )
+            for file in files[journal.at.done :]:
+                with _told():
+                    _answer(task, buckets, file, journal, inference)
+                    with journal.output.open("rb") as output:
+                        buckets.write(output_location(destination, file), output)
+                journal.finish_file()
+        at = journal.at
+    task.line(f"{at.all_lines} lines of {len(files)} files, {at.all_answers} answered")
+    if at.unanswered:
+        names = ", ".join(files[number].name for number in at.unanswered[:_NAMED])
+        raise JobFailed(f"No line could be answered of {names}; the .out files in {destination} say why.")
+    return {"files": len(files), "lines": at.all_lines, "answers": at.all_answers}
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Failures of the bucket as failures of the job."""
+    try:
+        yield
+    except AccessDenied as error:
+        raise JobFailed(NO_ACCESS) from error
+    except Unreachable as error:
+        raise JobFailed(f"Amazon S3 does not answer as it should: {error}") from error
+    except FileNotFoundError as error:
+        raise JobFailed(f"Invalid S3 path: {error}.") from error
+    except InvalidInput as error:
+        raise JobFailed(f"Invalid S3 output path: {error.message}") from error
+
+
+def _answer(
+    task: Task, buckets: Buckets, file: ObjectInfo, journal: OutputJournal, inference: BatchInference
+) -> None:
+    """Read a file from where the journal is to its end."""
+    total = sum(size for _, size in journal.at.files)
+    before = sum(size for _, size in journal.at.files[: journal.at.done])
+    with buckets.open(file.location) as stream:
+        reader = LineReader(stream, journal.at.read)
+        for block in reader.blocks(inference.together):
+            task.check()
+            data, answers = inference.answered(block)
+            journal.append(data, reader.position, len(block), answers)
+            if journal.at.lines > MOST_LINES:
+                raise JobFailed(f"{file.name} has more than {MOST_LINES} lines; part it into several files.")
+            task.progress("infer", min(before + reader.position, total), total, "bytes")
+    journal.save()
+
+
+def read_entry(entry: Mapping[str, Any]) -> CampaignEntry:
+    """What a version is loaded by, from JSON: ``name``, ``group``, ``version``, ``artifact``, ``recipe``,
+    ``config``, ``until`` (see `CampaignEntry`) and ``datasets``, by type ARN, schema and snapshot."""
+    return CampaignEntry(
+        entry["name"],
+        entry["group"],
+        "ACTIVE",
+        entry["version"],
+        entry["artifact"],
+        entry["recipe"],
+        entry["config"],
+        None,
+        "",
+        entry["until"],
+        {kind: DatasetEntry(*one) for kind, one in entry["datasets"].items()},
+    )
+
+
+@contextmanager
+def open_inference(
+    installation: Installation,
+    entry: CampaignEntry,
+    expression: str | None,
+    count: int,
+    position: int,
+    check: Callable[[], None],
+) -> Iterator[BatchInference]:
+    """A version, loaded and level with the live log, to answer lines with.
+
+    Args:
+        expression, count, position: see `run`. check: called while it waits; may raise to stop.
+
+    Raises:
+        JobFailed: the recipe, the model, or a column of the filter is gone.
+    """
+    with ExitStack() as opened:
+        consumer = LogConsumer(installation.log, _SMALL)
+        opened.callback(consumer.close)
+        users: dict[str, Catalogue] = {}
+        loader = Loader(installation, consumer, Memory(_SMALL), users.get)
+        try:
+            compiled = None
+            if expression is not None:
+                schemas = {kind: dataset.parsed() for kind, dataset in entry.datasets.items()}
+                compiled = compile_filter(expression, schemas)
+                if "USERS" in entry.datasets and any(name.startswith("USERS.") for name in compiled.fields):
+                    users[entry.group] = loader.users(entry.datasets["USERS"])
+            held = loader.deployment(entry, None)
+        except InvalidInput as error:
+            raise JobFailed(error.message) from error
+        except FileNotFoundError as error:
+            raise JobFailed(f"The model of {entry.version} or its data is gone.") from error
+        following = Following(held, consumer)
+        opened.callback(following.stop)
+        while not following.caught_up():
+            check()
+        following.stop()
+        of = held.deployment
+        scorer = BatchScorer(
+            of.loaded,
+            of.items,
+            history=opened.enter_context(_histories(installation.log, of.group.stream, position)),
+            now=installation.clock.now(),
+            top_rows=max(TOP_ROWS, count),
+        )
+        source = AnswerSource(
+            of.loaded,
+            of.items,
+            of.group,
+            scorer,
+            now=installation.clock.now,
+            window=installation.settings.filter_window,
+            tracker=of.tracker,
+        )
+        exploration = exploration_of(of.recipe, entry.config)
+        yield BatchInference(source, scorer, count=count, compiled=compiled, exploration=exploration)
+
+
+@contextmanager
+def _histories(log: LiveLog, stream: str, position: int) -> Iterator[Callable[[str], History]]:
+    """What reads a user's streamed events up to a place in the log."""
+    tail = log.tail()
+
+    def history(user: str) -> History:
+        found = tail.history(stream, user)
+        if found.newest <= position:
+            return found
+        values = [None if math.isnan(value) else value for value in found.value.tolist()]
+        rows = zip(found.position.tolist(), found.item, found.time.tolist(), found.type, values, strict=True)
+        return History.of([row for row in rows if row[0] <= position])
+
+    try:
+        yield history
+    finally:
+        tail.close()

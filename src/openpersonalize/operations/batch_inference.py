@@ -1,0 +1,120 @@
+"""Batch inference jobs: files of users or items in, files of their recommendations out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import InvalidInput
+from ..filters.compiler import compile_filter
+from ..recipes.configuration import check_campaign
+from ..recipes.facts import Facts, Offer, Task
+from ..resources.quotas import check_quota
+from ..resources.store import Resource, Transaction
+from ..storage.buckets import check_location
+from .campaigns import usable_version
+from .context import Answer, Context, Request, given
+from .filters import group_schemas
+from .listing import listed
+from .recipes import named_recipe
+from .runtime.checks import MOST_RESULTS
+from .states import require_active, require_free
+
+MEMBERS = (
+    "jobName",
+    "solutionVersionArn",
+    "filterArn",
+    "numResults",
+    "jobInput",
+    "jobOutput",
+    "roleArn",
+    "batchInferenceJobConfig",
+    "themeGenerationConfig",
+)
+
+
+def create_batch_inference_job(context: Context, request: Request) -> Answer:
+    """CreateBatchInferenceJob: needs no campaign. The job sees the data of the moment it begins."""
+    source = _path(request, "jobInput", "s3DataSource", "input")
+    destination = _path(request, "jobOutput", "s3DataDestination", "output")
+    if not destination.endswith("/") or destination.rstrip("/") == source.rstrip("/"):
+        raise InvalidInput("Invalid S3 output path")
+    if not 1 <= request.get("numResults", 1) <= MOST_RESULTS:
+        raise InvalidInput(f"numResults must be from 1 to {MOST_RESULTS}.")
+    mode = request.get("batchInferenceJobMode", "BATCH_INFERENCE")
+    arn = context.scope.arn(f"batch-inference-job/{request['jobName']}")
+    with context.scope.write() as tx:
+        version = tx.require(request["solutionVersionArn"], "solution-version")
+        chosen = request.get("filterArn")
+        filtered = None if chosen is None else tx.require(chosen, "filter")
+        require_free(tx, arn)
+        usable_version(tx, version)
+        recipe = named_recipe(version.attributes["recipeArn"])
+        _check_recipe(recipe, mode, request)
+        if filtered is not None:
+            _check_filter(tx, filtered, version, recipe)
+        check_quota(tx, context.installation.settings, "batch-inference-job")
+        tx.add(
+            "batch-inference-job",
+            arn,
+            request["jobName"],
+            group_arn=version.group_arn,
+            parent_arn=version.arn,
+            status="CREATE PENDING",
+            attributes={**given(request, *MEMBERS), "batchInferenceJobMode": mode},
+            tags=request.get("tags"),
+        )
+        tx.enqueue("batch-inference", arn, {})
+    return {"batchInferenceJobArn": arn}
+
+
+def describe_batch_inference_job(context: Context, request: Request) -> Answer:
+    """DescribeBatchInferenceJob."""
+    with context.scope.read() as tx:
+        job = tx.require(request["batchInferenceJobArn"], "batch-inference-job")
+    return {"batchInferenceJob": job.described("batchInferenceJobArn")}
+
+
+def list_batch_inference_jobs(context: Context, request: Request) -> Answer:
+    """ListBatchInferenceJobs."""
+    return listed(context, request, "ListBatchInferenceJobs", "batch-inference-job")
+
+
+def _path(request: Request, member: str, inside: str, way: str) -> str:
+    """The location in a member of the request."""
+    path: str = request[member].get(inside, {}).get("path", "")
+    try:
+        check_location(path)
+    except InvalidInput:
+        raise InvalidInput(f"Invalid S3 {way} path") from None
+    return path
+
+
+def _check_recipe(recipe: Facts, mode: str, request: Mapping[str, Any]) -> None:
+    """The recipe answers in batch, in this mode, with this configuration."""
+    if Offer.BATCH not in recipe.offers or recipe.task is Task.SEGMENT:
+        raise InvalidInput(f"Recipe {recipe.name} is not supported by CreateBatchInferenceJob.")
+    if mode == "THEME_GENERATION":
+        if Offer.THEMES not in recipe.offers:
+            raise InvalidInput(f"batchInferenceJobMode {mode} is not supported by recipe {recipe.name}.")
+        raise InvalidInput(f"batchInferenceJobMode {mode} is not available in this version.")
+    if "themeGenerationConfig" in request:
+        raise InvalidInput("themeGenerationConfig needs batchInferenceJobMode THEME_GENERATION.")
+    check_campaign(recipe, request.get("batchInferenceJobConfig"))
+
+
+def _check_filter(tx: Transaction, chosen: Resource, version: Resource, recipe: Facts) -> None:
+    """The filter can be used with every line of the job."""
+    require_active(chosen)
+    compiled = compile_filter(
+        chosen.attributes["filterExpression"], group_schemas(tx, chosen.group_arn or "")
+    )
+    reason = ""
+    if chosen.group_arn != version.group_arn:
+        reason = "it belongs to another dataset group"
+    elif compiled.target != "ItemID":
+        reason = f"it filters {compiled.target}, not ItemID"
+    elif compiled.needs_current_item and not recipe.task.anchored:
+        reason = f"CurrentItem has no meaning for recipe {recipe.name}"
+    if reason:
+        raise InvalidInput(f"Filter {chosen.arn} cannot be used with this request: {reason}.")
