@@ -19,7 +19,8 @@ class DataFolder:
 
     Layout: ``metadata.db`` (resources, jobs), ``events.db`` (live log), ``snapshots/``, ``artifacts/``,
     ``buckets/`` (the local stand-in for S3), ``staging/`` (folders being filled), ``runners/`` (who runs
-    jobs), ``work/`` (how far jobs are, see `workfolder`), ``counters`` (what changed, see `counters`), ``format`` (the layout's version), ``lock``.
+    jobs), ``work/`` (how far jobs are, see `workfolder`), ``counters`` (what changed,
+    see `counters`), ``format`` (the layout's version), ``lock``.
 
     Attributes:
         path: the folder.
