@@ -11,6 +11,7 @@ from ..resources.internals import DataJobInternal, DatasetInternal, VersionInter
 from ..resources.store import Resource, Transaction
 from ..resources.versions import updates_until
 from ..storage.workfolder import remove_work_folder
+from .exclusion import wait_for_deletions
 from .retention import release_snapshots, retire_models
 
 RESULTS = 25
@@ -48,6 +49,7 @@ class InferBatch:
 def _begin(tx: Transaction, job: Job) -> dict[str, Any]:
     """What the step is called with; the same again after a crash."""
     row = tx.require(job.resource_arn, "batch-inference-job")
+    wait_for_deletions(tx, row)
     version = tx.get(row.attributes["solutionVersionArn"], "solution-version")
     internal = None if version is None else VersionInternal.of(version)
     if version is None or internal is None or internal.artifact is None or internal.retired:

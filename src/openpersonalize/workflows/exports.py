@@ -6,6 +6,7 @@ from ..engine.workflow import Job
 from ..resources.internals import DataJobInternal, DatasetInternal
 from ..resources.store import Transaction
 from ..storage.workfolder import remove_work_folder
+from .exclusion import wait_for_deletions
 from .retention import release_snapshots
 
 
@@ -18,6 +19,7 @@ class Export:
     def run(self, job: Job) -> None:
         with job.scope.write() as tx:
             row = tx.require(job.resource_arn, "dataset-export-job")
+            wait_for_deletions(tx, row)
             dataset = tx.require(row.attributes["datasetArn"], "dataset")
             schema = tx.require(dataset.attributes["schemaArn"], "schema")
             kind = dataset.attributes["datasetType"]
