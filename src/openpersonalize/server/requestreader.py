@@ -10,6 +10,8 @@ import httptools
 
 from .connections import Limits
 
+_FRAMING = (b"content-length", b"transfer-encoding")
+
 
 class RequestHead(NamedTuple):
     """What a request's head says.
@@ -77,6 +79,9 @@ class RequestReader:
         self._heads = 0  # in the bytes that are being parsed
         self._in_body = False
         self._between = 0  # bytes since the last piece of a body
+        # Where a request offers to change the protocol, httptools does not read the body that follows.
+        self._framing: tuple[bytes, bytes] | None = None
+        self._mute = False
 
     def stop(self) -> None:
         """Tell nothing more, whatever is left of the bytes that are being parsed."""
@@ -89,10 +94,7 @@ class RequestReader:
         in_body, self._heads = self._in_body, int(self.in_head)
         self._between += len(data)
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            if not self._stopped:
-                self._sink.leave_protocol()
+            self._parse(data)
         except httptools.HttpParserError:
             self._refuse("Invalid HTTP request received.")
         if self.in_head and self._heads == 1 and not in_body:  # all that came belongs to this head
@@ -101,6 +103,21 @@ class RequestReader:
                 self._refuse_head()
         elif in_body and self._in_body and self._between > self._limits.head_bytes:
             self._refuse("The request's body has too much between its pieces.")
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._stopped:
+                return
+            if self._framing is None:
+                self._sink.leave_protocol()
+                return
+            name, value = self._framing
+            self._framing, self._mute = None, True
+            self._parser = httptools.HttpRequestParser(self)
+            self._parser.feed_data(b"POST / HTTP/1.1\r\n%s: %s\r\n\r\n" % (name, value))
+            self._parser.feed_data(data[upgrade.args[0] :])
 
     def _refuse(self, reason: str) -> None:
         if not self._stopped:
@@ -113,7 +130,7 @@ class RequestReader:
     # ------------------------------------------------------------------------------------------ the parser
 
     def on_message_begin(self) -> None:
-        if self._stopped:
+        if self._stopped or self._mute:
             return
         self._url, self._headers, self._expects = b"", [], False
         self._head_size = self._head_read = 0
@@ -122,11 +139,13 @@ class RequestReader:
         self._sink.head_begun()
 
     def on_url(self, url: bytes) -> None:
+        if self._mute:
+            return
         self._url += url
         self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._stopped:
+        if self._stopped or self._mute:
             return
         if not self.in_head:
             self._refuse("Trailer fields are not supported.")
@@ -140,6 +159,9 @@ class RequestReader:
             self._refuse(f"The request has more than {self._limits.head_fields} header fields.")
 
     def on_headers_complete(self) -> None:
+        if self._mute:
+            self._mute = False
+            return
         if self._stopped:
             return
         self.in_head = self.fresh = False
@@ -148,6 +170,9 @@ class RequestReader:
         raw_path = url.path or b"/"
         path = raw_path.decode("ascii")
         self._in_body, self._between = True, 0
+        if self._parser.should_upgrade():
+            bodies = [field for field in self._headers if field[0] in _FRAMING and field[1] != b"0"]
+            self._framing = bodies[0] if bodies else None
         self._sink.head_read(
             RequestHead(
                 self._parser.get_method().decode("ascii"),
@@ -167,6 +192,8 @@ class RequestReader:
             self._sink.body_read(body)
 
     def on_message_complete(self) -> None:
+        if self._framing is not None:
+            return
         self._in_body = False
         if not self._stopped:
             self._sink.request_read()
