@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import InvalidInput
-from .bucket_paths import object_path
+from .bucket_paths import object_path, open_below
 from .buckets import AccessDenied, Buckets
 from .durable import sync_file, sync_folder
 from .locations import Location, parse_location
@@ -28,9 +28,11 @@ class LocalBuckets(Buckets):
         if path is None or not path.is_file():
             raise FileNotFoundError(f"nothing is at {location}")
         try:
-            return path.open("rb")
+            return os.fdopen(open_below(self._folder, path), "rb")
         except PermissionError as error:
             raise AccessDenied() from error
+        except OSError as error:
+            raise FileNotFoundError(f"nothing is at {location}") from error
 
     def write(self, location: str, stream: BinaryIO) -> None:
         wanted = parse_location(location)

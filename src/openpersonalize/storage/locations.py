@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from ..errors import InvalidInput
 
 _BUCKET = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?")
-_LONGEST_KEY = 1024
+LONGEST_KEY = 1024
 _WEB_HOST = re.compile(
     r"(?:(?P<bucket>[A-Za-z0-9][A-Za-z0-9._-]{0,253})\.)?"
     r"s3(?:[.-](?:dualstack\.)?[a-z]{2}(?:-[a-z]+){1,3}-[0-9])?\.amazonaws\.com(?:\.cn)?"
@@ -50,7 +50,7 @@ def parse_location(text: str) -> Location:
         and not any(part in (".", "..") for part in key.split("/"))
         and not any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) < 0xE000 for c in key)
     )
-    if not proper or len(key.encode()) > _LONGEST_KEY:
+    if not proper or len(key.encode()) > LONGEST_KEY:
         raise InvalidInput("Invalid Data location.")
     return Location(bucket, key)
 
@@ -62,7 +62,7 @@ def check_location(text: str) -> None:
 
 def _without_web_address(text: str) -> str:
     """The ``s3://`` location that an ``https://`` address of S3 names; any other text as it is."""
-    if not text.startswith("https://") or len(text) > 4 * _LONGEST_KEY or "?" in text or "#" in text:
+    if not text.startswith("https://") or len(text) > 4 * LONGEST_KEY or "?" in text or "#" in text:
         return text
     host, _, path = text.removeprefix("https://").partition("/")
     named = _WEB_HOST.fullmatch(host)

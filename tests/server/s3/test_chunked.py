@@ -33,7 +33,7 @@ def documented() -> bytes:
 
 
 def decoded(body: bytes, step: int, signed: bool = True) -> tuple[bytes, dict[str, str]]:
-    decoder = ChunkedDecoder(ChunkSigner(signing_key(), DATE, SCOPE, SEED) if signed else None)
+    decoder = ChunkedDecoder(ChunkSigner(signing_key(), DATE, SCOPE, SEED) if signed else None, least=1)
     found = b"".join(
         bytes(piece) for at in range(0, len(body), step) for piece in decoder.feed(body[at : at + step])
     )
@@ -79,6 +79,16 @@ def test_what_is_no_chunked_body(body: bytes) -> None:
     with pytest.raises(Fault) as fault:
         decoded(body, 100, signed=False)
     assert fault.value.code == "InvalidRequest"
+
+
+def test_a_body_is_not_all_lines() -> None:
+    """A thousand chunks cost more than a thousand times their bytes."""
+    decoder = ChunkedDecoder(None)
+    decoder.feed(b"2000\r\n" + b"a" * 8192 + b"\r\n")
+    decoder.feed(b"1\r\na\r\n")
+    with pytest.raises(Fault) as fault:
+        decoder.feed(b"1\r\na\r\n")
+    assert (fault.value.code, fault.value.status) == ("InvalidChunkSizeError", 403)
 
 
 @given(st.lists(st.binary(min_size=1, max_size=50)), st.integers(1, 60))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from live import fails
+from openpersonalize.server.s3.folder_names import FolderNames
 from openpersonalize.server.s3.listing import page
 
 NAMES = st.text(st.sampled_from("ab-.0é~"), min_size=1, max_size=3).filter(
@@ -34,9 +36,10 @@ def naive(keys: list[str], prefix: str, delimiter: str, after: str, most: int) -
     prefix=st.sampled_from(["", "a", "a/", "a/b", "-", "b/a/", "x/", "..", "/"]),
     delimiter=st.sampled_from(["", "/", "-", "a"]),
     most=st.integers(1, 5),
+    most_skipped=st.sampled_from([1, 2, 100]),
 )
 def test_pages_are_those_of_a_sorted_list(
-    tmp_path: Path, keys: list[str], prefix: str, delimiter: str, most: int
+    tmp_path: Path, keys: list[str], prefix: str, delimiter: str, most: int, most_skipped: int
 ) -> None:
     folder = tmp_path / str(len(list(tmp_path.iterdir())))
     folder.mkdir()
@@ -52,13 +55,29 @@ def test_pages_are_those_of_a_sorted_list(
     made = [key for key in made if (folder / "bucket" / key).is_file()]
     after = ""
     for _ in range(50):
-        found = page(folder, "bucket", prefix, delimiter, after, most)
+        found = page(folder, "bucket", prefix, delimiter, after, most, most_skipped=most_skipped)
         entries = sorted([key for key, _ in found.files] + found.prefixes, key=str.encode)
         assert (entries, found.last is not None) == naive(made, prefix, delimiter, after, most)
         if found.last is None:
             return
         after = found.last
     raise AssertionError("the listing has no end")
+
+
+def test_what_a_common_prefix_holds_is_passed_over(tmp_path: Path) -> None:
+    """Counted by the folders that are read: a million keys of one prefix are not."""
+    for number in range(300):
+        (tmp_path / "films" / f"a-{number}").mkdir(parents=True)
+        (tmp_path / "films" / f"a-{number}" / "x").touch()
+    read: list[Path] = []
+
+    class Counted(FolderNames):
+        def sorted(self, folder: Path) -> Sequence[bytes]:
+            read.append(folder)
+            return super().sorted(folder)
+
+    found = page(tmp_path, "films", "", "-", "", 1000, Counted(), most_skipped=10)
+    assert (found.prefixes, found.files, len(read) < 20) == (["a-"], [], True)
 
 
 def test_every_object_has_one_version(s3: Any, bucket: str) -> None:

@@ -24,7 +24,7 @@ Pieces = Callable[[], AsyncIterator[bytes | None]]
 def service(tmp_path: Path) -> Iterator[S3Service]:
     settings = settings_for(tmp_path)
     access = S3Access(settings, KeyRing(tmp_path), Origins(""), RefusalLog())
-    made = S3Service(settings, access, patience=0.05, keep_alive=0.0)
+    made = S3Service(settings, access, patience=0.05, keep_alive=0.0, least_rate=10)
     (tmp_path / "buckets" / "films").mkdir()
     yield made
     made.close()

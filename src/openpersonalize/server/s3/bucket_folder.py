@@ -11,6 +11,7 @@ import hashlib
 import io
 import os
 import re
+import shutil
 import stat
 import time
 import uuid
@@ -21,18 +22,19 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...errors import InvalidInput
-from ...storage.bucket_paths import object_path
+from ...storage.bucket_paths import object_path, open_below
 from ...storage.durable import sync_file, sync_folder
 from ...storage.locations import parse_location
 from .catalogue import Catalogue, Details
+from .disk_room import DiskRoom
 from .faults import Fault, no_such_bucket, no_such_key
+from .folder_names import FolderNames
 from .listing import Page, page
 
 STAGING = ".staging"
+UPLOADS = ".uploads"
 _PROPER_BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9.-]{1,61}[a-z0-9])")
 _LONGEST_KEY, _LONGEST_NAME = 1024, 255
-_READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-"""Without waiting: a pipe in the folder would hold its reader for ever."""
 _STALE_SECONDS = 24 * 3600.0
 
 
@@ -60,6 +62,8 @@ class BucketFolder:
     def __init__(self, folder: Path, catalogue: Catalogue) -> None:
         self.folder = folder
         self.catalogue = catalogue
+        self.room = DiskRoom(folder)
+        self._names = FolderNames()
         (folder / STAGING).mkdir(parents=True, exist_ok=True)
         self._remove_stale()
 
@@ -107,7 +111,7 @@ class BucketFolder:
         return True
 
     def delete(self, bucket: str) -> None:
-        """Remove an empty bucket.
+        """Remove an empty bucket, and give up the uploads that were going there.
 
         Raises:
             Fault: NoSuchBucket, BucketNotEmpty.
@@ -119,7 +123,9 @@ class BucketFolder:
             except OSError:
                 raise Fault("BucketNotEmpty", "The bucket you tried to delete is not empty.") from None
             sync_folder(self.folder)
-            self.catalogue.forget_bucket(bucket)
+            given_up = self.catalogue.forget_bucket(bucket)
+        for upload_id in given_up:
+            shutil.rmtree(self.folder / UPLOADS / upload_id, ignore_errors=True)
 
     # ------------------------------------------------------------------------------------- objects
 
@@ -166,11 +172,11 @@ class BucketFolder:
                 raise no_such_key()
             return stored, io.BytesIO()
         try:
-            stream = os.fdopen(os.open(path, _READING), "rb")
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            raise no_such_key() from None
+            stream = os.fdopen(open_below(self.folder, path), "rb")
         except PermissionError:
             raise Fault("AccessDenied", "The server may not read this file.") from None
+        except OSError:  # there is none, it is a folder, or a link took its place meanwhile
+            raise no_such_key() from None
         stored = self._stored(bucket, key, os.fstat(stream.fileno()))
         if stored is None:
             stream.close()
@@ -186,7 +192,7 @@ class BucketFolder:
             Fault: NoSuchBucket.
         """
         self.require(bucket)
-        found = page(self.folder, bucket, prefix, delimiter, after, most)
+        found = page(self.folder, bucket, prefix, delimiter, after, most, self._names)
         known = self.catalogue.objects(
             bucket, [(key, state.st_size, state.st_mtime_ns) for key, state in found.files]
         )

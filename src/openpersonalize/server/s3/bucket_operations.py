@@ -70,7 +70,7 @@ def put_bucket_policy(buckets: BucketFolder, request: Request, body: bytes) -> A
     """PutBucketPolicy: it is kept, and decides nothing: who may call is a matter of access keys."""
     buckets.require(request.bucket)
     try:
-        policy = json.loads(body) if len(body) <= _LONGEST_POLICY else None
+        policy = json.loads(body.decode()) if len(body) <= _LONGEST_POLICY else None
     except (ValueError, RecursionError):
         policy = None
     if not isinstance(policy, dict) or not policy.get("Statement"):

@@ -154,10 +154,16 @@ class Catalogue:
             policy,
         )
 
-    def forget_bucket(self, name: str) -> None:
-        """Remember nothing of a bucket and its objects."""
+    def forget_bucket(self, name: str) -> list[str]:
+        """Remember nothing of a bucket, its objects and the uploads to it; returns these uploads' ids."""
+        uploads = [
+            str(upload_id) for (upload_id,) in self._read("SELECT id FROM uploads WHERE bucket = ?", name)
+        ]
+        for upload_id in uploads:
+            self.forget_upload(upload_id)
         self._write("DELETE FROM buckets WHERE name = ?", name)
         self._write("DELETE FROM objects WHERE bucket = ?", name)
+        return uploads
 
     # ------------------------------------------------------------------------------------- objects
 
@@ -232,6 +238,19 @@ class Catalogue:
             upload.began,
             text,
         )
+
+    def number_of_uploads(self) -> int:
+        """Uploads in progress."""
+        return int(str(self._read("SELECT COUNT(*) FROM uploads")[0][0]))
+
+    def stale_uploads(self, before: float) -> list[str]:
+        """Ids of the uploads that began before a time and got no part since."""
+        rows = self._read(
+            "SELECT id FROM uploads WHERE began < ?1"
+            " AND NOT EXISTS (SELECT 1 FROM parts WHERE upload = id AND parts.modified >= ?1)",
+            before,
+        )
+        return [str(upload_id) for (upload_id,) in rows]
 
     def forget_upload(self, upload_id: str) -> None:
         """Remember nothing of an upload and its parts."""

@@ -3,7 +3,8 @@
 Amazon's "Signature calculations: transferring payload in multiple chunks" and "with trailing headers". Each
 chunk is ``<size in hexadecimal>[;chunk-signature=<signature>]\\r\\n<data>\\r\\n``, the last one has size 0,
 and ``name:value`` lines may follow it. A chunk's signature covers the one before it, so that chunks can be
-neither changed nor reordered nor left out. The decoder holds a line at most; data passes through.
+neither changed nor reordered nor left out. The decoder holds a line at most; data passes through. As with
+Amazon, every chunk but the last has 8 KB at least, so that a body is not all lines.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 
 from .faults import Fault
 
+LEAST_CHUNK = 8192
 _LONGEST_LINE = 1024
 _MOST_TRAILERS = 8192
 _CHUNK = re.compile(rb"([0-9a-fA-F]{1,16})(?:;chunk-signature=([0-9a-f]{64}))?")
@@ -56,10 +58,13 @@ class ChunkedDecoder:
         trailers: fields after the last chunk, by lower-case name.
     """
 
-    def __init__(self, signer: ChunkSigner | None) -> None:
+    def __init__(self, signer: ChunkSigner | None, least: int = LEAST_CHUNK) -> None:
         """Args:
         signer: checks the chunks' signatures; None where they have none, or nobody's secret is known.
+        least: bytes of every chunk but the last.
         """
+        self._least = least
+        self._short = False
         self.trailers: dict[str, str] = {}
         self._signer = signer
         self._line = bytearray()
@@ -134,6 +139,11 @@ class ChunkedDecoder:
             if self._signature is None:
                 raise Fault("SignatureDoesNotMatch", "A chunk of the body is not signed.")
         if self._left:
+            if self._short:
+                raise Fault(
+                    "InvalidChunkSizeError", f"Every chunk but the last has {self._least} bytes or more."
+                )
+            self._short = self._left < self._least
             self._state = "data"
         else:
             self._end_chunk()

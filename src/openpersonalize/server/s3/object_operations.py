@@ -115,6 +115,7 @@ def copy_object(buckets: BucketFolder, request: Request, body: bytes) -> Answer:
             if request.key.endswith("/"):
                 stored = buckets.make_folder(request.bucket, request.key)
                 return _copied("CopyObjectResult", stored)
+            buckets.room.check(stored.size)
             with staged.open("xb") as sink:
                 append(stream, sink, stored.size)
         algorithm = algorithm_named(named or stored.details.algorithm or "CRC32")

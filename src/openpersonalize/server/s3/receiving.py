@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from .checksums import HEADER, Algorithm, algorithm_named, algorithm_of_header, as_text
 from .chunked import ChunkedDecoder, ChunkSigner
+from .disk_room import DiskRoom
 from .faults import Fault
 
 _SHA256_HEX = 64
@@ -114,13 +115,20 @@ class Incoming:
     """One body."""
 
     def __init__(
-        self, sink: BinaryIO, expected: Expected, signer: ChunkSigner | None, most: int | None
+        self,
+        sink: BinaryIO,
+        expected: Expected,
+        signer: ChunkSigner | None,
+        most: int | None,
+        room: DiskRoom | None = None,
     ) -> None:
         """Args:
         sink: takes the content.
         signer: checks the signatures of chunks; None on a server without keys.
         most: bytes that the content may have, None: any number.
+        room: of the disk that the sink is on, None: it is in memory.
         """
+        self._room = room
         self._sink = sink
         self._expected = expected
         self._most = most
@@ -138,10 +146,16 @@ class Incoming:
         Raises:
             Fault: it is not encoded or signed as it should be, too large, or the disk is full.
         """
+        if self._room is not None:
+            self._room.check(len(data))
         for piece in self._decoder.feed(data) if self._decoder else (data,):
             self._size += len(piece)
             if self._most is not None and self._size > self._most:
                 raise Fault("EntityTooLarge", f"The body may have {self._most} bytes here.")
+            if self._expected.size is not None and self._size > self._expected.size:
+                raise Fault(
+                    "IncompleteBody", f"The body has more than the {self._expected.size} bytes announced."
+                )
             self._md5.update(piece)
             if self._sha256:
                 self._sha256.update(piece)

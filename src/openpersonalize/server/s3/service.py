@@ -3,7 +3,8 @@
 What the head tells is checked before a byte of the body is asked for: address, operation, signature, role,
 what it says of the body. Bodies go to the disk as they come and answers leave as they are read, in blocks of
 `_BLOCK`, all file work in threads of the service's own; `MOST_TRANSFERS` of them at once bound its memory to
-some 64 MB. A request beyond that is told to slow down, which every client does.
+some 64 MB. A request beyond that is told to slow down, which every client does. A body that comes slower than
+`LEAST_RATE` is given up.
 """
 
 from __future__ import annotations
@@ -32,11 +33,14 @@ from .documents import PROLOGUE
 from .faults import Fault, as_fault
 from .receiving import Content, Expected, Incoming, read_expected
 from .requests import Request, read_address, read_query
+from .transfers import Transfers
 from .uploads import Uploads
 
 MOST_TRANSFERS = 128
 """Requests in work at once, of one process."""
 PATIENCE, KEEP_ALIVE = 60.0, 10.0
+LEAST_RATE = 4096
+"""Bytes a second that a body must come with, on average, once `PATIENCE` is over."""
 _MOST_DOCUMENT = 1 << 21
 _BLOCK = 1 << 18
 _THREADS, _COPIERS = 16, 4
@@ -67,12 +71,16 @@ class S3Service:
         *,
         patience: float = PATIENCE,
         keep_alive: float = KEEP_ALIVE,
+        least_rate: int = LEAST_RATE,
+        most: int = MOST_TRANSFERS,
     ) -> None:
         """Open the folder.
 
         Args:
             patience: seconds in which a client has to send the next piece of a body.
             keep_alive: seconds between signs of life while an object is copied or put together.
+            least_rate: bytes a second of a body, on average, once `patience` is over.
+            most: requests in work at once.
 
         Raises:
             StartError: ``buckets.db`` is damaged, cannot be written, or a newer release made it.
@@ -81,11 +89,12 @@ class S3Service:
         self._access = access
         self._patience = patience
         self._keep_alive = keep_alive
+        self._least_rate = least_rate
         self._folder = BucketFolder(settings.data / "buckets", Catalogue(settings.data / "buckets.db"))
         self._uploads = Uploads(self._folder)
         self._threads = ThreadPoolExecutor(_THREADS, "s3")
         self._copiers = ThreadPoolExecutor(_COPIERS, "s3-copy")
-        self._in_work = 0
+        self._transfers = Transfers(most)
 
     def close(self) -> None:
         """Let what is in work end."""
@@ -96,25 +105,40 @@ class S3Service:
     async def answer(self, exchange: Exchange) -> tuple[str, str]:
         """Answer a request; returns the operation's name and the code for the metrics."""
         name = "s3"
-        self._in_work += 1
         try:
-            if self._in_work > MOST_TRANSFERS:
-                raise Fault("SlowDown", "Please reduce your request rate: too many requests are in work.")
             call = self._read_head(exchange)
             name = f"s3:{call.action.name}"
+            self._transfers.begin(exchange.peer)
+        except Exception as error:  # noqa: BLE001 (the last resort of every request)
+            return name, await self._refuse(exchange, error)
+        work: asyncio.Future[Answer] | None = None
+        try:
             if call.action.slow:
-                return name, await self._run_slow(exchange, call)
+                work = await self._begin_slow(exchange, call)
+                return name, await self._await_slow(exchange, work)
             answer = await self._run(exchange, call)
             await self._send(exchange, answer)
             return name, telemetry.OK
         except Disconnected:
             raise
         except Exception as error:  # noqa: BLE001 (the last resort of every request)
-            fault = self._fault(error, exchange)
-            await self._send(exchange, self._fault_answer(exchange, fault))
-            return name, fault.code
+            return name, await self._refuse(exchange, error)
         finally:
-            self._in_work -= 1
+            if work is None or work.done():
+                self._transfers.end(exchange.peer)
+            else:  # the client went away; what it asked for is still done
+                work.add_done_callback(lambda done: self._forsaken(done, exchange.peer))
+
+    async def _refuse(self, exchange: Exchange, error: Exception) -> str:
+        """Answer with an error; returns its code."""
+        fault = self._fault(error, exchange)
+        await self._send(exchange, self._fault_answer(exchange, fault))
+        return fault.code
+
+    def _forsaken(self, work: asyncio.Future[Answer], peer: str) -> None:
+        self._transfers.end(peer)
+        if not work.cancelled() and (error := work.exception()) is not None:
+            _log.info("an S3 copy whose client had gone away failed: %s", error)
 
     # ------------------------------------------------------------------------------------- the head
 
@@ -156,6 +180,9 @@ class S3Service:
         try:
             content = await self._file(exchange, call, staged)
             return await self._in_thread(action.run, store, request, staged, content)
+        except FileNotFoundError:  # the upload that it is a part of was given up meanwhile
+            await self._in_thread(self._staged, call)
+            raise
         except BaseException:
             await asyncio.shield(self._in_thread(_remove, staged))
             raise
@@ -179,34 +206,45 @@ class S3Service:
     async def _file(self, exchange: Exchange, call: _Call, staged: Path) -> Content:
         sink = await self._in_thread(_create, staged)
         try:
-            return await self._take(exchange, Incoming(sink, call.expected, call.signer, None))
+            return await self._take(
+                exchange, Incoming(sink, call.expected, call.signer, None, self._folder.room)
+            )
         finally:
             await asyncio.shield(self._in_thread(_close, sink))
 
     async def _take(self, exchange: Exchange, incoming: Incoming) -> Content:
         pieces: list[bytes] = []
         size = 0
+        loop = asyncio.get_running_loop()
+        overdue = loop.time() + self._patience
         try:
             async for piece in exchange.pieces(self._patience):
                 pieces.append(piece)
                 size += len(piece)
+                if loop.time() > overdue + exchange.size / self._least_rate:
+                    raise TimeoutError
                 if size >= _BLOCK:
                     await self._in_thread(incoming.take, b"".join(pieces))
                     pieces, size = [], 0
         except TimeoutError:
             raise Fault(
-                "RequestTimeout", f"Nothing more of the body came within {self._patience:.0f} seconds."
+                "RequestTimeout",
+                f"The body comes too slowly: for {self._patience:.0f} seconds nothing, or fewer than"
+                f" {self._least_rate} bytes a second.",
             ) from None
         if pieces:
             await self._in_thread(incoming.take, b"".join(pieces))
         return await self._in_thread(incoming.finish)
 
-    async def _run_slow(self, exchange: Exchange, call: _Call) -> str:
-        """Answer what may take minutes: after a while the answer begins, and blanks tell that it goes on."""
+    async def _begin_slow(self, exchange: Exchange, call: _Call) -> asyncio.Future[Answer]:
+        """Begin what may take minutes."""
         body = await self._document(exchange, call)
         store = self._uploads if call.action.of_uploads else self._folder
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._copiers, call.action.run, store, call.request, body)
+        return loop.run_in_executor(self._copiers, call.action.run, store, call.request, body)
+
+    async def _await_slow(self, exchange: Exchange, work: asyncio.Future[Answer]) -> str:
+        """Answer when it is done: after a while the answer begins, and blanks tell that it goes on."""
         begun = False
         while not (await asyncio.wait([work], timeout=self._keep_alive))[0]:
             if not begun:

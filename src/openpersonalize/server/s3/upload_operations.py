@@ -77,6 +77,7 @@ def upload_part_copy(uploads: Uploads, request: Request, body: bytes) -> Answer:
                 stored.size - 1,
             )
             stream.seek(first)
+            uploads.folder.room.check(last - first + 1)
             with staged.open("xb") as sink:
                 append(stream, sink, last - first + 1)
         algorithm = ALGORITHMS.get(upload.details.algorithm or "")

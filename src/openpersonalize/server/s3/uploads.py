@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shutil
 import time
@@ -15,13 +16,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...storage.durable import sync_file, sync_folder
-from .bucket_folder import BucketFolder, Stored
+from .bucket_folder import UPLOADS, BucketFolder, Stored
 from .catalogue import Details, Part, Upload
 from .checksums import ALGORITHMS, composite, full_object
 from .faults import Fault
 from .receiving import Content
 
-FOLDER = ".uploads"
+MOST_UPLOADS = 10_000
+"""In progress at once."""
+STALE_SECONDS = 7 * 24 * 3600.0
+"""After which an upload is given up that gets no more parts."""
+_SWEEP_SECONDS = 3600.0
 LEAST_PART = 5 * 1024 * 1024
 """Bytes of every part but the last."""
 MOST_PARTS = 10_000
@@ -41,25 +46,48 @@ class Named:
 class Uploads:
     """The uploads in progress of a folder of buckets; safe to use from several threads and processes."""
 
-    def __init__(self, folder: BucketFolder) -> None:
+    def __init__(
+        self,
+        folder: BucketFolder,
+        most: int = MOST_UPLOADS,
+        stale_seconds: float = STALE_SECONDS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Args:
+        most: uploads in progress at once.
+        stale_seconds: after which an upload is given up that gets no more parts.
+        clock: seconds since 1970.
+        """
         self.folder = folder
         self._catalogue = folder.catalogue
-        self._root = folder.folder / FOLDER
+        self._root = folder.folder / UPLOADS
+        self._most = most
+        self._stale_seconds = stale_seconds
+        self._clock = clock
+        self._swept = -math.inf
 
     def begin(self, bucket: str, key: str, details: Details) -> Upload:
         """A new upload.
 
         Raises:
-            Fault: NoSuchBucket, or a file cannot have this key.
+            Fault: NoSuchBucket, a file cannot have this key, or there are too many uploads.
         """
         self.folder.require(bucket)
         self.folder.path(bucket, key)
+        self.folder.room.check()
+        self._give_up_stale()
         if key.endswith("/"):
             raise Fault(
                 "InvalidArgument", "This server keeps objects as files: a key that ends in / is a folder."
             )
-        upload = Upload(uuid.uuid4().hex, bucket, key, time.time(), details)
+        upload = Upload(uuid.uuid4().hex, bucket, key, self._clock(), details)
         with self._catalogue.writing():
+            if self._catalogue.number_of_uploads() >= self._most:
+                raise Fault(
+                    "InvalidRequest",
+                    f"There are {self._most} uploads in progress: complete or abort some;"
+                    " ListMultipartUploads names them.",
+                )
             (self._root / upload.id).mkdir(parents=True)
             sync_folder(self._root)
             self._catalogue.add_upload(upload)
@@ -93,7 +121,7 @@ class Uploads:
         if asked and (content.algorithm is None or content.algorithm.name != asked):
             raise Fault("InvalidRequest", f"The parts of this upload must carry the checksum {asked}.")
         sync_file(staged)
-        part = Part(number, content.md5.hex(), content.size, time.time(), content.checksum, staged.name)
+        part = Part(number, content.md5.hex(), content.size, self._clock(), content.checksum, staged.name)
         with self._catalogue.writing():
             self.require(upload.id, upload.bucket, upload.key)
             former = self._catalogue.parts(upload.id, number - 1, 1)
@@ -122,6 +150,7 @@ class Uploads:
             self.require(upload.id, upload.bucket, upload.key)
             allowed(found)
 
+        self.folder.room.check(sum(part.size for part in parts))
         staged = self.folder.stage()
         try:
             with staged.open("xb") as sink:
@@ -145,6 +174,17 @@ class Uploads:
         with self._catalogue.writing():
             self._catalogue.forget_upload(upload.id)
         shutil.rmtree(self._root / upload.id, ignore_errors=True)
+
+    def _give_up_stale(self) -> None:
+        """Give up uploads that got no more parts, now and then."""
+        now = self._clock()
+        if now < self._swept + _SWEEP_SECONDS:
+            return
+        self._swept = now
+        for upload_id in self._catalogue.stale_uploads(now - self._stale_seconds):
+            with self._catalogue.writing():
+                self._catalogue.forget_upload(upload_id)
+            shutil.rmtree(self._root / upload_id, ignore_errors=True)
 
     def parts(self, upload: Upload, after: int, most: int) -> Sequence[Part]:
         """The parts that have come, in order, with numbers above `after`."""
