@@ -160,6 +160,8 @@ def test_a_shell_takes_the_values_as_they_are(shell: str, region: str, tmp_path:
 
 def test_powershell_and_cmd_run_nothing_either() -> None:
     assert lines("powershell", {"AWS_REGION": "a'; rm x"})[0] == "$Env:AWS_REGION = 'a''; rm x'"
+    for quote in "\u2018\u2019\u201a\u201b":  # typographic quotes end a string of PowerShell, too
+        assert lines("powershell", {"AWS_REGION": f"a{quote}; rm x"})[0].endswith(f"'a{quote}{quote}; rm x'")
     with pytest.raises(InvalidInput, match="cmd cannot take AWS_REGION"):
         lines("cmd", {"AWS_REGION": "a&calc"})
 

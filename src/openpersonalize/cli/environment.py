@@ -55,9 +55,9 @@ def _fish(name: str, value: str | None) -> str:
 
 
 def _powershell(name: str, value: str | None) -> str:
-    return (
-        f"$Env:{name} = $null" if value is None else "$Env:{} = '{}'".format(name, value.replace("'", "''"))
-    )
+    if value is None:
+        return f"$Env:{name} = $null"
+    return "$Env:{} = '{}'".format(name, _POWERSHELL_QUOTE.sub(r"\1\1", value))
 
 
 def _cmd(name: str, value: str | None) -> str:
@@ -66,6 +66,7 @@ def _cmd(name: str, value: str | None) -> str:
     return f"set {name}={value or ''}"
 
 
+_POWERSHELL_QUOTE = re.compile("(['\u2018\u2019\u201a\u201b])")  # each of them ends a string there
 _PLAIN = re.compile(r"[A-Za-z0-9@:/.,_+\[\]-]+")
 SHELLS: dict[str, Callable[[str, str | None], str]] = {
     "sh": _sh,
