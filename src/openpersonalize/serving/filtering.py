@@ -21,6 +21,9 @@ from .states import UserState
 
 STATIC_BYTES = 64 * 1024 * 1024
 """Memory for the static parts of filters, per deployment."""
+MOST_DROPPED = 64
+"""Filters, by their values, whose dropped rows are kept with a user's state. A state's size is summed up
+whenever it grows, so what one caller can add to one user is bounded by number as well."""
 
 
 class UserFilters:
@@ -138,6 +141,8 @@ class UserFilters:
             rows = chosen.dropped_rows(_Facts(self, state))
             if rows is None:
                 return None
+            while len(state.dropped) >= MOST_DROPPED:
+                del state.dropped[next(iter(state.dropped))]
             found = state.dropped[chosen.key] = frozenset(rows.tolist())
             self._scorer.resized(state)
         return found
