@@ -91,6 +91,9 @@ class Settings:
     max_body_bytes: int = _setting(8 * 1024 * 1024, "largest request body", least=1)
     minimum_data: bool = _setting(True, "refuse to train below Amazon's minimums (off for small fixtures)")
     quota_profile: str = _setting("none", "aws: enforce Amazon's call rates", parse=_one_of("none", "aws"))
+    strict_filter_values: bool = _setting(
+        False, "refuse filterValues whose keys no placeholder of the filter has"
+    )
     filter_window: int = _setting(0, "newest interactions per user and event type that filters see; 0 = all")
     item_refresh: str = _setting(
         "immediate",

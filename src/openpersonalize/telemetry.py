@@ -39,6 +39,11 @@ REQUEST_SECONDS = Histogram(
 REQUEST_BYTES = Counter(
     "openpersonalize_request_bytes", "Bytes of request bodies read.", ("operation",), registry=_REGISTRY
 )
+UNKNOWN_FILTER_VALUES = Counter(
+    "openpersonalize_unknown_filter_values",
+    "Keys of filterValues that no placeholder of their filter has; an EXCLUDE may be off for it.",
+    registry=_REGISTRY,
+)
 LOOP_LAG = Gauge(
     "openpersonalize_loop_lag_seconds",
     "Largest lateness of the event loop in the last 10 to 20 seconds, of the worst process.",

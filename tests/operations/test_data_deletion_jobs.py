@@ -120,8 +120,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 def test_a_person_is_really_gone(house: Shop) -> None:
     personalize, data = house.clients.personalize, house.server.data
-    stranger, of_others = house.ranking("nobody-in-particular"), house.ranking(OTHER)
-    assert house.ranking(PERSON) != stranger
+    of_nobody, of_others = house.ranking("nobody-in-particular"), house.ranking(OTHER)
+    assert house.ranking(PERSON) != of_nobody
     before = {path.split("/")[0] for path in places_of(PERSON, data)}
     assert before >= {"artifacts", "parts", "snapshots"}
     assert any(path.startswith("events.db") for path in before)
@@ -133,7 +133,7 @@ def test_a_person_is_really_gone(house: Shop) -> None:
     assert places_of(PERSON, data) == []
     assert places_of("session-of-the-person", data) == []
     assert places_of(CITY, data) == []
-    assert house.ranking(PERSON) == stranger
+    assert house.ranking(PERSON) == of_nobody
     assert house.ranking(OTHER) == of_others
     assert personalize.list_tags_for_resource(resourceArn=arn)["tags"] == [
         {"tagKey": "why", "tagValue": "asked"}

@@ -74,6 +74,32 @@ def test_a_group_in_use_stays(
     fails("ResourceNotFoundException", personalize.describe_filter, filterArn=chosen)
 
 
+def test_a_group_waits_for_what_is_being_deleted(
+    personalize: Any, wait: Wait, make_dataset: Callable[..., str], name: str
+) -> None:
+    group = personalize.create_dataset_group(name=name)["datasetGroupArn"]
+    wait.active(group)
+    tracker = personalize.create_event_tracker(name=name, datasetGroupArn=group)["eventTrackerArn"]
+    dataset = make_dataset(group, "Users")
+    schema = personalize.describe_dataset(datasetArn=dataset)["dataset"]["schemaArn"]
+    personalize.delete_event_tracker(eventTrackerArn=tracker)
+    personalize.delete_dataset(datasetArn=dataset)
+    personalize.delete_schema(schemaArn=schema)
+    personalize.delete_dataset_group(datasetGroupArn=group)
+    wait.gone(group)
+    wait.gone(dataset)
+    wait.gone(tracker)
+
+
+def test_an_arn_of_another_account_is_told_the_servers(personalize: Any, region: str) -> None:
+    other = f"arn:aws:personalize:{region}:123456789012:dataset-group/one"
+    message = fails("ResourceNotFoundException", personalize.describe_dataset_group, datasetGroupArn=other)
+    assert message == (
+        f"Resource Arn {other} does not exist. It is of account 123456789012; this server's is 000000000000"
+        " (the setting account)."
+    )
+
+
 def test_second_deletion(personalize: Any, wait: Wait, name: str) -> None:
     group = personalize.create_dataset_group(name=name)["datasetGroupArn"]
     wait.active(group)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -374,6 +375,22 @@ def test_filter_values(aisles: Shop) -> None:
     )
     assert message == "Invalid value for filter parameter AISLE."
     assert aisles.recommend(V1, "u01", filterValues=values) == aisles.recommend(V1, "u01")
+
+
+def test_filter_values_that_nothing_asks_for_are_told(aisles: Shop, server: Server) -> None:
+    def counted() -> float:
+        time.sleep(1.1)  # the page is made once a second
+        with urllib.request.urlopen(f"{server.endpoint}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        found = [line for line in lines if line.startswith("openpersonalize_unknown_filter_values_total ")]
+        return float(found[0].split()[1]) if found else 0.0
+
+    exclude, before = aisles.filter(*NOT_IN_AISLE), counted()
+    values = {"AISEL": '"aisle 1"', "ISLE": '"aisle 1"'}
+    answer = aisles.recommend(V1, "u01", 63, filterArn=exclude, filterValues=values)
+    assert answer == aisles.recommend(V1, "u01", 63)
+    assert counted() == before + 2
+    assert "has no placeholder $AISEL, $ISLE; its placeholders: $AISLE." in server.log.read_text()
 
 
 def test_a_filter_works_before_the_cut(aisles: Shop) -> None:

@@ -112,6 +112,7 @@ class _Watched:
     def __init__(self, scope: Scope, moment: Callable[[], None]) -> None:
         self._scope = scope
         self._moment = moment
+        self.account, self.region = scope.account, scope.region
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:

@@ -9,6 +9,7 @@ import pytest
 
 import shop
 from openpersonalize.datasets.schemas import parse_schema
+from openpersonalize.errors import JobPostponed
 from openpersonalize.events.entries import Event, Record
 from openpersonalize.installation import Installation
 from openpersonalize.resources.store import Scope
@@ -66,6 +67,39 @@ def test_another_datasets_data_stays(installation: Installation, scope: Scope) -
     schema = parse_schema(shop.SCHEMAS["Interactions"])
     assert installation.log.interactions_frame(gone, schema).height == 0
     assert installation.log.interactions_frame(stays, schema).height == 1
+
+
+def test_the_jobs_of_a_dataset_are_no_jobs_of_the_next_of_its_name(
+    installation: Installation, scope: Scope
+) -> None:
+    arn, job = scope.arn("dataset/a/USERS"), scope.arn("dataset-import-job/one")
+    with scope.write() as tx:
+        tx.add("dataset", arn, "a", status="DELETE PENDING")
+        tx.add("dataset-import-job", job, "one", parent_arn=arn, status="ACTIVE")
+    DatasetDeletion().run(Rehearsal(installation, scope, "delete-dataset", arn))
+    with scope.read() as tx:
+        assert tx.require(job).status == "ACTIVE"
+        assert tx.page("dataset-import-job", parent_arn=arn) == []
+
+
+def test_a_solution_and_a_group_wait_for_what_they_hold(installation: Installation, scope: Scope) -> None:
+    group, solution = scope.arn("dataset-group/g"), scope.arn("solution/s")
+    campaign = scope.arn("campaign/c")
+    with scope.write() as tx:
+        tx.add("dataset-group", group, "g", status="DELETE PENDING")
+        tx.add("solution", solution, "s", group_arn=group, status="DELETE PENDING")
+        tx.add("campaign", campaign, "c", group_arn=group, parent_arn=solution, status="DELETE PENDING")
+    of_group = Rehearsal(installation, scope, "delete-dataset-group", group)
+    of_solution = Rehearsal(installation, scope, "delete-solution", solution)
+    for workflow, job in ((DatasetGroupDeletion(), of_group), (SolutionDeletion(), of_solution)):
+        with pytest.raises(JobPostponed):
+            workflow.run(job)
+    with scope.write() as tx:
+        tx.remove(campaign)
+    SolutionDeletion().run(Rehearsal(installation, scope, "delete-solution", solution))
+    DatasetGroupDeletion().run(Rehearsal(installation, scope, "delete-dataset-group", group))
+    with scope.read() as tx:
+        assert tx.get(group) is None
 
 
 def test_solution_goes_with_its_versions_and_models(installation: Installation, scope: Scope) -> None:

@@ -6,9 +6,10 @@ import logging
 
 from ..errors import InvalidInput
 from ..resources.quotas import check_quota
+from ..workflows.deletions import HELD_BY_GROUP
 from .context import Answer, Context, Request, given
 from .listing import listed
-from .states import first, require_deletable, require_free, require_unused
+from .states import require_deletable, require_free, require_unused, staying
 
 log = logging.getLogger(__name__)
 
@@ -48,15 +49,16 @@ def list_dataset_groups(context: Context, request: Request) -> Answer:
 
 
 def delete_dataset_group(context: Context, request: Request) -> Answer:
-    """DeleteDatasetGroup: refused while it holds trackers, solutions, recommenders or datasets.
+    """DeleteDatasetGroup: refused while it holds trackers, solutions, recommenders or datasets, unless these
+    are being deleted already: then it waits for them.
 
     Filters and a metric attribution go with it.
     """
     with context.scope.write() as tx:
         group = tx.require(request["datasetGroupArn"], "dataset-group")
         require_deletable(group)
-        for kind in ("event-tracker", "solution", "recommender", "dataset"):
-            require_unused(group, first(tx.find(kind, group_arn=group.arn)))
+        for kind in HELD_BY_GROUP:
+            require_unused(group, staying(tx.find(kind, group_arn=group.arn)))
         tx.update(group, status="DELETE PENDING")
         tx.enqueue("delete-dataset-group", group.arn, {})
     return {}

@@ -7,7 +7,7 @@ from ..resources.quotas import check_quota
 from ..resources.store import Resource
 from .context import Answer, Context, Request, given
 from .listing import listed
-from .states import first, is_transitional, require_free, require_unused
+from .states import is_transitional, require_free, require_unused, staying
 
 
 def create_schema(context: Context, request: Request) -> Answer:
@@ -33,10 +33,10 @@ def list_schemas(context: Context, request: Request) -> Answer:
 
 
 def delete_schema(context: Context, request: Request) -> Answer:
-    """DeleteSchema: refused while a dataset of any group uses it."""
+    """DeleteSchema: refused while a dataset of any group uses it that is not being deleted."""
     with context.scope.write() as tx:
         schema = tx.require(request["schemaArn"], "schema")
-        require_unused(schema, first([d for d in tx.find("dataset") if schema.arn in _schemas_of(d)]))
+        require_unused(schema, staying([d for d in tx.find("dataset") if schema.arn in _schemas_of(d)]))
         tx.remove(schema.arn)
     return {}
 

@@ -25,6 +25,7 @@ from .states import (
     require_deletable,
     require_free,
     require_unused,
+    staying,
 )
 
 
@@ -113,14 +114,15 @@ def update_solution(context: Context, request: Request) -> Answer:
 
 
 def delete_solution(context: Context, request: Request) -> Answer:
-    """DeleteSolution: with all its versions; refused while it is deployed, trained or read by a batch job."""
+    """DeleteSolution: with all its versions; refused while it is deployed, trained or read by a batch job.
+    Campaigns that are being deleted are waited for."""
     with context.scope.write() as tx:
         solution = tx.require(request["solutionArn"], "solution")
         require_deletable(solution)
         _require_no_update(solution)
         require_unused(
             solution,
-            first(tx.find("campaign", parent_arn=solution.arn)),
+            staying(tx.find("campaign", parent_arn=solution.arn)),
             first(tx.find("solution-version", parent_arn=solution.arn, statuses=AT_WORK)),
             _coming_campaign(tx, solution),
             _batch_job(tx, solution),

@@ -48,12 +48,23 @@ def require_deletable(resource: Resource) -> None:
 
 
 def require_unused(resource: Resource, *users: Resource | None) -> None:
-    """Raises ResourceInUse naming the first of `users` that exists; None entries are skipped."""
+    """Raises ResourceInUse naming the first of `users` that stays; None entries are skipped. Those that are
+    being deleted are waited for by the deletion of `resource`."""
     for user in users:
-        if user is not None:
+        if user is not None and not is_leaving(user):
             raise ResourceInUse(
                 f"Resource {resource.arn} cannot be deleted because it is used by {user.arn}."
             )
+
+
+def is_leaving(resource: Resource) -> bool:
+    """Whether a resource is being deleted."""
+    return (resource.status or "").startswith("DELETE")
+
+
+def staying(resources: list[Resource]) -> Resource | None:
+    """The first of a list that is not being deleted, None when there is none."""
+    return first([one for one in resources if not is_leaving(one)])
 
 
 def require_free(tx: Transaction, arn: str) -> None:

@@ -57,3 +57,12 @@ def partition_of(region: str) -> str:
 def make_arn(account: str, region: str, resource_part: str) -> str:
     """The ARN of a resource of one account and region; `resource_part` is e.g. ``schema/films``."""
     return f"arn:{partition_of(region)}:{SERVICE}:{region}:{account}:{resource_part}"
+
+
+def elsewhere(arn: str, account: str) -> str:
+    """What to add to the news that `arn` does not exist: a sentence where it is of another account than
+    `account`, the server's; else nothing."""
+    parsed = parse_arn(arn)
+    if parsed is None or parsed.account in ("", account):
+        return ""
+    return f" It is of account {parsed.account}; this server's is {account} (the setting account)."

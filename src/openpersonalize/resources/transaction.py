@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from ..errors import ResourceAlreadyExists, ResourceNotFound
 from . import jobrows
+from .arns import elsewhere
 from .jobrows import JobRow
 from .kinds import KINDS
 from .rows import Resource, instant_after, internal_of, read_resource
@@ -64,7 +65,7 @@ class Transaction:
         """
         found = self.get(arn, kind)
         if found is None:
-            raise ResourceNotFound(f"Resource Arn {arn} does not exist.")
+            raise ResourceNotFound(f"Resource Arn {arn} does not exist.{elsewhere(arn, self._account)}")
         return found
 
     def add(
@@ -309,10 +310,6 @@ class Transaction:
         found = jobrows.newest_job(self._connection, resource_arn) if resource_arn.isascii() else None
         here = found is not None and (found.account, found.region) == (self._account, self._region)
         return found if here else None
-
-    def waiting(self, kind: str) -> list[JobRow]:
-        """The jobs of a kind that nobody has begun."""
-        return jobrows.waiting_jobs(self._connection, self._account, self._region, kind)
 
     def request_cancel(self, resource_arn: str) -> bool:
         """Stop the jobs of a resource.

@@ -27,6 +27,7 @@ from ..events.consumer import LogConsumer
 from ..filters.compiler import compile_filter
 from ..installation import Installation
 from ..recipes.configuration import exploration_of
+from ..resources.arns import elsewhere
 from ..resources.store import Scope
 from .catalogue import Catalogue
 from .deployment import Deployment
@@ -121,7 +122,7 @@ class EndpointRegistry:
         entry = await self._read(read_campaign, scope, arn)
         if entry is None:
             self._endpoints.pop(key, None)
-            raise ResourceNotFound(f"Campaign not found: {arn}")
+            raise ResourceNotFound(f"Campaign not found: {arn}{elsewhere(arn, scope.account)}")
         if entry.status != "ACTIVE" or entry.artifact is None:
             raise InvalidInput(f"Campaign {arn} is not active.")
         await self._refresh_users(entry)
@@ -291,7 +292,7 @@ class EndpointRegistry:
         entry = await self._read(read_filter, scope, arn)
         if entry is None:
             self._filters.pop(key, None)
-            raise ResourceNotFound(f"Filter not found: {arn}")
+            raise ResourceNotFound(f"Filter not found: {arn}{elsewhere(arn, scope.account)}")
         try:
             schemas = {kind: dataset.parsed() for kind, dataset in entry.datasets.items()}
             compiled = compile_filter(entry.expression, schemas)

@@ -16,6 +16,7 @@ from ..errors import ResourceNotFound
 from ..events.livelog import stream_of
 from ..exploration.checkpoint import remove_checkpoints
 from ..resources.internals import DataDeletionInternal, DatasetInternal, VersionInternal
+from ..resources.jobrows import waiting_jobs
 from ..resources.lifecycle import AT_WORK
 from ..resources.quotas import check_quota
 from ..resources.store import Resource, Scope, Transaction
@@ -139,7 +140,7 @@ def _inputs(tx: Transaction, group: str) -> dict[str, dict[str, str]]:
     inputs: dict[str, dict[str, str]] = {"snapshots": {}, "streams": {}, "schemas": {}, "artifacts": {}}
     for dataset in tx.find("dataset", group_arn=group):
         kind, snapshot = dataset.attributes["datasetType"], DatasetInternal.of(dataset).snapshot
-        if kind in OF_USERS:
+        if kind in OF_USERS and not (dataset.status or "").startswith("DELETE"):
             inputs["streams"][kind] = dataset.arn
             schema = tx.require(dataset.attributes["schemaArn"], "schema")
             inputs["schemas"][kind] = schema.attributes["schema"]
@@ -187,7 +188,8 @@ def _remove_replaced(job: Job, replaced: Iterable[str]) -> None:
     installation = job.installation
     with job.scope.read() as tx:
         in_use = snapshots_in_use(tx)
-        retired = [waiting.payload["key"] for waiting in tx.waiting(RemoveSnapshot.kind)]
+        waiting = waiting_jobs(tx.connection, job.scope.account, job.scope.region, RemoveSnapshot.kind)
+    retired = [one.payload["key"] for one in waiting]
     for key in dict.fromkeys([*replaced, *retired]):
         if key.startswith("artifacts/"):
             installation.objects.remove(key)

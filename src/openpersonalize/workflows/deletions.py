@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 
 from ..engine.workflow import Job
+from ..errors import JobPostponed
 from ..exploration.checkpoint import remove_checkpoints
 from ..resources.internals import DatasetInternal, VersionInternal
 from ..resources.store import Resource, Transaction
@@ -16,6 +17,9 @@ from .retention import remove_snapshot, retire_models, snapshots_in_use
 
 log = logging.getLogger(__name__)
 RETRY_SECONDS = 60.0
+PAUSE_SECONDS = 0.2
+HELD_BY_GROUP = ("event-tracker", "solution", "recommender", "dataset")
+"""What a dataset group is deleted without only: the rest goes with it."""
 
 
 class Deletion:
@@ -29,6 +33,7 @@ class Deletion:
 
     def run(self, job: Job) -> None:
         with job.scope.write() as tx:
+            self.wait(tx, job.resource_arn)
             resource = self._begun(tx, job.resource_arn)
         if resource is not None:
             self.clean(job, resource)
@@ -43,6 +48,9 @@ class Deletion:
         if resource is None or not (resource.status or "").startswith("DELETE"):
             return None
         return tx.update(resource, status="DELETE IN_PROGRESS")
+
+    def wait(self, tx: Transaction, arn: str) -> None:
+        """Raises JobPostponed while something that the resource holds is still being deleted."""
 
     def clean(self, job: Job, resource: Resource) -> None:
         """Removes data outside the metadata store; may run more than once."""
@@ -74,6 +82,13 @@ class DatasetDeletion(Deletion):
             remove_snapshot(job.installation.objects, key, in_use)
         job.installation.log.forget(resource.arn)
 
+    def remove(self, tx: Transaction, resource: Resource) -> None:
+        """Its jobs stay, but are no jobs of whichever dataset has the name next."""
+        for kind in ("dataset-import-job", "dataset-export-job"):
+            for one in tx.find(kind, parent_arn=resource.arn):
+                tx.update(one, parent_arn=None, touch=False)
+        super().remove(tx, resource)
+
 
 class CampaignDeletion(Deletion):
     """With the campaign goes what is remembered of whom it showed what, and what kept the model of an older
@@ -97,6 +112,10 @@ class SolutionDeletion(Deletion):
     def __init__(self) -> None:
         super().__init__("solution")
 
+    def wait(self, tx: Transaction, arn: str) -> None:
+        if tx.count("campaign", parent_arn=arn):
+            raise JobPostponed(PAUSE_SECONDS)
+
     def clean(self, job: Job, resource: Resource) -> None:
         with job.scope.read() as tx:
             versions = tx.find("solution-version", parent_arn=resource.arn)
@@ -119,8 +138,13 @@ class DatasetGroupDeletion(Deletion):
     def __init__(self) -> None:
         super().__init__("dataset-group")
 
+    def wait(self, tx: Transaction, arn: str) -> None:
+        if any(tx.count(kind, group_arn=arn) for kind in HELD_BY_GROUP):
+            raise JobPostponed(PAUSE_SECONDS)
+
     def run(self, job: Job) -> None:
         with job.commit() as tx:
+            self.wait(tx, job.resource_arn)
             for kind in ("filter", "metric-attribution"):
                 for resource in tx.find(kind, group_arn=job.resource_arn):
                     tx.remove(resource.arn)

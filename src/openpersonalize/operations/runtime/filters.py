@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Collection, Mapping
 
 from ...errors import InvalidInput
 from ...filters.compiler import BoundFilter
 from ...recipes.facts import Offer
 from ...serving.answer import Promotion
 from ...serving.endpoint import Endpoint
+from ...telemetry import UNKNOWN_FILTER_VALUES
 from ..context import Context, Request
+
+log = logging.getLogger(__name__)
 
 
 async def promotion_of(
@@ -57,4 +61,22 @@ async def filter_of(
     if reason:
         raise InvalidInput(f"Filter {arn} cannot be used with this request: {reason}.")
     values = source.get("filterValues")
+    if isinstance(values, Mapping) and not compiled.parameters.issuperset(values):
+        _unknown(context, arn, sorted(set(values) - compiled.parameters), compiled.parameters)
     return compiled.bind(values if isinstance(values, Mapping) else None)
+
+
+def _unknown(context: Context, arn: str, keys: list[str], known: Collection[str]) -> None:
+    """Values that nothing asks for: most often a name written otherwise, by which an EXCLUDE is off.
+
+    Raises:
+        InvalidInput: under the setting ``strict_filter_values``.
+    """
+    UNKNOWN_FILTER_VALUES.inc(len(keys))
+    names = ", ".join(f"${name}" for name in sorted(known)) or "none"
+    sentence = (
+        f"Filter {arn} has no placeholder {', '.join(f'${key}' for key in keys)}; its placeholders: {names}."
+    )
+    if context.installation.settings.strict_filter_values:
+        raise InvalidInput(sentence)
+    log.warning(sentence, extra={"request_id": context.request_id})
