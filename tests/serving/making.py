@@ -163,6 +163,7 @@ class Made:
                 shown=self.recommendations.shown if Offer.IMPRESSIONS in self.loaded.recipe.offers else None,
                 now=lambda: self.time,
                 grows=Offer.AUTO_UPDATE in self.loaded.recipe.offers,
+                newcomers=self.loaded.newcomers,
             )
         self.deployment = Looking(
             self.loaded,

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -302,12 +303,13 @@ def test_newcomers_that_lead_draw_however_many_there_are(tmp_path_factory, monke
     with made(tmp_path_factory, most_candidates=most) as one:
         for number in range(40):
             one.put_item(f"new-{number}")
+        told = one.loaded.newcomers.numbered(pl.Series(f"new-{number}" for number in range(40)))
         ask(one, 1.0)
         one.advance()
         members = one.tracker.counts.members
         hit = members.number_of("new-17")
-        worth = np.where(np.arange(40) == hit, 3.0, 0.0).astype(np.float32)
-        monkeypatch.setattr(one.loaded.model, "online_bonus", lambda query, numbers: worth[: len(numbers)])
+        worth = np.where(told == told[17], 3.0, 0.0).astype(np.float32)
+        monkeypatch.setattr(one.loaded.model, "online_bonus", lambda query, numbers: worth[numbers])
         for user in ("user-01", "nobody"):
             drawn = one.deployment.exploration.candidates(
                 one.deployment.scorer.state(user), False, one.tracker.counts, 30.0

@@ -28,8 +28,10 @@ V1, POPULAR = "aws-user-personalization", "aws-popularity-count"
 class House:
     """An installation with one dataset group, and campaigns made by hand."""
 
-    def __init__(self, folder, **more):
-        self.installation = Installation.open(read_settings({"data_dir": str(folder)}, {}))
+    def __init__(self, folder, settings=None, **more):
+        self.installation = Installation.open(
+            read_settings({"data_dir": str(folder), **(settings or {})}, {})
+        )
         self.scope = self.installation.metadata.scope(ACCOUNT, REGION)
         self.group = self.scope.arn("dataset-group/shop")
         with self.scope.write() as tx:

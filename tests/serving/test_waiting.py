@@ -10,14 +10,19 @@ import time
 import pytest
 
 from openpersonalize.engine.leases import JobOutput, Leases
+from openpersonalize.engine.runner import JobRunner
 from openpersonalize.engine.runnerlease import RunnerLease
 from openpersonalize.events.entries import Event, Record
+from openpersonalize.exploration.newcomers import Newcomers
 from openpersonalize.filters.compiler import compile_filter
 from openpersonalize.operations.context import Context
 from openpersonalize.operations.events import put_events
 from openpersonalize.resources.transaction import Transaction
 from openpersonalize.server.looplag import LoopLag
 from openpersonalize.serving.answer import Question, answer, subject
+from openpersonalize.storage.idtable import FEW, IdTable
+from openpersonalize.workflows.registry import WORKFLOWS
+from openpersonalize.workflows.trainings import remembered_schemas, start_training
 
 from .making import CATALOGUE, SCHEMAS, TEXTS
 from .test_registry import POPULAR, V1, House
@@ -25,14 +30,16 @@ from .test_registry import POPULAR, V1, House
 SPARE = 0.25
 """Seconds that a busy machine may add to any measure."""
 SHARE, WHOLE = 20, 1
-"""What part of the numbers of a busy installation is streamed in the suite."""
+"""What part of the numbers of a busy installation is streamed in the suite; of the whole something is also
+trained meanwhile, in a process of its own."""
+TRAINED = ("ACTIVE", "CREATE FAILED")
 
 
 class Busy(House):
     """Two campaigns, one of which explores, and a dataset group that streams."""
 
     def __init__(self, folder):
-        super().__init__(folder)
+        super().__init__(folder, {"minimum_data": "off"})
         for kind in ("INTERACTIONS", "ITEMS"):
             self.dataset(kind)
         self.explores = self.campaign("explores", self.version("explores", V1))
@@ -67,21 +74,52 @@ class Busy(House):
     async def ask(self, campaign, user):
         """One request, as the operation makes it."""
         found = await self.get(campaign)
-        question = Question(user, 10, self.chosen if user is not None else None)
+        question = Question(
+            user, 10, self.chosen if user is not None else None, exploration=found.exploration
+        )
         about, records = subject(found.deployment, question), question.reads_records
         await self.endpoints.ready(found.deployment, about, {}, records=records)
         return answer(found.deployment, question)
 
-    async def measured(self, seconds=0.6):
+    def train(self):
+        """Begin a training of what was streamed, as a caller does; the version's ARN."""
+        with self.scope.write() as tx:
+            solution = tx.add(
+                "solution",
+                self.scope.arn("solution/trained"),
+                "trained",
+                group_arn=self.group,
+                status="ACTIVE",
+                attributes={
+                    "datasetGroupArn": self.group,
+                    "performAutoML": False,
+                    "performHPO": False,
+                    "recipeArn": f"arn:aws:personalize:::recipe/{V1}",
+                    "solutionConfig": {},
+                },
+                internal={"schemas": remembered_schemas(tx, self.group)},
+            )
+            return start_training(tx, solution, "v", training_mode="FULL", training_type="MANUAL").arn
+
+    def status(self, version):
+        with self.scope.read() as tx:
+            return tx.require(version).status
+
+    async def measured(self, training, seconds=0.6):
         """The worst latency of the other campaign and the largest lag, while one subject goes on doing things
-        under a campaign that is behind, jobs report and resources change."""
+        under a campaign that is behind, jobs report and resources change; until a `training` has ended, with
+        one."""
         worst, lags, stop = 0.0, [0.0], threading.Event()
         lag = LoopLag(lags.append, sample_seconds=0.005, window_seconds=60)
         beside = threading.Thread(target=self._meanwhile, args=(stop,))
         lag.start()
         beside.start()
+        runner = JobRunner(self.installation, WORKFLOWS)
+        version = self.train() if training else None
+        if training:
+            runner.start()
         until = time.monotonic() + seconds
-        while time.monotonic() < until:
+        while time.monotonic() < until or (training and self.status(version) not in TRAINED):
             asked = asyncio.ensure_future(self.ask(self.explores, "u0"))
             began = time.perf_counter()
             assert len(await self.ask(self.other, None)) == 10
@@ -91,6 +129,9 @@ class Busy(House):
         stop.set()
         await asyncio.to_thread(beside.join)
         lag.stop()
+        if training:
+            await asyncio.to_thread(runner.stop, True)
+            assert self.status(version) == "ACTIVE"
         return worst, max(lags)
 
     def _meanwhile(self, stop):
@@ -110,7 +151,7 @@ class Busy(House):
         lease.release()
 
 
-def measure(folder, subjects, count, records=0):
+def measure(folder, subjects, count, records=0, training=False):
     """Worst latency and lag behind so many events of so many subjects and so many put records."""
     folder.mkdir()
     busy = Busy(folder)
@@ -120,7 +161,7 @@ def measure(folder, subjects, count, records=0):
         await busy.ask(busy.other, None)
         await asyncio.to_thread(busy.append, subjects, count)
         await asyncio.to_thread(busy.put, records)
-        return await busy.measured()
+        return await busy.measured(training)
 
     try:
         return asyncio.run(journey())
@@ -135,10 +176,48 @@ def measure(folder, subjects, count, records=0):
     ids=["many subjects", "one subject", "put records"],
 )
 def test_neither_latency_nor_lag_grow_with_what_was_streamed(tmp_path, part, subjects, count, records):
-    few = measure(tmp_path / "few", subjects, count // part // 10, records // part // 10)
-    many = measure(tmp_path / "many", subjects, count // part, records // part)
+    training = part == WHOLE and subjects > 1
+    few = measure(tmp_path / "few", subjects, count // part // 10, records // part // 10, training)
+    many = measure(tmp_path / "many", subjects, count // part, records // part, training)
     for mine, tenth in zip(many, few, strict=True):
         assert mine <= 2 * tenth + SPARE, (many, few)
+
+
+def test_nothing_is_worked_out_on_the_event_loop_because_newcomers_came(tmp_path, monkeypatch):
+    """What answers need to know of all newcomers is ready before the newcomers are there."""
+    busy, joined = Busy(tmp_path), []
+    for owner, name in ((Newcomers, "numbers"), (IdTable, "find_all")):
+        monkeypatch.setattr(owner, name, noted(getattr(owner, name), joined))
+
+    async def journey():
+        found = await busy.get(busy.explores)
+        for known in (2000, 2500):
+            await asyncio.to_thread(busy.put, known)
+            event = Event("u0", "s", f"new-{known - 1}", 1_800_000_000 + known, "click")
+            await asyncio.wrap_future(busy.installation.log.append(busy.stream, [event]))
+            while len(found.deployment.tracker.counts.members.ids) < known:
+                await asyncio.sleep(0.01)
+            joined.clear()
+            for _ in range(3):
+                assert len(await busy.ask(busy.explores, "u0")) == 10
+            assert [size for thread, size in joined if thread is threading.main_thread() and size > 100] == []
+
+    try:
+        asyncio.run(journey())
+    finally:
+        busy.close()
+
+
+def noted(function, calls):
+    """`function`, which notes its thread and the number of rows that it works on."""
+
+    def noting(self, *args):
+        wanted = len(args[0])
+        searched = isinstance(self, IdTable) and wanted * FEW < len(self)  # one by one, not by a join
+        calls.append((threading.current_thread(), wanted if searched else max(wanted, len(self))))
+        return function(self, *args)
+
+    return noting
 
 
 def test_streamed_writes_read_no_metadata_on_the_event_loop(tmp_path, monkeypatch):

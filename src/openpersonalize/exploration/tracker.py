@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +23,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ..datasets.columns import ColumnSet
+from ..datasets.histories import InteractionHistories
 from ..datasets.schemas import Schema
 from ..datasets.selection import EventSelection
 from ..datasets.tables import id_column
@@ -32,6 +33,7 @@ from .catalogue import ExposureCounts, ExtendedCatalogue, FloatArray
 from .checkpoint import CheckpointStore
 from .exposure import Exposure
 from .impressions import passed_over, shown, times_by_row
+from .newcomers import Newcomers
 
 MOST_ITEMS = 750_000
 """Items of the catalogue and newcomers together where no recipe says otherwise, as Amazon has it."""
@@ -105,6 +107,7 @@ class ExposureTracker(EventHandler):
     Attributes:
         counts: as of the last `on_level`.
         catalogue: the current item records, aligned with the version's items; may be replaced.
+        histories: the bulk interactions that filters read; may be replaced, see `follow_data`.
         until: the place in the log where automatic updates end; None: they go on.
         most: items of the catalogue and newcomers together.
     """
@@ -123,6 +126,8 @@ class ExposureTracker(EventHandler):
         until: int | None = None,
         store: CheckpointStore | None = None,
         kept_after: int = KEPT_AFTER,
+        histories: Sequence[InteractionHistories] = (),
+        newcomers: Newcomers | None = None,
     ) -> None:
         """Begin where the version's training ended, or with a checkpoint.
 
@@ -134,12 +139,14 @@ class ExposureTracker(EventHandler):
             grows: whether newcomers join. most: items of the catalogue and newcomers together.
             until: see `ExposureTracker`.
             store: where checkpoints are; None: nowhere. kept_after: see `KEPT_AFTER`.
+            histories: see `ExposureTracker`. newcomers: what the model calls the newcomers.
         """
         self._version, self._embed = version, embed
         self._shown, self._now = shown, now
         self._seconds = refresh_seconds
         self._grows, self.most = grows, most
-        self.catalogue = catalogue
+        self.catalogue, self.histories = catalogue, histories
+        self._newcomers = newcomers
         self.until = until
         self._exposure = version.exposure
         self._store, self._kept_after, self._counted = store, kept_after, 0
@@ -152,16 +159,28 @@ class ExposureTracker(EventHandler):
         self._fresh = False
         self._lock = threading.Lock()
         self._outside: tuple[pl.DataFrame, int, int | None] | None = None
-        self.counts = self._counts(self._gathered(catalogue.outside().clear()))
+        members = self._gathered(catalogue.outside().clear())
+        members.prepare(None, histories, newcomers)
+        self.counts = self._counts(members)
+
+    def follow_data(self, catalogue: CurrentRecords, histories: Sequence[InteractionHistories]) -> None:
+        """Go on with other data of the group. Not for an event loop's thread."""
+        with self._lock:
+            self.catalogue, self.histories = catalogue, histories
+            self.counts.members.prepare(None, histories, None)
 
     def on_level(self) -> None:
         """Let `counts` say what was counted, and newcomers join."""
         now = self._now()
+        if self._newcomers is not None:
+            self.counts.members.number(self._newcomers)
         if now < self._due:
             return
         self._due = now + self._seconds
         with self._lock:
             members = self._members()
+            if members is not self.counts.members:
+                members.prepare(self.counts.members, self.histories, self._newcomers)
             if self._fresh or members is not self.counts.members:
                 self.counts = self._counts(members)
                 self._fresh = False

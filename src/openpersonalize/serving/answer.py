@@ -254,7 +254,8 @@ def _promoted(
 def _put_after_training(
     source: AnswerSource, question: Question, state: UserState, count: int, why: Reasons
 ) -> tuple[list[int], list[Entry]]:
-    """Rows and entries of the at most `count` best newcomers that pass the promotion's filter."""
+    """Rows and entries of the at most `count` best newcomers that pass the promotion's filter; where more
+    pass than explore in one answer, of the newest and the most wanted of them."""
     exploration, tracker, promotion = question.exploration, source.tracker, question.promotion
     if tracker is None or exploration is None or promotion is None or not len(tracker.counts.members.ids):
         return [], []
@@ -263,6 +264,7 @@ def _put_after_training(
     every = np.arange(len(members.ids))
     chosen = source.filters.decided(promotion.chosen, state)
     passing = every[source.filters.keeps_newcomers(chosen, state, members, every)]
+    passing = source.exploration.foremost(state, False, members, passing)
     floor_score = source.exploration.candidates(
         state, False, candidates, exploration.cut_off_days
     ).floor_score

@@ -30,7 +30,9 @@ class UserExploration:
         """For a version and what scores it; where more than `most` are eligible `chance` draws candidates."""
         self._most = most
         self._loaded, self._scorer, self._chance = loaded, scorer, chance
-        self._leading: dict[tuple[bool, bool, ContextValues], tuple[ExtendedCatalogue, int, Rows]] = {}
+        self._leading: dict[
+            tuple[bool, bool, ContextValues], tuple[ExtendedCatalogue, tuple[int, int], Rows]
+        ] = {}
 
     def candidates(
         self, state: UserState, seen_excluded: bool, counts: ExposureCounts, cut_off_days: float
@@ -81,7 +83,19 @@ class UserExploration:
         if vectors is not None and len(query.item):
             known = vectors.any(axis=1)
             found[known] = model.scores_of(query, vectors[known])
-        return found + model.online_bonus(query, members.numbers(self._loaded.newcomers)[numbers])
+        return found + model.online_bonus(query, members.numbers[numbers])
+
+    def foremost(
+        self, state: UserState, seen_excluded: bool, members: ExtendedCatalogue, numbers: Rows
+    ) -> Rows:
+        """Of newcomers, by number, ascending: all, or where they are many the newest of them and those that
+        most people meet, so that an answer does not take longer the more there are."""
+        if len(numbers) <= self._most:
+            return numbers
+        created = members.created[members.known + numbers]
+        newest = numbers[np.argpartition(-created, self._most)[: self._most]]
+        leading = self._leaders(state, seen_excluded, members) - members.known
+        return np.union1d(newest, leading[np.isin(leading, numbers, assume_unique=True)])
 
     def _leaders(self, state: UserState, seen_excluded: bool, members: ExtendedCatalogue) -> Rows:
         """int64 rows, ascending, of the newcomers that most people meet: everybody's, for a while."""
@@ -89,12 +103,12 @@ class UserExploration:
         if query is None or not len(members.ids):
             return np.empty(0, np.int64)
         key = seen_excluded, bool(len(query.item)), state.context
-        found = self._leading.get(key)
-        if found is None or found[0] is not members or found[1] != state.until:
-            gained = self._loaded.model.online_bonus(query, members.numbers(self._loaded.newcomers))
+        found, told = self._leading.get(key), members.numbered
+        if found is None or found[0] is not members or found[1] != (state.until, len(told)):
+            gained = self._loaded.model.online_bonus(query, members.numbers[told])
             best = top_k(gained, LEADERS)
             if len(self._leading) >= CONTEXTS:
                 self._leading.clear()
-            found = members, state.until, members.known + np.sort(best[gained[best] > 0])
+            found = members, (state.until, len(told)), members.known + np.sort(told[best[gained[best] > 0]])
             self._leading[key] = found
         return found[2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from ..algorithms.topk import FloatArray, Rows
@@ -13,7 +14,7 @@ from ..exploration.catalogue import ExtendedCatalogue
 from ..filters.compiler import BoundFilter
 from ..storage.idtable import IdTable
 from .catalogue import Catalogue, Value
-from .history import BulkInteractions, Int32, InteractedItems, bulk_parts, interacted, live_parts
+from .history import Int32, InteractedItems, bulk_parts, interacted, live_parts
 from .loaded import GroupData, LoadedVersion
 from .ranked import EVERYTHING, BoolArray, CandidateMask, bias_of
 from .scoring import Scorer
@@ -50,8 +51,7 @@ class UserFilters:
             window: newest interactions per user and event type that filters see; 0 = all.
         """
         self._loaded, self._items, self._group, self._scorer = loaded, items, group, scorer
-        bulk = None if group.histories is None else BulkInteractions(group.histories, group.bulk_rows)
-        self._bulk = [one for one in (loaded.linked, bulk) if one is not None]
+        self._bulk = group.bulk(loaded)
         self._now, self._window = now, window
         self._static: ByteLRU[tuple[BoolArray | None, FloatArray | None]] = ByteLRU(STATIC_BYTES, _size)
 
@@ -94,11 +94,25 @@ class UserFilters:
             return static[numbers]
         if state.newcomers_interacted is None or state.newcomers_interacted[0] is not members:
             rows = [members.bulk_rows(one.histories) for one in self._bulk]
-            live = members.ids.find_all(pl.Series(state.live.items(), dtype=pl.String))
-            state.newcomers_interacted = members, self._gather(state, live, rows)
+            state.newcomers_interacted = (
+                members,
+                self._gather(state, self._live_newcomers(state, members), rows),
+            )
             self._scorer.resized(state)
         facts = _Facts(self, state, state.newcomers_interacted[1])
         return chosen.keep(members.columns, user=facts, static=static)[numbers]
+
+    def _live_newcomers(self, state: UserState, members: ExtendedCatalogue) -> Int32:
+        """int32[k] in order of arrival: the number of each item of the live history among the newcomers, -1
+        where it is none. Only what the model does not know is looked for."""
+        known = self._scorer.live_rows(state)
+        found = np.full(len(known), -1, dtype=np.int32)
+        unknown = np.flatnonzero(known < 0)
+        if len(unknown):
+            names = state.live.items()
+            wanted = pl.Series([names[place] for place in unknown.tolist()], dtype=pl.String)
+            found[unknown] = members.ids.find_all(wanted)
+        return found
 
     def keeps_unknown(self, chosen: BoundFilter, state: UserState, ids: Sequence[str]) -> dict[str, bool]:
         """Which of `ids`, items the model does not know, pass a filter: tested on their current records."""

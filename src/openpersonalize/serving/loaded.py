@@ -82,3 +82,8 @@ class GroupData:
     histories: InteractionHistories | None
     bulk_rows: Int32
     users: Callable[[], Catalogue | None]
+
+    def bulk(self, loaded: LoadedVersion) -> list[BulkInteractions]:
+        """What users did before the live history, as filters on a version's answers read it."""
+        own = None if self.histories is None else BulkInteractions(self.histories, self.bulk_rows)
+        return [one for one in (loaded.linked, own) if one is not None]

@@ -94,16 +94,16 @@ class Loader:
             feed = self._feed(loaded, entry)
         else:
             loaded, size, feed = held.loaded, held.model_bytes, held.feed
-        items = self._items(loaded, entry.datasets)
+        items, group = self._items(loaded, entry.datasets), self._group_data(loaded, entry)
         deployment = Deployment(
             loaded,
             items,
-            self._group_data(loaded, entry),
+            group,
             consumer=self._consumer,
             memory=self._memory,
             now=self._installation.clock.now,
             window=self._installation.settings.filter_window,
-            tracker=self._tracker(loaded, entry, items, held),
+            tracker=self._tracker(loaded, entry, items, group, held),
         )
         return LoadedDeployment(loaded, deployment, feed, entry.datasets, size)
 
@@ -122,7 +122,12 @@ class Loader:
         return CheckpointStore(installation.objects, installation.settings.data, entry.artifact or "", part)
 
     def _tracker(
-        self, loaded: LoadedVersion, entry: CampaignEntry, items: Catalogue, held: LoadedDeployment | None
+        self,
+        loaded: LoadedVersion,
+        entry: CampaignEntry,
+        items: Catalogue,
+        group: GroupData,
+        held: LoadedDeployment | None,
     ) -> ExposureTracker | None:
         """What exploration goes by, for a recipe that explores."""
         offers, installation = loaded.recipe.offers, self._installation
@@ -130,7 +135,7 @@ class Loader:
             return None
         earlier = held.deployment.tracker if held is not None else None
         if earlier is not None:
-            earlier.catalogue = items
+            earlier.follow_data(items, [one.histories for one in group.bulk(loaded)])
             return earlier
         most = installation.settings.quota_training_items or loaded.recipe.most_items or MOST_ITEMS
         return ExposureTracker(
@@ -144,6 +149,8 @@ class Loader:
             most=most,
             until=entry.until,
             store=self._checkpoints(entry, "exposure"),
+            histories=[one.histories for one in group.bulk(loaded)],
+            newcomers=loaded.newcomers,
         )
 
     def _items(self, loaded: LoadedVersion, datasets: Datasets) -> Catalogue:

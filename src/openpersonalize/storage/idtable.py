@@ -20,8 +20,9 @@ STRIDE = 16
 """Every so-manieth id is kept as an object once ids are searched for: 3 MB for a million, and a search that
 makes objects of four others in place of twenty."""
 
-FEW = 100
-"""A join reads the whole table: one key in so many rows or less is found by bisection sooner."""
+FEW = 16
+"""A join reads the whole table: one key in so many rows or less is found by bisection sooner (4 us a key
+against 0.3 us a row)."""
 
 
 class IdTable(Sequence[str]):
