@@ -1,0 +1,64 @@
+"""The batch scorer keeps the scorers' contract, one by one and in blocks."""
+
+import numpy as np
+import pytest
+
+from contract.scorer import USERS, ScorerContract
+from openpersonalize.batch.scorer import BatchScorer
+from openpersonalize.recipes.user_personalization import UserPersonalization
+from serving.making import CATALOGUE, STREAM, Made
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        ("aws-user-personalization", False),
+        ("aws-popularity-count", False),
+        ("aws-user-personalization", True),
+    ],
+    ids=lambda case: case[0] + (" indexed" if case[1] else ""),
+)
+def made(request, tmp_path_factory):
+    recipe, is_indexed = request.param
+    with pytest.MonkeyPatch.context() as patch:
+        if is_indexed:
+            patch.setattr(UserPersonalization, "index_above", 0)
+        one = Made(tmp_path_factory.mktemp("made"), recipe, top_rows=8, narrow=4)
+    one.event("newcomer", CATALOGUE[7])
+    one.event("user-14", CATALOGUE[2], kind="purchase")
+    one.event("user-14", "unheard-of")
+    one.deployment.follow()
+    yield one
+    one.close()
+
+
+class TestBatchScorer(ScorerContract):
+    @pytest.fixture(params=[False, True], ids=["alone", "in a block"])
+    def asked(self, made, request):
+        tail = made.log.tail()
+        scorer = BatchScorer(
+            made.loaded,
+            made.items,
+            history=lambda user: tail.history(STREAM, user),
+            now=made.time,
+            top_rows=8,
+            narrow=4,
+        )
+        if request.param:
+            scorer.prepare((scorer.state(user), seen) for user in USERS for seen in (False, True))
+        yield scorer, made.loaded
+        tail.close()
+
+    def test_it_says_what_the_online_scorer_says(self, made, asked):
+        scorer, _ = asked
+        online = made.deployment.scorer
+        for user in USERS:
+            for seen in (False, True):
+                mine = scorer.scores(scorer.state(user), seen)
+                assert np.allclose(mine, online.scores(online.state(user), seen), atol=1e-4)
+
+    def test_nothing_is_kept_of_a_block(self, asked):
+        scorer, _ = asked
+        first = scorer.state("user-14")
+        scorer.begin()
+        assert scorer.state("user-14") is not first
