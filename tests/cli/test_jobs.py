@@ -16,11 +16,17 @@ ARN = "arn:aws:personalize:us-east-1:000000000000:"
 REPORTS = [
     {
         "arn": ARN + "solution/films/0a1b2c3d",
+        "kind": "train",
         "state": "running",
         "progress": {"step": "fit", "done": 30, "total": 120, "unit": "steps", "eta_seconds": 185.2},
     },
-    {"arn": ARN + "campaign/films", "state": "queued", "progress": None},
-    {"arn": ARN + "dataset-import-job/items", "state": "done", "progress": {"done": 1, "total": 1}},
+    {"arn": ARN + "campaign/films", "kind": "deploy", "state": "queued", "progress": None, "not_before": 0.0},
+    {
+        "arn": ARN + "dataset-import-job/items",
+        "kind": "import",
+        "state": "done",
+        "progress": {"done": 1, "total": 1},
+    },
 ]
 
 
@@ -65,13 +71,27 @@ def test_the_table_shows_what_is_at_work() -> None:
     assert lines[1].split()[:3] == ["solution/films/0a1b2c3d", "running", "fit"]
     assert "[#####...............]  25%" in lines[1]
     assert lines[1].endswith("3 min 05 s")
-    assert lines[2].split() == ["campaign/films", "queued"]
+    assert lines[2].split() == ["campaign/films", "queued", "deploy"]
     assert len(lines) == 3
 
 
 def test_finished_jobs_on_request() -> None:
     assert "dataset-import-job/items" in job_table(REPORTS, everything=True)
     assert job_table([], everything=False) == "No jobs are queued or running."
+
+
+def test_a_job_that_waits_for_its_time_is_no_training_that_waits() -> None:
+    retirement = {
+        "arn": ARN + "solution/films",
+        "kind": "retire-models",
+        "state": "queued",
+        "progress": None,
+        "not_before": 1_000_060.0,
+    }
+    waiting = job_table([retirement], False, now=1_000_018.0).splitlines()
+    assert waiting[1].split() == ["solution/films", "scheduled", "retire", "models", "in", "42", "s"]
+    due = job_table([retirement], False, now=1_000_061.0).splitlines()
+    assert due[1].split() == ["solution/films", "queued", "retire", "models"]
 
 
 def test_automatic_trainings_to_come() -> None:
@@ -100,7 +120,9 @@ def test_a_server_with_keys(server: HTTPServer, monkeypatch: pytest.MonkeyPatch)
     server.guarded = True  # type: ignore[attr-defined]
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
     assert run(server).startswith("2 ")
-    assert "sign it" in run(server)
+    refused = run(server)
+    assert "sign it" in refused
+    assert "openpersonalize key create --role read" in refused
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "OPAK")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     assert "solution/films/0a1b2c3d" in run(server)

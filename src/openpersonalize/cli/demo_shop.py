@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 import time
 import urllib.error
 import urllib.parse
@@ -155,7 +156,7 @@ class Shop:
 
     def _wait(self, operation: str, member: str, arn: str, *, label: str = "", quiet: bool = False) -> None:
         describe = getattr(self.personalize, f"describe_{operation}")
-        with _bar(label, quiet) as moved:
+        with job_bar(label, quiet) as moved:
             while True:
                 state = describe(**{f"{member}Arn": arn})[member]
                 if state["status"] == "ACTIVE":
@@ -263,10 +264,16 @@ def _headline(title: str, rest: str) -> None:
 
 
 @contextmanager
-def _bar(label: str, quiet: bool) -> Iterator[Any]:
-    """Yields a function that moves a progress bar to a share between 0 and 1 (never backwards)."""
+def job_bar(label: str, quiet: bool) -> Iterator[Any]:
+    """Yields a function that moves a progress bar to a share between 0 and 1 (never backwards); where nobody
+    watches, a line that says how long it took."""
     if quiet:
         yield lambda share: None
+        return
+    if not sys.stdout.isatty():  # a log: a line when it is done
+        started = time.monotonic()
+        yield lambda share: None
+        click.echo(f"  {label:<14}done in {time.monotonic() - started:.0f} s")
         return
     with click.progressbar(length=1000, label=f"  {label:<14}", show_pos=False) as bar:
 

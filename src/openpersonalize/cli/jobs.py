@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import botocore.session
@@ -24,6 +25,10 @@ from .options import setting_options
 
 _BAR = 20
 _REFRESH_SECONDS = 1.0
+_SIGN = (
+    " This server has access keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of an admin or"
+    " read key (`openpersonalize key create --role read`)."
+)
 
 
 @click.command()
@@ -59,23 +64,33 @@ def jobs(endpoint: str | None, watch: bool | None, everything: bool, **given: ob
 
 
 def job_table(
-    reports: Iterable[Mapping[str, Any]], everything: bool, scheduled: Iterable[Mapping[str, Any]] = ()
+    reports: Iterable[Mapping[str, Any]],
+    everything: bool,
+    scheduled: Iterable[Mapping[str, Any]] = (),
+    now: float | None = None,
 ) -> str:
-    """The reports of a server, and the automatic trainings to come, as a table, a line each."""
+    """The reports of a server, and the automatic trainings to come, as a table, a line each. A job that has
+    no step yet is named by its kind; one that waits for its time is scheduled (`now`: seconds since 1970)."""
     shown = [report for report in reports if everything or report["state"] in ("queued", "running")]
     coming = list(scheduled)
     if not shown and not coming:
         return "No jobs." if everything else "No jobs are queued or running."
     rows = [("RESOURCE", "STATE", "STEP", "PROGRESS", "ETA")]
+    now = time.time() if now is None else now
     for report in shown:
         progress = report.get("progress") or {}
+        state, eta = str(report["state"]), ""
+        if state == "running":
+            eta = duration(progress.get("eta_seconds"))
+        elif state == "queued" and (wait := (report.get("not_before") or 0) - now) > 0:
+            state, eta = "scheduled", f"in {duration(wait)}"
         rows.append(
             (
                 _resource(report),
-                str(report["state"]),
-                str(progress.get("step") or ""),
+                state,
+                str(progress.get("step") or report["kind"].replace("-", " ")),
                 progress_bar(progress.get("done"), progress.get("total")),
-                duration(progress.get("eta_seconds")) if report["state"] == "running" else "",
+                eta,
             )
         )
     rows += [
@@ -129,7 +144,10 @@ def _fetch(address: str, region: str) -> dict[str, list[Mapping[str, Any]]]:
             raise ValueError("the answer lists no jobs")
         return found
     except urllib.error.HTTPError as error:
-        raise OpenPersonalizeError(f"{address} answered {error.code}: {_message(error.read())}") from error
+        hint = _SIGN if error.code == HTTPStatus.FORBIDDEN else ""
+        raise OpenPersonalizeError(
+            f"{address} answered {error.code}: {_message(error.read())}{hint}"
+        ) from error
     except (OSError, ValueError) as error:
         raise OpenPersonalizeError(
             f"No server answers at {address} ({error}): start one with `openpersonalize serve`."
