@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -23,10 +26,33 @@ def test_every_link_leads_somewhere() -> None:
                 assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+def modules(page: Path) -> set[str]:
+    """The modules that a page names by their paths."""
+    return set(re.findall(r"`((?:[a-z0-9_]+/)+[a-z0-9_]+\.py)`", page.read_text()))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_module_that_a_page_names_exists(page: Path) -> None:
+    for name in modules(page):
+        exists = (ROOT / "src" / "openpersonalize" / name).exists() or (ROOT / name).exists()
+        assert exists, f"{page.name} names {name}"
+
+
 @pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
-def test_every_module_that_a_map_names_exists(page: str) -> None:
-    package = ROOT / "src" / "openpersonalize"
-    named = set(re.findall(r"`((?:[a-z0-9_]+/)+[a-z0-9_]+\.py)`", (ROOT / page).read_text()))
-    assert len(named) > 15
-    for name in named:
-        assert (package / name).exists() or (ROOT / name).exists(), f"{page} names {name}"
+def test_a_map_names_modules(page: str) -> None:
+    assert len(modules(ROOT / page)) > 15
+
+
+def test_the_code_of_a_recipe_of_your_own_is_whole() -> None:
+    """What the page has authors copy names nothing that it does not import."""
+    page = (ROOT / "docs" / "own-recipe.md").read_text()
+    recipe, *tests = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert tests
+    for code in (recipe, "".join(tests)):
+        words = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--select", "F", "-"]
+        found = subprocess.run(words, input=code, capture_output=True, text=True, check=False)
+        assert found.returncode == 0, found.stdout
+    [project] = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    [(name, target)] = tomllib.loads(project)["project"]["entry-points"]["openpersonalize.recipes"].items()
+    assert f'Facts("{name}"' in recipe
+    assert f"class {target.split(':')[1]}(Recipe)" in recipe
