@@ -9,8 +9,13 @@ region; an answer that breaks the published model fails the test that caused it.
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from typing import Any
+
+# Before anything loads OpenMP: threads that wait would spin and take the cores from the other workers.
+# Trainings of a server have it from their executor.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import pytest
 from hypothesis import settings

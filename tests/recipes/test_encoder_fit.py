@@ -87,7 +87,7 @@ def test_a_refit_goes_on_from_the_measured_model(world: Sequences, model: FusedM
 def test_items_that_came_since_are_learnt_as_well_as_the_first_ones() -> None:
     old, new = 1_000_000, 5_000_000
     first, second = (
-        [(f"u{row[0]}{sign}", f"{sign}{row[1]}", row[2] + time) for row in rows(400)]
+        [(f"u{row[0]}{sign}", f"{sign}{row[1]}", row[2] + time) for row in rows(300)]
         for sign, time in (("i", old), ("n", new))
     )
     whole = sequences_of(first + second)
@@ -103,7 +103,7 @@ def test_items_that_came_since_are_learnt_as_well_as_the_first_ones() -> None:
         query = question(whole, user)
         a, b = (int(names[item][1:]) for item in query.item[-2:])
         right += names[int(np.argmax(encoder.feature(query)))] == f"n{(a + b) % 6}"
-    assert right > 0.75 * 400
+    assert right > 0.75 * 300
     # What has met all of it already goes on with a third.
     refit(whole, "leave_last", [], training, passes, encoder)
     assert steps[-1] == pytest.approx(long / 3, abs=1)
@@ -128,12 +128,12 @@ def test_a_configuration_shapes_it(world: Sequences) -> None:
     asked = read_configuration(
         v1.facts, {"algorithmHyperParameters": {"hidden_dimension": "41", "bptt": "3"}}
     )
-    made = v1.fit(TrainingData.of(world), asked, Training(seed=1, budget_seconds=2.0))
+    made = v1.fit(TrainingData.of(world), asked, Training(seed=1, budget_seconds=0.7))
     encoder = next(one for one in made.rankers if one.name == "encoder")
     assert isinstance(encoder, Encoder)
     assert (encoder.shape.d, encoder.shape.longest) == (40, 3)
     again = v1.fit(
-        TrainingData.of(world), asked, Training(seed=1, budget_seconds=2.0, warm_state=made.tuned_state())
+        TrainingData.of(world), asked, Training(seed=1, budget_seconds=0.7, warm_state=made.tuned_state())
     )
     assert any(isinstance(one, Encoder) and one.shape.d == 40 for one in again.rankers)
     assert EncoderConfig.of(v1.facts, read_configuration(v1.facts, {}).parameters) == EncoderConfig()

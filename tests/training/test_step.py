@@ -75,7 +75,7 @@ class House:
     """A data folder with the snapshots and streamed events that a test puts there."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
-        self.settings: Settings = read_settings({"data_dir": str(folder), **settings}, {})
+        self.settings: Settings = read_settings({"data_dir": str(folder), "threads": 1, **settings}, {})
         self.objects = open_objects(self.settings)
         self.reports: list[Report] = []
         self.stopping: Callable[[], bool] = lambda: False
