@@ -164,7 +164,7 @@ def test_wrong_rows_are_told_with_their_places(tmp_path: Path) -> None:
         (("--dataset-group", "shop", "--users", "{file}"), "leave the files out"),
         (("--dataset-group", "shop", "--data-dir", "{none}"), "is no data folder"),
         (("--interactions", "{file}", "--recipe", "nearest"), "There is no recipe nearest; it trains aws-"),
-        (("--interactions", "{file}", "--recipe", "aws-similar-items"), "cannot train aws-similar-items"),
+        (("--interactions", "{file}", "--recipe", "aws-item-affinity"), "cannot train aws-item-affinity"),
         (("--interactions", "{file}", "--set", "bptt=3"), "RECIPE.NAME=VALUE"),
         (("--interactions", "{file}", "--recipe", POPULAR, "--set", "aws-user-personalization.bptt=3"),
          "about a recipe that is not compared"),

@@ -113,3 +113,22 @@ def test_what_a_user_met_goes_by_a_filter_on_the_user(sims: LiveCampaign) -> Non
         sims, "not-met", 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("*")', "a3", userId="u000"
     )
     assert set(left) == everything - met
+
+
+def test_similar_items_answer_also_about_an_item_put_after_training(
+    live_campaign: Callable[..., LiveCampaign], items: pl.DataFrame
+) -> None:
+    """Whose side says its metadata; of an unknown item the popular ones come."""
+    sides = items.with_columns(pl.Series("SIDE", [name[0] for name in items["ITEM_ID"]]))
+    campaign = live_campaign("aws-similar-items", two_clusters(), sides)
+    assert {one[0] for one in campaign.recommend(item="a3", count=9)} == {"a"}
+    assert "a3" not in campaign.recommend(item="a3", count=25)
+    popular = campaign.recommend(item="nobody-knows", count=20)
+    group = campaign.group.replace(":dataset-group/", ":dataset/")
+    campaign.server.client("personalize-events").put_items(
+        datasetArn=f"{group}/ITEMS",
+        items=[{"itemId": "late", "properties": '{"side": "b", "colour": "red", "price": 3.0}'}],
+    )
+    found = campaign.recommend(item="late", count=10)
+    assert found != popular[:10]
+    assert {one[0] for one in found} == {"b"}

@@ -22,6 +22,7 @@ import polars as pl
 from .arrays import Float32, Int64
 from .mapped import mapped
 from .sparse import SparseRows, spans
+from .truncated_svd import leading_axes, times
 from .words import words
 
 MOST_TEXTS = 100_000
@@ -31,9 +32,6 @@ STEM = 5
 """Characters of a word's beginning; a longer word counts by it as well."""
 MOST_BYTES = 32_000_000
 SLICE_BYTES = 4_000_000
-POWERS = 3
-EXTRA = 16
-_ENTRIES = 200_000
 
 
 class TextEncoder:
@@ -71,7 +69,7 @@ class TextEncoder:
         found = cls(often["term"].cast(pl.String), rarity, np.empty((len(often), 0), dtype=np.float32))
         if len(often):
             rows = found._weighed(texts, check)
-            found.axes = _leading(rows, len(often), min(size, len(often), len(texts)), rng, check)
+            found.axes = leading_axes(rows, len(often), min(size, len(often), len(texts)), rng, check)
         return found
 
     @property
@@ -87,7 +85,7 @@ class TextEncoder:
         done = 0
         for start, end in spans(_bytes(texts), SLICE_BYTES):
             check()
-            vectors[start:end] = _times(self._weighed(texts.slice(start, end - start), check), self.axes)
+            vectors[start:end] = times(self._weighed(texts.slice(start, end - start), check), self.axes)
             done = end
         assert done == len(texts)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -148,42 +146,3 @@ def _slices(texts: pl.Series, check: Callable[[], None]) -> Iterator[pl.DataFram
         terms = pl.concat([found, stems]).rename({"word": "term"})
         counted = terms.group_by("row", "term").len("count")
         yield counted.with_columns(pl.col("row") + start)
-
-
-def _times(rows: SparseRows, dense: Float32) -> Float32:
-    """float32[n, k], the sparse matrix times a dense one, block by block."""
-    product: Float32 = np.zeros((rows.n, dense.shape[1]), dtype=np.float32)
-    lengths = np.diff(rows.ptr)
-    for start, end in spans(lengths, _ENTRIES):
-        some = start + np.flatnonzero(lengths[start:end])
-        if len(some):
-            span = slice(int(rows.ptr[start]), int(rows.ptr[end]))
-            picked = dense[rows.col[span]]
-            picked *= rows.value[span, None]
-            product[some] = np.add.reduceat(picked, rows.ptr[some] - rows.ptr[start], axis=0)
-    return product
-
-
-def _turned(rows: SparseRows, columns: int) -> SparseRows:
-    """The transposed matrix."""
-    order = np.argsort(rows.col, kind="stable")
-    row = np.repeat(np.arange(rows.n, dtype=np.int32), np.diff(rows.ptr))
-    ptr = np.zeros(columns + 1, dtype=np.int64)
-    np.cumsum(np.bincount(rows.col, minlength=columns), out=ptr[1:])
-    return SparseRows(ptr, row[order], rows.value[order])
-
-
-def _leading(
-    rows: SparseRows, columns: int, size: int, rng: np.random.Generator, check: Callable[[], None]
-) -> Float32:
-    """float32[columns, size], the leading right singular vectors."""
-    turned = _turned(rows, columns)
-    width = min(size + EXTRA, columns, rows.n)
-    found = rng.standard_normal((columns, width), dtype=np.float32)
-    for _ in range(POWERS):
-        check()
-        found, _ = np.linalg.qr(_times(turned, _times(rows, found)))
-    seen = _times(rows, found)
-    _, _, turn = np.linalg.svd(seen, full_matrices=False)
-    axes: Float32 = (found @ turn.T)[:, :size]
-    return np.ascontiguousarray(axes)

@@ -21,6 +21,7 @@ from .facts import Facts
 from .personalized_ranking import PersonalizedRanking
 from .popularity_count import PopularityCount
 from .recipe import API, Recipe
+from .similar_items import SimilarItems
 from .sims import Sims
 from .user_personalization import UserPersonalization
 
@@ -36,6 +37,7 @@ CODE: dict[str, type[Recipe]] = {
     "aws-personalized-ranking": PersonalizedRanking,
     "aws-personalized-ranking-v2": PersonalizedRanking,
     "aws-popularity-count": PopularityCount,
+    "aws-similar-items": SimilarItems,
     "aws-sims": Sims,
     "aws-user-personalization": UserPersonalization,
     "aws-user-personalization-v2": UserPersonalization,
