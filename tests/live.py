@@ -163,6 +163,7 @@ DESCRIBED = {
     "dataset": "Dataset",
     "dataset-import-job": "DatasetImportJob",
     "data-deletion-job": "DataDeletionJob",
+    "metric-attribution": "MetricAttribution",
     "event-tracker": "EventTracker",
     "filter": "Filter",
     "solution": "Solution",

@@ -42,6 +42,8 @@ ALSO_REQUIRED = {  # the model marks nearly nothing of an answer as required; cl
     "CreateDataset": ("datasetArn",),
     "CreateDatasetImportJob": ("datasetImportJobArn",),
     "CreateDataDeletionJob": ("dataDeletionJobArn",),
+    "CreateMetricAttribution": ("metricAttributionArn",),
+    "UpdateMetricAttribution": ("metricAttributionArn",),
     "CreateEventTracker": ("eventTrackerArn", "trackingId"),
     "CreateFilter": ("filterArn",),
     "CreateSolution": ("solutionArn",),

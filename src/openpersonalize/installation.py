@@ -6,9 +6,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from .clock import Clock, SystemClock
+from .events.attributions import AttributionCounts
 from .events.livelog import LiveLog
 from .events.recommendations import RecommendationLog
-from .events.stores import open_live_log, open_recommendation_log
+from .events.stores import open_attribution_counts, open_live_log, open_recommendation_log
 from .resources.backends import open_metadata_store
 from .resources.metadata_cache import MetadataCache
 from .resources.store import MetadataStore
@@ -30,6 +31,7 @@ class Installation:
         buckets: where ``s3://`` locations live.
         log: streamed events and records.
         recommendations: what was shown under which recommendationId.
+        attributions: what metric attributions have counted.
         metadata_cache: what operations worked out from the metadata, until it changes.
     """
 
@@ -40,6 +42,7 @@ class Installation:
     buckets: Buckets
     log: LiveLog
     recommendations: RecommendationLog
+    attributions: AttributionCounts
     metadata_cache: MetadataCache
 
     @classmethod
@@ -66,6 +69,7 @@ class Installation:
                 buckets=open_buckets(settings),
                 log=log,
                 recommendations=recommendations,
+                attributions=open_attribution_counts(settings),
                 metadata_cache=MetadataCache(metadata.resources_version),
             )
             opened.pop_all()

@@ -16,12 +16,18 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 METRICS_TYPE = CONTENT_TYPE_LATEST
+MOST_ATTRIBUTION_SERIES = 2_000
+"""Series of metric attributions on the page; an attribution has a thousand at most."""
+
 OK = "OK"
 """The `code` of a request that succeeded; others carry the AWS error code."""
 
@@ -82,6 +88,35 @@ def metrics_page() -> bytes:
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
+
+
+def attribution_metrics(totals: Iterable[tuple[str, str, str, float]]) -> bytes:
+    """What metric attributions have counted, in Prometheus' text format, the same in every process.
+
+    Args:
+        totals: attribution (its ARN and ``#`` and when it was created), metric, source, value; at most
+            `MOST_ATTRIBUTION_SERIES`.
+    """
+    family = GaugeMetricFamily(
+        "openpersonalize_attributed",
+        "Sum of a metric of a metric attribution since it was created, of one source of events.",
+        labels=("metric_attribution", "metric", "event_attribution_source"),
+    )
+    for attribution, metric, source, value in totals:
+        family.add_metric((attribution.partition("#")[0], metric, source), value)
+    registry = CollectorRegistry()
+    registry.register(_Collected(family))
+    return generate_latest(registry)
+
+
+class _Collected(Collector):
+    """One family of numbers that lie elsewhere."""
+
+    def __init__(self, family: Metric) -> None:
+        self._family = family
+
+    def collect(self) -> Iterable[Metric]:
+        return [self._family] if self._family.samples else []
 
 
 # ------------------------------------------------------------------------------------------ logs

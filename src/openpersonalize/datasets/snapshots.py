@@ -24,6 +24,7 @@ After some generations (`snapshot_writer`) the parts are written anew as one, so
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -115,6 +116,16 @@ class Snapshot:
         """`bulk` as a part holds it: of records with the column ``#ARRIVAL``."""
         beside = [ARRIVAL] if self._of_records else []
         return self._left().select(*_under(schema, self.schema), *beside)
+
+    def newest(self, columns: Sequence[str], nullable: Sequence[str] = ()) -> Iterator[pl.DataFrame]:
+        """The rows that the last import appended, part by part: `columns`, and `nullable` ones, null where
+        the schema lacks them."""
+        last = max((part.generation for part in self.parts), default=0)
+        there = [name for name in nullable if self.schema.field(name) is not None]
+        absent = [pl.lit(None, dtype=pl.String).alias(name) for name in nullable if name not in there]
+        for part in self.parts:
+            if part.generation == last:
+                yield pl.read_parquet(self.path(part), columns=[*columns, *there]).with_columns(absent)
 
     def histories(self) -> InteractionHistories:
         """The index by user of an Interactions snapshot."""

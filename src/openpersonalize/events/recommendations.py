@@ -63,6 +63,10 @@ class RecommendationLog(ABC):
         """What was shown under many `ids`: RECOMMENDATION_ID and SHOWN (a list), without unknown ones."""
 
     @abstractmethod
+    def issuers(self, ids: pl.Series) -> pl.DataFrame:
+        """Which campaign or recommender gave answers: RECOMMENDATION_ID and ARN, without unknown ones."""
+
+    @abstractmethod
     def forget(self, arn: str) -> None:
         """Forget all that a campaign or recommender showed, a little at a time: answers of others are written
         meanwhile."""

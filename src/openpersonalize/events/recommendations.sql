@@ -15,6 +15,9 @@ SELECT i.id, s.arn, i.items, i.user, i.time FROM issued AS i JOIN issuer AS s ON
 -- shown: what many answers showed; /*ids*/ stands for the parameters
 SELECT id, items FROM issued WHERE id IN (/*ids*/) AND time >= ?
 
+-- issuers: who gave many answers; /*ids*/ stands for the parameters
+SELECT i.id, s.arn FROM issued AS i JOIN issuer AS s ON s.id = i.issuer WHERE i.id IN (/*ids*/) AND i.time >= ?
+
 -- expire: those of the oldest rows that were issued before a time
 DELETE FROM issued WHERE position IN (SELECT position FROM issued ORDER BY position LIMIT ?) AND time < ?
 

@@ -7,7 +7,7 @@ import logging
 import math
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -115,22 +115,29 @@ class SqliteRecommendationLog(RecommendationLog):
         return Issued(row[0], row[1], _decode(row[2]), row[3], row[4])
 
     def shown(self, ids: pl.Series) -> pl.DataFrame:
+        found = self._told(ids, "shown", lambda one: _encode(one.items).decode())
+        return found.rename({"TOLD": "SHOWN"}).with_columns(pl.col("SHOWN").str.json_decode(ISSUED["SHOWN"]))
+
+    def issuers(self, ids: pl.Series) -> pl.DataFrame:
+        return self._told(ids, "issuers", lambda one: one.arn).rename({"TOLD": "ARN"})
+
+    def _told(self, ids: pl.Series, statement: str, tell: Callable[[Issued], str]) -> pl.DataFrame:
+        """What `tell` says of answers that wait to be written, and a statement of those that were."""
         wanted: list[str] = ids.drop_nulls().unique().to_list()
         oldest = self._clock.now() - self._seconds
         with self._lock:
             unwritten = {id: self._waiting.get(id) or self._writing.get(id) for id in wanted}
-        there = {id: _encode(one.items).decode() for id, one in unwritten.items() if one is not None}
+        there = {id: tell(one) for id, one in unwritten.items() if one is not None}
         absent = [id for id in wanted if id not in there]
         for start in range(0, len(absent), self._found_at_once):
             some = absent[start : start + self._found_at_once]
-            statement = SQL["shown"].replace("/*ids*/", ", ".join("?" * len(some)))
+            query = SQL[statement].replace("/*ids*/", ", ".join("?" * len(some)))
             with self._lock:  # for one look-up at a time: answers wait for it
-                there.update(self._reader.execute(statement, (*some, oldest)).fetchall())
-        found = pl.DataFrame(
-            {"RECOMMENDATION_ID": list(there), "SHOWN": list(there.values())},
-            schema={"RECOMMENDATION_ID": pl.String, "SHOWN": pl.String},
+                there.update(self._reader.execute(query, (*some, oldest)).fetchall())
+        return pl.DataFrame(
+            {"RECOMMENDATION_ID": list(there), "TOLD": list(there.values())},
+            schema={"RECOMMENDATION_ID": pl.String, "TOLD": pl.String},
         )
-        return found.with_columns(pl.col("SHOWN").str.json_decode(ISSUED["SHOWN"]))
 
     def forget(self, arn: str) -> None:
         with closing(self._file.connect(write=True)) as connection:

@@ -1,10 +1,12 @@
-"""Which implementations keep the live log and the recommendation log: those that the settings name."""
+"""Which implementations keep the live log, the recommendation log and the counts of metric
+attributions: those that the settings name."""
 
 from __future__ import annotations
 
 from ..clock import Clock
 from ..settings import Settings
 from ..storage.objects import open_objects
+from .attributions import AttributionCounts
 from .livelog import LiveLog
 from .recommendations import RecommendationLog
 from .sqlitelog import SqliteLiveLog
@@ -24,6 +26,15 @@ def open_live_log(settings: Settings, clock: Clock) -> LiveLog:
         objects=open_objects(settings),
         plan=SealingPlan(rows=settings.segment_rows),
     )
+
+
+def open_attribution_counts(settings: Settings) -> AttributionCounts:
+    """What metric attributions have counted: a file of its own in the data folder.
+
+    Raises:
+        StartError: the file is damaged, cannot be written, or was written by a newer version of this program.
+    """
+    return AttributionCounts(settings.data / "attributions.db")
 
 
 def open_recommendation_log(settings: Settings, clock: Clock) -> RecommendationLog:

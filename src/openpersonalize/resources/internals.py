@@ -56,10 +56,12 @@ class DatasetInternal(Internal, frozen=True, kw_only=True):
 
 
 class ImportJobInternal(Internal, frozen=True, kw_only=True):
-    """Attributes: rows, bytes: what was imported."""
+    """Attributes: rows, bytes: what was imported. report: seconds that the name of the report of its metrics
+    bears, None: there is none."""
 
     rows: int | None = None
     bytes: int | None = None
+    report: int | None = None
 
 
 class DataDeletionInternal(Internal, frozen=True, kw_only=True):
@@ -74,6 +76,23 @@ class DataDeletionInternal(Internal, frozen=True, kw_only=True):
     rows: int = 0
     versions: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
+
+
+class AttributedMetric(msgspec.Struct, frozen=True):
+    """One metric of an attribution. Attributes: position: of the live log, behind which events count; moment:
+    seconds, from which on imports count."""
+
+    event_type: str
+    name: str
+    expression: str
+    position: int = 0
+    moment: float = 0.0
+
+
+class MetricAttributionInternal(Internal, frozen=True, kw_only=True):
+    """Attributes: metrics: in order of addition."""
+
+    metrics: tuple[AttributedMetric, ...] = ()
 
 
 class FilterInternal(Internal, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from .internals import (
     FilterInternal,
     ImportJobInternal,
     Internal,
+    MetricAttributionInternal,
     SolutionInternal,
     VersionInternal,
 )
@@ -180,7 +181,14 @@ KINDS: Mapping[str, Kind] = {
             quota=Quota("quota_batch_inference_jobs", at_work=True),
         ),
         Kind("batch-segment-job", "batchSegmentJobs", _VERSION, _USUAL),
-        Kind("metric-attribution", "metricAttributions", _GROUP, _USUAL, taggable=False),
+        Kind(
+            "metric-attribution",
+            "metricAttributions",
+            _GROUP,
+            _USUAL,
+            internal=MetricAttributionInternal,
+            taggable=False,
+        ),
     )
 }
 """By name, all kinds of resources that are rows. Recipes, algorithms and feature transformations are none."""

@@ -332,7 +332,7 @@ class Application:
         self._admission.enter()
         try:
             if exchange.path == METRICS:
-                page_body = await self._pages.kept(METRICS, telemetry.metrics_page)
+                page_body = await self._pages.kept(METRICS, self._running.metrics_page)
                 return page_body, telemetry.METRICS_TYPE.encode()
             return await self._pages.made(page, exchange, self._running), JSON
         finally:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .. import telemetry
 from ..clock import SystemClock
 from ..engine.runner import JobRunner
 from ..installation import Installation
 from ..resources.store import Scope
 from ..serving.registry import EndpointRegistry
 from ..settings import Settings
+from ..workflows.attributions import AttributionCounting
 from ..workflows.registry import WORKFLOWS
 from ..workflows.schedule import Schedule
 from ..workflows.sealing import Sealing
@@ -27,6 +29,7 @@ class Services:
         runner: claims and runs jobs; None in a process that shall run none.
         schedule: starts automatic trainings; None where jobs are run by others.
         sealing: keeps the live log small; None where others do.
+        counting: counts events for metric attributions; None where others do.
     """
 
     def __init__(
@@ -36,12 +39,14 @@ class Services:
         runner: JobRunner | None,
         schedule: Schedule | None = None,
         sealing: Sealing | None = None,
+        counting: AttributionCounting | None = None,
     ) -> None:
         self.installation = installation
         self.endpoints = endpoints
         self.runner = runner
         self.schedule = schedule
         self.sealing = sealing
+        self.counting = counting
         self._account = installation.settings.account
         self._scopes: dict[str, Scope] = {}
 
@@ -82,8 +87,15 @@ class Services:
         rate = attributes.get("minProvisionedTPS") or config.get("minRecommendationRequestsPerSecond") or 0
         return int(rate)
 
+    def metrics_page(self) -> bytes:
+        """All metrics, with what metric attributions have counted. Reads a file: not for the event loop."""
+        totals = self.installation.attributions.totals(telemetry.MOST_ATTRIBUTION_SERIES)
+        return telemetry.metrics_page() + telemetry.attribution_metrics(totals)
+
     def close(self) -> None:
         """Let light jobs end and heavy ones go back to the queue, then close the stores."""
+        if self.counting is not None:
+            self.counting.stop()
         if self.sealing is not None:
             self.sealing.stop()
         if self.schedule is not None:
@@ -107,4 +119,6 @@ def open_services(settings: Settings) -> Services:
     schedule.start()
     sealing = Sealing(installation)
     sealing.start()
-    return Services(installation, EndpointRegistry(installation), runner, schedule, sealing)
+    counting = AttributionCounting(installation)
+    counting.start()
+    return Services(installation, EndpointRegistry(installation), runner, schedule, sealing, counting)

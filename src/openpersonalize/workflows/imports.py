@@ -7,10 +7,14 @@ all of the old, whatever crashes.
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..engine.workflow import Job
+from ..errors import JobFailed
 from ..resources.internals import DatasetInternal
 from ..resources.store import Transaction
 from ..storage.keys import parts_key, snapshot_key
+from .attributions import report_of_import
 from .exclusion import wait_for_deletions
 from .retention import retire_snapshot
 
@@ -30,6 +34,7 @@ class Import:
             row = tx.update(job.resource_arn, status="CREATE IN_PROGRESS")
             dataset = tx.require(row.attributes["datasetArn"], "dataset")
             schema = tx.require(dataset.attributes["schemaArn"], "schema")
+            attribution = report_of_import(tx, row, int(job.installation.clock.now()))
         old = DatasetInternal.of(dataset).snapshot
         made = job.heavy(
             "openpersonalize.workflows.import_step:run",
@@ -41,6 +46,8 @@ class Import:
             position=job.payload["position"],
             minimum_data=job.installation.settings.minimum_data,
         )
+        if attribution is not None:
+            _report(job, {**attribution, "snapshot": made["snapshot"]})
         with job.commit() as tx:
             tx.update(dataset.arn, internal={"snapshot": made["snapshot"]}, touch=False)
             tx.update(row.arn, status="ACTIVE", internal={"rows": made["rows"], "bytes": made["bytes"]})
@@ -54,3 +61,13 @@ class Import:
 
     def stopped(self, job: Job, tx: Transaction) -> None:
         self.failed(job, tx, "The import was stopped.")
+
+
+def _report(job: Job, arguments: dict[str, Any]) -> None:
+    """The metrics of an attribution. The data is there, so a report that cannot be written is told only."""
+    try:
+        job.heavy("openpersonalize.workflows.attribution_step:run", **arguments)
+        if arguments["report"] is not None:
+            job.line(f"metrics of the metric attribution: {arguments['report']}")
+    except JobFailed as error:
+        job.line(f"no report of the metric attribution: {error.message}")

@@ -25,6 +25,7 @@ ALL: tuple[Workflow, ...] = (
     UpdateCampaign(),
     Deletion("event-tracker"),
     Deletion("filter"),
+    Deletion("metric-attribution"),
     CampaignDeletion(),
     SolutionDeletion(),
     DatasetDeletion(),
