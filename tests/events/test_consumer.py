@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from contract.live_log import CLICK, GROUP, INTERACTIONS, ITEMS, OTHER
@@ -73,6 +73,12 @@ def test_an_anonymous_session_is_known_by_its_id_only(log: LiveLog, follower: Lo
     budget=st.sampled_from([0, 1500, ROOMY]),
     longest=st.sampled_from([2, 1000]),
     length=st.sampled_from([1, 3, 1000]),
+)
+@example(
+    steps=[("append", "u1", 1), ("look", "u1", 1), ("append", "u1", 1), ("look", "u1", 1)],
+    budget=ROOMY,
+    longest=2,
+    length=1,
 )
 def test_kept_and_fresh_histories_are_the_same(
     log: LiveLog,

@@ -58,7 +58,7 @@ class SqliteTail(Tail):
             finally:
                 run("COMMIT")
             if not keys:
-                return History.of(rows[::-1])
+                return History.of(rows[::-1], most)
             try:
                 for key in keys:
                     rows += self._segments.open(key).history(subject, most)
@@ -67,7 +67,7 @@ class SqliteTail(Tail):
                     continue
                 raise
             rows.sort(key=lambda row: (row[2], row[0]))
-            return History.of(rows[-most:])
+            return History.of(rows[-most:], most)
 
     def _replaced(self, name: str, keys: list[str]) -> bool:
         return [key for (key,) in self._connection.execute(SQL["keys_of"], (name,))] != keys
