@@ -84,6 +84,8 @@ def run(
             files = input_files(buckets, source)
         journal = OutputJournal(work_folder(task.settings, task.job_id), files)
         opened.callback(journal.close)
+        if journal.at.done or journal.at.read:
+            task.line(f"goes on after {journal.at.all_lines + journal.at.lines} lines")
         if journal.at.done < len(files):
             inference = opened.enter_context(
                 open_inference(installation, read_entry(entry), expression, count, position, task.check)
