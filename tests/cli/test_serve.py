@@ -134,6 +134,16 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     server.stop()
 
 
+def test_a_database_outside_its_folder_is_its_own(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    server = Server(tmp_path / "one", ("--database-url", url)).start()
+    try:
+        words = ("--port", "0", "--data-dir", str(tmp_path / "other"), "--database-url", url)
+        assert "shared.db is in use by another server" in refused(*words)
+    finally:
+        server.stop()
+
+
 def personalize(server: Server, region: str = "us-east-1") -> Any:
     session = boto3.Session("a", "b", region_name=region)
     return session.client("personalize", endpoint_url=server.endpoint)

@@ -10,7 +10,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -22,7 +22,7 @@ from .. import __version__
 from ..access.keys import KeyRing
 from ..errors import StartError
 from ..settings import Settings, read_settings
-from ..storage.folder import DataFolder
+from ..storage.folder import DataFolder, locked_database
 from ..storage.privacy import restrict_umask
 from .environment import SHELLS, environment_lines, server_address
 from .options import setting_options
@@ -40,11 +40,16 @@ MOST_FILES = 65536
 def serve(**given: object) -> None:
     """Run the server: all three services of Amazon Personalize on one port."""
     from ..recipes.registry import registry
+    from ..resources.backends import local_database
 
     settings = read_settings(given)
     registry()  # a package that announces a broken recipe stops the start here
     restrict_umask(settings.data_group)
-    with closing(DataFolder.open(settings.data, settings.data_group)) as folder:
+    database = local_database(settings)
+    with ExitStack() as held:
+        folder = held.enter_context(closing(DataFolder.open(settings.data, settings.data_group)))
+        if database is not None:
+            held.enter_context(locked_database(database))
         if folder.notice:
             click.echo(folder.notice, err=True)
         keys = KeyRing(settings.data)

@@ -32,8 +32,19 @@ def open_metadata_store(settings: Settings, clock: Clock) -> MetadataStore:
 
 
 def _open_sqlite(path: str, clock: Clock) -> MetadataStore:
-    return SqliteMetadataStore.open(Path(path).expanduser().resolve(), clock)
+    return SqliteMetadataStore.open(_resolved(path), clock)
 
 
-_BACKENDS: Mapping[str, Callable[[str, Clock], MetadataStore]] = {"sqlite:///": _open_sqlite}
+def local_database(settings: Settings) -> Path | None:
+    """The database file that the settings name outside the data folder; None: it is in there, or no file."""
+    path = settings.database_url.removeprefix(_FILE)
+    return _resolved(path) if settings.database_url.startswith(_FILE) else None
+
+
+def _resolved(path: str) -> Path:
+    return Path(path).expanduser().resolve()
+
+
+_FILE = "sqlite:///"
+_BACKENDS: Mapping[str, Callable[[str, Clock], MetadataStore]] = {_FILE: _open_sqlite}
 """What opens a URL that begins so; told the rest of it."""

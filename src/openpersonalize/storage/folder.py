@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -69,6 +71,31 @@ class DataFolder:
     def close(self) -> None:
         """Let another server have the folder."""
         self._lock.release()
+
+
+@contextmanager
+def locked_database(path: Path) -> Iterator[None]:
+    """Hold a metadata database that lies outside the data folder, for one server at a time: the models and
+    snapshots that it names lie in that server's folder.
+
+    Raises:
+        StartError: another server uses it, or its folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(f"{path}.lock", timeout=0, mode=LOCK_MODE, thread_local=False)
+        lock.acquire()
+    except Timeout as error:
+        raise StartError(
+            f"The metadata database {path} is in use by another server, whose data folder holds what it"
+            " names; stop that one, or name another database with --database-url."
+        ) from error
+    except OSError as error:
+        raise _unwritable(path.parent, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _check_format(path: Path) -> None:
