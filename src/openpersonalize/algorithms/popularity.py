@@ -30,6 +30,13 @@ def item_popularity(ptr: Int64, item: Int32, n: int) -> tuple[Float32, Int32]:
     return users.astype(np.float32), order
 
 
+def item_events(item: Int32, n: int) -> tuple[Float32, Int32]:
+    """Events per item of int32[N] `item`, and all `n` items in that order, ties by number: float32[n] and
+    int32[n]."""
+    events = np.bincount(item, minlength=n)
+    return events.astype(np.float32), np.argsort(-events, kind="stable").astype(np.int32)
+
+
 def log_popularity(users: Float32, order: Int32) -> Float32:
     """log(users) as float32[n] that falls strictly along `order`: ties are parted by the smallest steps.
 

@@ -145,8 +145,12 @@ def _recipe(name: str) -> Recipe:
     from ..recipes.registry import facts_of, recipe, registry
 
     found = recipe(name)
+    if found is not None and found.facts.preset is not None:
+        raise InvalidInput(f"{name} is a preset of {found.facts.preset.of}; compare that one.")
     if found is None:
-        names = ", ".join(one.facts.name for one in registry().all() if one.recipe)
+        names = ", ".join(
+            one.facts.name for one in registry().all() if one.recipe and one.facts.preset is None
+        )
         why = "There is no recipe" if facts_of(name) is None else "This version cannot train"
         raise InvalidInput(f"{why} {name}; it trains {names}.")
     return found
@@ -160,7 +164,7 @@ def _trainable(schemas: Schemas, domain: str | None) -> list[Recipe]:
         one.recipe
         for one in registry().all()
         if one.recipe and one.facts.domain in (None, domain) and set(one.facts.needs) <= set(schemas)
-        if not one.facts.task.anchored
+        if one.facts.preset is None and not one.facts.task.anchored
     ]
     return sorted(fit, key=lambda one: one.name != _BASELINE)
 

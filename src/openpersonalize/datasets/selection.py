@@ -57,6 +57,11 @@ class EventSelection:
         threshold = config.get("eventValueThreshold")
         return cls((EventRule(event_type, None if threshold is None else float(threshold)),))
 
+    @classmethod
+    def of_types(cls, event_types: Iterable[str]) -> EventSelection:
+        """Rows of exactly these types, which count alike."""
+        return cls(tuple(EventRule(one) for one in event_types))
+
     def json(self) -> dict[str, Any]:
         """JSON for the manifest."""
         return {"rules": [asdict(rule) for rule in self.rules], "weighted": self.weighted}

@@ -101,9 +101,11 @@ def named_recipe(arn: str) -> Facts:
 def require_trainable(recipe: Facts) -> None:
     """Raises InvalidInput for a recipe that this release knows but cannot train."""
     if find_recipe(recipe.name) is None:
+        others = [
+            one.facts.name for one in registry().all() if one.recipe and one.facts.domain == recipe.domain
+        ]
         raise InvalidInput(
-            f"Recipe {recipe.name} is not available in this version; available are"
-            f" {', '.join(one.facts.name for one in registry().all() if one.recipe)}."
+            f"Recipe {recipe.name} is not available in this version; available are {', '.join(others)}."
         )
 
 

@@ -13,6 +13,9 @@ from typing import Literal, TypeAlias
 
 Value: TypeAlias = bool | int | float | str
 
+Counted: TypeAlias = Literal["users", "events"]
+"""What popularity counts: distinct users, or every event."""
+
 ARN_PREFIX = "arn:aws:personalize:::"
 
 
@@ -97,18 +100,17 @@ class Preset:
     """A domain recipe (use case): another recipe with settings that are its own.
 
     Attributes:
-        of: the recipe that trains it.
-        learns_from: event types that train; none named: all.
-        needs_events: event types of which there must be a thousand together; none named: any type.
+        of: the recipe that trains it, with its hyperparameters at their defaults.
+        learns_from: event types that train, in any case, and of which there must be a thousand together; none
+            named: all.
         hides: event types whose items never come back to the user who has such an event.
         counts: what popularity counts of them: distinct users, or every event.
     """
 
     of: str
     learns_from: tuple[str, ...] = ()
-    needs_events: tuple[str, ...] = ()
     hides: tuple[str, ...] = ()
-    counts: Literal["users", "events"] = "users"
+    counts: Counted = "users"
 
 
 @dataclass(frozen=True)

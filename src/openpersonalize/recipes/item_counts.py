@@ -14,8 +14,9 @@ import numpy as np
 
 from ..algorithms.arrays import Bools, Float32, Int32, Int64
 from ..algorithms.mapped import mapped
-from ..algorithms.popularity import item_popularity, log_popularity
+from ..algorithms.popularity import item_events, item_popularity, log_popularity
 from ..datasets.sequences import Sequences
+from .facts import Counted
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class ItemCounts:
     """What was counted of n items.
 
     Attributes:
-        users: float32[n], distinct users that interacted with each item.
+        users: float32[n], distinct users that interacted with each item; where every interaction counts,
+            interactions.
         order: int32[n], all items, most users first; ties by interactions, then by number.
     """
 
@@ -31,8 +33,10 @@ class ItemCounts:
     order: Int32
 
     @classmethod
-    def of(cls, sequences: Sequences) -> ItemCounts:
-        """Count the interactions that train."""
+    def of(cls, sequences: Sequences, counted: Counted = "users") -> ItemCounts:
+        """Count the users that the interactions are of, or the interactions themselves."""
+        if counted == "events":
+            return cls(*item_events(sequences.item, len(sequences.items)))
         return cls(*item_popularity(sequences.ptr, sequences.item, len(sequences.items)))
 
     @classmethod

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points, version
 
@@ -42,7 +42,7 @@ CODE: dict[str, type[Recipe]] = {
     "aws-user-personalization": UserPersonalization,
     "aws-user-personalization-v2": UserPersonalization,
 }
-"""The recipes of the catalogue that this release can train."""
+"""The recipes of the catalogue that this release can train; presets of them too. All others it cannot yet."""
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_]{0,62}")
 
@@ -144,11 +144,21 @@ def filled(points: Iterable[EntryPoint]) -> Registry:
     """
     made, release = Registry(), version(OWN)
     for facts in (*CATALOGUE, *LEGACY):
-        code = CODE.get(facts.name)
-        made.register(Registered(facts, None if code is None else code(facts), OWN, release))
+        made.register(Registered(facts, _own(facts), OWN, release))
     for point in points:
         made.announce(point)
     return made
+
+
+def _own(facts: Facts) -> Recipe | None:
+    """The code of a recipe of the catalogue; a preset has that of the recipe it is made of, and trains with
+    the hyperparameters of that one, which nobody can set."""
+    if facts.preset is None:
+        code = CODE.get(facts.name)
+        return None if code is None else code(facts)
+    code = CODE.get(facts.preset.of)
+    base = next(one for one in CATALOGUE if one.name == facts.preset.of)
+    return None if code is None else code(replace(facts, hyperparameters=base.hyperparameters))
 
 
 @cache

@@ -13,7 +13,7 @@ from ..datasets.schemas import MAX_TIMESTAMP
 from ..datasets.sequences import Sequences
 from ..errors import JobFailed
 from ..storage.idtable import IdTable
-from .facts import Value
+from .facts import Counted, Value
 from .item_counts import ItemCounts
 from .objective import Objective
 
@@ -53,10 +53,12 @@ class TrainingData:
         ranked: what answers consist of.
         interactions: the selected interactions, by user, oldest first, with what is known about their users;
             None for a recipe that needs none where there are none.
+        counted: what popularity counts of them.
     """
 
     ranked: Kind
     interactions: Sequences | None
+    counted: Counted = "users"
 
     @classmethod
     def of(
@@ -81,7 +83,7 @@ class TrainingData:
         """Popularity of what is ranked."""
         if self.interactions is None:
             return ItemCounts.none(len(self.ranked.ids))
-        return ItemCounts.of(self.interactions)
+        return ItemCounts.of(self.interactions, self.counted)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,10 @@ def read(
         JobFailed: there is too little of it, or too many kinds of it.
     """
     config = solution.get("solutionConfig") or {}
+    preset = None if recipe is None else recipe.facts.preset
     selection = EventSelection.from_solution(solution.get("eventType"), config)
+    if preset is not None and preset.learns_from:
+        selection = EventSelection.of_types(_as_written(inputs, preset.learns_from))
     task.progress("read", 0, 3, "datasets")
     items, users = (inputs.records(kind) for kind in ("ITEMS", "USERS"))
     task.progress("read", 1, 3, "datasets")
@@ -57,7 +60,20 @@ def read(
     task.progress("read", 3, 3, "datasets")
     textual = frozenset(one.name for kind in inputs.schemas.values() for one in kind.fields if one.textual)
     records = None if items is None else aligned(items, named["ITEMS"], ids.series())
-    return TrainingData(Kind(ids, records, textual), sequences), selection
+    counted = "users" if preset is None else preset.counts
+    return TrainingData(Kind(ids, records, textual), sequences, counted), selection
+
+
+def _as_written(inputs: TrainingInputs, event_types: Sequence[str]) -> list[str]:
+    """Event types as the interactions have them, in whatever case; those that none has as they are."""
+    if "INTERACTIONS" not in inputs.schemas:
+        return list(event_types)
+    column = pl.col("EVENT_TYPE").drop_nulls().unique().sort()
+    present = inputs.interactions().select(column).collect(engine="streaming")["EVENT_TYPE"].to_list()
+    wanted = {one.casefold() for one in event_types}
+    found = [one for one in present if one.casefold() in wanted]
+    missing = wanted - {one.casefold() for one in found}
+    return [*found, *(one for one in event_types if one.casefold() in missing)]
 
 
 def _interactions(
