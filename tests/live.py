@@ -171,6 +171,7 @@ DESCRIBED = {
     "campaign": "Campaign",
     "batch-inference-job": "BatchInferenceJob",
     "dataset-export-job": "DatasetExportJob",
+    "recommender": "Recommender",
 }
 
 

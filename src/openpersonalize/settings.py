@@ -137,6 +137,7 @@ class Settings:
     quota_solutions: int = _setting(10, "active solutions per dataset group")
     quota_solution_versions: int = _setting(20, "solution versions pending or in progress per region")
     quota_campaigns: int = _setting(5, "campaigns per dataset group")
+    quota_recommenders: int = _setting(5, "recommenders per dataset group")
     quota_filters: int = _setting(30, "filters per dataset group")
     quota_filter_fields: int = _setting(20, "distinct dataset fields over all filters of a dataset group")
     quota_training_items: int = _setting(

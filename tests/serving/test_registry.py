@@ -103,13 +103,13 @@ def house(tmp_path):
 def reads(monkeypatch):
     """Names of the campaigns whose rows were read."""
     seen = []
-    original = module.read_campaign
+    original = module.read_endpoint
 
     def counted(scope, arn):
         seen.append(arn.rpartition("/")[2])
         return original(scope, arn)
 
-    monkeypatch.setattr(module, "read_campaign", counted)
+    monkeypatch.setattr(module, "read_endpoint", counted)
     return seen
 
 

@@ -197,6 +197,10 @@ class BoundFilter:
         self._only_drops = all(rule.removes_met for rule in self._moving)
         self._includes_move = any(rule.include for rule in self._moving)
 
+    def without(self, other: BoundFilter) -> BoundFilter:
+        """What this filter leaves, less what an `other` excludes that includes nothing."""
+        return BoundFilter((self.key, other.key), (*self._rules, *other._rules))
+
     def decided(self, user: UserFacts | None) -> BoundFilter:
         """The same filter for this user with its IF parts decided, which makes its other expressions static
         where they can be; itself when it has no IF. A few microseconds."""

@@ -6,7 +6,6 @@ from typing import Any
 
 from ..errors import InvalidInput, ResourceInUse
 from ..recipes.configuration import check_campaign
-from ..resources.campaigns import UPDATE, update_under_way
 from ..resources.internals import CampaignInternal, VersionInternal
 from ..resources.quotas import check_quota
 from ..resources.store import Resource, Transaction
@@ -15,7 +14,7 @@ from ..workflows.deployments import request_update
 from .context import Answer, Context, Request, given
 from .listing import listed
 from .recipes import named_recipe
-from .states import busy, require_active, require_deletable, require_free
+from .states import busy, require_active, require_deletable, require_free, require_no_update
 
 LATEST = "/$LATEST"
 CHANGES = ("solutionVersionArn", "minProvisionedTPS", "campaignConfig")
@@ -78,7 +77,7 @@ def update_campaign(context: Context, request: Request) -> Answer:
             referred = _require_reference(tx, asked)
         if campaign.status not in ("ACTIVE", "CREATE FAILED"):
             raise ResourceInUse(busy(campaign))
-        _require_no_update(campaign)
+        require_no_update(campaign)
         version = usable_version(tx, referred)
         if version.group_arn != campaign.group_arn:
             raise InvalidInput(f"{version.arn} belongs to another dataset group than {campaign.arn}.")
@@ -103,16 +102,10 @@ def delete_campaign(context: Context, request: Request) -> Answer:
     with context.scope.write() as tx:
         campaign = tx.require(request["campaignArn"], "campaign")
         require_deletable(campaign)
-        _require_no_update(campaign)
+        require_no_update(campaign)
         tx.update(campaign, status="DELETE PENDING")
         tx.enqueue("delete-campaign", campaign.arn, {})
     return {}
-
-
-def _require_no_update(campaign: Resource) -> None:
-    update = update_under_way(campaign)
-    if update is not None:
-        raise ResourceInUse(f"Resource {campaign.arn} is in use. Status of {UPDATE}: {update['status']}.")
 
 
 def _check_sync(config: dict[str, Any], latest: bool) -> None:

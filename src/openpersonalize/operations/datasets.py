@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 
 from ..datasets.schemas import DATASET_TYPES, Schema, check_schema_for, parse_schema
 from ..errors import InvalidInput, ResourceInUse
+from ..resources.endpoints import update_under_way
+from ..resources.internals import RecommenderInternal
 from ..resources.lifecycle import AT_WORK
 from ..resources.store import Resource, Transaction
 from .context import Answer, Context, Request, given
@@ -87,9 +90,40 @@ def delete_dataset(context: Context, request: Request) -> Answer:
             require_unused(dataset, first(tx.find(kind, parent_arn=dataset.arn, statuses=AT_WORK)))
         for kind in ("solution-version", "data-deletion-job"):
             require_unused(dataset, first(tx.find(kind, group_arn=group_arn, statuses=AT_WORK)))
+        require_unused(dataset, _trained_recommender(tx, group_arn))
         tx.update(dataset, status="DELETE PENDING")
         tx.enqueue("delete-dataset", dataset.arn, {})
     return {}
+
+
+def require_datasets(tx: Transaction, group_arn: str, needs: Sequence[str]) -> None:
+    """Whether a group has the datasets that a training needs.
+
+    Raises:
+        InvalidInput: one is not there. ResourceInUse: one is being deleted.
+    """
+    datasets = {d.attributes["datasetType"]: d for d in tx.find("dataset", group_arn=group_arn)}
+    missing = [kind for kind in needs if kind not in datasets]
+    if missing:
+        raise InvalidInput(
+            f"Training needs a dataset of type {' and '.join(missing)} in {group_arn}; create it first."
+        )
+    for kind in needs:
+        if (datasets[kind].status or "").startswith("DELETE"):
+            raise ResourceInUse(busy(datasets[kind]))
+
+
+def _trained_recommender(tx: Transaction, group_arn: str) -> Resource | None:
+    """A recommender of the group that is being trained, or is about to be."""
+    return first(
+        [
+            one
+            for one in tx.find("recommender", group_arn=group_arn)
+            if one.status in AT_WORK
+            or RecommenderInternal.of(one).training is not None
+            or update_under_way(one) is not None
+        ]
+    )
 
 
 def _check_content(schema: Resource, kind: str, group: Resource) -> None:

@@ -11,6 +11,7 @@ from ..resources.store import Resource, Transaction
 from ..resources.versions import newest_full_version
 from ..workflows.trainings import free_suffix, release_data, start_training
 from .context import Answer, Context, Request
+from .datasets import require_datasets
 from .filters import group_schemas
 from .listing import listed
 from .solutions import as_described, check_recipe_config, recipe_of
@@ -88,17 +89,8 @@ def get_solution_metrics(context: Context, request: Request) -> Answer:
 def _check_data(tx: Transaction, solution: Resource) -> None:
     """The datasets that the recipe needs exist, and the solution's settings fit their schemas."""
     group_arn = solution.attributes["datasetGroupArn"]
-    datasets = {d.attributes["datasetType"]: d for d in tx.find("dataset", group_arn=group_arn)}
     recipe = recipe_of(solution)
-    needs = recipe.needs if recipe else ("INTERACTIONS",)
-    missing = [kind for kind in needs if kind not in datasets]
-    if missing:
-        raise InvalidInput(
-            f"Training needs a dataset of type {' and '.join(missing)} in {group_arn}; create it first."
-        )
-    for kind in needs:
-        if (datasets[kind].status or "").startswith("DELETE"):
-            raise ResourceInUse(busy(datasets[kind]))
+    require_datasets(tx, group_arn, recipe.needs if recipe else ("INTERACTIONS",))
     check_recipe_config(solution.attributes, recipe, group_schemas(tx, group_arn), complete=True)
 
 

@@ -8,7 +8,7 @@ from ..recipes.automl import read_automl
 from ..recipes.configuration import check_solution
 from ..recipes.facts import Facts, Offer
 from ..recipes.hyperparameters import described_config
-from ..resources.campaigns import update_under_way
+from ..resources.endpoints import update_under_way
 from ..resources.lifecycle import AT_WORK
 from ..resources.quotas import check_quota
 from ..resources.store import Resource, Transaction

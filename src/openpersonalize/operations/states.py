@@ -7,6 +7,7 @@ ResourceInUseException. A final state that is not ACTIVE will not mend itself: I
 from __future__ import annotations
 
 from ..errors import InvalidInput, ResourceAlreadyExists, ResourceInUse, ServiceError
+from ..resources.endpoints import LATEST_UPDATE, update_under_way
 from ..resources.lifecycle import TRANSITIONAL
 from ..resources.store import Resource, Transaction
 
@@ -41,10 +42,30 @@ def require_active(resource: Resource, *, in_use: type[ServiceError] = ResourceI
     raise InvalidInput(f"Resource {resource.arn} has status {resource.status}; expected ACTIVE.")
 
 
+def require_inactive(resource: Resource) -> None:
+    """Whether a recommender can be started.
+
+    Raises:
+        ResourceInUse: its state is going to change. InvalidInput: it is in another final state.
+    """
+    if is_transitional(resource.status):
+        raise ResourceInUse(busy(resource))
+    if resource.status != "INACTIVE":
+        raise InvalidInput(f"Resource {resource.arn} has status {resource.status}; expected INACTIVE.")
+
+
 def require_deletable(resource: Resource) -> None:
     """Raises ResourceInUse unless the resource rests in a state from which it may be deleted."""
     if resource.status is not None and resource.status not in DELETABLE:
         raise ResourceInUse(busy(resource))
+
+
+def require_no_update(endpoint: Resource) -> None:
+    """Raises ResourceInUse while a campaign or recommender is being updated."""
+    update = update_under_way(endpoint)
+    if update is not None:
+        member = LATEST_UPDATE[endpoint.kind]
+        raise ResourceInUse(f"Resource {endpoint.arn} is in use. Status of {member}: {update['status']}.")
 
 
 def require_unused(resource: Resource, *users: Resource | None) -> None:

@@ -234,8 +234,7 @@ def exploration_of(recipe: Facts, config: Config | None) -> Exploration | None:
 
 
 def check_campaign(recipe: Facts, config: Config | None) -> None:
-    """Check a ``campaignConfig`` against the recipe; also exploration settings of recommenders and batch
-    jobs.
+    """Check a ``campaignConfig`` against the recipe; also exploration settings of batch jobs.
 
     Raises:
         InvalidInput: one message with every violation.
@@ -252,6 +251,21 @@ def check_campaign(recipe: Facts, config: Config | None) -> None:
         if key not in ("POPULARITY", "FRESHNESS") or not 0 <= value <= 1:
             problems.append("rankingInfluence maps POPULARITY and FRESHNESS to numbers from 0 to 1.")
     _refuse(problems)
+
+
+def check_recommender(recipe: Facts, config: Config | None, schemas: Schemas) -> None:
+    """Check a ``recommenderConfig`` against the recipe and the schemas of the group's datasets.
+
+    Raises:
+        InvalidInput: one message with every violation.
+    """
+    config = config or {}
+    _refuse(
+        [
+            *_exploration_problems(recipe, config.get("itemExplorationConfig")),
+            *_column_problems(recipe, config.get("trainingDataConfig"), schemas, False),
+        ]
+    )
 
 
 def _exploration_problems(recipe: Facts, sent: Config | None) -> list[str]:

@@ -173,3 +173,38 @@ class DataJobInternal(Internal, frozen=True, kw_only=True):
     lines: int | None = None
     answers: int | None = None
     rows: int | None = None
+
+
+class TrainingPins(msgspec.Struct, frozen=True):
+    """What a training that is under way reads. Attributes:
+    job: the id of its job.
+    snapshots: keys by dataset type, None before the first import.
+    position: place in the live log up to which streamed data counts.
+    moment: when it began, seconds.
+    seed: of every random choice.
+    schemas: the columns that it trains on, by dataset type.
+    """
+
+    job: str
+    snapshots: dict[str, str | None]
+    position: int
+    moment: int
+    seed: int
+    schemas: dict[str, RememberedSchema]
+
+
+class RecommenderInternal(Internal, frozen=True, kw_only=True):
+    """Attributes:
+    schemas: the columns that it trains on, by dataset type.
+    training: the training that is under way; None: none is.
+    artifact: key of the model, None before the first is trained.
+    snapshots, position: what the model was trained on, as in `TrainingPins`.
+    due: when it is to be trained again, seconds.
+    """
+
+    schemas: dict[str, RememberedSchema] = {}
+    training: TrainingPins | None = None
+    artifact: str | None = None
+    snapshots: dict[str, str | None] = {}
+    position: int = 0
+    due: float = 0.0

@@ -17,6 +17,7 @@ from .internals import (
     ImportJobInternal,
     Internal,
     MetricAttributionInternal,
+    RecommenderInternal,
     SolutionInternal,
     VersionInternal,
 )
@@ -171,7 +172,14 @@ KINDS: Mapping[str, Kind] = {
             internal=CampaignInternal,
             quota=Quota("quota_campaigns", per_group=True),
         ),
-        Kind("recommender", "recommenders", _GROUP, joined(CREATION, DELETION, MENDING, START_STOP)),
+        Kind(
+            "recommender",
+            "recommenders",
+            _GROUP,
+            joined(CREATION, DELETION, START_STOP),
+            internal=RecommenderInternal,
+            quota=Quota("quota_recommenders", per_group=True),
+        ),
         Kind(
             "batch-inference-job",
             "batchInferenceJobs",

@@ -93,7 +93,7 @@ UPDATE: Graph = {
     "UPDATE PENDING": {"UPDATE IN_PROGRESS", "ACTIVE"},
     "UPDATE IN_PROGRESS": {"ACTIVE"},
 }
-# An update that succeeds mends a campaign or recommender whose creation failed.
+# An update that succeeds mends a campaign whose creation failed.
 MENDING: Graph = {"CREATE FAILED": {"ACTIVE"}}
 START_STOP: Graph = {
     "ACTIVE": {"STOP PENDING", "STOP IN_PROGRESS"},

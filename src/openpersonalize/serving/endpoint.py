@@ -7,20 +7,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..exploration.config import Exploration
-from ..filters.compiler import CompiledFilter
+from ..filters.compiler import BoundFilter, CompiledFilter, compile_filter
 from ..recipes.facts import Facts
 from .deployment import Deployment
-from .metadata_reads import CampaignEntry
+from .metadata_reads import Datasets, EndpointEntry
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A campaign that can answer.
+    """A campaign or recommender that can answer.
 
     Attributes:
         version: the metadata store's `resources_version` that this is true of.
-        config: the campaignConfig in force; exploration: what it says of exploration, None: nothing.
+        config: the campaignConfig or recommenderConfig in force; exploration: what it says of exploration,
+            None: nothing.
         artifact: key of the model. upcoming: what an update on its way will deploy.
+        hidden: the use case's own filter, see `hidden`; None: it has none.
     """
 
     arn: str
@@ -31,7 +33,14 @@ class Endpoint:
     recipe: Facts
     artifact: str
     deployment: Deployment
-    upcoming: CampaignEntry | None
+    upcoming: EndpointEntry | None
+    hidden: BoundFilter | None = None
+
+    def filtered(self, chosen: BoundFilter | None) -> BoundFilter | None:
+        """The filter of a request, or None, together with the use case's own."""
+        if chosen is None or self.hidden is None:
+            return chosen if self.hidden is None else self.hidden
+        return chosen.without(self.hidden)
 
 
 @dataclass(frozen=True)
@@ -52,3 +61,13 @@ class Filter:
     def reads_users(self) -> bool:
         """Whether it needs the Users records."""
         return any(field.startswith("USERS.") for field in self.compiled.fields)
+
+
+def hidden(recipe: Facts, datasets: Datasets) -> BoundFilter | None:
+    """The filter that a use case applies by itself: without the items of which the user has such an event
+    already. None: it hides nothing, or the group has no interactions any more."""
+    if recipe.preset is None or not recipe.preset.hides or "INTERACTIONS" not in datasets:
+        return None
+    types = ", ".join(f'"{one}"' for one in recipe.preset.hides)
+    schemas = {"INTERACTIONS": datasets["INTERACTIONS"].parsed()}
+    return compile_filter(f"EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ({types})", schemas).bind(None)

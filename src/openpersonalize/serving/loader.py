@@ -26,7 +26,7 @@ from ..recipes.registry import facts_of
 from .catalogue import Catalogue
 from .deployment import Deployment
 from .loaded import GroupData, LoadedVersion
-from .metadata_reads import CampaignEntry, DatasetEntry, Datasets
+from .metadata_reads import DatasetEntry, Datasets, EndpointEntry
 from .popularity_feed import PopularityFeed
 from .states import Memory
 
@@ -73,7 +73,7 @@ class Loader:
         self._installation, self._consumer, self._memory = installation, consumer, memory
         self._users_of = users_of
 
-    def deployment(self, entry: CampaignEntry, held: LoadedDeployment | None) -> LoadedDeployment:
+    def deployment(self, entry: EndpointEntry, held: LoadedDeployment | None) -> LoadedDeployment:
         """The version of an entry with its group's current data.
 
         Args:
@@ -111,20 +111,20 @@ class Loader:
         """The records of a Users dataset."""
         return self._catalogue(dataset, None)
 
-    def _feed(self, loaded: LoadedVersion, entry: CampaignEntry) -> PopularityFeed | None:
+    def _feed(self, loaded: LoadedVersion, entry: EndpointEntry) -> PopularityFeed | None:
         if "INTERACTIONS" not in entry.datasets or not loaded.model.follows:
             return None
         store = self._checkpoints(entry, "popularity")
         return PopularityFeed(loaded, self._installation.clock.now, store)
 
-    def _checkpoints(self, entry: CampaignEntry, part: Part) -> CheckpointStore:
+    def _checkpoints(self, entry: EndpointEntry, part: Part) -> CheckpointStore:
         installation = self._installation
         return CheckpointStore(installation.objects, installation.settings.data, entry.artifact or "", part)
 
     def _tracker(
         self,
         loaded: LoadedVersion,
-        entry: CampaignEntry,
+        entry: EndpointEntry,
         items: Catalogue,
         group: GroupData,
         held: LoadedDeployment | None,
@@ -165,7 +165,7 @@ class Loader:
         ids = loaded.artifact.items if loaded is not None else None
         return Catalogue(self._installation.log, dataset.arn, dataset.parsed(), ids, snapshot)
 
-    def _group_data(self, loaded: LoadedVersion, entry: CampaignEntry) -> GroupData:
+    def _group_data(self, loaded: LoadedVersion, entry: EndpointEntry) -> GroupData:
         dataset = entry.datasets.get("INTERACTIONS")
         histories, rows = None, np.empty(0, dtype=np.int32)
         if dataset is not None and dataset.snapshot is not None:

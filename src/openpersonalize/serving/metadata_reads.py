@@ -1,4 +1,4 @@
-"""What the metadata store says about campaigns and filters, as serving needs it."""
+"""What the metadata store says about campaigns, recommenders and filters, as serving needs it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..datasets.schemas import Schema, parse_schema
-from ..resources.campaigns import update_under_way
-from ..resources.internals import DatasetInternal, VersionInternal
+from ..resources.endpoints import update_under_way
+from ..resources.internals import DatasetInternal, RecommenderInternal, VersionInternal
 from ..resources.store import Resource, Scope, Transaction
 from ..resources.versions import updates_until
 
@@ -29,16 +29,17 @@ Datasets = dict[str, DatasetEntry]
 
 
 @dataclass(frozen=True)
-class CampaignEntry:
-    """A campaign's row and what hangs on it.
+class EndpointEntry:
+    """The row of a campaign or recommender and what hangs on it.
 
     Attributes:
-        status: the campaign's.
-        version: ARN of the version that serves; artifact: key of its model, None when it has none.
+        status: its own.
+        version: ARN of the version, or the recommender, whose model serves; artifact: key of that model,
+            None when it has none.
         recipe: ARN of its recipe.
-        config: the campaignConfig that is in force.
+        config: the campaignConfig or recommenderConfig that is in force.
         upcoming, upcoming_recipe: artifact and recipe of an update that is on its way, to be loaded ahead.
-        until: the place in the live log where the version's automatic updates end; None: they go on.
+        until: the place in the live log where the model's automatic updates end; None: they go on.
         datasets: the group's datasets by type.
     """
 
@@ -54,7 +55,7 @@ class CampaignEntry:
     until: int | None
     datasets: Datasets
 
-    def upcoming_entry(self) -> CampaignEntry | None:
+    def upcoming_entry(self) -> EndpointEntry | None:
         """This entry as it will be once its update is through; None without one."""
         if self.upcoming is None or self.upcoming == self.artifact:
             return None
@@ -72,15 +73,19 @@ class FilterEntry:
     datasets: Datasets
 
 
-def read_campaign(scope: Scope, arn: str) -> CampaignEntry | None:
-    """The campaign named `arn` in `scope`, None when there is none."""
+def read_endpoint(scope: Scope, arn: str) -> EndpointEntry | None:
+    """The campaign or recommender named `arn` in `scope`, None when there is none."""
     with scope.read() as tx:
-        row = tx.get(arn, "campaign")
+        row = tx.get(arn)
         if row is None or row.group_arn is None:
+            return None
+        if row.kind == "recommender":
+            return _recommender_entry(tx, row, row.group_arn)
+        if row.kind != "campaign":
             return None
         version = tx.require(row.attributes["solutionVersionArn"], "solution-version")
         coming = _upcoming(tx, row)
-        return CampaignEntry(
+        return EndpointEntry(
             arn,
             row.group_arn,
             row.status or "",
@@ -93,6 +98,22 @@ def read_campaign(scope: Scope, arn: str) -> CampaignEntry | None:
             updates_until(tx, version),
             _datasets(tx, row.group_arn),
         )
+
+
+def _recommender_entry(tx: Transaction, row: Resource, group: str) -> EndpointEntry:
+    return EndpointEntry(
+        row.arn,
+        group,
+        row.status or "",
+        row.arn,
+        RecommenderInternal.of(row).artifact,
+        row.attributes["recipeArn"],
+        row.attributes["recommenderConfig"],
+        None,
+        "",
+        None,
+        _datasets(tx, group),
+    )
 
 
 def read_filter(scope: Scope, arn: str) -> FilterEntry | None:

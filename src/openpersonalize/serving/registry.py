@@ -27,13 +27,13 @@ from ..events.consumer import LogConsumer
 from ..filters.compiler import compile_filter
 from ..installation import Installation
 from ..recipes.configuration import exploration_of
-from ..resources.arns import elsewhere
+from ..resources.arns import elsewhere, kind_of
 from ..resources.store import Scope
 from .catalogue import Catalogue
 from .deployment import Deployment
-from .endpoint import Endpoint, Filter
+from .endpoint import Endpoint, Filter, hidden
 from .loader import LoadedDeployment, Loader
-from .metadata_reads import CampaignEntry, DatasetEntry, FilterEntry, read_campaign, read_filter
+from .metadata_reads import DatasetEntry, EndpointEntry, FilterEntry, read_endpoint, read_filter
 from .refresh import Following, Readiness
 from .states import Memory
 
@@ -105,7 +105,7 @@ class EndpointRegistry:
         """Read the endpoint's rows again and load what they ask for.
 
         Raises:
-            ResourceNotFound: there is no such campaign in the scope.
+            ResourceNotFound: there is no such campaign or recommender in the scope.
             InvalidInput: it is not ACTIVE.
         """
         key = (scope.account, scope.region, arn)
@@ -119,12 +119,13 @@ class EndpointRegistry:
 
     async def _load_endpoint(self, key: Key, scope: Scope) -> Endpoint:
         version, arn = self._version(), key[2]
-        entry = await self._read(read_campaign, scope, arn)
+        noun = "Recommender" if kind_of(arn) == "recommender" else "Campaign"
+        entry = await self._read(read_endpoint, scope, arn)
         if entry is None:
             self._endpoints.pop(key, None)
-            raise ResourceNotFound(f"Campaign not found: {arn}{elsewhere(arn, scope.account)}")
+            raise ResourceNotFound(f"{noun} not found: {arn}{elsewhere(arn, scope.account)}")
         if entry.status != "ACTIVE" or entry.artifact is None:
-            raise InvalidInput(f"Campaign {arn} is not active.")
+            raise InvalidInput(f"{noun} {arn} is not active.")
         await self._refresh_users(entry)
         held = (await self._deployment(entry)).deployment
         earlier = self._endpoints.get(key)
@@ -138,6 +139,7 @@ class EndpointRegistry:
             entry.artifact,
             held.deployment,
             entry.upcoming_entry(),
+            hidden(held.loaded.recipe, entry.datasets),
         )
         if endpoint.upcoming is not None and endpoint.upcoming.artifact not in self._held:
             self._load_ahead(endpoint.upcoming)
@@ -146,7 +148,7 @@ class EndpointRegistry:
         self._evict()
         return endpoint
 
-    async def _deployment(self, entry: CampaignEntry) -> _Held:
+    async def _deployment(self, entry: EndpointEntry) -> _Held:
         """The version of an entry with its group's current data, loaded once for all who want it."""
         artifact = entry.artifact
         assert artifact is not None
@@ -164,7 +166,7 @@ class EndpointRegistry:
             await asyncio.wait([running])
         return await self._shared(("deployment", artifact), lambda: self._load(artifact, entry, held))
 
-    async def _load(self, artifact: str, entry: CampaignEntry, held: _Held | None) -> _Held:
+    async def _load(self, artifact: str, entry: EndpointEntry, held: _Held | None) -> _Held:
         earlier = held.deployment if held is not None else None
         made = await asyncio.get_running_loop().run_in_executor(self._loads, self._made, entry, earlier)
         if held is not None:
@@ -173,7 +175,7 @@ class EndpointRegistry:
         self._held.move_to_end(artifact)
         return made
 
-    def _made(self, entry: CampaignEntry, earlier: LoadedDeployment | None) -> _Held:
+    def _made(self, entry: EndpointEntry, earlier: LoadedDeployment | None) -> _Held:
         """In a thread: what an entry says, loaded and following the log."""
         deployment = self._loader.deployment(entry, earlier)
         tracker = deployment.deployment.tracker
@@ -204,7 +206,7 @@ class EndpointRegistry:
         if artifact not in named | coming and artifact in self._held:
             self._held.pop(artifact).following.stop()
 
-    def _load_ahead(self, entry: CampaignEntry) -> None:
+    def _load_ahead(self, entry: EndpointEntry) -> None:
         """Load the model of a coming update while the old one answers; the first call after it finds it."""
         task = asyncio.ensure_future(self._deployment(entry))
         self._ahead.add(task)
@@ -237,13 +239,13 @@ class EndpointRegistry:
         found = self._users.get(group)
         return found[1] if found is not None else None
 
-    async def _refresh_users(self, entry: CampaignEntry) -> None:
+    async def _refresh_users(self, entry: EndpointEntry) -> None:
         """Load a group's Users records again when they are held and their dataset changed."""
         found = self._users.get(entry.group)
         if found is not None and found[0] != entry.datasets.get("USERS"):
             await self._load_users(entry)
 
-    async def _load_users(self, entry: CampaignEntry | FilterEntry) -> None:
+    async def _load_users(self, entry: EndpointEntry | FilterEntry) -> None:
         dataset = entry.datasets.get("USERS")
         if dataset is None:
             self._users.pop(entry.group, None)

@@ -11,7 +11,7 @@ import logging
 from ..engine.workflow import Job
 from ..errors import JobPostponed
 from ..exploration.checkpoint import remove_checkpoints
-from ..resources.internals import DatasetInternal, VersionInternal
+from ..resources.internals import DatasetInternal, RecommenderInternal, VersionInternal
 from ..resources.store import Resource, Transaction
 from .retention import remove_snapshot, retire_models, snapshots_in_use
 
@@ -104,6 +104,21 @@ class CampaignDeletion(Deletion):
         super().remove(tx, resource)
         if resource.parent_arn is not None:
             retire_models(tx, resource.parent_arn, resource.updated_at)
+
+
+class RecommenderDeletion(Deletion):
+    """With the recommender go its model and what is remembered of whom it showed what."""
+
+    def __init__(self) -> None:
+        super().__init__("recommender")
+
+    def clean(self, job: Job, resource: Resource) -> None:
+        installation = job.installation
+        installation.recommendations.forget(resource.arn)
+        artifact = RecommenderInternal.of(resource).artifact
+        if artifact is not None:
+            installation.objects.remove(artifact)
+            remove_checkpoints(installation.objects, installation.settings.data, artifact)
 
 
 class SolutionDeletion(Deletion):

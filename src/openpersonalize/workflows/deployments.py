@@ -10,11 +10,13 @@ from typing import Any
 from ..engine.workflow import Job
 from ..errors import JobFailed
 from ..recipes.artifact import Artifact
-from ..resources.campaigns import UPDATE, update_under_way
+from ..resources.endpoints import LATEST_UPDATE, marked_update, update_under_way
 from ..resources.internals import CampaignInternal, VersionInternal
 from ..resources.store import Resource, Transaction
 from ..resources.versions import newest_full_version
 from .retention import retire_models
+
+UPDATE = LATEST_UPDATE["campaign"]
 
 
 def request_update(
@@ -127,7 +129,7 @@ class UpdateCampaign:
             follow_latest(tx, version.attributes["solutionArn"], job.installation.clock.now())
 
     def failed(self, job: Job, tx: Transaction, reason: str) -> None:
-        _mark(tx, job, "CREATE FAILED", failureReason=reason)
+        _mark(tx, job, "CREATE FAILED", reason)
 
     def stopped(self, job: Job, tx: Transaction) -> None:
         self.failed(job, tx, "The update was stopped.")
@@ -138,29 +140,33 @@ def _follows(campaign: Resource) -> bool:
     return bool(CampaignInternal.of(campaign).latest and config.get("syncWithLatestSolutionVersion"))
 
 
-def _mark(tx: Transaction, job: Job, status: str, **members: str) -> Resource:
+def _mark(tx: Transaction, job: Job, status: str, failure: str | None = None) -> Resource:
     """The campaign with the status of its latest update moved on."""
     campaign = tx.require(job.resource_arn, "campaign")
-    update = {
-        **campaign.attributes[UPDATE],
-        "status": status,
-        "lastUpdatedDateTime": job.installation.clock.now(),
-        **members,
-    }
-    return tx.update(campaign, set={UPDATE: update})
+    now = job.installation.clock.now()
+    return tx.update(campaign, set=marked_update(campaign, status, now, failure))
 
 
 def _verify(job: Job, version: Resource) -> None:
-    """The version's model is there, whole, and of a recipe that this installation has."""
-    mend = "train a new solution version"
-    key = VersionInternal.of(version).artifact
+    verify_artifact(job, version.arn, VersionInternal.of(version).artifact, "train a new solution version")
+
+
+def verify_artifact(job: Job, arn: str, key: str | None, mend: str) -> None:
+    """The model of a version or recommender is there, whole, and of a recipe that this installation has.
+
+    Args:
+        arn: whose it is. key: where it lies. mend: what its owner can do if it is not.
+
+    Raises:
+        JobFailed: it is not.
+    """
     if key is None:
-        raise JobFailed(f"The model of {version.arn} is gone; {mend}.")
+        raise JobFailed(f"The model of {arn} is gone; {mend}.")
     try:
         artifact = Artifact.open(job.installation.objects.fetch(key))
         damaged = artifact.verify()
     except (OSError, ValueError, KeyError) as error:
-        raise JobFailed(f"The model of {version.arn} is missing or unreadable; {mend}.") from error
+        raise JobFailed(f"The model of {arn} is missing or unreadable; {mend}.") from error
     if damaged:
-        raise JobFailed(f"The model of {version.arn} is damaged ({', '.join(damaged[:5])}); {mend}.")
-    job.line(f"{version.arn}: a model of recipe {artifact.recipe.name}, whole")
+        raise JobFailed(f"The model of {arn} is damaged ({', '.join(damaged[:5])}); {mend}.")
+    job.line(f"{arn}: a model of recipe {artifact.recipe.name}, whole")

@@ -5,12 +5,26 @@ from __future__ import annotations
 from ..engine.workflow import Workflow
 from .batch_inference import InferBatch
 from .data_deletions import DataDeletion
-from .deletions import CampaignDeletion, DatasetDeletion, DatasetGroupDeletion, Deletion, SolutionDeletion
+from .deletions import (
+    CampaignDeletion,
+    DatasetDeletion,
+    DatasetGroupDeletion,
+    Deletion,
+    RecommenderDeletion,
+    SolutionDeletion,
+)
 from .deployments import Deploy, UpdateCampaign
 from .exports import Export
 from .groups import CreateDatasetGroup
 from .imports import Import
-from .retention import RemoveSnapshot, RetireModels
+from .recommenders import (
+    CreateRecommender,
+    RetrainRecommender,
+    StartRecommender,
+    StopRecommender,
+    UpdateRecommender,
+)
+from .retention import RemoveArtifact, RemoveSnapshot, RetireModels
 from .trainings import Train
 from .updates import UpdateDataset, UpdateSolution
 
@@ -23,16 +37,23 @@ ALL: tuple[Workflow, ...] = (
     DataDeletion(),
     Deploy(),
     UpdateCampaign(),
+    CreateRecommender(),
+    UpdateRecommender(),
+    RetrainRecommender(),
+    StopRecommender(),
+    StartRecommender(),
     Deletion("event-tracker"),
     Deletion("filter"),
     Deletion("metric-attribution"),
     CampaignDeletion(),
     SolutionDeletion(),
+    RecommenderDeletion(),
     DatasetDeletion(),
     DatasetGroupDeletion(),
     RemoveSnapshot(),
     RetireModels(),
     InferBatch(),
     Export(),
+    RemoveArtifact(),
 )
 WORKFLOWS: dict[str, Workflow] = {workflow.kind: workflow for workflow in ALL}

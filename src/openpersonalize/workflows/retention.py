@@ -3,7 +3,8 @@
 A snapshot that a newer import has replaced may still be read: by a training whose input it is, or by a
 request that looked up its key a moment ago. So it is not removed by the import itself but by a later job,
 which asks again whether anybody needs it. Models go likewise: a solution keeps those of its newest versions
-(setting ``kept_models``), of the newest one trained in full, and all that something refers to.
+(setting ``kept_models``), of the newest one trained in full, and all that something refers to. A recommender
+keeps the one that answers.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from collections.abc import Iterable, Mapping
 from ..datasets.snapshots import Snapshot
 from ..engine.workflow import Job
 from ..exploration.checkpoint import remove_checkpoints
-from ..resources.campaigns import update_under_way
-from ..resources.internals import DataJobInternal, DatasetInternal, VersionInternal
+from ..resources.endpoints import update_under_way
+from ..resources.internals import DataJobInternal, DatasetInternal, RecommenderInternal, VersionInternal
 from ..resources.lifecycle import AT_WORK
 from ..resources.store import Resource, Transaction
 from ..resources.versions import age_key, newest_full_version
@@ -37,6 +38,8 @@ def snapshots_in_use(tx: Transaction) -> set[str]:
     for kind in ("batch-inference-job", "dataset-export-job"):
         for job in tx.find(kind, statuses=AT_WORK):
             pinned.update((DataJobInternal.of(job).snapshots or {}).values())
+    trainings = [RecommenderInternal.of(one).training for one in tx.find("recommender")]
+    pinned |= {key for one in trainings if one is not None for key in one.snapshots.values()}
     return {key for key in datasets | pinned if key is not None}
 
 
@@ -119,10 +122,9 @@ def _referred_to(tx: Transaction, solution_arn: str, versions: list[Resource]) -
     of a batch job at work."""
     group = versions[0].group_arn if versions else None
     arns = set()
-    for kind in ("campaign", "recommender"):
-        for endpoint in tx.find(kind, group_arn=group):
-            arns.add(endpoint.attributes.get("solutionVersionArn", ""))
-            arns.add((update_under_way(endpoint) or {}).get("solutionVersionArn", ""))
+    for campaign in tx.find("campaign", group_arn=group):
+        arns.add(campaign.attributes.get("solutionVersionArn", ""))
+        arns.add((update_under_way(campaign) or {}).get("solutionVersionArn", ""))
     for kind in ("batch-inference-job", "batch-segment-job"):
         for job in tx.find(kind, group_arn=group, statuses=AT_WORK):
             arns.add(job.attributes["solutionVersionArn"])
@@ -162,3 +164,28 @@ class RetireModels:
 
     def stopped(self, job: Job, tx: Transaction) -> None:
         """Whatever ends the solution removes its models."""
+
+
+def retire_artifact(tx: Transaction, key: str, now: float) -> None:
+    """Has the model of a recommender that another has replaced removed after the grace."""
+    tx.enqueue("remove-artifact", key, {"key": key}, not_before=now + GRACE_SECONDS)
+
+
+class RemoveArtifact:
+    """Removes one model that nothing refers to any more."""
+
+    kind = "remove-artifact"
+    heavy = False
+
+    def run(self, job: Job) -> None:
+        key, installation = job.payload["key"], job.installation
+        installation.objects.remove(key)
+        remove_checkpoints(installation.objects, installation.settings.data, key)
+        with job.commit():
+            job.line(f"{key} removed")
+
+    def failed(self, job: Job, tx: Transaction, reason: str) -> None:
+        retire_artifact(tx, job.payload["key"], job.installation.clock.now())
+
+    def stopped(self, job: Job, tx: Transaction) -> None:
+        self.failed(job, tx, "stopped")

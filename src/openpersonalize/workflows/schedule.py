@@ -5,6 +5,7 @@ solution was created, or automatic training was turned on, unless somebody creat
 later ones every N days from the start of the one before, only when interactions came in since the last
 training. A round that finds nothing new, or a version at work, is left out; one that finds the quota full is
 tried again at the next look, and one that finds no data yet to train a first version on, an hour later.
+Recommenders are trained again every seven days (`recommendertraining`).
 
 The state is a row's: `AutomaticTraining` of a solution says when automatic training was turned on and when to
 look next. Several processes may look at once; whoever gets the
@@ -20,15 +21,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..datasets.schemas import parse_schema
 from ..errors import LimitExceeded
 from ..recipes.configuration import training_days
 from ..recipes.registry import facts_of
-from ..resources.internals import AutomaticTraining, DatasetInternal, SolutionInternal, VersionInternal
+from ..resources.internals import AutomaticTraining, SolutionInternal, VersionInternal
 from ..resources.lifecycle import AT_WORK
 from ..resources.quotas import check_quota
 from ..resources.store import Resource, Scope, Transaction
 from ..resources.versions import age_key
+from .news import has_news
+from .recommendertraining import due_recommenders, retrain, scheduled_retrainings
 from .trainings import free_suffix, start_training, training_schemas
 
 if TYPE_CHECKING:
@@ -66,13 +68,15 @@ def reschedule(tx: Transaction, solution: Resource, was_on: bool, now: float, mi
 
 def scheduled_trainings(scope: Scope, now: float) -> list[dict[str, Any]]:
     """When each automatic training of an account and region is due next, soonest first: {arn (of the
-    solution), due (seconds since 1970), due_in_seconds}. A round that finds nothing new is left out then."""
+    solution or recommender), due (seconds since 1970), due_in_seconds}. A round that finds nothing new is
+    left out then."""
     with scope.read() as tx:
         found = [
             (_due(tx, one), one.arn)
             for one in tx.find("solution", statuses=("ACTIVE",))
             if one.attributes["performAutoTraining"] and SolutionInternal.of(one).automatic is not None
         ]
+        found += scheduled_retrainings(tx)
     return [{"arn": arn, "due": due, "due_in_seconds": max(0.0, due - now)} for due, arn in sorted(found)]
 
 
@@ -106,19 +110,24 @@ class Schedule:
             self._stopping.wait(self._look_seconds)
 
     def look(self) -> list[str]:
-        """Start every version that is due; their ARNs."""
+        """Start every training that is due; the ARNs of the versions and recommenders that are trained."""
         started = []
         for scope in self._installation.metadata.scopes():
+            now = self._installation.clock.now()
             with scope.read() as tx:
                 due = [one.arn for one in tx.find("solution", statuses=("ACTIVE",)) if self._is_due(one)]
-            for arn in due:
+                again = due_recommenders(tx, now)
+            for arn in (*due, *again):
                 try:
-                    version = self._round(scope, arn)
-                except Exception:  # one solution that cannot be looked at keeps no other waiting
+                    begun = self._round(scope, arn) if arn in due else self._again(scope, arn)
+                except Exception:  # one that cannot be looked at keeps no other waiting
                     log.exception("The automatic training of %s could not be looked at", arn)
                     continue
-                started += [] if version is None else [version.arn]
+                started += [] if begun is None else [begun.arn]
         return started
+
+    def _again(self, scope: Scope, arn: str) -> Resource | None:
+        return retrain(self._installation, scope, arn, self._installation.clock.now())
 
     def _is_due(self, solution: Resource) -> bool:
         if not solution.attributes["performAutoTraining"]:
@@ -166,27 +175,17 @@ class Schedule:
         while the live log is read, which may take long."""
         with scope.read() as tx:
             solution = tx.get(arn, "solution")
-            schemas = {} if solution is None else training_schemas(tx, solution)
-            if solution is None or any(kind not in schemas for kind in _needs(solution)):
+            if solution is None:
                 return False
             group = solution.attributes["datasetGroupArn"]
+            schemas = training_schemas(tx, group, SolutionInternal.of(solution).schemas)
             datasets = {one.attributes["datasetType"]: one for one in tx.find("dataset", group_arn=group)}
             versions = tx.find("solution-version", parent_arn=arn)
         trained = [one for one in versions if VersionInternal.of(one).snapshots is not None]
         last = max(trained, key=age_key, default=None)
         seen = VersionInternal() if last is None else VersionInternal.of(last)
-        kinds = ("INTERACTIONS",) if "INTERACTIONS" in _needs(solution) else _needs(solution)
-        for kind in kinds:
-            if DatasetInternal.of(datasets[kind]).snapshot != (seen.snapshots or {}).get(kind):
-                return True
-            if self._streamed_after(datasets[kind].arn, kind, schemas[kind], seen.position):
-                return True
-        return False
-
-    def _streamed_after(self, stream: str, kind: str, schema: str, position: int) -> bool:
-        live = self._installation.log
-        read = live.interactions if kind == "INTERACTIONS" else live.records
-        return any(len(chunk) for chunk in read(stream, parse_schema(schema), after=position, chunk=1))
+        log = self._installation.log
+        return has_news(log, datasets, schemas, _needs(solution), seen.snapshots or {}, seen.position)
 
 
 def _needs(solution: Resource) -> tuple[str, ...]:

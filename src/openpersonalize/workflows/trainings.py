@@ -97,11 +97,12 @@ def remembered_schemas(tx: Transaction, group_arn: str) -> dict[str, RememberedS
     return kept
 
 
-def training_schemas(tx: Transaction, solution: Resource) -> dict[str, str]:
-    """The schema texts that a training of `solution` goes by: remembered ones, today's for newer datasets."""
-    remembered = SolutionInternal.of(solution).schemas
+def training_schemas(
+    tx: Transaction, group_arn: str, remembered: Mapping[str, RememberedSchema]
+) -> dict[str, str]:
+    """The schema texts that a training goes by: remembered ones, today's for newer datasets of the group."""
     texts = {}
-    for kind, now in remembered_schemas(tx, solution.attributes["datasetGroupArn"]).items():
+    for kind, now in remembered_schemas(tx, group_arn).items():
         then = remembered.get(kind)
         texts[kind] = (then if then is not None and then.created == now.created else now).schema
     return texts
@@ -110,6 +111,12 @@ def training_schemas(tx: Transaction, solution: Resource) -> dict[str, str]:
 def release_data(tx: Transaction, version: Resource, now: float) -> None:
     """Lets go of the snapshots that a finished training had pinned and an import has replaced meanwhile."""
     release_snapshots(tx, version.group_arn, VersionInternal.of(version).snapshots, now)
+
+
+def pinned_snapshots(tx: Transaction, group_arn: str | None) -> dict[str, str | None]:
+    """Keys of the snapshots that a training that begins now reads, by dataset type."""
+    datasets = tx.find("dataset", group_arn=group_arn)
+    return {d.attributes["datasetType"]: DatasetInternal.of(d).snapshot for d in datasets}
 
 
 class Train:
@@ -121,7 +128,9 @@ class Train:
     def run(self, job: Job) -> None:
         with job.scope.write() as tx:
             version = _begin(tx, job)
-            schemas = training_schemas(tx, tx.require(version.attributes["solutionArn"], "solution"))
+            solution = tx.require(version.attributes["solutionArn"], "solution")
+            remembered = SolutionInternal.of(solution).schemas
+            schemas = training_schemas(tx, solution.attributes["datasetGroupArn"], remembered)
         recipe, made = _train(job, version, schemas)
         with job.commit() as tx:
             _publish(tx, job, recipe, made)
@@ -146,13 +155,11 @@ def _begin(tx: Transaction, job: Job) -> Resource:
         if internal.moment is None:  # pinned by a release that did not write it down
             version = tx.update(version, internal={"moment": int(version.created_at)})
         return version
-    datasets = tx.find("dataset", group_arn=version.group_arn)
-    snapshots = {d.attributes["datasetType"]: DatasetInternal.of(d).snapshot for d in datasets}
     return tx.update(
         version,
         status="CREATE IN_PROGRESS",
         internal={
-            "snapshots": snapshots,
+            "snapshots": pinned_snapshots(tx, version.group_arn),
             "position": job.installation.log.position(),
             "moment": int(job.installation.clock.now()),
             **_foundation(tx, version),

@@ -29,7 +29,7 @@ async def promotion_of(
     missing = [name for name in ("name", "percentPromotedItems", "filterArn") if sent.get(name) is None]
     if missing:
         raise InvalidInput(f"A promotion must have {' and '.join(missing)}.")
-    chosen = await filter_of(context, campaign, sent, user)
+    chosen = campaign.filtered(await filter_of(context, campaign, sent, user))
     if chosen is None:
         raise AssertionError("a promotion's filterArn was checked")
     return Promotion(sent["name"], sent["percentPromotedItems"], chosen)

@@ -9,7 +9,7 @@ from ...recipes.facts import Task
 from ...serving.answer import Entry, rank
 from ..context import Context, Request
 from .checks import check_task, most_entries, requested_id, shown_columns
-from .endpoint import endpoint
+from .endpoint import campaign_arn, endpoint
 from .filters import filter_of
 from .issued import new_recommendation_id, remember
 
@@ -25,7 +25,7 @@ class _Ranking(msgspec.Struct, rename="camel"):
 
 async def get_personalized_ranking(context: Context, request: Request) -> bytes:
     """GetPersonalizedRanking: the given items in the order for a user."""
-    campaign = await endpoint(context, request["campaignArn"])
+    campaign = await endpoint(context, campaign_arn(request["campaignArn"]))
     check_task(campaign, TASKS, "GetPersonalizedRanking")
     user = requested_id(request, "userId", campaign, required=True)
     items: list[str] = request["inputList"]

@@ -27,7 +27,7 @@ class _Recommendations(msgspec.Struct, rename="camel"):
 
 
 async def get_recommendations(context: Context, request: Request) -> bytes:
-    """GetRecommendations: the items that answer the task of the campaign's recipe, best first."""
+    """GetRecommendations: the items that answer the task of the recipe of a campaign or recommender."""
     campaign = await endpoint(context, named_endpoint(request))
     recipe = campaign.recipe
     check_task(campaign, TASKS, "GetRecommendations")
@@ -38,7 +38,7 @@ async def get_recommendations(context: Context, request: Request) -> bytes:
         raise InvalidInput(f"numResults must be at most {most}.")
     columns = shown_columns(campaign, request)
     promotion = await promotion_of(context, campaign, request, user)
-    chosen = await filter_of(context, campaign, request, user)
+    chosen = campaign.filtered(await filter_of(context, campaign, request, user))
     identifier = new_recommendation_id()
     sent = request.get("context") or {}
     question = Question(user, count, chosen, promotion, columns, identifier, sent, campaign.exploration, item)
