@@ -22,7 +22,7 @@ from ..installation import Installation
 from ..recipes.configuration import exploration_of
 from ..serving.catalogue import Catalogue
 from ..serving.loader import Loader
-from ..serving.metadata_reads import CampaignEntry, DatasetEntry
+from ..serving.metadata_reads import DatasetEntry, EndpointEntry
 from ..serving.ranked import TOP_ROWS
 from ..serving.refresh import Following
 from ..serving.source import AnswerSource
@@ -137,10 +137,10 @@ def _answer(
     journal.save()
 
 
-def read_entry(entry: Mapping[str, Any]) -> CampaignEntry:
+def read_entry(entry: Mapping[str, Any]) -> EndpointEntry:
     """What a version is loaded by, from JSON: ``name``, ``group``, ``version``, ``artifact``, ``recipe``,
-    ``config``, ``until`` (see `CampaignEntry`) and ``datasets``, by type ARN, schema and snapshot."""
-    return CampaignEntry(
+    ``config``, ``until`` (see `EndpointEntry`) and ``datasets``, by type ARN, schema and snapshot."""
+    return EndpointEntry(
         entry["name"],
         entry["group"],
         "ACTIVE",
@@ -158,7 +158,7 @@ def read_entry(entry: Mapping[str, Any]) -> CampaignEntry:
 @contextmanager
 def open_inference(
     installation: Installation,
-    entry: CampaignEntry,
+    entry: EndpointEntry,
     expression: str | None,
     count: int,
     position: int,

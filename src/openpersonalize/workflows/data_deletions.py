@@ -15,7 +15,8 @@ from ..engine.workflow import Job
 from ..errors import ResourceNotFound
 from ..events.livelog import stream_of
 from ..exploration.checkpoint import remove_checkpoints
-from ..resources.internals import DataDeletionInternal, DatasetInternal, VersionInternal
+from ..resources.endpoints import update_under_way
+from ..resources.internals import DataDeletionInternal, DatasetInternal, RecommenderInternal, VersionInternal
 from ..resources.jobrows import waiting_jobs
 from ..resources.lifecycle import AT_WORK
 from ..resources.quotas import check_quota
@@ -23,7 +24,8 @@ from ..resources.store import Resource, Scope, Transaction
 from ..settings import Settings
 from ..storage.keys import erased_artifact_key, erased_snapshot_key, erasure_key, parts_key
 from .exclusion import wait_for_readers
-from .retention import RemoveSnapshot, remove_snapshot, snapshots_in_use
+from .recommendertraining import RETRAIN, train_again
+from .retention import RemoveArtifact, RemoveSnapshot, remove_snapshot, snapshots_in_use
 from .trainings import free_suffix, start_training
 
 log = logging.getLogger(__name__)
@@ -89,8 +91,9 @@ class DataDeletion:
 
 
 def deletion_report(scope: Scope, arn: str) -> dict[str, Any] | None:
-    """What a data deletion job says beside Amazon's shape: ``versions``, the solution versions that had been
-    trained with the users' data, as far as they still exist; None when there is no such job."""
+    """What a data deletion job says beside Amazon's shape: ``versions``, the solution versions and
+    recommenders that had been trained with the users' data, as far as they still exist; None when there is no
+    such job."""
     with scope.read() as tx:
         row = tx.get(arn, "data-deletion-job")
         if row is None:
@@ -99,8 +102,9 @@ def deletion_report(scope: Scope, arn: str) -> dict[str, Any] | None:
 
 
 def retrain(scope: Scope, settings: Settings, arn: str) -> list[str]:
-    """Train every solution anew whose versions a finished data deletion job names; the new versions' ARNs.
-    A solution of which a version is at work, or that is not ACTIVE, is left out. All begin, or none does.
+    """Train every solution and recommender anew whose models a finished data deletion job names; the ARNs of
+    the new versions, and of the recommenders. What is not ACTIVE, or is being trained, is left out. All
+    begin, or none does.
 
     Raises:
         ResourceNotFound: there is no such job.
@@ -123,6 +127,12 @@ def retrain(scope: Scope, settings: Settings, arn: str) -> list[str]:
             suffix = free_suffix(tx, solution)
             version = start_training(tx, solution, suffix, training_mode="FULL", training_type="MANUAL")
             started.append(version.arn)
+        for recommender in (tx.get(one, "recommender") for one in DataDeletionInternal.of(row).versions):
+            if recommender is None or recommender.status != "ACTIVE":
+                continue
+            if RecommenderInternal.of(recommender).training is None and not update_under_way(recommender):
+                train_again(tx, recommender, RETRAIN)
+                started.append(recommender.arn)
     return started
 
 
@@ -150,11 +160,22 @@ def _inputs(tx: Transaction, group: str) -> dict[str, dict[str, str]]:
         artifact = VersionInternal.of(version).artifact
         if artifact is not None:
             inputs["artifacts"][version.arn] = artifact
+    for recommender in tx.find("recommender", group_arn=group):
+        artifact = RecommenderInternal.of(recommender).artifact
+        if artifact is not None:
+            inputs["artifacts"][recommender.arn] = artifact
     return inputs
 
 
 def _endpoints(tx: Transaction, group: str) -> list[str]:
     return [one.arn for kind in ("campaign", "recommender") for one in tx.find(kind, group_arn=group)]
+
+
+def _artifact_of(trained: Resource) -> str | None:
+    """The key of the model of a version or recommender."""
+    if trained.kind == "recommender":
+        return RecommenderInternal.of(trained).artifact
+    return VersionInternal.of(trained).artifact
 
 
 def _switch(tx: Transaction, job: Job, inputs: dict[str, Any], made: dict[str, Any]) -> DataDeletionInternal:
@@ -165,9 +186,9 @@ def _switch(tx: Transaction, job: Job, inputs: dict[str, Any], made: dict[str, A
         assert dataset.attributes["datasetType"] == kind
         replaced.append(inputs["snapshots"][kind])
     for arn, key in made["artifacts"].items():
-        old, version = inputs["artifacts"][arn], tx.get(arn, "solution-version")
-        if version is not None and VersionInternal.of(version).artifact == old:
-            tx.update(version, internal={"artifact": key}, touch=False)
+        old, trained = inputs["artifacts"][arn], tx.get(arn)
+        if trained is not None and _artifact_of(trained) == old:
+            tx.update(trained, internal={"artifact": key}, touch=False)
             replaced.append(old)
         else:  # it was deleted meanwhile
             replaced.append(key)
@@ -184,11 +205,16 @@ def _switch(tx: Transaction, job: Job, inputs: dict[str, Any], made: dict[str, A
 
 
 def _remove_replaced(job: Job, replaced: Iterable[str]) -> None:
-    """Remove what the new snapshots and artifacts replace, and older snapshots that wait for removal."""
+    """Remove what the new snapshots and artifacts replace, and older ones that wait for removal."""
     installation = job.installation
     with job.scope.read() as tx:
         in_use = snapshots_in_use(tx)
-        waiting = waiting_jobs(tx.connection, job.scope.account, job.scope.region, RemoveSnapshot.kind)
+        scope = job.scope
+        waiting = [
+            one
+            for kind in (RemoveSnapshot.kind, RemoveArtifact.kind)
+            for one in waiting_jobs(tx.connection, scope.account, scope.region, kind)
+        ]
     retired = [one.payload["key"] for one in waiting]
     for key in dict.fromkeys([*replaced, *retired]):
         if key.startswith("artifacts/"):

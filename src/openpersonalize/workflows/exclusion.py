@@ -8,6 +8,7 @@ has to wait gives up its slot (`JobPostponed`). What is under way never waits, s
 from __future__ import annotations
 
 from ..errors import JobPostponed
+from ..resources.internals import RecommenderInternal
 from ..resources.lifecycle import AT_WORK
 from ..resources.store import Resource, Transaction
 
@@ -19,7 +20,7 @@ READERS = (
     "batch-inference-job",
     "batch-segment-job",
 )
-"""Kinds of resources whose jobs read what belongs to users."""
+"""Kinds of resources whose jobs read what belongs to users; a recommender does while it is trained."""
 
 UNDER_WAY = ("CREATE IN_PROGRESS", "CREATE STOPPING")
 
@@ -30,9 +31,17 @@ def wait_for_deletions(tx: Transaction, reader: Resource) -> None:
     Raises:
         JobPostponed: a data deletion job of the dataset group has to end first.
     """
-    if reader.status in UNDER_WAY or reader.group_arn is None:
-        return
-    if tx.count("data-deletion-job", group_arn=reader.group_arn, statuses=AT_WORK):
+    if reader.status not in UNDER_WAY:
+        wait_for_deletions_of(tx, reader.group_arn)
+
+
+def wait_for_deletions_of(tx: Transaction, group_arn: str | None) -> None:
+    """Asked in the transaction that begins any work that reads what belongs to the users of a group.
+
+    Raises:
+        JobPostponed: a data deletion job of the dataset group has to end first.
+    """
+    if group_arn is not None and tx.count("data-deletion-job", group_arn=group_arn, statuses=AT_WORK):
         raise JobPostponed(PAUSE_SECONDS, "A data deletion job of the dataset group is at work.")
 
 
@@ -45,3 +54,6 @@ def wait_for_readers(tx: Transaction, group_arn: str) -> None:
     for kind in READERS:
         if tx.count(kind, group_arn=group_arn, statuses=UNDER_WAY):
             raise JobPostponed(PAUSE_SECONDS, f"A {kind} of the dataset group is under way.")
+    for recommender in tx.find("recommender", group_arn=group_arn):
+        if RecommenderInternal.of(recommender).training is not None:
+            raise JobPostponed(PAUSE_SECONDS, f"{recommender.arn} is being trained.")

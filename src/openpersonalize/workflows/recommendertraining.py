@@ -19,6 +19,7 @@ from ..resources.endpoints import update_under_way
 from ..resources.internals import RecommenderInternal, TrainingPins
 from ..resources.store import Resource, Scope, Transaction
 from ..storage.keys import artifact_key
+from .exclusion import wait_for_deletions_of
 from .news import has_news
 from .retention import release_snapshots, retire_artifact
 from .trainings import pinned_snapshots, remembered_schemas, training_schemas
@@ -82,11 +83,15 @@ def begin(tx: Transaction, job: Job, *, anew: bool = False) -> Resource:
 
     Args:
         anew: it is to train on the columns that its datasets have today, not on those it began with.
+
+    Raises:
+        JobPostponed: see `exclusion`.
     """
     recommender = tx.require(job.resource_arn, "recommender")
     pins, schemas = RecommenderInternal.of(recommender).training, RecommenderInternal.of(recommender).schemas
     if pins is not None and pins.job == job.id:
         return recommender
+    wait_for_deletions_of(tx, recommender.group_arn)
     installation = job.installation
     pins = TrainingPins(
         job.id,
