@@ -21,8 +21,13 @@ ECOMMERCE = (
     "aws-ecomm-popular-items-by-views",
     "aws-ecomm-recommended-for-you",
 )
-VIDEO = ("aws-vod-because-you-watched-x", "aws-vod-most-popular", "aws-vod-top-picks")
-LATER = ("aws-vod-more-like-x", "aws-vod-trending-now")
+VIDEO = (
+    "aws-vod-because-you-watched-x",
+    "aws-vod-more-like-x",
+    "aws-vod-most-popular",
+    "aws-vod-top-picks",
+)
+LATER = ("aws-vod-trending-now",)
 METRICS = {"coverage", "mean_reciprocal_rank_at_25", "precision_at_5"}
 PERSON = "person-04"
 
@@ -228,6 +233,12 @@ class TestCinema:
         own = bought("VIDEO_ON_DEMAND", PERSON)
         found = cinema.ids("aws-vod-because-you-watched-x", itemId="thing-07", count=90)
         assert not own & set(found)
+
+    def test_more_like_it(self, cinema: Store) -> None:
+        own = bought("VIDEO_ON_DEMAND", PERSON)
+        found = cinema.ids("aws-vod-more-like-x", itemId="thing-07")
+        assert not {*own, "thing-07"} & set(found)
+        assert {department(one) for one in found} == {department("thing-07")}
 
     def test_top_picks(self, cinema: Store) -> None:
         found = cinema.ids("aws-vod-top-picks")
