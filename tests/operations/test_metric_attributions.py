@@ -34,7 +34,7 @@ class Shop:
         self.group, self.datasets = made.group, made.datasets
         tracker = self.personalize.create_event_tracker(name="tracker", datasetGroupArn=self.group)
         self.tracker = tracker["trackingId"]
-        self.event("item-00", "click", "before it was created")
+        self.event("item-20", "click", "before it was created")  # not the same event as a later one
         self.arn = self.create("one")
 
     def create(self, name: str, **other: Any) -> str:
