@@ -14,7 +14,8 @@ ABOUT = """\
 
 How good the answers of `aws-user-personalization-v2` are here, beside what a team could pick instead, on
 public data. All figures below come from [accuracy.json](accuracy.json), which `make bench-accuracy` writes;
-losses are listed like wins.
+losses are listed like wins. Related items have a page of their own:
+[related-items.md](related-items.md).
 
 ## What is measured
 
