@@ -4,7 +4,7 @@
 
 Trains aws-sims (with its defaults, and with no pair and no item left out) and aws-similar-items on all of
 amazon-beauty, asks for 25 items of anchors drawn by a fixed seed, and compares with the lists, on which
-nothing is trained or chosen. Plain methods are beside them: common users by cosine, BM25 and lift, titles by
+nothing is trained or weighed. Plain methods are beside them: common users by cosine, BM25 and lift, titles by
 TF-IDF. 95 % intervals by bootstrap of the anchors.
 """
 
