@@ -32,6 +32,8 @@ SPARE = 0.25
 SHARE, WHOLE = 20, 1
 """What part of the numbers of a busy installation is streamed in the suite; of the whole something is also
 trained meanwhile, in a process of its own."""
+PATIENCE = 60
+"""Seconds for a training."""
 TRAINED = ("ACTIVE", "CREATE FAILED")
 
 
@@ -39,7 +41,7 @@ class Busy(House):
     """Two campaigns, one of which explores, and a dataset group that streams."""
 
     def __init__(self, folder):
-        super().__init__(folder, {"minimum_data": "off"})
+        super().__init__(folder, {"minimum_data": False})
         for kind in ("INTERACTIONS", "ITEMS"):
             self.dataset(kind)
         self.explores = self.campaign("explores", self.version("explores", V1))
@@ -94,7 +96,7 @@ class Busy(House):
                     "datasetGroupArn": self.group,
                     "performAutoML": False,
                     "performHPO": False,
-                    "recipeArn": f"arn:aws:personalize:::recipe/{V1}",
+                    "recipeArn": f"arn:aws:personalize:::recipe/{POPULAR}",
                     "solutionConfig": {},
                 },
                 internal={"schemas": remembered_schemas(tx, self.group)},
@@ -109,17 +111,19 @@ class Busy(House):
         """The worst latency of the other campaign and the largest lag, while one subject goes on doing things
         under a campaign that is behind, jobs report and resources change; until a `training` has ended, with
         one."""
-        worst, lags, stop = 0.0, [0.0], threading.Event()
+        worst, lags, stop, claimed = 0.0, [0.0], threading.Event(), threading.Event()
         lag = LoopLag(lags.append, sample_seconds=0.005, window_seconds=60)
-        beside = threading.Thread(target=self._meanwhile, args=(stop,))
+        beside = threading.Thread(target=self._meanwhile, args=(stop, claimed))
         lag.start()
         beside.start()
+        await asyncio.to_thread(claimed.wait)  # so that the training is left to the runner
         runner = JobRunner(self.installation, WORKFLOWS)
         version = self.train() if training else None
         if training:
             runner.start()
-        until = time.monotonic() + seconds
+        until, latest = time.monotonic() + seconds, time.monotonic() + PATIENCE
         while time.monotonic() < until or (training and self.status(version) not in TRAINED):
+            assert time.monotonic() < latest, self.status(version)
             asked = asyncio.ensure_future(self.ask(self.explores, "u0"))
             began = time.perf_counter()
             assert len(await self.ask(self.other, None)) == 10
@@ -131,16 +135,19 @@ class Busy(House):
         lag.stop()
         if training:
             await asyncio.to_thread(runner.stop, True)
-            assert self.status(version) == "ACTIVE"
+            with self.scope.read() as tx:
+                trained = tx.require(version)
+            assert trained.status == "ACTIVE", trained.attributes.get("failureReason")
         return worst, max(lags)
 
-    def _meanwhile(self, stop):
+    def _meanwhile(self, stop, claimed):
         metadata = self.installation.metadata
         lease = RunnerLease.take(metadata, self.installation.settings.data / "runners")
         leases = Leases(metadata, lease)
         with self.scope.write() as tx:
             tx.enqueue("toy", self.other, {})
         (job,) = leases.claim([], 4, 2)
+        claimed.set()
         moment = 1_800_000_000
         while not stop.wait(0.05):
             moment += 1
