@@ -18,6 +18,7 @@ from botocore.config import Config
 
 from openpersonalize.cli.serve import listening, server_options
 from openpersonalize.clock import SystemClock
+from openpersonalize.events.stores import open_attribution_counts
 from openpersonalize.resources.backends import open_metadata_store
 from openpersonalize.resources.metadata_cache import MetadataCache
 from openpersonalize.server.app import Application, create_app
@@ -31,13 +32,14 @@ def settings_for(folder: Path, **values: Any) -> Settings:
 
 
 def open_metadata_only(settings: Settings) -> Services:
-    """Services of a process without jobs or campaigns: a real metadata store and nothing else."""
+    """Services of a process without jobs or campaigns: a real metadata store and counts, nothing else."""
     metadata = open_metadata_store(settings, SystemClock())
     installation: Any = SimpleNamespace(
         settings=settings,
         clock=SystemClock(),
         metadata=metadata,
         metadata_cache=MetadataCache(metadata.resources_version),
+        attributions=open_attribution_counts(settings),
         close=metadata.close,
     )
     endpoints: Any = SimpleNamespace(close=lambda: None)

@@ -115,11 +115,11 @@ class SqliteRecommendationLog(RecommendationLog):
         return Issued(row[0], row[1], _decode(row[2]), row[3], row[4])
 
     def shown(self, ids: pl.Series) -> pl.DataFrame:
-        found = self._told(ids, "shown", lambda one: _encode(one.items).decode())
+        found = self._told(ids, SQL["shown"], lambda one: _encode(one.items).decode())
         return found.rename({"TOLD": "SHOWN"}).with_columns(pl.col("SHOWN").str.json_decode(ISSUED["SHOWN"]))
 
     def issuers(self, ids: pl.Series) -> pl.DataFrame:
-        return self._told(ids, "issuers", lambda one: one.arn).rename({"TOLD": "ARN"})
+        return self._told(ids, SQL["issuers"], lambda one: one.arn).rename({"TOLD": "ARN"})
 
     def _told(self, ids: pl.Series, statement: str, tell: Callable[[Issued], str]) -> pl.DataFrame:
         """What `tell` says of answers that wait to be written, and a statement of those that were."""
@@ -131,7 +131,7 @@ class SqliteRecommendationLog(RecommendationLog):
         absent = [id for id in wanted if id not in there]
         for start in range(0, len(absent), self._found_at_once):
             some = absent[start : start + self._found_at_once]
-            query = SQL[statement].replace("/*ids*/", ", ".join("?" * len(some)))
+            query = statement.replace("/*ids*/", ", ".join("?" * len(some)))
             with self._lock:  # for one look-up at a time: answers wait for it
                 there.update(self._reader.execute(query, (*some, oldest)).fetchall())
         return pl.DataFrame(
