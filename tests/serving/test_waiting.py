@@ -29,6 +29,8 @@ from .test_registry import POPULAR, V1, House
 
 SPARE = 0.25
 """Seconds that a busy machine may add to any measure."""
+TRIALS = 3
+"""Times that latency and lag are measured at most; each must be within its bound once."""
 SHARE, WHOLE = 20, 1
 """What part of the numbers of a busy installation is streamed in the suite; of the whole something is also
 trained meanwhile, in a process of its own."""
@@ -185,9 +187,13 @@ def measure(folder, subjects, count, records=0, training=False):
 def test_neither_latency_nor_lag_grow_with_what_was_streamed(tmp_path, part, subjects, count, records):
     training = part == WHOLE and subjects > 1
     few = measure(tmp_path / "few", subjects, count // part // 10, records // part // 10, training)
-    many = measure(tmp_path / "many", subjects, count // part, records // part, training)
-    for mine, tenth in zip(many, few, strict=True):
-        assert mine <= 2 * tenth + SPARE, (many, few)
+    found = []
+    for trial in range(TRIALS):  # a pause of a busy machine ends with it, what grows comes again
+        many = measure(tmp_path / f"many{trial}", subjects, count // part, records // part, training)
+        found.append([mine <= 2 * tenth + SPARE for mine, tenth in zip(many, few, strict=True)])
+        if all(map(any, zip(*found, strict=True))):
+            return
+    raise AssertionError((found, many, few))
 
 
 def test_nothing_is_worked_out_on_the_event_loop_because_newcomers_came(tmp_path, monkeypatch):
