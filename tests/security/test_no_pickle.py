@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 import openpersonalize
+from openpersonalize.datasets.histories import InteractionHistories, build_histories
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.recipes.artifact import Artifact, write_artifact
 from openpersonalize.recipes.hyperparameters import read_configuration
@@ -97,3 +99,32 @@ def test_no_file_of_a_model_runs_anything(artifact: Path, tmp_path: Path) -> Non
             assert not mark.exists(), path
         path.write_bytes(kept)
     assert np.isfinite(Artifact.open(artifact).model.scores(question(world, 3))).all()
+
+
+def test_no_file_of_the_index_of_a_snapshot_or_a_segment_runs_anything(tmp_path: Path) -> None:
+    """Both keep users' histories in the same form."""
+    part, folder, mark = tmp_path / "part.parquet", tmp_path / "histories", tmp_path / "mark"
+    rows = {
+        "USER_ID": ["u", "v"],
+        "ITEM_ID": ["a", "b"],
+        "TIMESTAMP": [1, 2],
+        "EVENT_TYPE": ["buy", "buy"],
+        "EVENT_VALUE": [1.0, 2.0],
+        "PLACE": [1, 2],
+    }
+    pl.DataFrame(rows).write_parquet(part)
+    build_histories([part], folder, tuple(rows), arrival="PLACE")
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} >= {".npy"}
+    assert len(files) > 5
+    for path in files:
+        kept = path.read_bytes()
+        for bomb in (pickled_array(mark), pickle.dumps(Bomb(mark))):
+            path.write_bytes(bomb)
+            try:
+                InteractionHistories.open(folder).of("u")
+            except Exception:  # that it fails is right; how, is another test's
+                pass
+            assert not mark.exists(), path
+        path.write_bytes(kept)
+    assert InteractionHistories.open(folder).of("u")[1].tolist() == [1]
