@@ -71,6 +71,12 @@ def read(text: str) -> list[tuple[int, Row | None]]:
                 while text[at] not in ",\n":
                     value += text[at]
                     at += 1
+                if value != value.lstrip(" \t") and value.lstrip(" \t").startswith('"'):
+                    broken = True
+                    at = opened
+                    while text[at] != "\n":
+                        at += 1
+                    break
                 if text[at] == "\n" and value.endswith("\r"):
                     value = value[:-1]
             values.append(value)

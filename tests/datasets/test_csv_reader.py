@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openpersonalize.datasets.csv_reader import CsvReader, match_header
+from openpersonalize.datasets.csv_reader import CsvReader
 from openpersonalize.datasets.csv_text import CsvText
+from openpersonalize.datasets.header import match_header
 from openpersonalize.datasets.problems import Problems
 from openpersonalize.datasets.schemas import FLOAT_LIMIT, parse_schema
 
@@ -71,6 +72,8 @@ def one_column(
         ("double", "9.99", 9.99),
         ("boolean", "true", True),
         ("boolean", "false", False),
+        ("boolean", "True", True),
+        ("boolean", "FALSE", False),
         ("string", " a ", " a "),
         ("string", "null", "null"),
         ("string", "NaN", "NaN"),
@@ -100,7 +103,13 @@ def test_accepted_values(kind: object, value: str, stored: object):
         ("int", "x", '"x" is not a whole number of 32 bits'),
         ("int", "1.5", '"1.5" is not a whole number of 32 bits'),
         ("int", "1e3", '"1e3" is not a whole number of 32 bits'),
-        ("int", "null", '"null" is not a whole number of 32 bits'),
+        ("int", "null", '"null" is not a whole number of 32 bits; this column may not be without'),
+        (["null", "int"], "NULL", '"NULL" is not a whole number of 32 bits; leave the value empty'),
+        (
+            "float",
+            '"1,5"',
+            '"1,5" is not a finite number of 32 bits; write a decimal point and no separators',
+        ),
         ("int", "2147483648", "2147483648 is not a whole number of 32 bits"),
         ("long", "9223372036854775808", '"9223372036854775808" is not a whole number of 64 bits'),
         ("float", "NaN", "nan is not a finite number of 32 bits"),
@@ -110,11 +119,10 @@ def test_accepted_values(kind: object, value: str, stored: object):
         (["null", "float"], "-3.4028236e38", '"-3.4028236e38" is not a finite number of 32 bits'),
         ("double", "1e309", "inf is not a finite number of 64 bits"),
         ("float", "1_000", '"1_000" is not a finite number of 32 bits'),
-        ("float", "None", '"None" is not a finite number of 32 bits'),
+        ("float", "None", '"None" is not a finite number of 32 bits; this column may not be without'),
         ("float", "0x10", '"0x10" is not a finite number of 32 bits'),
         (["null", "float"], "inf", '"inf" is not a finite number of 32 bits'),
         (["null", "int"], "1 2", '"1 2" is not a whole number of 32 bits'),
-        ("boolean", "True", '"True" is not true or false'),
         ("boolean", "1", '"1" is not true or false'),
     ],
 )
@@ -290,7 +298,7 @@ def slow_value(kind: str, nullable: bool, text: str) -> object:
     if text == "":
         return None if nullable else REFUSED
     if kind == "boolean":
-        return {"true": True, "false": False}.get(text, REFUSED)
+        return {"true": True, "false": False}.get(text.lower(), REFUSED)
     if kind in ("int", "long"):
         found = WHOLE.fullmatch(text)
         bits = 31 if kind == "int" else 63
@@ -383,3 +391,41 @@ def test_the_size_of_blocks_does_not_matter_for_real_text():
 def test_bytes_read_add_up_to_the_rows_of_the_file():
     data = b"A,B\n" + b"1,2\n" * 50
     assert sum(block.read for block in CsvText(io.BytesIO(data), 7).rows()) == 200
+
+
+TIMED = schema("Interactions", "USER_ID", "ITEM_ID", ("TIMESTAMP", "long"))
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("1711929600000", "; these look like milliseconds: divide by 1,000"),
+        ("1711929600000000", "; these look like microseconds: divide by 1,000,000"),
+        ("1711929600000000000", "; these look like nanoseconds: divide by 1,000,000,000"),
+        ("-5", "from 0 to 4102444800"),
+        (
+            "2024-04-01",
+            '"2024-04-01" is not in seconds since 1970; write a number like 1711929600, for which',
+        ),
+        ("NULL", '"NULL" is not in seconds since 1970; this column may not be without'),
+        ("1711929600.5", '"1711929600.5" is not in seconds since 1970; write a whole number'),
+    ],
+)
+def test_times_that_are_none_say_what_to_write(value: str, told: str):
+    read = Read(f"USER_ID,ITEM_ID,TIMESTAMP\nu,i,{value}\n", TIMED, "INTERACTIONS")
+    assert [problem[:2] for problem in read.problems] == [(2, "TIMESTAMP")]
+    assert told in read.problems[0][2]
+
+
+@pytest.mark.parametrize("block_bytes", [10, 1 << 20])
+def test_a_blank_before_a_quote_is_a_problem_with_row_and_column(block_bytes: int):
+    text = 'USER_ID,ITEM_ID,TIMESTAMP\n"u0","i0",1\n"u1", "i1",1\nu2, "i, 2",1\nu3,\t"i3",1\nu4, i4,1\n'
+    read = Read(text, TIMED, "INTERACTIONS", block_bytes)
+    what = "a blank stands before the quote; write the quote directly after the comma"
+    assert read.problems == [(line, "ITEM_ID", what) for line in (3, 4, 5)]
+    assert read.rows == [("u0", "i0", 1), ("u4", " i4", 1)]
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-le"])
+def test_a_file_in_utf_16_says_so(coding: str):
+    assert "is UTF-16" in CsvText(io.BytesIO("A,B\n1,2\n".encode(coding))).faults[0].what

@@ -94,7 +94,7 @@ def test_a_late_word_makes_a_column_of_numbers_text(monkeypatch: pytest.MonkeyPa
         (
             "INTERACTIONS",
             "USER_ID,ITEM,TIMESTAMP",
-            "file.csv, line 1: the header lacks ITEM_ID; it has USER_ID",
+            "file.csv, line 1: the header lacks ITEM_ID; the header is USER_ID",
         ),
         ("USERS", "USER_ID,user_id,AGE", "names USER_ID twice"),
         ("USERS", "USER_ID,AGE,AGE", "names AGE twice"),

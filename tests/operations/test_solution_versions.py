@@ -141,7 +141,8 @@ def test_too_little_data_fails_the_version(
     )["solutionArn"]
     version = personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
     reason = wait.failed(version, 120)
-    assert reason == "Dataset has fewer than 1000 interactions after filtering by event type: never"
+    few = "Dataset has fewer than 1000 interactions after filtering by event type: never: there are 0."
+    assert reason.startswith(few)
     summary = wait.describe(solution)["latestSolutionVersion"]
     assert (summary["status"], summary["failureReason"]) == ("CREATE FAILED", reason)
     message = fails("InvalidInputException", personalize.get_solution_metrics, solutionVersionArn=version)
@@ -280,7 +281,7 @@ def test_automl_trains_on_the_event_type_of_the_solution(
     )["solutionArn"]
     version = personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
     few = "Dataset has fewer than 1000 interactions after filtering by event type: purchase"
-    assert wait.failed(version) == few
+    assert wait.failed(version).startswith(few)
 
 
 def _only_arn(made: dict[str, Any]) -> dict[str, str]:

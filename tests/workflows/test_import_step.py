@@ -53,6 +53,7 @@ class Shelf:
         mode: str = "FULL",
         previous: str | None = None,
         minimum_data: bool = True,
+        others: dict[str, str] | None = None,
         job: str | None = None,
     ) -> dict[str, Any]:
         self.jobs += 1
@@ -73,6 +74,7 @@ class Shelf:
             previous=previous,
             position=self.jobs,
             minimum_data=minimum_data,
+            others=others,
         )
 
     def failure(self, **arguments: Any) -> str:
@@ -169,7 +171,8 @@ def test_missing_columns_are_named_in_schema_order(shelf: Shelf):
     shelf.put("f.csv", "item_id,x\na,1\n")
     assert shelf.failure() == (
         "Failed to create a data import job Items dataset. Input CSV is missing the following"
-        " columns:[GENRE, PRICE]."
+        " columns:[GENRE, PRICE]. file f.csv, line 1, column GENRE: the column is missing; the header is"
+        " item_id,x; file f.csv, line 1, column PRICE: the column is missing; the header is item_id,x"
     )
     assert [problem[:3] for problem in shelf.problems] == [("f.csv", 1, "GENRE"), ("f.csv", 1, "PRICE")]
 
@@ -178,7 +181,7 @@ def test_columns_missing_in_any_file_of_a_folder(shelf: Shelf):
     shelf.put("d/1.csv", "ITEM_ID,GENRE,PRICE\na,A,1\n")
     shelf.put("d/2.csv", "ITEM_ID,PRICE\na,1\n")
     shelf.put("d/sub/1.csv", "GENRE,PRICE\na,1\n")
-    assert shelf.failure(location="s3://b/d").endswith("missing the following columns:[ITEM_ID, GENRE].")
+    assert "missing the following columns:[ITEM_ID, GENRE]. file 2.csv" in shelf.failure(location="s3://b/d")
     assert [problem[:3] for problem in shelf.problems] == [
         ("2.csv", 1, "GENRE"),
         ("sub/1.csv", 1, "ITEM_ID"),
@@ -187,7 +190,9 @@ def test_columns_missing_in_any_file_of_a_folder(shelf: Shelf):
 
 def test_an_empty_file_has_no_columns(shelf: Shelf):
     shelf.put("f.csv", "")
-    assert shelf.failure().endswith("missing the following columns:[ITEM_ID, GENRE, PRICE].")
+    reason = shelf.failure()
+    assert "missing the following columns:[ITEM_ID, GENRE, PRICE]." in reason
+    assert reason.endswith("the file is empty")
 
 
 def test_a_duplicate_column(shelf: Shelf):
@@ -219,7 +224,7 @@ def test_input_over_the_modes_limit(shelf: Shelf, monkeypatch: pytest.MonkeyPatc
 
 
 def test_header_before_size_before_rows_before_their_number(shelf: Shelf, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(import_step.LIMITS, "FULL", (60, "100 GB"))
+    monkeypatch.setitem(import_step.LIMITS, "FULL", (75, "100 GB"))
     short: dict[str, Any] = {"dataset_type": "INTERACTIONS", "schema_text": INTERACTIONS}
     shelf.put("f.csv", "USER_ID,ITEM_ID,TIMESTAMP\n" + "u,i,x\n" * 20)
     assert "missing the following columns:[EVENT_TYPE]" in shelf.failure(**short)
@@ -227,8 +232,11 @@ def test_header_before_size_before_rows_before_their_number(shelf: Shelf, monkey
     assert shelf.failure(**short) == "Input data exceeds 100 GB for import mode FULL."
     shelf.put("f.csv", "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE\nu,i,x,c\n")
     assert shelf.failure(**short).startswith("Input csv has rows that do not conform")
-    shelf.put("f.csv", "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE\nu,i,1,c\n")
-    assert shelf.failure(**short) == "Interactions import must have at least 1000 records; found 1."
+    shelf.put("f.csv", "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE\n" + "u,i,1,c\n" * 4)
+    assert shelf.failure(**short) == (
+        "Interactions import must have at least 1000 records; found 4. 3 of them are the same"
+        " event as another row. For small data there is --minimum-data off."
+    )
 
 
 @pytest.mark.parametrize(
@@ -247,7 +255,8 @@ def test_a_thousand_interactions(shelf: Shelf, rows: int, switch: bool, enough: 
         assert histories.rows == result["rows"] == rows
         assert histories.of("u0")[1][0] == 1_700_000_000
     else:
-        assert shelf.failure(**arguments) == "Interactions import must have at least 1000 records; found 999."
+        least = "Interactions import must have at least 1000 records; found 999. For small data there is"
+        assert shelf.failure(**arguments) == f"{least} --minimum-data off."
 
 
 def test_one_bad_row_fails_the_import_with_all_problems(shelf: Shelf):
@@ -359,3 +368,19 @@ def test_a_folder_of_nothing_but_junk_has_nothing_to_read(shelf: Shelf) -> None:
 def test_a_web_address_of_s3_is_read_as_its_location(shelf: Shelf, location: str) -> None:
     shelf.put("in/a.csv", "ITEM_ID,GENRE,PRICE\na,x,1\n")
     assert shelf.run(location=location)["rows"] == 1
+
+
+def test_an_import_says_what_is_hardly_meant_and_how_many_ids_are_known(shelf: Shelf):
+    shelf.put("f.csv", "ITEM_ID,GENRE,PRICE\n" + "".join(f"i{k}.0,NULL,1\n" for k in range(20)))
+    items = shelf.run()
+    assert 'WARNING: column GENRE: 20 rows with "NULL"' in shelf.lines[1]
+    assert len(shelf.lines) == 2, "there are no interactions to compare with"
+    shelf.put("f.csv", interactions(1000).replace(",i", ","))
+    arguments: dict[str, Any] = {"dataset_type": "INTERACTIONS", "schema_text": INTERACTIONS}
+    shelf.run(**arguments, others={"ITEMS": items["snapshot"]})
+    assert shelf.lines[-1].startswith("WARNING: of the 20 items in the interactions, 0 are in the Items")
+    shelf.put("f.csv", interactions(1000).replace(",click", ".0,click").replace(",17", ".0,17"))
+    shelf.run(**arguments, others={"ITEMS": items["snapshot"]})
+    assert shelf.lines[-1] == (
+        "of the 20 items in the interactions, 20 are in the Items dataset, which has 20"
+    )

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, TypeVar, cast
 
 from ..clock import SystemClock
-from ..datasets.csv_reader import CsvReader, match_header
+from ..datasets.csv_reader import CsvReader
 from ..datasets.csv_text import CsvText
+from ..datasets.header import explained, match_header
 from ..datasets.inference import infer_schema
 from ..datasets.problems import Problems
 from ..datasets.schemas import Schema, check_schema_for, dataset_type_named, parse_schema, spelled
@@ -191,7 +192,7 @@ def _snapshot(
     match = match_header(head.header, schema)
     wrong = [fault.what for fault in head.faults]
     if match.missing:
-        wrong.append(f"the header lacks {', '.join(match.missing)} of the schema")
+        wrong.append(f"the header lacks {', '.join(match.missing)} of the schema{explained(head.header)}")
     if match.duplicate:
         wrong.append(f"the header names {match.duplicate} twice")
     if wrong:

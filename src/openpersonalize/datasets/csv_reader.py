@@ -4,7 +4,7 @@ its place.
 Values (Amazon Personalize developer guide, "Data format guidelines"; the rest is our choice): an empty
 value, quoted or not, is null where the schema allows null; in a plain or categorical column that does not,
 it is the empty text and counted; ids, EVENT_TYPE, numbers and booleans may not be empty then. Booleans are
-``true`` and ``false``. How numbers are spelled and how long texts may be says `values`.
+``true`` and ``false`` in any case. How numbers are spelled and how long texts may be says `values`.
 
 A block of rows is parsed by Polars straight into its types. Only where that leaves doubt (a null where none
 may be, a length, a bound) is a column looked at again as text. Memory: about ten times the block, whatever
@@ -14,6 +14,7 @@ the file's size.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,8 @@ import polars as pl
 
 from . import problems as reasons
 from .csv_text import BLOCK_BYTES, CsvText, Rows
-from .csv_walk import Fault
+from .header import match_header, of_form
+from .hints import NULL_WORDS, Hints
 from .problems import Problem, Problems
 from .schemas import FLOAT_LIMIT, MAX_TIMESTAMP, Field, Schema
 from .tables import DTYPES
@@ -39,41 +41,17 @@ _TIMES = {
     "ACTION_INTERACTIONS": frozenset({"TIMESTAMP"}),
 }
 
+_DATE = "write a number like 1711929600, for which many tools say epoch or Unix time"
+_NUMERIC = re.compile(r"[+-]?[0-9.]+")
+_COMMA_NUMBER = re.compile(r"[+-]?[0-9.' ]*[0-9],[0-9,.]*")
+_FINER = (
+    (("milliseconds", 1_000), MAX_TIMESTAMP, MAX_TIMESTAMP * 1_000),
+    (("microseconds", 1_000_000), MAX_TIMESTAMP * 1_000, MAX_TIMESTAMP * 1_000_000),
+    (("nanoseconds", 1_000_000_000), MAX_TIMESTAMP * 1_000_000, 2**63),
+)
+"""Units finer than seconds: their names and how many make one, and between what the numbers lie."""
+
 Positions = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class HeaderMatch:
-    """Where a header has the columns of a schema: `places` in schema order, unless something is `missing`."""
-
-    places: tuple[int, ...]
-    missing: tuple[str, ...]
-    duplicate: str | None
-
-
-def match_header(header: Sequence[str], schema: Schema) -> HeaderMatch:
-    """Find the schema's columns in a header: by exact name, else ignoring case. Other columns do not matter,
-    but no name may stand twice."""
-    counts = Counter(name for name in header if name)
-    duplicate = next((name for name in header if counts[name] > 1), None)
-    places: list[int] = []
-    missing: list[str] = []
-    for name in schema.names:
-        alike = [place for place, column in enumerate(header) if column.lower() == name.lower()]
-        exact = [place for place in alike if header[place] == name]
-        if not alike:
-            missing.append(name)
-        elif not exact and len(alike) > 1:
-            duplicate = duplicate or name
-        places += (exact or alike)[:1]
-    return HeaderMatch(tuple(places), tuple(missing), duplicate)
-
-
-def of_form(fault: Fault, file: str, header: Sequence[str]) -> Problem:
-    """The problem that a fault is, in a file with this header."""
-    column = header[fault.value] if fault.value is not None and fault.value < len(header) else ""
-    reason = reasons.NOT_UTF8 if fault.is_encoding else reasons.NOT_CONFORMING
-    return Problem(file, fault.line, column, fault.what, reason)
 
 
 class CsvReader:
@@ -82,11 +60,23 @@ class CsvReader:
     Attributes:
         empty_texts: per column, how many empty values became the empty text.
         cut_texts: how many textual values were cut.
+        hints: what is allowed and hardly meant.
     """
 
     def __init__(
-        self, schema: Schema, dataset_type: str, problems: Problems, block_bytes: int = BLOCK_BYTES
+        self,
+        schema: Schema,
+        dataset_type: str,
+        problems: Problems,
+        block_bytes: int = BLOCK_BYTES,
+        now: float | None = None,
     ) -> None:
+        """Args:
+        problems: where problems go.
+        now: seconds; rows that claim to be later are counted among the hints. None: they are not.
+        """
+        times = _TIMES.get(dataset_type, frozenset())
+        self.hints = Hints(_NAMES & frozenset(schema.names), times & {"TIMESTAMP"}, now)
         self._columns = [_Column(field, dataset_type) for field in schema.fields]
         self._schema = schema
         self._problems = problems
@@ -105,6 +95,7 @@ class CsvReader:
         for rows in text.rows():
             frame, wrong = self._read(rows, len(text.header), match.places)
             self._describe(rows, wrong, file, text.header)
+            self.hints.look(frame, rows.lines, file)
             yield frame, rows.read
 
     def _read(self, rows: Rows, width: int, places: tuple[int, ...]) -> tuple[pl.DataFrame, list[_Wrong]]:
@@ -192,7 +183,7 @@ class _Column:
             texts = _emptied(values)
             converted = self._convert(texts)
             bad = converted.is_null() & texts.is_not_null()
-            wrong = self._found(bad, texts, lambda value: f"{_shown(value)} is not {self._wanted}")
+            wrong = self._found(bad, texts, self._unfit)
             return _Checked(converted, [*self._unset(texts), *wrong, *self._out_of_bounds(converted)])
         return _Checked(values, self._out_of_bounds(values))
 
@@ -228,8 +219,22 @@ class _Column:
             return []
         return self._found(values.is_null(), values, lambda _: "is empty")
 
+    def _unfit(self, value: object) -> str:
+        """What is wrong with a text that is not of the field's type, and what to write."""
+        text = str(value)
+        advice = ""
+        if text in NULL_WORDS:
+            advice = "; leave the value empty" if self.field.nullable else "; this column may not be without"
+        elif self.is_time:
+            advice = f"; {_DATE}" if not _NUMERIC.fullmatch(text.strip()) else "; write a whole number"
+        elif self.field.is_number and _COMMA_NUMBER.fullmatch(text.strip()):
+            advice = "; write a decimal point and no separators"
+        return f"{_shown(value)} is not {self._wanted}{advice}"
+
     @property
     def _wanted(self) -> str:
+        if self.is_time:
+            return "in seconds since 1970"
         if self.field.type == "boolean":
             return "true or false"
         bits = 32 if self.field.type in ("int", "float") else 64
@@ -238,7 +243,7 @@ class _Column:
     def _convert(self, texts: pl.Series) -> pl.Series:
         """Texts in the field's type, null where they are not of it."""
         if self.field.type == "boolean":
-            return texts.replace_strict(
+            return texts.str.to_lowercase().replace_strict(
                 ["true", "false"], [True, False], default=None, return_dtype=pl.Boolean
             )
         if self.field.type in ("int", "long"):
@@ -256,7 +261,7 @@ class _Column:
             return self._found(
                 ~values.is_between(0, MAX_TIMESTAMP),
                 values,
-                lambda value: f"{value} is not in seconds since 1970, from 0 to {MAX_TIMESTAMP}",
+                _no_seconds,
                 reasons.bad_timestamp(self.field.name),
             )
         if self.field.type == "int":
@@ -283,6 +288,14 @@ def _emptied(values: pl.Series) -> pl.Series:
     if not (values == "").any():
         return values
     return pl.select(pl.when(values != "").then(values)).to_series()
+
+
+def _no_seconds(value: object) -> str:
+    """What is wrong with a number that is no time."""
+    size = abs(int(str(value)))
+    unit = next((name for name, least, most in _FINER if least <= size < most), None)
+    advice = f"; these look like {unit[0]}: divide by {unit[1]:,}" if unit is not None else ""
+    return f"{value} is not in seconds since 1970, from 0 to {MAX_TIMESTAMP}{advice}"
 
 
 def _shown(value: object) -> str:

@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .csv_walk import Fault, skip_row, walk_row, walk_rows
+from .file_forms import foreign_form
 
 BLOCK_BYTES = 16 * 1024 * 1024
 ROW_BYTES = 8 * 1024 * 1024
@@ -115,6 +116,10 @@ class CsvText:
             self._rest += b"\n"
 
     def _read_header(self) -> None:
+        form = foreign_form(self._rest)
+        if form is not None:
+            self.faults = [Fault(1, None, form, True)]
+            return
         while True:
             start = len(self._rest) - len(self._rest.lstrip(b"\r\n"))
             given_up = self._ended or len(self._rest) > self._row_bytes

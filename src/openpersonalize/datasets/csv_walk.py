@@ -16,6 +16,7 @@ _ESCAPE = re.compile(rb'\\(["\\])|"(")')
 
 NEVER_CLOSED = "a quote that opens here is never closed"
 TEXT_AFTER_QUOTE = "text follows the closing quote; write quotes inside a quoted value twice"
+BLANK_BEFORE_QUOTE = "a blank stands before the quote; write the quote directly after the comma"
 TOO_LONG = "the row is too long"
 
 
@@ -53,6 +54,8 @@ def walk_row(text: bytes, start: int, final: bool) -> Row | None:
             return _faulty(text, at, len(values), NEVER_CLOSED, final) if final else None
         after = found.end()
         following = text[after : after + 2]
+        if not is_quoted and found[0][:1] in (b" ", b"\t") and found[0].lstrip(b" \t").startswith(b'"'):
+            return _faulty(text, at, len(values), BLANK_BEFORE_QUOTE, final)
         if not final and following in (b"", b"\r"):
             return None
         values.append(_ESCAPE.sub(rb"\1\2", found[1]) if is_quoted else found[0])

@@ -22,6 +22,7 @@ import polars as pl
 from ..errors import InvalidInput
 from .csv_reader import CsvReader
 from .csv_text import CsvText
+from .header import explained
 from .problems import Problems
 from .schemas import (
     FLOAT_LIMIT,
@@ -70,7 +71,7 @@ class _Seen:
         if self.number:
             beyond = values.str.strip_chars().cast(pl.Float64, strict=False).abs() >= FLOAT_LIMIT
             self.double = self.double or bool(beyond.any())
-        self.truth = self.truth and bool(values.is_in(["true", "false"]).all())
+        self.truth = self.truth and bool(values.str.to_lowercase().is_in(["true", "false"]).all())
         if self.different is not None:
             together = pl.concat([self.different, values.unique()]).unique()
             self.different = together if len(together) <= MOST_DIFFERENT else None
@@ -147,7 +148,7 @@ def _check_header(file: str, dataset_type: str, header: list[str], names: list[s
     if foreign and dataset_type in ID_FIELDS:
         problems.append(f"a {spelled(dataset_type)} file has no column {', '.join(foreign)}")
     if missing:
-        problems.append(f"the header lacks {', '.join(missing)}; it has {', '.join(header)}")
+        problems.append(f"the header lacks {', '.join(missing)}{explained(header)}")
     if twice:
         problems.append(f"the header names {', '.join(twice)} twice")
     if problems:

@@ -33,6 +33,7 @@ NOT_CONFORMING = (
     " are present and that they are of the type specified in the schema."
 )
 NOT_UTF8 = "Input CSV is not valid UTF-8."
+SMALL_DATA = "For small data there is --minimum-data off."
 NO_RECORDS = "Input CSV has no records."
 
 
@@ -66,11 +67,11 @@ def unreachable(why: str) -> str:
     )
 
 
-def missing_columns(dataset_type: str, columns: Iterable[str]) -> str:
-    """Header rows lack columns of the schema."""
+def missing_columns(dataset_type: str, columns: Iterable[str], places: str = "") -> str:
+    """Header rows lack columns of the schema; `places`: in which files, and what they have instead."""
     return (
         f"Failed to create a data import job {spelled(dataset_type)} dataset. Input CSV is missing the"
-        f" following columns:[{', '.join(columns)}]."
+        f" following columns:[{', '.join(columns)}].{places and f' {places}'}"
     )
 
 
@@ -89,9 +90,11 @@ def too_large(limit: str, mode: str) -> str:
     return f"Input data exceeds {limit} for import mode {mode}."
 
 
-def too_few_interactions(least: int, found: int) -> str:
-    """An import of interactions holds fewer rows than a training needs."""
-    return f"Interactions import must have at least {least} records; found {found}."
+def too_few_interactions(least: int, found: int, again: int) -> str:
+    """An import of interactions holds fewer rows than a training needs; `again` of them are the same event as
+    another row."""
+    same = f" {again} of them are the same event as another row." if again else ""
+    return f"Interactions import must have at least {least} records; found {found}.{same} {SMALL_DATA}"
 
 
 @dataclass(frozen=True)
@@ -154,11 +157,15 @@ class Problems:
             self.count += 1
         self.count += unlisted
 
+    @property
+    def places(self) -> str:
+        """The first problems, each with its place."""
+        return "; ".join(f"{_place(problem)}: {problem.what}" for problem in self._first)
+
     def reason(self) -> str:
         """The failure reason: the first problem's sentence, the count and the first places."""
-        places = "; ".join(f"{_place(problem)}: {problem.what}" for problem in self._first)
         more = f" The rest was not read: more than {GIVEN_UP} problems." if self.given_up else ""
-        return f"{self._first[0].reason} {self.count} problems; first {IN_REASON}: {places}{more}"
+        return f"{self._first[0].reason} {self.count} problems; first {IN_REASON}: {self.places}{more}"
 
 
 def _place(problem: Problem) -> str:

@@ -47,6 +47,7 @@ class Sequences:
         event_types: the types that occur, sorted.
         context: metadata columns of the interactions that may train, a row per event.
         profiles: what the Users dataset says; None without one.
+        repeated: how many rows were left out, being the same event as another.
     """
 
     users: IdTable
@@ -60,6 +61,7 @@ class Sequences:
     event_types: tuple[str, ...]
     context: Mapping[str, DictColumn] = field(default_factory=dict)
     profiles: Profiles | None = None
+    repeated: int = 0
 
     @property
     def events(self) -> Events:
@@ -179,7 +181,10 @@ def build_sequences(
         contexts = {name: column.take(kept) for name, column in contexts.items()}
     ptr = np.zeros(len(users) + 1, dtype=np.int64)
     np.cumsum(np.bincount(user, minlength=len(users)), out=ptr[1:])
-    return Sequences(users, items, ptr, item, time, event, value, weight, tuple(kinds), contexts, profiles)
+    return Sequences(
+        *(users, items, ptr, item, time, event, value, weight, tuple(kinds), contexts, profiles),
+        repeated=int(again.sum()),
+    )
 
 
 def _chosen(interactions: pl.LazyFrame, selection: EventSelection, context: Iterable[str]) -> pl.LazyFrame:

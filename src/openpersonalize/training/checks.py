@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from ..datasets.problems import SMALL_DATA
 from ..datasets.schemas import Schema, metadata_fields
 from ..datasets.selection import EventSelection
 from ..datasets.sequences import Sequences
@@ -47,11 +48,21 @@ def check_amount(sequences: Sequences | None, selection: EventSelection, minimum
     if sequences is None or events < (LEAST_INTERACTIONS if minimum_data else 1):
         chosen = ", ".join(selection.named)
         tail = f" after filtering by event type: {chosen}" if chosen else ""
-        raise JobFailed(f"Dataset has fewer than {LEAST_INTERACTIONS} interactions{tail}")
+        again = 0 if sequences is None else sequences.repeated
+        same = f"; {again} more rows are the same event as another: one user, item and time" if again else ""
+        small = f" {SMALL_DATA}" if minimum_data else ""
+        raise JobFailed(
+            f"Dataset has fewer than {LEAST_INTERACTIONS} interactions{tail}: there are {events}"
+            f"{same}.{small}"
+        )
     if not minimum_data:
         return
     repeated = int((sequences.counts >= 2).sum())
     if repeated < LEAST_USERS:
-        raise JobFailed("Create failed. Dataset has fewer than 25 users with at least 2 interactions each.")
+        raise JobFailed(
+            "Create failed. Dataset has fewer than 25 users with at least 2 interactions each. " + SMALL_DATA
+        )
     if repeated < LEAST_SHARE * len(sequences.users):
-        raise JobFailed("Create failed. Less than 1 percent of users have at least 2 interactions each.")
+        raise JobFailed(
+            "Create failed. Less than 1 percent of users have at least 2 interactions each. " + SMALL_DATA
+        )

@@ -16,9 +16,10 @@ import polars as pl
 
 from ..clock import SystemClock
 from ..datasets import problems as reasons
-from ..datasets.csv_reader import CsvReader, of_form
+from ..datasets.csv_reader import CsvReader
 from ..datasets.csv_text import CsvText
 from ..datasets.erasure import erase_from_snapshot
+from ..datasets.header import of_form
 from ..datasets.problems import Problems
 from ..datasets.schemas import Field, Schema, parse_schema
 from ..engine.task import Task

@@ -11,12 +11,18 @@ dataset. The step may run again after a crash: its snapshot is published under t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import polars as pl
+
 from ..datasets import problems as reasons
-from ..datasets.csv_reader import CsvReader, match_header, of_form
+from ..datasets.csv_reader import CsvReader
 from ..datasets.csv_text import CsvText
-from ..datasets.problems import Problem, Problems
+from ..datasets.header import header_problems, match_header, of_form
+from ..datasets.hints import repeated
+from ..datasets.known_ids import WARNING, known_sentences
+from ..datasets.problems import Problems
 from ..datasets.schemas import Schema, parse_schema
 from ..datasets.snapshot_writer import SnapshotWriter
 from ..datasets.snapshots import Snapshot
@@ -45,6 +51,7 @@ def run(
     previous: str | None,
     position: int,
     minimum_data: bool,
+    others: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Import the files at `location`.
 
@@ -54,6 +61,8 @@ def run(
         previous: key of the dataset's present snapshot.
         position: place in the live log that the rows count as written at.
         minimum_data: whether an import of interactions must have 1,000 rows.
+        others: keys of the snapshots of the group's other datasets, by type; the job's log says how many ids
+            are known to them.
 
     Returns:
         snapshot: key of the new snapshot. rows: data rows read. total_rows: bulk rows of the dataset now.
@@ -76,8 +85,8 @@ def run(
             base = Snapshot.open(objects, previous) if previous and mode == "INCREMENTAL" else None
             writer = SnapshotWriter(objects, key, dataset_type, schema, base, position=position)
             try:
-                _read(task, buckets, files, total, writer)
-                _check_rows(writer, minimum_data)
+                first = _read(task, buckets, files, total, writer)
+                _check_rows(writer, minimum_data, first)
                 task.progress("index", 0, writer.appended, "rows")
                 writer.finish()
                 task.progress("index", writer.appended, writer.appended, "rows")
@@ -90,6 +99,9 @@ def run(
     except Unreachable as error:
         raise JobFailed(reasons.unreachable(str(error))) from error
     snapshot = Snapshot.open(objects, key)
+    known = {kind: Snapshot.open(objects, other) for kind, other in (others or {}).items()}
+    for sentence in known_sentences({**known, dataset_type: snapshot}):
+        task.line(sentence)
     return {"snapshot": key, "rows": snapshot.appended, "total_rows": snapshot.rows, "bytes": total}
 
 
@@ -112,24 +124,25 @@ def _check_headers(
         problems.add(of_form(fault, file.name, ()) for fault in text.faults)
         if not text.faults:
             match = match_header(text.header, schema)
-            for name in match.missing:
-                columns.add([Problem(file.name, 1, name, "the column is missing")])
-            if match.duplicate is not None:
-                columns.add([Problem(file.name, 1, match.duplicate, "the column stands twice")])
+            columns.add(header_problems(file.name, text.header, match, dataset_type))
             missing.update(match.missing)
             duplicate = duplicate or match.duplicate
     if problems.count:
         raise JobFailed(problems.reason())
     if missing:
-        raise JobFailed(
-            reasons.missing_columns(dataset_type, [name for name in schema.names if name in missing])
-        )
+        names = [name for name in schema.names if name in missing]
+        raise JobFailed(reasons.missing_columns(dataset_type, names, columns.places))
     if duplicate is not None:
         raise JobFailed(reasons.duplicate_column(duplicate))
 
 
-def _read(task: Task, buckets: Buckets, files: list[ObjectInfo], total: int, writer: SnapshotWriter) -> None:
+def _read(
+    task: Task, buckets: Buckets, files: list[ObjectInfo], total: int, writer: SnapshotWriter
+) -> list[pl.DataFrame]:
     """Read all rows into `writer`.
+
+    Returns:
+        The rows, while they are no more than a training needs.
 
     Raises:
         JobFailed: some rows have problems; the first of them have been reported.
@@ -137,6 +150,7 @@ def _read(task: Task, buckets: Buckets, files: list[ObjectInfo], total: int, wri
     problems = Problems(task.problem)
     reader = CsvReader(writer.schema, writer.dataset_type, problems)
     done = 0
+    first: list[pl.DataFrame] = []
     for file in files:
         with open_file(buckets, file) as stream:
             for frame, read in reader.frames(stream, file.name):
@@ -145,6 +159,7 @@ def _read(task: Task, buckets: Buckets, files: list[ObjectInfo], total: int, wri
                 task.progress("read", min(done, total), total, "bytes")
                 if not problems.count:
                     writer.append(frame)
+                    first = [*first, frame] if writer.appended < LEAST_INTERACTIONS else []
                 elif problems.given_up:
                     raise JobFailed(problems.reason())
     if problems.count:
@@ -155,11 +170,15 @@ def _read(task: Task, buckets: Buckets, files: list[ObjectInfo], total: int, wri
             task.line(f"column {column}: {count} empty values kept as empty text")
     if reader.cut_texts:
         task.line(f"{reader.cut_texts} textual values were longer than is used and have been cut")
+    for sentence in reader.hints.sentences():
+        task.line(f"{WARNING}{sentence}")
+    return first
 
 
-def _check_rows(writer: SnapshotWriter, minimum_data: bool) -> None:
+def _check_rows(writer: SnapshotWriter, minimum_data: bool, first: list[pl.DataFrame]) -> None:
     rows = writer.appended
     if not rows:
         raise JobFailed(reasons.NO_RECORDS)
     if writer.dataset_type == "INTERACTIONS" and minimum_data and rows < LEAST_INTERACTIONS:
-        raise JobFailed(reasons.too_few_interactions(LEAST_INTERACTIONS, rows))
+        again = repeated(pl.concat(first).select("USER_ID", "ITEM_ID", "TIMESTAMP"))
+        raise JobFailed(reasons.too_few_interactions(LEAST_INTERACTIONS, rows, again))

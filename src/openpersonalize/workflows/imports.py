@@ -34,8 +34,10 @@ class Import:
             row = tx.update(job.resource_arn, status="CREATE IN_PROGRESS")
             dataset = tx.require(row.attributes["datasetArn"], "dataset")
             schema = tx.require(dataset.attributes["schemaArn"], "schema")
+            siblings = tx.find("dataset", group_arn=dataset.attributes["datasetGroupArn"])
             attribution = report_of_import(tx, row, int(job.installation.clock.now()))
         old = DatasetInternal.of(dataset).snapshot
+        known = {row.attributes["datasetType"]: DatasetInternal.of(row).snapshot for row in siblings}
         made = job.heavy(
             "openpersonalize.workflows.import_step:run",
             dataset_type=dataset.attributes["datasetType"],
@@ -45,6 +47,7 @@ class Import:
             previous=old,
             position=job.payload["position"],
             minimum_data=job.installation.settings.minimum_data,
+            others={kind: key for kind, key in known.items() if key is not None},
         )
         if attribution is not None:
             _report(job, {**attribution, "snapshot": made["snapshot"]})

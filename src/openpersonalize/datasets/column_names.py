@@ -1,0 +1,67 @@
+"""Column names: under which usual names the columns of Amazon Personalize go elsewhere, `usual_columns`.
+
+What an export calls ``customer_id``, ``sku`` and ``created_at`` is USER_ID, ITEM_ID and TIMESTAMP here. Names
+are compared without case, blanks, underscores and hyphens; the earlier of several names wins.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+_USER = (
+    "userid user customerid customer clientid client visitorid visitor memberid member accountid buyerid"
+    " shopperid personid profileid custid reviewerid readerid viewerid listenerid anonymousid uid email"
+)
+_ITEM = (
+    "itemid item productid product sku articleid article movieid movie stockcode asin isbn videoid video"
+    " contentid trackid songid bookid listingid adid newsid gameid showid variantid offerid courseid postid"
+    " productcode itemcode"
+)
+_TIME = (
+    "timestamp time ts eventtime eventtimestamp datetime date createdat invoicedate orderdate purchasedate"
+    " eventdate occurredat viewedat orderedat purchasedat unixtime unixtimestamp unixreviewtime tdat"
+    " transactiondate clickedat when"
+)
+_CREATED = (
+    "creationtimestamp createdat creationdate created releasedate publishedat publishdate publicationdate"
+    " launchdate dateadded addedat firstseen"
+)
+_USUAL: Mapping[str, Mapping[str, str]] = {
+    "INTERACTIONS": {
+        "USER_ID": _USER,
+        "ITEM_ID": _ITEM,
+        "TIMESTAMP": _TIME,
+        "EVENT_TYPE": "eventtype event eventname action behavior behaviour behaviortype interactiontype"
+        " interaction activity type",
+        "EVENT_VALUE": "eventvalue rating value overall stars",
+    },
+    "ITEMS": {"ITEM_ID": f"{_ITEM} id", "CREATION_TIMESTAMP": _CREATED},
+    "USERS": {"USER_ID": f"{_USER} id"},
+}
+_BETWEEN = re.compile(r"[\s_.\-]+")
+
+
+def plain_name(name: str) -> str:
+    """A name as names are compared: ``Customer-ID`` is ``customerid``."""
+    return _BETWEEN.sub("", name).lower()
+
+
+def own_name(name: str) -> str:
+    """A name that a schema may have, for one's own column: ``Unit price (EUR)`` is ``UNIT_PRICE_EUR``."""
+    found = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_").upper()[:150]
+    return found if found[:1].isalpha() else f"COLUMN_{found}".rstrip("_")
+
+
+def usual_columns(header: Sequence[str], dataset_type: str) -> dict[str, str]:
+    """The reserved columns that a header has, each with the name by which the header calls it."""
+    by_plain: dict[str, str] = {}
+    for name in header:
+        by_plain.setdefault(plain_name(name), name)
+    found: dict[str, str] = {}
+    for column, names in _USUAL.get(dataset_type, {}).items():
+        for one in (plain_name(column), *names.split()):
+            if one in by_plain and by_plain[one] not in found.values():
+                found[column] = by_plain[one]
+                break
+    return found
