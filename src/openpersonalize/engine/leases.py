@@ -277,8 +277,9 @@ class Leases:
             )
             .returning(jobs)
         ).all()
-        numbers = [row.number for row in taken]
-        connection.execute(sa.delete(job_problems).where(job_problems.c.job.in_(numbers)))
+        again = [row.number for row in taken if row.attempts > 1]
+        if again:
+            connection.execute(sa.delete(job_problems).where(job_problems.c.job.in_(again)))
         return sorted((read_row(row) for row in taken), key=lambda job: job.number)
 
     def _change(self, connection: sa.Connection, job: JobRow, **values: Any) -> None:

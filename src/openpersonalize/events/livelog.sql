@@ -3,8 +3,8 @@
 -- position: the newest position given out
 SELECT position FROM head
 
--- advance: give positions out; the newest of them
-UPDATE head SET position = position + ? RETURNING position
+-- advance: give positions out; the newest of them, and the arrangement of segments
+UPDATE head SET position = position + ? RETURNING position, arrangement
 
 -- stream: the number of one stream
 SELECT id FROM stream WHERE arn = ?
@@ -102,7 +102,7 @@ DELETE FROM event WHERE position IN (SELECT position FROM event WHERE stream = ?
 DELETE FROM record WHERE position IN (SELECT position FROM record WHERE stream = ? LIMIT ?)
 
 -- insert_events: many at once, each marked by what is there already; /*rows*/ stands for the tuples of parameters, of
--- which the last is the mark that the segments give
+-- which the last is the mark that the segments give. Tuples without a position fill the statement up
 INSERT INTO event (position, stream, subject, anonymous, session, item, time, type, value, event_id,
                    recommendation_id, impression, source, properties, written, mark)
 SELECT column1, column2, column3, column4, column5, column6, column7, column8, column9, column10,
@@ -114,10 +114,11 @@ SELECT column1, column2, column3, column4, column5, column6, column7, column8, c
             WHEN column16 = 1 OR column10 IS NOT NULL
                  AND EXISTS (SELECT 1 FROM event AS e WHERE e.stream = column2 AND e.event_id = column10) THEN 1
             ELSE 0 END
-FROM (VALUES /*rows*/)
+FROM (VALUES /*rows*/) WHERE column1 IS NOT NULL
 
--- insert_records: many at once; /*rows*/ stands for the tuples of parameters
-INSERT INTO record (position, stream, id, properties, written) VALUES /*rows*/
+-- insert_records: many at once; /*rows*/ stands for the tuples of parameters, those without a position fill it up
+INSERT INTO record (position, stream, id, properties, written)
+SELECT column1, column2, column3, column4, column5 FROM (VALUES /*rows*/) WHERE column1 IS NOT NULL
 
 -- history: one user's events that count and are not sealed, newest first; found by the subject, so the position is
 -- hidden from the planner (+)

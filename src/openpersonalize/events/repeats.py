@@ -37,15 +37,26 @@ class SealedRepeats:
         self._arrangement = -1
         self._sealed: dict[int, list[_Sealed]] = {}
 
-    def marks(self, connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> list[int]:
-        """For each row of the table ``event`` to be inserted: `IDENTICAL`, `REPEATED_ID`, or `COUNTS` when
-        no segment holds it. In the transaction of the insertion, so that no segment comes in between."""
-        (arrangement,) = connection.execute(SQL["arrangement"]).fetchone()
+    def marks(
+        self, connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]], arrangement: int | None = None
+    ) -> list[int]:
+        """The marks of rows of the table ``event`` that are to be inserted in this transaction, so that no
+        segment comes in between.
+
+        Args:
+            connection: the one with the transaction. rows: without their marks.
+            arrangement: the number of the segments' arrangement, where it was read in the transaction.
+
+        Returns:
+            For each row `IDENTICAL`, `REPEATED_ID`, or `COUNTS` when no segment holds it.
+        """
+        if arrangement is None:
+            (arrangement,) = connection.execute(SQL["arrangement"]).fetchone()
         if arrangement != self._arrangement:
             self._sealed = {}
             self._segments.let_go()
             self._arrangement = arrangement
-        marks = np.full(len(rows), COUNTS, dtype=np.int8)
+        marks = [COUNTS] * len(rows)
         for stream in {row[1] for row in rows}:
             if stream not in self._sealed:
                 self._sealed[stream] = [
@@ -54,8 +65,10 @@ class SealedRepeats:
                 ]
             if self._sealed[stream]:
                 places = [place for place, row in enumerate(rows) if row[1] == stream]
-                marks[places] = self._marks([rows[place] for place in places], self._sealed[stream])
-        return marks.tolist()
+                found = self._marks([rows[place] for place in places], self._sealed[stream])
+                for place, mark in zip(places, found.tolist(), strict=True):
+                    marks[place] = mark
+        return marks
 
     def _marks(self, rows: list[tuple[Any, ...]], sealed: list[_Sealed]) -> Marks:
         salt = self._segments.salt

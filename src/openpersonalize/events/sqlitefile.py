@@ -8,14 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from ..errors import StartError
-from ..storage.privacy import LOCK_MODE
+from ..storage.writerlock import WriterLock
 from .statements import read_script
-
-LOCK_POLL_SECONDS = 0.0005
-"""How often a process that waits for another's commit looks again: well below the time of an fsync."""
 
 CHECKED_BYTES = 64 * (1 << 20)
 """Files up to this size are checked as a whole at the start (3 ms for a megabyte); of larger ones, the ends
@@ -55,11 +50,11 @@ class SqliteFile:
         self._durable = durable
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock = path.with_name(f"{path.name}.lock")
-            self.lock = FileLock(lock, mode=LOCK_MODE, thread_local=False)
-            with self.lock.acquire(timeout=lock_seconds, poll_interval=LOCK_POLL_SECONDS):
+            self._lock = WriterLock(path.with_name(f"{path.name}.lock"))
+            with self._lock.held(lock_seconds):
                 self._prepare(formats)
-        except Timeout as error:
+        except TimeoutError as error:
+            lock = self._lock.path
             raise StartError(
                 f"Another process has held {lock} for {lock_seconds:g} seconds: find it with `fuser {lock}`,"
                 " end it, and start again."
@@ -87,7 +82,7 @@ class SqliteFile:
     @contextmanager
     def writing(self, connection: sqlite3.Connection) -> Iterator[None]:
         """A transaction that alone writes to the file: committed at the end, rolled back when it raises."""
-        with self.lock.acquire(poll_interval=LOCK_POLL_SECONDS):
+        with self._lock.held():
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -109,7 +104,7 @@ class SqliteFile:
         """
         connection.execute("PRAGMA busy_timeout = 0")
         for _ in range(TRUNCATIONS):
-            with self.lock.acquire(poll_interval=LOCK_POLL_SECONDS):
+            with self._lock.held():
                 busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             if not busy:
                 return

@@ -14,8 +14,9 @@ from .statements import rows_of
 
 EVENT_COLUMNS = 16
 RECORD_COLUMNS = 5
-AT_ONCE = (256, 64, 16, 4, 1)
-"""Rows of one INSERT: few statements a batch, since each gives the interpreter up and must win it back."""
+AT_ONCE = (1, 4, 16, 64, 256)
+"""Rows of one INSERT, empty ones filling it up: few statements a batch, since at each the thread gives the
+interpreter up and must win it back from a busy event loop; few texts, since each is compiled once."""
 
 CLEARED_AT_ONCE = 10_000
 """Rows of a forgotten stream deleted in one transaction: writers wait no longer than for a large batch."""
@@ -37,12 +38,14 @@ def store(
     events: list[tuple[Any, ...]] = []
     records: list[tuple[Any, ...]] = []
     streams: dict[str, int] = {}
-    position = advance(connection, sum(len(write.entries) for write in writes))
-    places = count(position + 1)
+    number_of_entries = sum(len(write.entries) for write in writes)
+    position, arrangement = connection.execute(SQL["advance"], (number_of_entries,)).fetchone()
+    places = count(position - number_of_entries + 1)
     for write in writes:
         if write.action is not None:
             results.append(write.action(connection))
             streams.clear()
+            arrangement = None  # it may be another one now
             continue
         if write.stream not in streams:
             streams[write.stream] = stream_number(connection, write.stream)
@@ -55,7 +58,7 @@ def store(
                 records.append((position, number, *entry, now))
         results.append(position)
     if events:
-        marks = sealed.marks(connection, events)
+        marks = sealed.marks(connection, events, arrangement)
         new, repeats = _repeats([(*row, mark) for row, mark in zip(events, marks, strict=True)])
         _insert(connection, SQL["insert_events"], EVENT_COLUMNS, new)
         for row in repeats:
@@ -66,7 +69,7 @@ def store(
 
 def advance(connection: sqlite3.Connection, number: int) -> int:
     """Give out `number` positions; returns the one before the first."""
-    (position,) = connection.execute(SQL["advance"], (number,)).fetchone()
+    position, _ = connection.execute(SQL["advance"], (number,)).fetchone()
     return int(position) - number
 
 
@@ -133,8 +136,10 @@ def _insert(
     connection: sqlite3.Connection, statement: str, columns: int, rows: list[tuple[Any, ...]]
 ) -> None:
     start = 0
-    for size in AT_ONCE:
-        while len(rows) - start >= size:
-            values = [value for row in rows[start : start + size] for value in row]
-            connection.execute(rows_of(statement, columns, size), values)
-            start += size
+    while start < len(rows):
+        part = rows[start : start + AT_ONCE[-1]]
+        size = next(size for size in AT_ONCE if size >= len(part))
+        values = [value for row in part for value in row]
+        values += [None] * (columns * (size - len(part)))
+        connection.execute(rows_of(statement, columns, size), values)
+        start += len(part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from importlib import resources
 
 _NAME = re.compile(r"^-- (\w+): .*\n", re.MULTILINE)
@@ -19,6 +20,7 @@ def read_script(file: str) -> str:
     return resources.files(__package__).joinpath(file).read_text(encoding="utf-8")
 
 
+@cache
 def rows_of(statement: str, columns: int, rows: int) -> str:
     """A statement whose ``/*rows*/`` stands for `rows` tuples of `columns` parameters."""
     row = f"({', '.join('?' * columns)})"

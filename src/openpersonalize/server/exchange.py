@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
+from random import Random
 from typing import Any, TypeAlias
 
 from ..access.admission import BodyRoom
@@ -177,8 +177,13 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": body if self.method != "HEAD" else b""})
 
 
+_random = Random()  # noqa: S311 - these name requests and open nothing
+"""Seeded by the system. Its own generator is a system call a request, in which the event loop gives up the
+interpreter and must win it back from other threads."""
+
+
 def _request_id() -> str:
-    digits = os.urandom(16).hex()
+    digits = f"{_random.getrandbits(128):032x}"
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
