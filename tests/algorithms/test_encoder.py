@@ -22,7 +22,7 @@ from openpersonalize.algorithms.encoder_plan import Plan, memory_needed, plan_fo
 from openpersonalize.algorithms.encoder_training import fit_encoder
 from openpersonalize.algorithms.events import Events
 from openpersonalize.algorithms.item_attribute import ItemAttribute
-from openpersonalize.algorithms.ranker import RankerStates
+from openpersonalize.algorithms.ranker import QueryBlock, RankerStates
 from openpersonalize.errors import JobStopped
 
 BLOCKS: tuple[Block, ...] = ("gated", "recurrent")
@@ -120,6 +120,31 @@ def test_a_kept_state_goes_on_to_the_vector_of_the_whole_history(shape: Shape) -
         anew = encoder.encode(np.append(item[-1:], item), late, np.append(event[-1:], event))
         state = encoder.state(np.append(item[-1:], item), late, np.append(event[-1:], event), state)
         assert np.allclose(state.vector, anew, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [Shape("gated", 16, 1, longest=9), Shape("gated", 16, 3, longest=9),
+                                   Shape("recurrent", 16, 2, longest=9)])  # fmt: skip
+@pytest.mark.parametrize("is_indexed", [False, True])
+def test_histories_of_any_lengths_together_have_the_features_of_each(shape: Shape, is_indexed: bool) -> None:
+    torch.manual_seed(0)
+    network = Network(replace(QUICK, shape=shape), 20, np.arange(20), 3, []).eval()
+    with torch.no_grad():
+        for value in network.parameters():
+            value.add_(torch.randn_like(value) * 0.3)
+    encoder = network.export()
+    if is_indexed:
+        encoder.index()
+    rng = np.random.default_rng(0)
+    asked = []
+    for length in [1, 14, 2, 9, 9, 30, 5, *rng.integers(1, 40, 200).tolist()]:
+        one = past(rng.integers(0, 20, length).tolist(), step=int(rng.integers(1, 10**5)))
+        asked.append(replace(one, event=rng.integers(-1, 5, length).astype(np.int16)))
+    alone = np.stack([encoder.feature(one) for one in asked])
+    for some in (asked, [*asked[:7], past([])]):
+        total = np.zeros((len(some), 20), dtype=np.float32)
+        encoder.accumulate(QueryBlock.of(some), np.float32(0.5), total)
+        assert np.allclose(2 * total[: len(asked)], alone[: len(total)] if len(total) > 8 else
+                           np.concatenate((alone[:7], np.zeros((1, 20)))), atol=1e-4)  # fmt: skip
 
 
 def test_a_session_keeps_what_saves_work_and_answers_alike() -> None:

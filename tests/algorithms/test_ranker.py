@@ -1,7 +1,8 @@
-"""A feature asked for a few items is the one that is written out for all."""
+"""A feature asked for a few items, or for many queries together, is the one that is written out for all."""
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from openpersonalize.algorithms.linear import Linear
 from openpersonalize.algorithms.naive_bayes import NaiveBayes
 from openpersonalize.algorithms.neighbours import Neighbours
 from openpersonalize.algorithms.popularity import Popularity, item_popularity
-from openpersonalize.algorithms.ranker import BaseRanker, RankerQuery
+from openpersonalize.algorithms.ranker import BaseRanker, QueryBlock, RankerQuery
 from openpersonalize.algorithms.repeat_consumption import PersonalFrequency, RepeatConsumption
 from openpersonalize.algorithms.transitions import Transitions
 
@@ -79,6 +80,27 @@ def test_its_best_are_the_best(ranker: BaseRanker) -> None:
             assert set(best.tolist()) <= set(history.item.tolist())
         else:
             assert whole[best].min() >= whole[others].max() - 1e-5
+
+
+@pytest.mark.parametrize("ranker", rankers(), ids=lambda one: one.name)
+def test_together_queries_have_the_features_that_each_has(ranker: BaseRanker) -> None:
+    asked = [*histories(), past([7, 7, 2]), past(list(range(40, 0, -1)))] * 3
+    block = QueryBlock.of([*asked[3:], *asked[:3], *asked])
+    total = np.full((len(block), N), 0.5, dtype=np.float32)
+    ranker.accumulate(block, np.float32(-2.0), total)
+    for row, history in zip(total, block.queries, strict=True):
+        assert np.allclose(row, 0.5 - 2.0 * ranker.feature(history), atol=1e-5)
+
+
+def test_a_block_knows_the_newest_events_and_the_distinct_items_of_each_query() -> None:
+    block = QueryBlock.of([past([3, 1, 3]), past([5]), past([2, 2, 9, 4])])
+    ptr, places = block.newest(2)
+    assert ptr.tolist() == [0, 2, 3, 5]
+    assert block.item[places].tolist() == [1, 3, 5, 9, 4]
+    ends, items = block.distinct(3)
+    assert [items[a:b].tolist() for a, b in itertools.pairwise(ends)] == [[1, 3], [5], [2, 4, 9]]
+    pieces = [*block.pieces(1), *block.pieces(10**9)]
+    assert [(piece.start, piece.stop) for piece in pieces] == [(0, 3), (0, 1), (1, 2), (2, 3)]
 
 
 def test_a_group_names_what_its_values_like() -> None:

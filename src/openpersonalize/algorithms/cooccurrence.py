@@ -10,8 +10,7 @@ import numpy as np
 from .arrays import Float64, Int32, Int64
 from .events import Events
 from .item_counts import distinct_items, user_blocks
-from .linear import ranges
-from .sparse import PAIRS, spans, summed
+from .sparse import PAIRS, ranges, spans, summed
 
 MOST_PAIRED = 100
 """Of a longer history so many items count, the newest."""

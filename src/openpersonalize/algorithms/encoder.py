@@ -25,16 +25,18 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from .arrays import Float32, Int16, Int32, Int64
+from .dot_products import DotProductScores, log_sum_exp, log_sum_exp_rows
 from .encoder_blocks import Gated, Layer, Recurrent, Remembered, normed
 from .item_attribute import ItemAttribute
 from .ivf_index import IVFIndex
-from .lazy_scores import LazyScores
 from .mapped import mapped
-from .ranker import BaseRanker, RankerQuery
-from .topk import top_k
+from .ranker import BaseRanker, QueryBlock, RankerQuery
+from .sparse import spans
 
 GAPS = 32
 _BLOCK = 65_536
+_EVENTS_TOGETHER = 1_024
+"""Of many histories, so that what a block makes of them stays in a core's cache."""
 
 Block: TypeAlias = Literal["gated", "recurrent"]
 
@@ -178,6 +180,20 @@ class Encoder(BaseRanker):
         vector = self.vector(query)
         return DotProductScores(self.items, vector, self._level(vector), self.ivf)
 
+    def accumulate(self, block: QueryBlock, weight: np.float32, total: Float32) -> None:
+        """See `BaseRanker.accumulate`: one matrix product for all queries."""
+        if (np.diff(block.ptr) == 0).any():
+            super().accumulate(block, weight, total)
+            return
+        vectors = self.vectors(block)
+        products = vectors @ self.items.T
+        known = None if self.ivf is None else np.array([self.ivf.log_partition(one) for one in vectors])
+        for some in block.pieces(len(self.items)):
+            part = products[some]
+            part -= (log_sum_exp_rows(part) if known is None else known[some])[:, None]
+            part *= weight
+            total[some] += part
+
     def _level(self, vector: Float32) -> np.float32:
         """What is taken off all products."""
         return log_sum_exp(self.items @ vector) if self.ivf is None else self.ivf.log_partition(vector)
@@ -251,6 +267,29 @@ class Encoder(BaseRanker):
         vector += self.weights["norm.bias"]
         return State(item, time, event, tuple(kept), vector)
 
+    def vectors(self, block: QueryBlock) -> Float32:
+        """float32[B, d], the `encode` of each history of a block, of one event or more."""
+        ptr, places = block.newest(self.shape.longest)
+        item, time, event = block.item[places], block.time[places], block.event[places]
+        gap = gap_bucket(np.diff(time, prepend=time[:1]))
+        gap[ptr[:-1]] = 0
+        kind = np.where(event < self._kinds, event + 1, 0)
+        kind *= GAPS
+        kind += gap
+        newest = np.empty((len(block), self.shape.d), dtype=np.float32)
+        for first, end in spans(np.diff(ptr), _EVENTS_TOGETHER):
+            some = slice(ptr[first], ptr[end])
+            x = self.items.take(item[some], axis=0)
+            x *= self._root
+            x += self._happened.take(kind[some], axis=0)
+            ends = ptr[first : end + 1] - ptr[first]
+            for place, layer in enumerate(self._layers):
+                x = layer.histories(x, ends, place == len(self._layers) - 1)
+            newest[first:end] = x
+        found: Float32 = normed(newest) * self._scale
+        found += self.weights["norm.bias"]
+        return found
+
     def save(self, folder: Path) -> None:
         """Three files: ``encoder.items.npy``; ``encoder.safetensors``, the other weights, with the shape in
         its header; ``encoder.training.safetensors``, which serving leaves alone; and those of the index."""
@@ -276,30 +315,3 @@ class Encoder(BaseRanker):
         training = folder / f"{name}.training.safetensors"
         ivf = IVFIndex.load(folder, f"{name}.cells")
         return cls(shape, weights, training if training.exists() else None, ivf)
-
-
-@dataclass(frozen=True)
-class DotProductScores(LazyScores):
-    """The feature of one query, not written out: products with `vector`, less `level`."""
-
-    items: Float32
-    vector: Float32
-    level: np.float32
-    ivf: IVFIndex | None
-
-    def at(self, rows: Int64) -> Float32:
-        """See `LazyScores`."""
-        return self.items.take(rows, axis=0) @ self.vector - self.level
-
-    def top(self, k: int) -> Int64:
-        """See `LazyScores`: by all products. `IVFIndex.search` finds them without."""
-        return top_k(self.items @ self.vector, k)
-
-
-def log_sum_exp(scores: Float32) -> np.float32:
-    """log of the sum of exp."""
-    most = scores.max()
-    less = scores - most
-    np.exp(less, out=less)
-    total: np.float32 = most + np.log(less.sum())
-    return total

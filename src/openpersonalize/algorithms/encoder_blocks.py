@@ -9,16 +9,23 @@ are z (K' Q u) and its answer is O V (shares z): keys and values of the other ro
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import Float32
+from .arrays import Bools, Float32, Int64
 
 EPSILON = 1e-5
+
+PADDING = 1.25
+"""Histories that are up to so many times as long as the shortest (and 4 events more) are padded to one
+length."""
+
+PADDED_BYTES = 1024 * 1024
+"""Of histories side by side: they stay in a core's cache."""
 
 Remembered: TypeAlias = tuple[Float32, ...]
 """What a block remembers of the events so far: never written into."""
@@ -35,6 +42,11 @@ class Layer(ABC):
     def extend(self, x: Float32, before: Remembered, last: bool) -> tuple[Float32, Remembered]:
         """float32[m, d], the answer to m new events `x` (the newest row alone for the `last` block), and what
         is remembered from now on."""
+
+    @abstractmethod
+    def histories(self, x: Float32, ptr: Int64, last: bool) -> Float32:
+        """The answers to B whole histories, whose events are ``x[ptr[b]:ptr[b + 1]]``, one or more each:
+        float32[N, d] in the same order, of the `last` block float32[B, d] to the newest of each."""
 
 
 class Gated(Layer):
@@ -87,6 +99,42 @@ class Gated(Layer):
         query, key, value = parts[:, : self.d], parts[:, self.d : 2 * self.d], parts[:, 2 * self.d :]
         key, value = np.concatenate((before[0], key)), np.concatenate((before[1], value))
         return self._fed(x, self._mixed(query, key, value)), (key, value)
+
+    def histories(self, x: Float32, ptr: Int64, last: bool) -> Float32:
+        """See `Layer`; what is no attention is one product for all events."""
+        z = normed(x)
+        if last:
+            newest = ptr[1:] - 1
+            return self._fed(x[newest], self._newest_of_each(z, ptr))
+        parts = z @ self.project
+        parts += self.projected
+        mixed = np.empty_like(x)
+        for some in padded(ptr, 4 * max(3 * self.d, self.heads * self.longest)):
+            shape = (*some.places.shape, 3, self.heads, self.width)
+            query, key, value = parts.take(some.places, axis=0).reshape(shape).transpose(2, 0, 3, 1, 4)
+            share: npt.NDArray[Any] = query @ key.transpose(0, 1, 3, 2)
+            k = some.places.shape[1]
+            share += self.ahead[:, :k, :k]  # padding is behind the events, where no event looks
+            _softmax(share)
+            found = (share @ value).transpose(0, 2, 1, 3).reshape(*some.places.shape, self.d)
+            mixed[some.places[some.inside]] = found[some.inside]
+        return self._fed(x, mixed @ self.out)
+
+    def _newest_of_each(self, z: Float32, ptr: Int64) -> Float32:
+        """float32[B, d], `_newest` of each history."""
+        looks = (z[ptr[1:] - 1] @ self.look.T + self.looked).reshape(-1, self.heads, self.d)
+        mixed = np.empty((len(looks), self.heads * self.d), dtype=np.float32)
+        for some in padded(ptr, 4 * self.d):
+            rows = z.take(some.places, axis=0)
+            share: npt.NDArray[Any] = looks[some.users] @ rows.transpose(0, 2, 1)
+            away = some.lengths[:, None] - 1 - np.arange(rows.shape[1])
+            bias = self.newest[:, self.longest - 1 - np.maximum(away, 0)].transpose(1, 0, 2)
+            share += np.where(some.inside[:, None], bias, np.float32(-np.inf))
+            _softmax(share)
+            mixed[some.users] = (share @ rows).reshape(len(rows), -1)
+        found: Float32 = mixed @ self.answer.T
+        found += self.answered
+        return found
 
     def _newest(self, z: Float32) -> Float32:
         """float32[1, d], the answer of attention to the newest of all rows."""
@@ -176,6 +224,69 @@ class Recurrent(Layer):
         rows = slice(-1, None) if last else slice(None)
         fed: Float32 = states[1:][rows] @ self.back
         return x[rows] + fed, (states[-1].copy(),)
+
+    def histories(self, x: Float32, ptr: Int64, last: bool) -> Float32:
+        """See `Layer`; a step for all histories that have so many events."""
+        inputs = normed(x) @ self.input
+        inputs += self.inputs
+        two = 2 * self.width
+        lengths = np.diff(ptr)
+        order = np.argsort(-lengths, kind="stable")  # those that go on stand first
+        begin, going = ptr[order], np.searchsorted(-lengths[order], -np.arange(lengths.max()))
+        state = np.zeros((len(order), self.width), dtype=np.float32)
+        states = np.empty((0 if last else len(x), self.width), dtype=np.float32)
+        for step, count in enumerate(going.tolist()):
+            now = state[:count]
+            hidden = now @ self.hidden.T
+            hidden += self.hidden_bias
+            row = inputs[begin[:count] + step]
+            gates = sigmoid(row[:, :two] + hidden[:, :two])
+            candidate = hidden[:, two:]
+            candidate *= gates[:, : self.width]
+            candidate += row[:, two:]
+            np.tanh(candidate, out=candidate)
+            now[...] = candidate + gates[:, self.width :] * (now - candidate)
+            if not last:
+                states[begin[:count] + step] = now
+        if not last:
+            return x + states @ self.back
+        newest = np.empty_like(state)
+        newest[order] = state
+        found: Float32 = x[ptr[1:] - 1] + newest @ self.back
+        return found
+
+
+class Padded(NamedTuple):
+    """Histories of nearly the same length, side by side.
+
+    Attributes:
+        users: int64[g], their numbers. lengths: int64[g]. places: int64[g, k], those of their events; behind
+            a shorter history its last one, again. inside: bool[g, k], where an event stands.
+    """
+
+    users: Int64
+    lengths: Int64
+    places: Int64
+    inside: Bools
+
+
+def padded(ptr: Int64, event_bytes: int) -> Iterator[Padded]:
+    """The histories ``ptr[b]:ptr[b + 1]``, parted by length, so that little is padded and `PADDED_BYTES` hold
+    those side by side, with `event_bytes` for each event."""
+    lengths = np.diff(ptr)
+    order = np.argsort(lengths, kind="stable")
+    ordered = lengths[order]
+    start = 0
+    while start < len(order):
+        most = int(ordered[start] * PADDING) + 4
+        end = int(np.searchsorted(ordered, most, side="right"))
+        room = max(1, PADDED_BYTES // (event_bytes * min(most, int(ordered[end - 1]))))
+        end = min(end, start + room)
+        users, own = order[start:end], ordered[start:end]
+        column = np.arange(own[-1])
+        places = ptr[users, None] + np.minimum(column, own[:, None] - 1)
+        yield Padded(users, own, places, column < own[:, None])
+        start = end
 
 
 def normed(x: Float32) -> Float32:

@@ -17,9 +17,14 @@ from .arrays import Float32, Int32, Int64, sorted_unique
 from .events import Events
 from .item_counts import distinct_items
 from .lazy_scores import SparseScores
-from .ranker import BaseRanker, RankerQuery
-from .sparse import SparseRows, spans
-from .standardisation import sparsely_standardised, standardised, zero_standardised
+from .ranker import BaseRanker, QueryBlock, RankerQuery
+from .sparse import SparseRows, ranges, spans
+from .standardisation import (
+    sparsely_standardised,
+    standardise_rows,
+    standardised,
+    zero_standardised,
+)
 
 REGULARISATION = 300.0
 MOST_ITEMS = 4_000
@@ -72,6 +77,10 @@ class Linear(BaseRanker):
         columns, sums = self.rows.gather(sorted_unique(query.item[-QUERY_ITEMS:]))
         return sparsely_standardised(columns, sums, self.rows.n)
 
+    def accumulate(self, block: QueryBlock, weight: np.float32, total: Float32) -> None:
+        """See `BaseRanker.accumulate`."""
+        accumulate_standardised(self.rows, block, weight, total)
+
     def unseen_value(self, query: RankerQuery) -> float:
         """See `BaseRanker.unseen_value`."""
         return zero_standardised(self.rows.scatter(sorted_unique(query.item[-QUERY_ITEMS:])))
@@ -84,6 +93,18 @@ class Linear(BaseRanker):
     def load(cls, folder: Path, name: str) -> Linear:
         """Map what `save` wrote."""
         return cls(SparseRows.load(folder, name))
+
+
+def accumulate_standardised(rows: SparseRows, block: QueryBlock, weight: np.float32, total: Float32) -> None:
+    """Add to float32[B, n] `total` what the rows of each history's distinct items sum up to, standardised
+    over the catalogue, times `weight`."""
+    ptr, items = block.distinct(QUERY_ITEMS)
+    for some in block.pieces(rows.n):
+        span = slice(ptr[some.start], ptr[some.stop])
+        sums = rows.scatter_block(ptr[some.start : some.stop + 1] - ptr[some.start], items[span])
+        standardise_rows(sums)
+        sums *= weight
+        total[some] += sums
 
 
 def invert(matrix: Float32) -> None:
@@ -133,13 +154,6 @@ def co_occurrences(ptr: Int64, item: Int32, n: int, check: Callable[[], None] = 
         cells, counts = np.unique(left * n + right, return_counts=True)
         flat[cells] += counts
     return gram
-
-
-def ranges(starts: Int64, lengths: Int64) -> Int64:
-    """starts[0], starts[0] + 1, ... for ``lengths[0]`` numbers, then those of the next range, and so on."""
-    total = int(lengths.sum())
-    shift = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
-    return np.asarray(np.arange(total) + shift)
 
 
 def _strongest_rows(weights: Float32, chosen: Int64, n: int, top: int) -> SparseRows:

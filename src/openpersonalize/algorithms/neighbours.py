@@ -18,8 +18,8 @@ from .arrays import Float32, Int32, Int64, sorted_unique
 from .cooccurrence import LEVEL_BITS, MOST_PAIRED, pair_sums, paired_items
 from .events import Events
 from .lazy_scores import SparseScores
-from .linear import QUERY_ITEMS
-from .ranker import BaseRanker, RankerQuery
+from .linear import QUERY_ITEMS, accumulate_standardised
+from .ranker import BaseRanker, QueryBlock, RankerQuery
 from .sparse import PAIRS, SparseRows, join, strongest
 from .standardisation import sparsely_standardised, standardised, zero_standardised
 
@@ -59,6 +59,10 @@ class Neighbours(BaseRanker):
         """See `BaseRanker.lazy`."""
         columns, sums = self.rows.gather(sorted_unique(query.item[-QUERY_ITEMS:]))
         return sparsely_standardised(columns, sums, self.rows.n)
+
+    def accumulate(self, block: QueryBlock, weight: np.float32, total: Float32) -> None:
+        """See `BaseRanker.accumulate`."""
+        accumulate_standardised(self.rows, block, weight, total)
 
     def unseen_value(self, query: RankerQuery) -> float:
         """See `BaseRanker.unseen_value`."""

@@ -9,11 +9,15 @@ is one more ranker.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
 
 from .arrays import Float32, Int16, Int32, Int64
 from .lazy_scores import DenseScores, LazyScores
@@ -52,6 +56,59 @@ class RankerQuery(Protocol):
     def context(self) -> Mapping[str, str | float]: ...
 
 
+PIECE_BYTES = 512 * 1024
+"""Features that are worked out together for a block of queries: they stay in a core's cache."""
+
+
+@dataclass(frozen=True)
+class QueryBlock:
+    """Queries of many users, their events one after the other: those of query b are ``ptr[b]:ptr[b + 1]``."""
+
+    queries: Sequence[RankerQuery]
+    ptr: Int64
+    item: Int32
+    time: Int64
+    event: Int16
+
+    @classmethod
+    def of(cls, queries: Sequence[RankerQuery]) -> QueryBlock:
+        """Of one query or more."""
+        ptr = np.cumsum([0, *(len(query.item) for query in queries)])
+        item = np.concatenate([query.item for query in queries])
+        time = np.concatenate([query.time for query in queries])
+        return cls(queries, ptr, item, time, np.concatenate([query.event for query in queries]))
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    @cached_property
+    def user(self) -> Int64:
+        """int64[N], the number of the query that each event is of."""
+        return np.repeat(np.arange(len(self)), np.diff(self.ptr))
+
+    def newest(self, most: int) -> tuple[Int64, Int64]:
+        """The newest `most` events of each query: int64[B + 1] like `ptr`, and the places of the events."""
+        counts = np.diff(self.ptr)
+        if not len(counts) or counts.max() <= most:
+            return self.ptr, np.arange(len(self.item))
+        places = np.flatnonzero(np.arange(len(self.item)) >= (self.ptr[1:] - most)[self.user])
+        return np.concatenate(([0], np.cumsum(np.minimum(counts, most)))), places
+
+    def distinct(self, most: int) -> tuple[Int64, Int32]:
+        """The distinct items among the newest `most` events of each query: int64[B + 1] like `ptr`, and the
+        items, ascending within a query."""
+        ptr, places = self.newest(most)
+        keys = np.sort((self.user[places] << 32) | self.item[places])
+        keys = keys[np.concatenate(([True], keys[1:] != keys[:-1]))[: len(keys)]]
+        ends = np.searchsorted(keys, np.arange(len(ptr), dtype=np.int64) << 32)
+        return ends, (keys & 0xFFFFFFFF).astype(np.int32)
+
+    def pieces(self, n: int) -> Iterator[slice]:
+        """The queries in runs of which float32[run, n] has `PIECE_BYTES`, or of one each."""
+        step = max(1, PIECE_BYTES // (4 * max(n, 1)))
+        return (slice(start, min(start + step, len(self))) for start in range(0, len(self), step))
+
+
 class BaseRanker(ABC):
     """One component of the ensemble."""
 
@@ -76,6 +133,13 @@ class BaseRanker(ABC):
     def lazy(self, query: RankerQuery) -> LazyScores:
         """The feature for catalogues too large to write it out: override where a part of it costs less."""
         return DenseScores(self.feature(query))
+
+    def accumulate(self, block: QueryBlock, weight: np.float32, total: Float32) -> None:
+        """Add `weight` times the feature of each query to its row of `total`, float32[B, n]. One query after
+        the other by default: override where many cost less together. But for rounding (float32 sums in
+        another order) it is the same."""
+        for row, query in zip(total, block.queries, strict=True):
+            row += weight * self.feature(query)
 
     def unseen_value(self, query: RankerQuery) -> float:
         """The feature of an item with which nobody ever interacted."""

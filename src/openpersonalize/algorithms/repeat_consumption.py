@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from .arrays import Float32, Float64, Int16, Int32, Int64
 from .events import Events
 from .item_counts import user_blocks
 from .lazy_scores import SparseScores
-from .ranker import BaseRanker, RankerQuery
+from .ranker import BaseRanker, QueryBlock, RankerQuery
 
 AGES = 14
 """Buckets of the number of events since: 0, 1-2, 3-6, 7-14 and so on."""
@@ -68,6 +68,15 @@ class RepeatConsumption(BaseRanker):
         often = np.searchsorted(_TIMES_EDGES, times, side="right")
         return SparseScores(items, self.table[kind, often, np.minimum(age, AGES - 1)])
 
+    def accumulate(self, block: QueryBlock, weight: np.float32, total: Float32) -> None:
+        """See `BaseRanker.accumulate`."""
+        own = _OwnItems.of(block)
+        last = own.order[own.end - 1]
+        age = np.log2(block.ptr[own.user + 1] - last).astype(np.int64)
+        kind = np.minimum(block.event[last].astype(np.int64), len(self.table) - 2)
+        often = np.searchsorted(_TIMES_EDGES, own.end - own.start, side="right")
+        total[own.user, own.item] += weight * self.table[kind, often, np.minimum(age, AGES - 1)]
+
     def save(self, folder: Path) -> None:
         """One array and the number of items."""
         np.save(folder / f"{self.name}.npy", self.table)
@@ -103,6 +112,16 @@ class PersonalFrequency(BaseRanker):
         often = np.bincount(place, weights=fade, minlength=len(items))
         return SparseScores(items, np.log1p(20.0 * often).astype(np.float32))
 
+    def accumulate(self, block: QueryBlock, weight: np.float32, total: Float32) -> None:
+        """See `BaseRanker.accumulate`."""
+        if not len(block.item):
+            return
+        own = _OwnItems.of(block)
+        newest = block.time[np.maximum(block.ptr[1:] - 1, 0)]
+        fade = np.exp2((block.time - newest[block.user]) / self.half_life)
+        often = np.add.reduceat(fade[own.order], own.start)
+        total[own.user, own.item] += weight * np.log1p(20.0 * often).astype(np.float32)
+
     def save(self, folder: Path) -> None:
         """Two numbers."""
         (folder / f"{self.name}.json").write_text(json.dumps({"half_life": self.half_life, "items": self.n}))
@@ -112,6 +131,31 @@ class PersonalFrequency(BaseRanker):
         """Read what `save` wrote."""
         state = json.loads((folder / f"{name}.json").read_text())
         return cls(state["half_life"], state["items"])
+
+
+class _OwnItems(NamedTuple):
+    """The distinct items of each query of a block.
+
+    Attributes:
+        order: int64[N], places of the block's events, those of one item of a query together, oldest first.
+        start, end: int64[m], where in `order` those of each pair begin and end.
+        user, item: int64[m] of each pair, the query's number and the item.
+    """
+
+    order: Int64
+    start: Int64
+    end: Int64
+    user: Int64
+    item: Int64
+
+    @classmethod
+    def of(cls, block: QueryBlock) -> _OwnItems:
+        keys = (block.user << 32) | block.item
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        start = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1]))[: len(keys)])
+        end = np.append(start[1:], len(keys))[: len(start)]
+        return cls(order, start, end, keys[start] >> 32, keys[start] & 0xFFFFFFFF)
 
 
 def _written_out(feature: SparseScores, n: int) -> Float32:

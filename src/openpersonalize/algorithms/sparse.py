@@ -14,6 +14,12 @@ from .mapped import mapped
 PAIRS = 1_000_000
 """Pairs counted at a time: 8 bytes each, sorted in place."""
 
+PIECE_CELLS = 32_768
+"""Cells that are added up together for a block of queries: what is made of them stays in a core's cache."""
+
+LONG_ROW = 150
+"""Cells of a row from which copying it whole costs less than naming each of them."""
+
 _PLACE_BITS = 31
 
 
@@ -41,6 +47,33 @@ class SparseRows:
         if weights is not None:
             value *= np.repeat(weights, [b - a for a, b in zip(starts, ends, strict=True)])
         return np.bincount(col, weights=value, minlength=self.n).astype(np.float32)
+
+    def scatter_block(self, ptr: Int64, rows: Int32, weights: Float32 | None = None) -> Float32:
+        """float32[B, n], the `scatter` of ``rows[ptr[b]:ptr[b + 1]]`` for each b, added up in float32."""
+        total = np.zeros((len(ptr) - 1, self.n), dtype=np.float32)
+        starts = self.ptr[rows]
+        lengths = self.ptr[rows + 1] - starts
+        ends = np.concatenate(([0], np.cumsum(lengths)))
+        shift = np.repeat(np.arange(len(ptr) - 1) * self.n, np.diff(ptr))
+        for first, end in spans(np.diff(ends[ptr]), PIECE_CELLS):
+            some = slice(ptr[first], ptr[end])
+            col, value = self._cells(starts[some], lengths[some])
+            if weights is not None:
+                value *= np.repeat(weights[some], lengths[some])
+            cells = np.repeat(shift[some], lengths[some])
+            cells += col
+            np.add.at(total.reshape(-1), cells, value)
+        return total
+
+    def _cells(self, starts: Int64, lengths: Int64) -> tuple[Int32, Float32]:
+        """Columns and values of some rows, one row after the other; new arrays."""
+        if not len(starts) or int(lengths.sum()) < LONG_ROW * len(starts):
+            places = ranges(starts, lengths)
+            return self.col.take(places), self.value.take(places)
+        ends = zip(starts.tolist(), (starts + lengths).tolist(), strict=True)
+        some = [slice(start, end) for start, end in ends]
+        col = np.concatenate([self.col[span] for span in some])
+        return col, np.concatenate([self.value[span] for span in some])
 
     def gather(self, rows: Int32, weights: Float32 | None = None) -> tuple[Int64, Float64]:
         """`scatter` without an array of n: the columns that occur, ascending, and their sums."""
@@ -138,6 +171,14 @@ def strongest(row: Int64, col: Int32, value: Float32, top: int) -> tuple[Int64, 
     keep = ~crowded
     keep[order[place < top]] = True
     return row[keep], col[keep], value[keep]
+
+
+def ranges(starts: Int64, lengths: Int64) -> Int64:
+    """starts[0], starts[0] + 1, ... for ``lengths[0]`` numbers, then those of the next range, and so on."""
+    total = int(lengths.sum())
+    places = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+    places += np.arange(total)
+    return places
 
 
 def spans(costs: Int64, budget: int) -> Iterator[tuple[int, int]]:

@@ -21,6 +21,15 @@ def standardised(values: Float32) -> Float32:
     return centred
 
 
+def standardise_rows(values: Float32) -> None:
+    """`standardised` of each row of float32[m, n], in its place."""
+    values -= values.mean(axis=1, keepdims=True)
+    deviation = np.sqrt(np.vecdot(values, values) / np.float32(max(values.shape[1], 1)))
+    values *= np.where(deviation > LEAST_DEVIATION, 1 / np.maximum(deviation, LEAST_DEVIATION), 0)[
+        :, None
+    ].astype(np.float32)
+
+
 def zero_standardised(values: Float32) -> float:
     """The standard score of a 0 among `values`."""
     deviation = float(values.std())

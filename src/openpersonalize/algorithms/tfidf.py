@@ -15,9 +15,8 @@ import numpy as np
 import polars as pl
 
 from .arrays import Float32, Int32, Int64
-from .linear import ranges
 from .mapped import mapped
-from .sparse import SparseRows, strongest
+from .sparse import SparseRows, ranges, strongest
 from .truncated_svd import transposed
 
 MOST_TERMS = 200_000

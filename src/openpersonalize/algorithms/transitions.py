@@ -18,7 +18,7 @@ from .arrays import Float32, Float64, Int32, Int64
 from .events import Events
 from .item_counts import item_counts
 from .lazy_scores import SparseScores
-from .ranker import BaseRanker, RankerQuery
+from .ranker import BaseRanker, QueryBlock, RankerQuery
 from .sparse import PAIRS, SparseRows, join, spans, strongest, summed
 
 MAX_DISTANCE = 20
@@ -73,6 +73,22 @@ class Transitions(BaseRanker):
         total = mass.sum()
         share = mass * (self.rows.n / total) if total > 0 else mass
         return SparseScores(columns, np.log(share + SMOOTHING).astype(np.float32), float(np.log(SMOOTHING)))
+
+    def accumulate(self, block: QueryBlock, weight: np.float32, total: Float32) -> None:
+        """See `BaseRanker.accumulate`."""
+        ptr, places = block.newest(QUERY_EVENTS)
+        age = np.repeat(ptr[1:] - 1, np.diff(ptr)) - np.arange(len(places))
+        items, share = block.item[places], AGE_DECAY ** age.astype(np.float32)
+        for some in block.pieces(self.rows.n):
+            span = slice(ptr[some.start], ptr[some.stop])
+            ends = ptr[some.start : some.stop + 1] - ptr[some.start]
+            mass = self.rows.scatter_block(ends, items[span], share[span])
+            sums = mass.sum(axis=1, keepdims=True)
+            mass *= np.where(sums > 0, self.rows.n / np.where(sums > 0, sums, 1), 1).astype(np.float32)
+            mass += SMOOTHING
+            np.log(mass, out=mass)
+            mass *= weight
+            total[some] += mass
 
     def unseen_value(self, query: RankerQuery) -> float:
         """See `BaseRanker.unseen_value`."""

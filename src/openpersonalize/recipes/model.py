@@ -77,8 +77,8 @@ class Batches(Protocol):
     """Answers several queries faster together than one by one."""
 
     def many(self, queries: Sequence[Query]) -> Float32:
-        """float32[len(queries), n]: the `Model.scores` of each, bit for bit. The answer is dense: serving
-        asks in chunks."""
+        """float32[len(queries), n]: the `Model.scores` of each, but for rounding (to 1e-4, so that products
+        of matrices may take the place of those of vectors). The answer is dense: serving asks in blocks."""
 
 
 class Retriever(Protocol):

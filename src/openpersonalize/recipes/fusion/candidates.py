@@ -14,7 +14,8 @@ from typing import Protocol
 import numpy as np
 
 from ...algorithms.arrays import Bools, Float32, Int64, sorted_unique
-from ...algorithms.encoder import DotProductScores, Encoder
+from ...algorithms.dot_products import DotProductScores
+from ...algorithms.encoder import Encoder
 from ...algorithms.ivf_index import ItemBias, IVFIndex
 from ...algorithms.lazy_scores import LazyScores
 from ...algorithms.ranker import BaseRanker

@@ -28,6 +28,7 @@ from ..item_vocabulary import ItemVocabulary
 from ..model import OnlineModel, Retriever, State
 from ..objective import ItemRewards
 from ..query import Query
+from .blocks import block_scores
 from .candidates import FusedRetriever
 from .online import OnlineState
 from .store import Described
@@ -87,6 +88,9 @@ class FusedModel:
             known = np.concatenate([encoder.items[some].any(axis=1) for some in blocks])
             self._unknown = self._unseen[~known]
 
+    def __len__(self) -> int:
+        return len(self.counts)
+
     def _set_rankers(self, rankers: Sequence[BaseRanker]) -> None:
         self.rankers = tuple(rankers)
         self._plans = {
@@ -109,18 +113,23 @@ class FusedModel:
     def scores(self, query: Query) -> Float32:
         """See `Model.scores`; about 0.5 ms for 10,000 items and 50 events."""
         total = self.relevance(query)
-        if self._rewarded and len(self._unseen) < len(total):
+        if self.rewarded and len(self._unseen) < len(total):
             assert self.rewards is not None
             total = self.rewards.blended(total, self.interacted)
             total[self.behind(query)] = total[self.interacted].min() - 1
         return total
+
+    def many(self, queries: Sequence[Query]) -> Float32:
+        """See `Batches.many`."""
+        return block_scores(self, queries)
 
     def cold_scores(self, query: Query) -> Float32:
         """See `ColdStarts.cold_scores`."""
         return self.scores(query)
 
     @property
-    def _rewarded(self) -> bool:
+    def rewarded(self) -> bool:
+        """Whether an objective is blended into the scores."""
         return self.rewards is not None and self.rewards.share > 0
 
     def behind(self, query: Query) -> Int64:
@@ -211,7 +220,7 @@ class FusedModel:
             known = np.asarray(vectors.any(axis=1))
             level = sum(float(weight) * one.unseen_value(query) for one, weight in plan if one is not encoder)
             total[known] = weight * encoder.feature_of(query, vectors[known]) + np.float32(level)
-        rewarded = self._rewarded and bool(self.interacted.any())
+        rewarded = self.rewarded and bool(self.interacted.any())
         if rewarded or not known.all():
             relevance = self.relevance(query)
             total[~known] = relevance.min() - 1
