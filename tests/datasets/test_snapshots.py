@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -218,3 +219,17 @@ def test_action_interactions_are_all_kept(tmp_path: Path):
         tmp_path / "b", "ACTION_INTERACTIONS", text, [row, ("w", "b", "viewed", 3)], previous=first
     )
     assert bulk(second) == [row, ("u", "b", "taken", 2), ("w", "b", "viewed", 3)]
+
+
+def test_action_interactions_have_an_index_of_actions(tmp_path: Path):
+    text = schema("ActionInteractions", "USER_ID", "ACTION_ID", "EVENT_TYPE", ("TIMESTAMP", "long"))
+    made = snapshot(
+        tmp_path / "a", "ACTION_INTERACTIONS", text, [("u", "b", "taken", 2), ("u", "a", "viewed", 1)]
+    )
+    indexed = made.histories()
+    shutil.rmtree(made.folder / "histories")  # as releases wrote it that made none
+    for histories in (indexed, made.histories()):
+        item, time, event, _ = histories.of("u")
+        assert [histories.items[one] for one in item.tolist()] == ["a", "b"]
+        assert time.tolist() == [1, 2]
+        assert [histories.event_types[one] for one in event.tolist()] == ["viewed", "taken"]

@@ -1,4 +1,5 @@
-"""An index by user of an Interactions snapshot: who did what, oldest first, opened without being read.
+"""An index by user of a snapshot of interactions, or of action interactions: who did what, oldest first,
+opened without being read.
 
 Layout of the folder: the user table, the item table, the event types as JSON, and one array per column, all
 rows in the order (user, time, arrival); ``pointers[u]`` to ``pointers[u + 1]`` are the rows of user number
@@ -29,6 +30,9 @@ Times = npt.NDArray[np.int64]
 Events = npt.NDArray[np.int16]
 Values = npt.NDArray[np.float32]
 History = tuple[Items, Times, Events, Values]
+
+EVENT_OBJECTS = {"INTERACTIONS": "ITEM_ID", "ACTION_INTERACTIONS": "ACTION_ID"}
+"""By type of dataset of events, the column that says with what users interacted."""
 
 NO_EVENT = -1
 """The event number of rows when the schema has no EVENT_TYPE."""
@@ -126,6 +130,7 @@ def build_histories(
     folder: Path,
     columns: Sequence[str],
     *,
+    item: str = "ITEM_ID",
     where: pl.Expr | None = None,
     arrival: str | None = None,
 ) -> None:
@@ -133,7 +138,8 @@ def build_histories(
 
     Args:
         parts: the files. folder: is made.
-        columns: the columns of the dataset's schema; USER_ID, ITEM_ID and TIMESTAMP must be among them.
+        columns: the columns of the dataset's schema; USER_ID, `item` and TIMESTAMP must be among them.
+        item: the column that says with what users interacted: ``ACTION_ID`` of action interactions.
         where: which rows count; None: all. Users of other rows are in the table, without interactions.
         arrival: an int64 column that is kept beside each interaction, in ``arrival.npy``; None: none is.
     """
@@ -141,7 +147,7 @@ def build_histories(
     everybody = [piece for path in parts for piece in _pieces(path, None)]
     chosen = [piece for path in parts for piece in _pieces(path, where)]
     with_event, with_value = "EVENT_TYPE" in columns, "EVENT_VALUE" in columns
-    users, items = _distinct(everybody, "USER_ID"), _distinct(chosen, "ITEM_ID")
+    users, items = _distinct(everybody, "USER_ID"), _distinct(chosen, item)
     types = _distinct(chosen, "EVENT_TYPE") if with_event else pl.Series("EVENT_TYPE", [], dtype=pl.String)
     IdTable.from_series(users).save(folder, "users")
     IdTable.from_series(items).save(folder, "items")
@@ -156,7 +162,7 @@ def build_histories(
     np.save(folder / "pointers.npy", pointers)
     np.save(folder / "time.npy", time[order])
     del time
-    np.save(folder / "item.npy", _numbers(chosen, "ITEM_ID", items)[order])
+    np.save(folder / "item.npy", _numbers(chosen, item, items)[order])
     if with_event:
         narrow = len(types) <= np.iinfo(np.int16).max
         event = _numbers(chosen, "EVENT_TYPE", types).astype(np.int16 if narrow else np.int32)[order]

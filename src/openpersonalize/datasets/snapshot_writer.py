@@ -18,7 +18,7 @@ import polars as pl
 
 from ..storage.keys import parts_key
 from ..storage.objects import ObjectStore
-from .histories import build_histories
+from .histories import EVENT_OBJECTS, build_histories
 from .schemas import ID_FIELDS, parse_schema
 from .snapshots import ARRIVAL, FORMAT, Part, Published, Snapshot
 from .tables import table_types
@@ -102,9 +102,9 @@ class SnapshotWriter:
         if self.dataset_type in ID_FIELDS:
             return self._write_manifest(self._bulk_rows())
         self._drop_equal_rows()
-        if self.dataset_type == "INTERACTIONS":
-            files = [one.path for one in (*self._kept, *self._new)]
-            build_histories(files, self.folder / "histories", self.schema.names)
+        files = [one.path for one in (*self._kept, *self._new)]
+        item = EVENT_OBJECTS[self.dataset_type]
+        build_histories(files, self.folder / "histories", self.schema.names, item=item)
         return self._write_manifest(sum(one.part.rows for one in (*self._kept, *self._new)))
 
     def publish(self) -> None:

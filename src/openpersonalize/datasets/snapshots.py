@@ -1,11 +1,12 @@
 """Snapshots: the immutable bulk layer of a dataset, on the object store: `Snapshot`.
 
-A snapshot holds ``manifest.json`` and for Interactions the index ``histories/``. Its rows are Parquet parts,
-which lie in folders of their own, one for each import (`parts_key`). The manifest names the parts in order,
-each by key and file with its generation: 0 for the FULL import that began the layer, one
-more for each INCREMENTAL import since. Interactions of all generations count. Of records with an id (Items,
-Users, Actions), rows of an older generation whose id occurs in a newer one are replaced; the `bulk` rows are
-what is left, among them all rows of one id within one generation, and `scan` gives the last of them per id.
+A snapshot holds ``manifest.json`` and, of interactions with items or actions, the index ``histories/``. Its
+rows are Parquet parts, which lie in folders of their own, one for each import (`parts_key`). The manifest
+names the parts in order, each by key and file with its generation: 0 for the FULL import that began the
+layer, one more for each INCREMENTAL import since. Interactions of all generations count. Of records with an
+id (Items, Users, Actions), rows of an older generation whose id occurs in a newer one are replaced; the
+`bulk` rows are what is left, among them all rows of one id within one generation, and `scan` gives the last
+of them per id.
 
 Each row of a record also says in the column ``#ARRIVAL`` (a name no schema can hold) at which place of the
 live log it was written: the one that the log had reached when the row's import job was created. Streamed
@@ -27,11 +28,12 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import polars as pl
 
-from .histories import InteractionHistories
+from .histories import EVENT_OBJECTS, InteractionHistories, build_histories
 from .schemas import ID_FIELDS, Schema, parse_schema
 from .tables import DTYPES, table_types
 
@@ -128,8 +130,15 @@ class Snapshot:
                 yield pl.read_parquet(self.path(part), columns=[*columns, *there]).with_columns(absent)
 
     def histories(self) -> InteractionHistories:
-        """The index by user of an Interactions snapshot."""
-        return InteractionHistories.open(self.folder / "histories")
+        """The index by user of a snapshot of interactions or action interactions."""
+        folder = self.folder / "histories"
+        if folder.is_dir():
+            return InteractionHistories.open(folder)
+        with TemporaryDirectory() as made:  # of action interactions older releases made none
+            folder = Path(made) / "histories"
+            item = EVENT_OBJECTS[self.dataset_type]
+            build_histories([self.path(one) for one in self.parts], folder, self.schema.names, item=item)
+            return InteractionHistories.open(folder)  # mapped files stay as long as somebody has them
 
     @property
     def _of_records(self) -> bool:

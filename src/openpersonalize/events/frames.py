@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from ..datasets.schemas import Field, Schema
+from ..datasets.schemas import Field, Schema, dataset_type_named
 from ..datasets.tables import DTYPES, id_column
 
 MEMBERS = frozenset(
@@ -23,6 +23,11 @@ MEMBERS = frozenset(
     }
 )
 """Interactions columns that are filled by a member of the event itself, never by a property."""
+
+ACTION_MEMBERS = frozenset(
+    {"USER_ID", "ACTION_ID", "TIMESTAMP", "EVENT_TYPE", "RECOMMENDATION_ID", "IMPRESSION"}
+)
+"""The same of an Action_Interactions schema."""
 
 STORED_EVENT: dict[str, pl.DataType] = {
     "#ARRIVAL": pl.Int64(),
@@ -41,8 +46,9 @@ STORED_EVENT: dict[str, pl.DataType] = {
     "#WRITTEN": pl.Float64(),
     "#MARK": pl.Int8(),
 }
-"""An event as it is stored, whatever the schema: USER_ID holds the session of an anonymous one, #PROPERTIES
-the JSON text of the schema's other columns, #MARK see `entries`."""
+"""An event as it is stored, whatever the schema: USER_ID holds the session of an anonymous one, ITEM_ID the
+action of an action interaction, #PROPERTIES the JSON text of the schema's other columns, #MARK see
+`entries`."""
 
 _STORED_RECORD: dict[str, pl.DataType] = {
     "#ARRIVAL": pl.Int64(),
@@ -66,6 +72,11 @@ def stored_events(rows: Sequence[tuple[Any, ...]]) -> pl.DataFrame:
     return _columns(rows, STORED_EVENT)
 
 
+def event_members(schema: Schema) -> frozenset[str]:
+    """The columns of a schema of events that members of an event fill, see `MEMBERS`."""
+    return ACTION_MEMBERS if _of_actions(schema) else MEMBERS
+
+
 def event_columns(schema: Schema) -> dict[str, pl.DataType]:
     """The columns of `LiveLog.interactions` under a schema, in order."""
     return {**{field.name: DTYPES[field.type] for field in schema.fields}, **EVENT_BESIDE}
@@ -73,7 +84,10 @@ def event_columns(schema: Schema) -> dict[str, pl.DataType]:
 
 def stored_columns(schema: Schema, columns: Sequence[str]) -> list[str]:
     """What must be read of stored events to make `columns` of them (see `events_under`)."""
-    needed = {"#PROPERTIES" if _is_property(schema, name) else _SOURCE.get(name, name) for name in columns}
+    needed = {
+        "#PROPERTIES" if _is_property(schema, name) else "#MARK" if name == "#DUPLICATE" else _stored(name)
+        for name in columns
+    }
     return [name for name in STORED_EVENT if name in needed]
 
 
@@ -82,7 +96,7 @@ def events_under(stored: pl.DataFrame, schema: Schema, columns: Sequence[str]) -
 
     Args:
         stored: has the `stored_columns` at least.
-        schema: of the Interactions dataset.
+        schema: of the dataset.
         columns: which to give.
     """
     fields = {field.name: field for field in schema.fields}
@@ -92,7 +106,7 @@ def events_under(stored: pl.DataFrame, schema: Schema, columns: Sequence[str]) -
         if _is_property(schema, name)
         else (pl.col("#MARK") == 1).alias(name)
         if name == "#DUPLICATE"
-        else pl.col(name).cast(DTYPES[fields[name].type])
+        else pl.col(_stored(name)).cast(DTYPES[fields[name].type]).alias(name)
         if name in fields
         else pl.col(name)
         for name in columns
@@ -127,11 +141,17 @@ def records_to_frame(rows: Sequence[tuple[Any, ...]], schema: Schema) -> pl.Data
     return _decoded(frame, properties).select(*own, "#ARRIVAL", "#WRITTEN")
 
 
-_SOURCE = {"#DUPLICATE": "#MARK"}
+def _of_actions(schema: Schema) -> bool:
+    return dataset_type_named(schema.name) == "ACTION_INTERACTIONS"
+
+
+def _stored(name: str) -> str:
+    """Where a member's column is stored."""
+    return "ITEM_ID" if name == "ACTION_ID" else name
 
 
 def _is_property(schema: Schema, name: str) -> bool:
-    return name not in MEMBERS and schema.field(name) is not None
+    return name not in event_members(schema) and schema.field(name) is not None
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], types: dict[str, pl.DataType]) -> pl.DataFrame:

@@ -1,4 +1,5 @@
-"""From requests to rows: PutEvents, PutItems, PutUsers, once the service model's limits were checked."""
+"""From requests to rows: PutEvents, PutActionInteractions, PutItems, PutUsers, PutActions, once the service
+model's limits were checked."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from ..datasets.values import ID_LENGTH
 from ..errors import InvalidInput
 from .coercion import UnfitError, to_float, to_text
 from .entries import Event, Record
-from .frames import MEMBERS
+from .frames import ACTION_MEMBERS, MEMBERS
 from .properties import Columns, fold, parse
 
 RESERVED = frozenset({"userid", "sessionid", "eventtype", "timestamp", "recommendationid", "impression"})
@@ -89,16 +90,62 @@ class EventReader:
         )
 
 
+class ActionInteractionReader:
+    """Reads PutActionInteractions requests for one Action_Interactions schema. Immutable, safe in any thread.
+
+    An action interaction is stored as an event whose item is the action.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self._columns = Columns(schema, fixed=ACTION_MEMBERS)
+
+    def read(self, request: Mapping[str, Any]) -> list[Event]:
+        """The action interactions of a request, in its order.
+
+        Raises:
+            InvalidInput: ``Invalid ActionInteraction at index <i>: <detail>`` for every problem of every one.
+        """
+        problems: list[str] = []
+        events = []
+        for index, given in enumerate(request["actionInteractions"]):
+            found: list[str] = []
+            events.append(self._event(given, found))
+            problems += [f"Invalid ActionInteraction at index {index}: {detail}" for detail in found]
+        if problems:
+            raise InvalidInput(" ".join(problems))
+        return events
+
+    def _event(self, given: Mapping[str, Any], found: list[str]) -> Event:
+        if len(_encode(given)) > MAX_EVENT_BYTES:
+            found.append("The action interaction is larger than 10 KB.")
+        if not 0 < given["timestamp"] <= MAX_TIMESTAMP:
+            found.append("timestamp must lie after 1970-01-01 and not after 2100-01-01.")
+        pairs = _parsed(given.get("properties"), found) or ()
+        others = [pair for pair in pairs if not _reserved(pair[0], found)]
+        impression = given.get("impression")
+        return Event(
+            given.get("userId"),
+            given["sessionId"],
+            given["actionId"],
+            int(given["timestamp"]),
+            given["eventType"],
+            event_id=given.get("eventId"),
+            recommendation_id=given.get("recommendationId"),
+            impression="|".join(impression) if impression else None,
+            properties=self._columns.stored(others, found, nulls=True) if others else None,
+        )
+
+
 class RecordReader:
-    """Reads the records of PutItems or PutUsers for one schema. Immutable, safe in any thread."""
+    """Reads the records of PutItems, PutUsers or PutActions for one schema. Immutable, safe in any thread."""
 
     def __init__(self, schema: Schema, label: str, member: str) -> None:
         """Read records for `schema`.
 
         Args:
             schema: of the dataset.
-            label: how messages call a record: ``Item``, ``User``.
-            member: the request's member that holds a record's id: ``itemId``, ``userId``.
+            label: how messages call a record: ``Item``, ``User``, ``Action``.
+            member: the request's member that holds a record's id: ``itemId``, ``userId``, ``actionId``.
         """
         self._columns = Columns(schema, fixed={id_column(schema)})
         self._label = label
@@ -108,7 +155,8 @@ class RecordReader:
         """The records of a request, in its order; of one id sent twice the last will be in force.
 
         Raises:
-            InvalidInput: ``Invalid Item at index <i>: <detail>`` (or User) for every problem of every record.
+            InvalidInput: ``Invalid Item at index <i>: <detail>`` (or User, or Action) for every problem of
+                every record.
         """
         problems: list[str] = []
         read = []
@@ -147,15 +195,23 @@ def _split(
     others: list[tuple[str, Any]] = []
     for key, value in pairs:
         folded = fold(key)
-        if key.lower() in RESERVED:
-            found.append(f"Reserved keyword {key} cannot be used in properties.")
-        elif folded not in _BESIDES:
+        if _reserved(key, found):
+            continue
+        if folded not in _BESIDES:
             others.append((key, value))
         elif folded in members:
             found.append(f"Properties {members[folded][0]} and {key} name the same column.")
         else:
             members[folded] = (key, value)
     return members, others
+
+
+def _reserved(key: str, found: list[str]) -> bool:
+    """Whether a property has the name of a member of the event, which is then a problem."""
+    if key.lower() not in RESERVED:
+        return False
+    found.append(f"Reserved keyword {key} cannot be used in properties.")
+    return True
 
 
 def _item(key: str, value: Any, found: list[str]) -> str | None:

@@ -1,4 +1,5 @@
-"""Streamed writes: PutEvents, PutItems, PutUsers. Accepted means on disk, and visible to the next answer."""
+"""Streamed writes: PutEvents, PutActionInteractions, PutItems, PutUsers, PutActions. Accepted means on disk,
+and visible to the next answer."""
 
 from __future__ import annotations
 
@@ -6,13 +7,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ..datasets.schemas import parse_schema
-from ..errors import InvalidInput
-from ..events.payload import EventReader, RecordReader
+from ..errors import InvalidInput, ResourceNotFound
+from ..events.payload import ActionInteractionReader, EventReader, RecordReader
 from ..resources.store import Resource, Transaction
 from .context import Answer, Context, Request
 from .states import first, require_active
 
-LABELS = {"ITEMS": ("PutItems", "Item", "itemId"), "USERS": ("PutUsers", "User", "userId")}
+LABELS = {
+    "ITEMS": ("PutItems", "Item", "itemId"),
+    "USERS": ("PutUsers", "User", "userId"),
+    "ACTIONS": ("PutActions", "Action", "actionId"),
+}
 """By dataset type: the operation that writes its records, how messages call one, the member with its id."""
 
 
@@ -21,7 +26,7 @@ class _EventTarget:
     """Where the events of one tracker go, and how they are read."""
 
     stream: str
-    reader: EventReader
+    reader: EventReader | ActionInteractionReader
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,17 @@ async def put_events(context: Context, request: Request) -> Answer:
     return {}
 
 
+async def put_action_interactions(context: Context, request: Request) -> Answer:
+    """PutActionInteractions: all of the call are stored, or it is refused with every reason. The tracking id
+    is the Action_Interactions dataset's own, from DescribeDataset."""
+    tracking_id = request["trackingId"]
+    key = (context.scope.account, context.scope.region, tracking_id, "ACTION_INTERACTIONS")
+    target = await context.installation.metadata_cache.get(key, lambda: _action_tracked(context, tracking_id))
+    events = target.reader.read(request)
+    await context.installation.log.appended(target.stream, events)
+    return {}
+
+
 async def put_items(context: Context, request: Request) -> Answer:
     """PutItems: each record replaces the one of the same id as a whole."""
     return await _put(context, request["datasetArn"], "ITEMS", request["items"])
@@ -50,6 +66,11 @@ async def put_items(context: Context, request: Request) -> Answer:
 async def put_users(context: Context, request: Request) -> Answer:
     """PutUsers: each record replaces the one of the same id as a whole."""
     return await _put(context, request["datasetArn"], "USERS", request["users"])
+
+
+async def put_actions(context: Context, request: Request) -> Answer:
+    """PutActions: each record replaces the one of the same id as a whole."""
+    return await _put(context, request["datasetArn"], "ACTIONS", request["actions"])
 
 
 async def _put(context: Context, dataset_arn: str, kind: str, records: list[Request]) -> Answer:
@@ -75,6 +96,20 @@ def _tracked(context: Context, tracking_id: str) -> _EventTarget:
         return _EventTarget(dataset.arn, _event_reader(*_schema_of(tx, dataset)))
 
 
+def _action_tracked(context: Context, tracking_id: str) -> _EventTarget:
+    """The Action_Interactions dataset that has a tracking id."""
+    with context.scope.read() as tx:
+        datasets = tx.find("dataset")
+        dataset = first([one for one in datasets if one.attributes.get("trackingId") == tracking_id])
+        if dataset is None:
+            raise ResourceNotFound(
+                f"Invalid trackingId: {tracking_id}."
+                " DescribeDataset of the Action_Interactions dataset says the right one."
+            )
+        require_active(dataset)
+        return _EventTarget(dataset.arn, _action_interaction_reader(*_schema_of(tx, dataset)))
+
+
 def _dataset(context: Context, arn: str, kind: str) -> _RecordTarget:
     """The dataset of type `kind` that `arn` names."""
     operation, label, member = LABELS[kind]
@@ -95,6 +130,11 @@ def _schema_of(tx: Transaction, dataset: Resource) -> tuple[str, str | None]:
 @lru_cache(256)
 def _event_reader(text: str, domain: str | None) -> EventReader:
     return EventReader(parse_schema(text, domain))
+
+
+@lru_cache(256)
+def _action_interaction_reader(text: str, domain: str | None) -> ActionInteractionReader:
+    return ActionInteractionReader(parse_schema(text, domain))
 
 
 @lru_cache(256)

@@ -91,6 +91,8 @@ OPERATIONS: dict[str, Handler] = {
     "ListSolutions": solutions.list_solutions,
     "ListSolutionVersions": solution_versions.list_solution_versions,
     "ListTagsForResource": tags.list_tags_for_resource,
+    "PutActionInteractions": events.put_action_interactions,
+    "PutActions": events.put_actions,
     "PutEvents": events.put_events,
     "PutItems": events.put_items,
     "PutUsers": events.put_users,
@@ -112,8 +114,6 @@ NOT_AVAILABLE: frozenset[str] = frozenset(
         "DescribeBatchSegmentJob",
         "GetActionRecommendations",
         "ListBatchSegmentJobs",
-        "PutActionInteractions",
-        "PutActions",
     }
 )
 """Operations that this version knows and refuses, so that nobody mistakes silence for success."""

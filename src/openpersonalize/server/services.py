@@ -69,9 +69,10 @@ class Services:
 
     def _read_group(self, region: str, tracking_id: str) -> str | None:
         with self.scope(region).read() as tx:
-            for tracker in tx.find("event-tracker"):
-                if tracker.attributes.get("trackingId") == tracking_id and tracker.group_arn:
-                    return tracker.group_arn.rpartition("/")[2]
+            for kind in ("event-tracker", "dataset"):  # an Action_Interactions dataset has one of its own
+                for one in tx.find(kind):
+                    if one.attributes.get("trackingId") == tracking_id and one.group_arn:
+                        return one.group_arn.rpartition("/")[2]
         return None
 
     def provisioned_rate(self, arn: str) -> int:
