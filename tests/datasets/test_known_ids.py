@@ -3,7 +3,8 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from openpersonalize.datasets.known_ids import WARNING, known_sentence
+from openpersonalize.datasets.hints import WARNING
+from openpersonalize.datasets.known_ids import known_sentence
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from .jobs import jobs
 from .key import key
 from .recipes import recipes
 from .serve import serve
+from .validate import validate
 
 
 class OneSentence(click.Group):
@@ -39,5 +40,5 @@ def main() -> None:
 
 
 # A command lives in a module of its own and is added here.
-for command in (serve, environment, key, copy, jobs, evaluate, recipes, demo):
+for command in (serve, environment, key, copy, jobs, validate, evaluate, recipes, demo):
     main.add_command(command)

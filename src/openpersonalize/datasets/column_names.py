@@ -65,3 +65,22 @@ def usual_columns(header: Sequence[str], dataset_type: str) -> dict[str, str]:
                 found[column] = by_plain[one]
                 break
     return found
+
+
+def likely_type(header: Sequence[str], file: str) -> str | None:
+    """The dataset type of a file by its columns, where these leave doubt by its name; None: it may be any."""
+    of_events, of_items, of_users = (usual_columns(header, kind) for kind in _USUAL)
+    if "USER_ID" in of_events and "ITEM_ID" in of_events:
+        return "INTERACTIONS"
+    kinds = [
+        kind for kind, found in (("ITEMS", "ITEM_ID" in of_items), ("USERS", "USER_ID" in of_users)) if found
+    ]
+    if len(kinds) == 1:
+        return kinds[0]
+    name = plain_name(file)
+    by_name = {
+        "USERS": ("user", "customer", "member", "visitor"),
+        "ITEMS": ("item", "product", "movie", "article"),
+    }
+    named = [kind for kind in kinds if any(word in name for word in by_name[kind])]
+    return named[0] if len(named) == 1 else None

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -27,7 +27,7 @@ import polars as pl
 from . import problems as reasons
 from .csv_text import BLOCK_BYTES, CsvText, Rows
 from .header import match_header, of_form
-from .hints import NULL_WORDS, Hints
+from .hints import NULL_WORDS, WARNING, Hints
 from .problems import Problem, Problems
 from .schemas import FLOAT_LIMIT, MAX_TIMESTAMP, Field, Schema
 from .tables import DTYPES
@@ -58,8 +58,6 @@ class CsvReader:
     """Reads the files of one import one after the other.
 
     Attributes:
-        empty_texts: per column, how many empty values became the empty text.
-        cut_texts: how many textual values were cut.
         hints: what is allowed and hardly meant.
     """
 
@@ -81,22 +79,36 @@ class CsvReader:
         self._schema = schema
         self._problems = problems
         self._block_bytes = block_bytes
-        self.empty_texts: Counter[str] = Counter()
-        self.cut_texts = 0
+        self._empty_texts: Counter[str] = Counter()
+        self._cut_texts = 0
 
-    def frames(self, stream: BinaryIO, file: str) -> Iterator[tuple[pl.DataFrame, int]]:
+    def frames(
+        self, stream: BinaryIO, file: str, renamed: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[pl.DataFrame, int]]:
         """The file's rows block by block under the schema's names, and how many bytes each block took.
 
         Problems are added to the reader's; the rows they are in may be left out or hold nulls, so a frame is
-        worth keeping only while there are none. The header must have all columns.
+        worth keeping only while there are none. The header must have all columns; names of it that are keys
+        of `renamed` stand for the values there.
         """
         text = CsvText(stream, self._block_bytes)
-        match = match_header(text.header, self._schema)
+        names = [(renamed or {}).get(name, name) for name in text.header]
+        match = match_header(names, self._schema)
         for rows in text.rows():
             frame, wrong = self._read(rows, len(text.header), match.places)
             self._describe(rows, wrong, file, text.header)
             self.hints.look(frame, rows.lines, file)
             yield frame, rows.read
+
+    def notes(self) -> Iterator[str]:
+        """What became of values in the rows read, and the hints."""
+        for column, count in self._empty_texts.items():
+            if count:
+                yield f"column {column}: {count} empty values kept as empty text"
+        if self._cut_texts:
+            yield f"{self._cut_texts} textual values were longer than is used and have been cut"
+        for sentence in self.hints.sentences():
+            yield f"{WARNING}{sentence}"
 
     def _read(self, rows: Rows, width: int, places: tuple[int, ...]) -> tuple[pl.DataFrame, list[_Wrong]]:
         types = {place: column.parsed_as for column, place in zip(self._columns, places, strict=True)}
@@ -110,8 +122,8 @@ class CsvReader:
             checked = column.check(values)
             frame[column.field.name] = checked.values
             wrong += checked.wrong
-            self.empty_texts[column.field.name] += checked.empty_texts
-            self.cut_texts += checked.cut_texts
+            self._empty_texts[column.field.name] += checked.empty_texts
+            self._cut_texts += checked.cut_texts
         return pl.DataFrame(frame), wrong
 
     def _describe(self, rows: Rows, wrong: list[_Wrong], file: str, header: Sequence[str]) -> None:

@@ -23,6 +23,7 @@ NULL_WORDS = (
 )
 """Spellings of "no value" that programs write into text columns."""
 
+WARNING = "WARNING: "
 FUTURE_SLACK = 86_400
 """Seconds that a clock may be ahead of ours before an event counts as one of the future."""
 

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 
 import polars as pl
 
+from .hints import WARNING
 from .schemas import ID_FIELDS, spelled
 from .snapshots import Snapshot
 
 ENOUGH = 0.5
 """Share of the ids that have a record, below which something is likely wrong."""
 
-WARNING = "WARNING: "
 _SPELLINGS: tuple[tuple[str, Callable[[pl.Series], pl.Series]], ...] = (
     ("ids like 101.0 in one are 101 in the other", lambda ids: ids.str.replace(r"^(-?[0-9]+)\.0+$", "$1")),
     ("ids have blanks around them in one", lambda ids: ids.str.strip_chars()),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from .minimums import SMALL_DATA
 from .schemas import spelled
 
 LISTED = 10_000
@@ -33,7 +34,6 @@ NOT_CONFORMING = (
     " are present and that they are of the type specified in the schema."
 )
 NOT_UTF8 = "Input CSV is not valid UTF-8."
-SMALL_DATA = "For small data there is --minimum-data off."
 NO_RECORDS = "Input CSV has no records."
 
 

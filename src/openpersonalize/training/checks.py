@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 
-from ..datasets.problems import SMALL_DATA
+from ..datasets.minimums import LEAST_INTERACTIONS, LEAST_SHARE, LEAST_USERS, MOST_KINDS, SMALL_DATA
 from ..datasets.schemas import Schema, metadata_fields
 from ..datasets.selection import EventSelection
 from ..datasets.sequences import Sequences
 from ..errors import JobFailed
-
-LEAST_INTERACTIONS = 1000
-LEAST_USERS = 25
-LEAST_SHARE = 0.01
-MOST_KINDS = 10
 
 
 def check_kinds(rows: pl.LazyFrame, schema: Schema) -> None:

@@ -21,7 +21,8 @@ from ..datasets.csv_reader import CsvReader
 from ..datasets.csv_text import CsvText
 from ..datasets.header import header_problems, match_header, of_form
 from ..datasets.hints import repeated
-from ..datasets.known_ids import WARNING, known_sentences
+from ..datasets.known_ids import known_sentences
+from ..datasets.minimums import LEAST_INTERACTIONS
 from ..datasets.problems import Problems
 from ..datasets.schemas import Schema, parse_schema
 from ..datasets.snapshot_writer import SnapshotWriter
@@ -34,7 +35,6 @@ from ..storage.keys import snapshot_key
 from ..storage.objects import open_objects
 from .input_files import found_files, open_file
 
-LEAST_INTERACTIONS = 1000
 GIGABYTE = 1024**3
 LIMITS = {"FULL": (100 * GIGABYTE, "100 GB"), "INCREMENTAL": (GIGABYTE, "1 GB")}
 
@@ -165,13 +165,8 @@ def _read(
     if problems.count:
         raise JobFailed(problems.reason())
     task.line(f"{writer.appended} rows read from {len(files)} files, {total} bytes")
-    for column, count in reader.empty_texts.items():
-        if count:
-            task.line(f"column {column}: {count} empty values kept as empty text")
-    if reader.cut_texts:
-        task.line(f"{reader.cut_texts} textual values were longer than is used and have been cut")
-    for sentence in reader.hints.sentences():
-        task.line(f"{WARNING}{sentence}")
+    for sentence in reader.notes():
+        task.line(sentence)
     return first
 
 

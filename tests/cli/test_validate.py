@@ -1,0 +1,158 @@
+"""``openpersonalize validate``, run on files as people have them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from openpersonalize.cli.main import main
+
+HEADER = "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE"
+
+
+def rows(count: int = 1000) -> list[str]:
+    return [f"u{k % 50},i{k % 20},{1_700_000_000 + k},view" for k in range(count)]
+
+
+def run(folder: Path, files: dict[str, str | bytes], *words: str) -> Result:
+    paths = []
+    for name, text in files.items():
+        (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+        paths.append(str(folder / name))
+    return CliRunner().invoke(main, ["validate", *paths, *words])
+
+
+def text(*lines: str, header: str = HEADER) -> str:
+    return "\n".join((header, *lines)) + "\n"
+
+
+def record(folder: Path, files: dict[str, str | bytes], *words: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run(folder, files, "--json", *words).stdout)
+    return found
+
+
+def test_good_files_pass_and_tell_their_schemas(tmp_path: Path) -> None:
+    files: dict[str, str | bytes] = {
+        "events.csv": text(*rows()),
+        "items.csv": "ITEM_ID,GENRE\n" + "".join(f"i{k},{'ab'[k % 2]}\n" for k in range(20)),
+        "users.csv": "USER_ID,AGE\nu1,20\nu2,30\n",
+    }
+    made = run(tmp_path, files)
+    assert made.exit_code == 0, made.output
+    assert "events.csv: Interactions, 1,000 rows, 0 problems" in made.output
+    assert "Of the 20 items in the interactions, 20 are in the Items dataset" in made.output
+    assert "WARNING: of the 50 users in the interactions, 2 are in the Users dataset" in made.output
+    found = record(tmp_path, files)
+    assert found["ok"] is True
+    names = [[one["name"] for one in file["schema"]["fields"]] for file in found["files"]]
+    assert names == [HEADER.split(","), ["ITEM_ID", "GENRE"], ["USER_ID", "AGE"]]
+
+
+def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
+    wrong = [
+        "u1,i1,1711929600000,view",
+        "u1,,1711929600,view",
+        '"u1", "i1",1711929600,view',
+        "u1,i1,2024-04-01,view",
+        "u1,i1,NULL,view",
+        "u1,i1",
+    ]
+    items = "ITEM_ID,PRICE,PRICE\na,1,2\n"
+    found = record(tmp_path, {"events.csv": text(*wrong, *rows()), "items.csv": items})
+    assert found["ok"] is False
+    told = [(one["line"], one["column"]) for one in found["files"][0]["problems"]]
+    assert told == [
+        (2, "TIMESTAMP"),
+        (3, "ITEM_ID"),
+        (4, "ITEM_ID"),
+        (5, "TIMESTAMP"),
+        (6, "TIMESTAMP"),
+        (7, "TIMESTAMP"),
+    ]
+    assert [one["column"] for one in found["files"][1]["problems"]] == ["PRICE"]
+    made = run(tmp_path, {"events.csv": text(*wrong)})
+    assert made.exit_code == 1
+    assert "line 2, column TIMESTAMP: 1711929600000 is not in seconds since 1970" in made.output
+    assert "these look like milliseconds: divide by 1,000" in made.output
+
+
+def test_usual_names_are_read_as_what_they_mean(tmp_path: Path) -> None:
+    named = text("u1,7,yesterday,view", header="customer_id,sku,created_at,event")
+    problems = record(tmp_path, {"orders.csv": named})["files"][0]["problems"]
+    assert [(one["line"], one["column"]) for one in problems] == [
+        (1, "USER_ID"), (1, "ITEM_ID"), (1, "TIMESTAMP"), (2, "TIMESTAMP")
+    ]  # fmt: skip
+    assert "sku looks like it, call it ITEM_ID" in problems[1]["what"]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (gzip.compress(text(*rows()).encode()), "packed with gzip"),
+        (text(*rows()).encode("utf-16"), "UTF-16"),
+        (text(*rows()).replace(",", ";"), "semicolons"),
+        (b"", "the file is empty"),
+        (text(), "Input CSV has no records."),
+        (text(*rows(999)), "fewer than 1000 interactions: there are 999."),
+        (text(*rows(10) * 110), "there are 10, and 1,090 more that are the same event as another"),
+        (text(*(f"u{k % 24},i,{k},view" for k in range(1000))), "fewer than 25 users with at least 2"),
+        (text(*(f"u{k % 50},i,{k},kind{k % 10}" for k in range(1000))), "together at most 10 can train"),
+        (text(*rows(), header="USER_ID,ITEM_ID,TIMESTAMP,ITEM_ID"), "ITEM_ID: the column stands twice"),
+    ],
+)
+def test_files_that_no_import_or_training_takes(content: str | bytes, told: str, tmp_path: Path) -> None:
+    made = run(tmp_path, {"events.csv": content})
+    assert made.exit_code == 1, made.output
+    assert told in made.output
+
+
+def test_what_would_be_let_in_is_told(tmp_path: Path) -> None:
+    made = run(tmp_path, {"events.csv": text(*rows(), "u1,NULL,4000000000,view", *rows(3))})
+    assert made.exit_code == 0, made.output
+    for told in (
+        'column ITEM_ID: 1 row with "NULL"',
+        "column TIMESTAMP: 1 row from the future",
+        "3 rows are the same event as another",
+    ):
+        assert told in made.output
+
+
+def test_small_data_passes_with_the_switch(tmp_path: Path) -> None:
+    assert run(tmp_path, {"events.csv": text(*rows(5))}, "--minimum-data", "off").exit_code == 0
+
+
+def test_a_schema_of_ones_own_rules(tmp_path: Path) -> None:
+    types = {"ITEM_ID": "string", "PRICE": "int", "SIZE": "string"}
+    fields = [{"name": name, "type": kind} for name, kind in types.items()]
+    schema = {"type": "record", "name": "Items", "version": "1.0", "fields": fields}
+    (tmp_path / "items.avsc").write_text(json.dumps(schema))
+    words = ("--schema", str(tmp_path / "items.avsc"))
+    problems = record(tmp_path, {"things.csv": "ITEM_ID,PRICE\na,1.5\n"}, *words)["files"][0]["problems"]
+    assert [(one["line"], one["column"]) for one in problems] == [(1, "SIZE"), (2, "PRICE")]
+
+
+@pytest.mark.parametrize(
+    ("files", "words", "told"),
+    [
+        ({"a.csv": "x,y\n1,2\n", "b.csv": "ITEM_ID,A\n"}, (), "a.csv has neither the columns"),
+        ({"a.csv": HEADER, "b.csv": HEADER}, (), "Two of the files look like Interactions"),
+        ({"a.csv": HEADER}, ("--type", "Things"), "--type is one of Interactions"),
+        ({"a.csv": HEADER}, ("--schema", "a.csv"), "not valid JSON"),
+    ],
+)
+def test_what_cannot_be_checked_exits_with_2(
+    files: dict[str, str | bytes],
+    words: tuple[str, ...],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = run(tmp_path, files, *words)
+    assert made.exit_code == 2
+    assert told in made.output
