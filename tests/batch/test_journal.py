@@ -14,14 +14,17 @@ def begun(folder, seconds=1e9):
 
 def test_what_was_written_after_the_last_state_is_cut_off(tmp_path):
     journal = begun(tmp_path)
-    journal.append(b"one\n", 4, 1, 1)
+    journal.write(b"one\n")
+    journal.reached(4, 1, 1)
     journal.save()
-    journal.append(b"two\n", 8, 1, 0)
+    journal.write(b"two\n")
+    journal.reached(8, 1, 0)
     journal.close()  # what was appended is in the file, and nobody said so
     assert journal.output.read_bytes() == b"one\ntwo\n"
     again = begun(tmp_path)
     assert (again.at.read, again.at.lines, again.at.answers) == (4, 1, 1)
-    again.append(b"TWO\n", 8, 1, 1)
+    again.write(b"TWO\n")
+    again.reached(8, 1, 1)
     again.close()
     assert again.output.read_bytes() == b"one\nTWO\n"
 
@@ -29,14 +32,16 @@ def test_what_was_written_after_the_last_state_is_cut_off(tmp_path):
 @pytest.mark.parametrize("cut", [False, True])
 def test_a_finished_file_is_not_read_again(tmp_path, cut):
     journal = begun(tmp_path)
-    journal.append(b"one\n", 10, 1, 0)
+    journal.write(b"one\n")
+    journal.reached(10, 1, 0)
     journal.finish_file()
     if cut:  # it died before the output was emptied
         journal.output.write_bytes(b"one\n")
     journal.close()
     again = begun(tmp_path)
     assert (again.at.done, again.at.read, again.at.all_lines, again.at.unanswered) == (1, 0, 1, [0])
-    again.append(b"two\n", 20, 1, 1)
+    again.write(b"two\n")
+    again.reached(20, 1, 1)
     again.save()
     assert again.output.read_bytes() == b"two\n"
     again.close()
@@ -44,7 +49,8 @@ def test_a_finished_file_is_not_read_again(tmp_path, cut):
 
 def test_another_input_begins_anew(tmp_path):
     journal = begun(tmp_path)
-    journal.append(b"one\n", 4, 1, 1)
+    journal.write(b"one\n")
+    journal.reached(4, 1, 1)
     journal.save()
     journal.close()
     other = OutputJournal(tmp_path, FILES[:1])

@@ -66,10 +66,14 @@ class OutputJournal:
         self._sink.truncate(self.at.written)
         self._saved = time.monotonic()
 
-    def append(self, data: bytes, read: int, lines: int, answers: int) -> None:
-        """The output of some more lines, which end at place `read` of the input."""
+    def write(self, data: bytes) -> None:
+        """A piece of output; it counts when `reached` says whose it is."""
         self._sink.write(data)
-        self.at.read, self.at.written = read, self.at.written + len(data)
+        self.at.written += len(data)
+
+    def reached(self, read: int, lines: int, answers: int) -> None:
+        """What was written is the output of `lines` more lines, which end at place `read` of the input."""
+        self.at.read = read
         self.at.lines += lines
         self.at.answers += answers
         if time.monotonic() - self._saved >= self._seconds:

@@ -27,17 +27,11 @@ from ..serving.ranked import TOP_ROWS
 from ..serving.refresh import Following
 from ..serving.source import AnswerSource
 from ..serving.states import Memory
-from ..storage.buckets import AccessDenied, Buckets, ObjectInfo, Unreachable
-from ..storage.workfolder import work_folder
-from .files import MOST_LINES, input_files, output_location
+from .answering import answer_files
 from .inference import BatchInference
-from .journal import OutputJournal
-from .lines import LineReader
 from .scorer import BatchScorer
 
-NO_ACCESS = "Insufficient privileges for accessing data in Amazon S3."
 _SMALL = 1 << 20
-_NAMED = 10
 
 
 class Moment:
@@ -79,62 +73,13 @@ def run(
     with ExitStack() as opened:
         installation = Installation.open(task.settings, Moment(moment))
         opened.callback(installation.close)
-        buckets = installation.buckets
-        with _told():
-            files = input_files(buckets, source)
-        journal = OutputJournal(work_folder(task.settings, task.job_id), files)
-        opened.callback(journal.close)
-        if journal.at.done or journal.at.read:
-            task.line(f"goes on after {journal.at.all_lines + journal.at.lines} lines")
-        if journal.at.done < len(files):
-            inference = opened.enter_context(
-                open_inference(installation, read_entry(entry), expression, count, position, task.check)
-            )
-            for file in files[journal.at.done :]:
-                with _told():
-                    _answer(task, buckets, file, journal, inference)
-                    with journal.output.open("rb") as output:
-                        buckets.write(output_location(destination, file), output)
-                journal.finish_file()
-        at = journal.at
-    task.line(f"{at.all_lines} lines of {len(files)} files, {at.all_answers} answered")
-    if at.unanswered:
-        names = ", ".join(files[number].name for number in at.unanswered[:_NAMED])
-        raise JobFailed(f"No line could be answered of {names}; the .out files in {destination} say why.")
-    return {"files": len(files), "lines": at.all_lines, "answers": at.all_answers}
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Failures of the bucket as failures of the job."""
-    try:
-        yield
-    except AccessDenied as error:
-        raise JobFailed(NO_ACCESS) from error
-    except Unreachable as error:
-        raise JobFailed(f"Amazon S3 does not answer as it should: {error}") from error
-    except FileNotFoundError as error:
-        raise JobFailed(f"Invalid S3 path: {error}.") from error
-    except InvalidInput as error:
-        raise JobFailed(f"Invalid S3 output path: {error.message}") from error
-
-
-def _answer(
-    task: Task, buckets: Buckets, file: ObjectInfo, journal: OutputJournal, inference: BatchInference
-) -> None:
-    """Read a file from where the journal is to its end."""
-    total = sum(size for _, size in journal.at.files)
-    before = sum(size for _, size in journal.at.files[: journal.at.done])
-    with buckets.open(file.location) as stream:
-        reader = LineReader(stream, journal.at.read)
-        for block in reader.blocks(inference.together):
-            task.check()
-            data, answers = inference.answered(block)
-            journal.append(data, reader.position, len(block), answers)
-            if journal.at.lines > MOST_LINES:
-                raise JobFailed(f"{file.name} has more than {MOST_LINES} lines; part it into several files.")
-            task.progress("infer", min(before + reader.position, total), total, "bytes")
-    journal.save()
+        return answer_files(
+            task,
+            installation,
+            source,
+            destination,
+            lambda: open_inference(installation, read_entry(entry), expression, count, position, task.check),
+        )
 
 
 def read_entry(entry: Mapping[str, Any]) -> EndpointEntry:
