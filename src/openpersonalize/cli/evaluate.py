@@ -142,11 +142,14 @@ def evaluate(
 
 
 def _recipe(name: str) -> Recipe:
+    from ..recipes.facts import Task
     from ..recipes.registry import facts_of, recipe, registry
 
     found = recipe(name)
     if found is not None and found.facts.preset is not None:
         raise InvalidInput(f"{name} is a preset of {found.facts.preset.of}; compare that one.")
+    if found is not None and found.facts.task is Task.SEGMENT:
+        raise InvalidInput(f"{name} ranks users; what is compared are lists of items.")
     if found is None:
         names = ", ".join(
             one.facts.name for one in registry().all() if one.recipe and one.facts.preset is None

@@ -1,9 +1,10 @@
 """Evaluation splits of interactions, each a `HoldOut`: what trains, who is asked, and about which events.
 
 ``user`` is the split behind GetSolutionMetrics: nine tenths of the users train, one tenth is asked about its
-newest tenth. ``last`` holds out the last event of everybody (leave one out); ``time`` the newest tenth of all
-events, of which nothing is known when the questions are asked: the strictest, and the nearest to serving (Ji,
-Sun, Zhang and Li 2023, "A critical study on data leakage in recommender system offline evaluation").
+newest tenth. `split_newest` is that of recipes that rank users. ``last`` holds out the last event of
+everybody (leave one out); ``time`` the newest tenth of all events, of which nothing is known when the
+questions are asked: the strictest, and the nearest to serving (Ji, Sun, Zhang and Li 2023, "A critical study
+on data leakage in recommender system offline evaluation").
 
 Amazon Personalize developer guide, "Evaluating the trained solution version": 90 % of users are training
 data; of each other user the oldest 90 % of the interactions are the model's input, the newest 10 % the
@@ -29,6 +30,9 @@ FOLDS = 10
 MOST_USERS = 5_000
 """Test users that are asked; of more, those with the smallest hashes."""
 
+NEWEST = 5
+"""One event in so many of each user is held out where users are ranked."""
+
 HELD_OUT = 0.1
 """Share of the newest events that the split by time holds out."""
 
@@ -51,6 +55,18 @@ def split_last(sequences: Sequences) -> HoldOut:
     start = end - 1
     training = np.ones(len(sequences.item), dtype=np.bool_)
     training[start] = False
+    return HoldOut(training, user.astype(np.int32), start, end, sequences.time[start])
+
+
+def split_newest(sequences: Sequences) -> HoldOut:
+    """Hold out the newest fifth of each user's events, rounded down; nothing of the users who have fewer than
+    five (developer guide, of user segmentation: the oldest 80 % train, the newest 20 % are the truth)."""
+    counts = sequences.counts
+    held_out = counts // NEWEST
+    user = np.flatnonzero(held_out)
+    end = sequences.ptr[user + 1]
+    start = end - held_out[user]
+    training = np.arange(len(sequences.item)) < np.repeat(sequences.ptr[1:] - held_out, counts)
     return HoldOut(training, user.astype(np.int32), start, end, sequences.time[start])
 
 
@@ -87,10 +103,13 @@ def sampled(sequences: Sequences, found: HoldOut, most: int = MOST_USERS) -> Hol
     """
     if len(found.user) <= most:
         return found
+    return found.take(np.sort(in_order_of_hashes(sequences.users.series().gather(found.user))[:most]))
+
+
+def in_order_of_hashes(ids: pl.Series) -> npt.NDArray[np.int64]:
+    """The places of `ids` in an order that is the same in all releases, and chance otherwise."""
     # The last digit of the hash chose the fold; the rest of it chooses here.
-    ranks = _hashes(sequences.users.series().gather(found.user)) // np.uint64(FOLDS)
-    chosen = np.sort(np.argsort(ranks, kind="stable")[:most])
-    return found.take(chosen)
+    return np.argsort(_hashes(ids) // np.uint64(FOLDS), kind="stable")
 
 
 def folds(users: IdTable) -> Int32:

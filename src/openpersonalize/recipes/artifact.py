@@ -2,9 +2,10 @@
 events.
 
     manifest.json     format, recipe, selection, counts, live-log position, size and SHA-256 of every other
-    file items.*, users.*  the id tables
+    file items.*, users.*  the id tables, and that of what answers consist of where it is neither
+    attributes.*      values of the items' attributes, of a recipe that is asked about them
     profiles.*        what the Users dataset said about everybody in it, where it has columns that train
-    counts.*          how popular every item was
+    counts.*          how popular everything was that answers consist of
     history.*         the last `HISTORY_LENGTH` selected events of every user, flat arrays
     exposure.*        how new and how well known the items were
     linked/           what users did in anonymous sessions before they were known, where anybody did
@@ -35,6 +36,7 @@ from ..exploration.exposure import Exposure
 from ..storage.idtable import IdTable
 from .complete import CompleteModel, tuned_state
 from .incremental import Earlier
+from .item_attributes import ItemAttributes
 from .item_counts import ItemCounts
 from .model import Model
 from .query import HISTORY_LENGTH
@@ -76,8 +78,11 @@ def write_artifact(
             USER_ID, ITEM_ID, TIMESTAMP and perhaps EVENT_TYPE. None: there are none.
     """
     sequences = data.interactions or Sequences.without_events(data.ranked.ids)
-    data.ranked.ids.save(folder, "items")
-    sequences.users.save(folder, "users")
+    tables = {"items": data.items.ids, "users": sequences.users, data.ranked.name: data.ranked.ids}
+    for name, table in tables.items():
+        table.save(folder, name)
+    if data.attributes is not None:
+        data.attributes.save(folder)
     if sequences.profiles is not None:
         sequences.profiles.save(folder)
     data.counts.save(folder)
@@ -91,6 +96,7 @@ def write_artifact(
         **(manifest or {}),
         "format": FORMAT,
         "recipe": recipe.name,
+        "ranked": data.ranked.name,
         "package": type(recipe).__module__.partition(".")[0],
         "selection": selection.json(),
         "event_types": list(sequences.event_types),
@@ -110,8 +116,8 @@ class Artifact:
     """A trained version, opened for reading; safe to share between threads.
 
     Attributes:
-        manifest: what `write_artifact` described. items, users: the id tables. event_types: in order of
-        numbers.
+        manifest: what `write_artifact` described. items, users: the id tables. ranked: that of what answers
+        consist of. event_types: in order of numbers.
         selection: which events count. position: place in the live log that training read up to.
     """
 
@@ -121,6 +127,9 @@ class Artifact:
         self.manifest = manifest
         self.items = IdTable.load(folder, "items")
         self.users = IdTable.load(folder, "users")
+        ranked = manifest.get("ranked", "items")
+        known = {"items": self.items, "users": self.users}
+        self.ranked = known[ranked] if ranked in known else IdTable.load(folder, ranked)
         self.event_types: tuple[str, ...] = tuple(manifest["event_types"])
         self.selection = EventSelection.from_json(manifest["selection"])
         self.position: int = manifest["position"]
@@ -162,7 +171,7 @@ class Artifact:
     @cached_property
     def model(self) -> Model:
         """The model, opened on first use."""
-        return self.recipe.load(self.folder / "model", self.items, self.counts)
+        return self.recipe.load(self.folder / "model", self.ranked, self.counts)
 
     @cached_property
     def complete(self) -> CompleteModel:
@@ -171,13 +180,18 @@ class Artifact:
 
     @cached_property
     def counts(self) -> ItemCounts:
-        """The popularity of the items at training."""
+        """The popularity at training of what answers consist of."""
         return ItemCounts.load(self.folder)
 
     @cached_property
     def profiles(self) -> Profiles | None:
         """What was known about users at training, opened on first use; None when nothing was."""
         return Profiles.load(self.folder)
+
+    @cached_property
+    def attributes(self) -> ItemAttributes:
+        """The items' attributes at training, of a recipe that is asked about them."""
+        return ItemAttributes.load(self.folder, self.items)
 
     @cached_property
     def exposure(self) -> Exposure:

@@ -86,6 +86,12 @@ def training_columns(config: Config | None, dataset_type: str, columns: Iterable
     ]
 
 
+def attribute_columns(config: Config | None, items: Schema) -> list[str]:
+    """The columns of an Items dataset that a segment can be asked for, by ``trainingDataConfig``."""
+    usable = [field.name for field in items.fields if not field.textual and field.name not in RESERVED_ITEMS]
+    return training_columns(config, "ITEMS", usable)
+
+
 def _refuse(problems: list[str]) -> None:
     if problems:
         raise InvalidInput(" ".join(problems))
@@ -205,8 +211,7 @@ def _attribute_problems(recipe: Facts, data: Config | None, schemas: Schemas, co
     schema = schemas.get("ITEMS")
     if schema is None:
         return [f"Recipe {recipe.name} needs an Items dataset."] if complete else []
-    usable = [field.name for field in schema.fields if not field.textual and field.name not in RESERVED_ITEMS]
-    if training_columns({"trainingDataConfig": data or {}}, "ITEMS", usable):
+    if attribute_columns({"trainingDataConfig": data or {}}, schema):
         return []
     return [f"{recipe.name} needs an Items column that is neither textual nor reserved; none remains."]
 

@@ -1,7 +1,8 @@
 """Erasure of users from artifacts, trained models with the users' last events: `erase_from_artifact`.
 
 What a model learned of many people stays; what it knows of one goes: the id, the history, what was done in
-anonymous sessions, the profile with every value that nobody else had.
+anonymous sessions, the profile with every value that nobody else had. A model that ranks users is written
+anew without them.
 """
 
 from __future__ import annotations
@@ -17,9 +18,13 @@ import polars as pl
 from ..storage.idtable import IdTable
 from ..storage.objects import ObjectStore
 from .artifact import COLUMNS, Artifact, fingerprint
+from .model import Segments
 
 _PERSONAL = ("users.", "history.", "profiles.", "linked/")
 """Files that hold something of single users; others are taken over as they are."""
+
+_OF_USERS = ("counts.", "model/")
+"""Files that do where users are what answers consist of."""
 
 
 def erase_from_artifact(objects: ObjectStore, previous: str, key: str, users: pl.Series) -> bool:
@@ -61,15 +66,23 @@ def _write(artifact: Artifact, folder: Path, users: pl.Series) -> None:
         artifact.profiles.without(users).save(folder)
     if artifact.linked is not None:
         artifact.linked.without(users, folder / "linked")
+    personal: tuple[str, ...] = _PERSONAL
+    if artifact.ranked is artifact.users:
+        personal += _OF_USERS
+        artifact.counts.without(stays).save(folder)
+        (folder / "model").mkdir()
+        model = artifact.model
+        assert isinstance(model, Segments)
+        model.without_users(stays).save(folder / "model")
     files = dict(artifact.manifest["files"])
     for path in list(files):
-        if path.startswith(_PERSONAL):
+        if path.startswith(personal):
             del files[path]
         else:
             _take_over(artifact.folder / path, folder / path)
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and name.startswith(_PERSONAL):
+        if path.is_file() and name.startswith(personal):
             files[name] = fingerprint(path)
     counts_now = {**artifact.manifest["counts"], "users": int(stays.sum())}
     described = {**artifact.manifest, "counts": counts_now, "files": files}

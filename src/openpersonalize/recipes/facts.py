@@ -43,7 +43,7 @@ class Task(StrEnum):
     @property
     def anchored(self) -> bool:
         """Whether a question is about an item."""
-        return self is Task.RELATED
+        return self in (Task.RELATED, Task.SEGMENT)
 
 
 class Offer(StrEnum):

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..algorithms.arrays import Bools, Float32, Int32, Int64
+from ..algorithms.item_counts import distinct_items
 from ..algorithms.mapped import mapped
 from ..algorithms.popularity import item_events, item_popularity, log_popularity
 from ..datasets.sequences import Sequences
@@ -38,6 +39,14 @@ class ItemCounts:
         if counted == "events":
             return cls(*item_events(sequences.item, len(sequences.items)))
         return cls(*item_popularity(sequences.ptr, sequences.item, len(sequences.items)))
+
+    @classmethod
+    def of_users(cls, sequences: Sequences) -> ItemCounts:
+        """Of users in place of items: how many different items each interacted with."""
+        ptr, _ = distinct_items(sequences.ptr, sequences.item, len(sequences.items))
+        items = np.diff(ptr).astype(np.float32)
+        order = np.lexsort((-sequences.counts, -items))
+        return cls(items, order.astype(np.int32))
 
     @classmethod
     def none(cls, n: int) -> ItemCounts:
@@ -68,6 +77,11 @@ class ItemCounts:
         if 0 < len(self.others) < len(scores):
             scores[self.others] = scores[self.interacted].min() - 1
         return scores
+
+    def without(self, kept: Bools) -> ItemCounts:
+        """Those marked True in bool[n], numbered anew in their order."""
+        number = np.cumsum(kept, dtype=np.int32) - 1
+        return ItemCounts(self.users[kept], number[self.order[kept[self.order]]])
 
     def save(self, folder: Path) -> None:
         """Write ``counts.*.npy`` into `folder`."""

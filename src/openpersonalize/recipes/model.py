@@ -8,13 +8,13 @@ recipes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from ..algorithms.arrays import Float32, Int32, Int64
+from ..algorithms.arrays import Bools, Float32, Int32, Int64
 
 if TYPE_CHECKING:
     import polars as pl
@@ -201,7 +201,12 @@ class Explains(Protocol):
 
 @runtime_checkable
 class Segments(Protocol):
-    """Ranks users for items (`Task.SEGMENT`)."""
+    """Ranks users for items: every model of a recipe with `Task.SEGMENT`. Its numbers are those of users."""
 
-    def top_users(self, rows: Int64, n: int) -> Iterator[tuple[int, Shortlist]]:
-        """For each of `rows` the best `n` users."""
+    def affinity(self, items: Int64) -> Float32:
+        """A new float32[users], finite, on the scale of `Model.scores`: how likely each user is to interact
+        with any of `items`, different ones in ascending order, one at least."""
+
+    def without_users(self, kept: Bools) -> Model:
+        """The model of the users marked True in bool[users] `kept`, who are numbered anew in their order.
+        What it saves tells nothing of the others any more: a data deletion job asks for it."""

@@ -24,6 +24,7 @@ from .recipe import API, Recipe
 from .similar_items import SimilarItems
 from .sims import Sims
 from .user_personalization import UserPersonalization
+from .user_segmentation import UserSegmentation
 
 GROUP = "openpersonalize.recipes"
 
@@ -34,6 +35,8 @@ SUPPORTED = frozenset({API})
 """Versions of the contract that this release takes."""
 
 CODE: dict[str, type[Recipe]] = {
+    "aws-item-affinity": UserSegmentation,
+    "aws-item-attribute-affinity": UserSegmentation,
     "aws-personalized-ranking": PersonalizedRanking,
     "aws-personalized-ranking-v2": PersonalizedRanking,
     "aws-popularity-count": PopularityCount,

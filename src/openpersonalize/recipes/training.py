@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import polars as pl
 
@@ -14,11 +14,14 @@ from ..datasets.sequences import Sequences
 from ..errors import JobFailed
 from ..storage.idtable import IdTable
 from .facts import Counted, Value
+from .item_attributes import ItemAttributes
 from .item_counts import ItemCounts
 from .objective import Objective
 
 if TYPE_CHECKING:
     from .model import Model
+
+KindName: TypeAlias = Literal["items", "actions", "users"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Kind:
     """One kind of thing that answers may consist of: items, actions or users.
 
     Attributes:
+        name: which of them.
         ids: its table; numbers in arrays are places in it.
         records: metadata aligned with `ids` (row k describes number k; nulls where a row is missing), only
             the columns that may train; None without such a dataset.
@@ -43,6 +47,7 @@ class Kind:
     ids: IdTable
     records: pl.DataFrame | None = None
     textual: frozenset[str] = frozenset()
+    name: KindName = "items"
 
 
 @dataclass(frozen=True)
@@ -54,11 +59,16 @@ class TrainingData:
         interactions: the selected interactions, by user, oldest first, with what is known about their users;
             None for a recipe that needs none where there are none.
         counted: what popularity counts of them.
+        of_items: the items of the interactions with their records, where `ranked` is another kind.
+        attributes: what can be asked about, for a recipe that is asked about attributes of items
+            (`Facts.needs_attribute`); None for others.
     """
 
     ranked: Kind
     interactions: Sequences | None
     counted: Counted = "users"
+    of_items: Kind | None = None
+    attributes: ItemAttributes | None = None
 
     @classmethod
     def of(
@@ -66,6 +76,19 @@ class TrainingData:
     ) -> TrainingData:
         """Items that are ranked by interactions; `records` and `textual` as in `Kind`."""
         return cls(Kind(sequences.items, records, textual), sequences)
+
+    @classmethod
+    def of_users(
+        cls, sequences: Sequences, records: pl.DataFrame | None = None, textual: frozenset[str] = frozenset()
+    ) -> TrainingData:
+        """Users that are ranked for items (`Task.SEGMENT`); `records` and `textual` are of the items."""
+        items = Kind(sequences.items, records, textual)
+        return cls(Kind(sequences.users, name="users"), sequences, of_items=items)
+
+    @property
+    def items(self) -> Kind:
+        """The items of the interactions, whatever is ranked."""
+        return self.ranked if self.of_items is None else self.of_items
 
     @property
     def sequences(self) -> Sequences:
@@ -80,9 +103,11 @@ class TrainingData:
 
     @cached_property
     def counts(self) -> ItemCounts:
-        """Popularity of what is ranked."""
+        """Popularity of what is ranked; of users, how many items they interacted with."""
         if self.interactions is None:
             return ItemCounts.none(len(self.ranked.ids))
+        if self.ranked.name == "users":
+            return ItemCounts.of_users(self.interactions)
         return ItemCounts.of(self.interactions, self.counted)
 
 

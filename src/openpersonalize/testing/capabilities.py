@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from ..datasets.sequences import Sequences
+from ..recipes.facts import Task
 from ..recipes.model import (
     ColdStarts,
     Explains,
@@ -22,6 +24,9 @@ from ..recipes.model import (
     Segments,
     UsesFeatures,
 )
+from ..recipes.query import Query
+from ..recipes.training import TrainingData
+from ..storage.idtable import IdTable
 from .contract_world import ContractWorld
 from .worlds import nobody
 
@@ -108,12 +113,32 @@ class CapabilityContract(ContractWorld):
         sums = [sum(explains.explain(query, row).values()) for row in (0, 1)]
         assert sums[1] - sums[0] == pytest.approx(float(scores[1] - scores[0]), abs=2e-2)
 
-    def test_segments_are_the_best_users_in_order(self, trained: Model) -> None:
-        found = dict(_having(trained, Segments).top_users(np.array([0, 1]), 5))
-        assert sorted(found) == [0, 1]
-        for short in found.values():
-            assert len(short.rows) == len(set(short.rows.tolist())) == 5
-            assert (np.diff(short.scores) <= 0).all()
+    def test_what_ranks_users_is_segments(self, trained: Model) -> None:
+        assert isinstance(trained, Segments) or self.recipe.facts.task is not Task.SEGMENT
+
+    def test_users_are_drawn_to_items_alone_and_together(self, trained: Model, sequences: Sequences) -> None:
+        segments = _having(trained, Segments)
+        one = segments.affinity(np.array([3]))
+        assert np.allclose(one, trained.scores(Query.of_nobody(1, anchor=3)), atol=1e-5)
+        several = segments.affinity(np.arange(5))
+        assert several.dtype == one.dtype == np.float32
+        assert several.shape == one.shape == (len(sequences.users),)
+        assert np.isfinite(several).all()
+
+    def test_users_are_forgotten_and_the_others_stay(
+        self, trained: Model, data: TrainingData, tmp_path: Path
+    ) -> None:
+        kept = np.arange(len(data.ranked.ids)) % 3 != 0
+        less = _having(trained, Segments).without_users(kept)
+        less.save(tmp_path)
+        ids = IdTable.from_series(data.ranked.ids.series().filter(pl.Series(kept)))
+        opened = self.recipe.load(tmp_path, ids, data.counts.without(kept))
+        assert isinstance(opened, Segments)
+        for item in range(5):
+            before = _having(trained, Segments).affinity(np.array([item]))[kept]
+            after = opened.affinity(np.array([item]))
+            assert after.shape == (int(kept.sum()),)
+            assert np.corrcoef(before, after)[0, 1] > 0.9
 
 
 def _followed(model: Model) -> OnlineModel:

@@ -8,6 +8,7 @@ import pytest
 
 from ..datasets.sequences import Sequences
 from ..recipes.complete import CompleteModel
+from ..recipes.facts import Task
 from ..recipes.hyperparameters import read_configuration
 from ..recipes.item_counts import ItemCounts
 from ..recipes.model import Model
@@ -33,7 +34,9 @@ class ContractWorld:
     @classmethod
     def data(cls) -> TrainingData:
         """What is learned from."""
-        return TrainingData.of(two_clusters())
+        world = two_clusters()
+        segments = cls.recipe.facts.task is Task.SEGMENT
+        return TrainingData.of_users(world) if segments else TrainingData.of(world)
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -61,3 +61,13 @@ def check_amount(sequences: Sequences | None, selection: EventSelection, minimum
         raise JobFailed(
             "Create failed. Less than 1 percent of users have at least 2 interactions each. " + SMALL_DATA
         )
+
+
+def check_times(sequences: Sequences) -> None:
+    """What ranks users is measured on what each did last, so something has to come last.
+
+    Raises:
+        JobFailed: all interactions have the same timestamp.
+    """
+    if len(sequences.time) and int(sequences.time.min()) == int(sequences.time.max()):
+        raise JobFailed("All interactions have the same timestamp.")

@@ -18,11 +18,13 @@ from ..datasets.selection import EventSelection
 from ..datasets.sequences import Sequences, build_sequences
 from ..engine.task import Task
 from ..errors import JobFailed
-from ..recipes.configuration import training_columns
+from ..recipes.configuration import attribute_columns, training_columns
+from ..recipes.facts import Task as Answers
+from ..recipes.item_attributes import ItemAttributes
 from ..recipes.recipe import Recipe
 from ..recipes.training import Kind, TrainingData
 from ..storage.idtable import IdTable
-from .checks import check_amount, check_kinds
+from .checks import check_amount, check_kinds, check_times
 from .exposures import CREATED
 from .inputs import TrainingInputs
 
@@ -61,7 +63,18 @@ def read(
     textual = frozenset(one.name for kind in inputs.schemas.values() for one in kind.fields if one.textual)
     records = None if items is None else aligned(items, named["ITEMS"], ids.series())
     counted = "users" if preset is None else preset.counts
-    return TrainingData(Kind(ids, records, textual), sequences, counted), selection
+    of_items = Kind(ids, records, textual)
+    if recipe is not None and recipe.facts.task is Answers.SEGMENT and sequences is not None:
+        check_times(sequences)
+        attributes = None
+        if recipe.facts.needs_attribute and items is not None:
+            schema = inputs.schemas["ITEMS"]
+            attributes = ItemAttributes.of(items, schema, attribute_columns(config, schema), ids)
+        everybody = sequences.users
+        records = None if users is None else aligned(users, named["USERS"], everybody.series(), "USER_ID")
+        ranked = Kind(everybody, records, textual, "users")
+        return TrainingData(ranked, sequences, counted, of_items, attributes), selection
+    return TrainingData(of_items, sequences, counted), selection
 
 
 def _as_written(inputs: TrainingInputs, event_types: Sequence[str]) -> list[str]:
@@ -158,9 +171,9 @@ def trained_columns(schema: Schema, kind: str, config: Mapping[str, Any]) -> lis
     return training_columns(config, kind, useful)
 
 
-def aligned(items: pl.DataFrame, columns: Sequence[str], ids: pl.Series) -> pl.DataFrame:
+def aligned(
+    records: pl.DataFrame, columns: Sequence[str], ids: pl.Series, key: str = "ITEM_ID"
+) -> pl.DataFrame:
     """The rows of `ids` in order, nulls where there is none, reduced to `columns`."""
-    key = "ITEM_ID"
-    return (
-        ids.alias(key).to_frame().join(items.select(key, *columns), on=key, how="left", maintain_order="left")
-    )
+    chosen = records.select(key, *columns)
+    return ids.alias(key).to_frame().join(chosen, on=key, how="left", maintain_order="left")

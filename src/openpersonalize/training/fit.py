@@ -10,20 +10,26 @@ import numpy as np
 
 from ..datasets.selection import EventSelection
 from ..datasets.sequences import Bools
-from ..datasets.splits import split_users
+from ..datasets.splits import split_newest, split_users
 from ..engine.task import Task
+from ..errors import JobFailed
 from ..evaluation.measure import measure
 from ..evaluation.metrics import rounded
+from ..evaluation.segments import measure_segments
 from ..recipes.complete import CompleteModel, tuned_state
+from ..recipes.facts import Task as Answers
 from ..recipes.hyperparameters import read_configuration
-from ..recipes.model import Model
+from ..recipes.model import Model, Segments
 from ..recipes.objective import measured_rewards
 from ..recipes.recipe import Recipe
 from ..recipes.training import Configuration, Training, TrainingData
 from .search import best_third, parts_tried, settings_to_try
 
-OBJECTIVE = "normalized_discounted_cumulative_gain_at_25"
-"""What a hyperparameter search maximises on the held-out part."""
+OBJECTIVE = ("normalized_discounted_cumulative_gain_at_25", "NDCG at 25")
+"""What a hyperparameter search maximises on the held-out part, and how the job's log calls it."""
+
+OBJECTIVES = {Answers.SEGMENT: ("recall_at_1_percent", "recall at 1 percent")}
+"""That of tasks that are measured otherwise."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +64,19 @@ def train(
     tries = [dict(tuned or {})]
     if solution.get("performHPO") and tuned is None:
         tries = settings_to_try(recipe.facts, config, training.seed)
+    objective, called = OBJECTIVES.get(recipe.facts.task, OBJECTIVE)
     best: Outcome | None = None
     for part in parts_tried(len(tries), len(data.sequences.item)):
         found = []
         for number, settings in enumerate(tries, start=1):
             configuration = read_configuration(recipe.facts, config, settings)
             model, metrics = measured(recipe, data, selection, configuration, training, part)
-            value = metrics[OBJECTIVE]
+            value = metrics[objective]
             shown = ", ".join(f"{name} {text}" for name, text in settings.items()) or recipe.name
             of = "" if part == 1 else f" of one user in {part}"
-            task.line(f"Model {number} of {len(tries)}{of} ({shown}): NDCG at 25 is {value}.")
+            task.line(f"Model {number} of {len(tries)}{of} ({shown}): {called} is {value}.")
             found.append((value, settings))
-            if part == 1 and (best is None or value > best.metrics[OBJECTIVE]):
+            if part == 1 and (best is None or value > best.metrics[objective]):
                 best = Outcome(model, metrics, settings)
         tries = best_third(found)
     assert best is not None
@@ -86,11 +93,25 @@ def measured(
     part: int = 1,
 ) -> tuple[Model, dict[str, float]]:
     """A model of nine tenths of the users, or of one in `part` of these, and how well it does for the
-    others."""
-    parts = split_users(data.sequences)
+    others; where users are ranked, one of the older four fifths of everybody's events, and how well it finds
+    who had the others."""
+    segments = recipe.facts.task is Answers.SEGMENT
+    parts = (split_newest if segments else split_users)(data.sequences)
     learnt = data.sequences.where(parts.training & sample(data, part, training.seed))
     shown = replace(data, interactions=learnt)
     model = recipe.fit(shown, configuration, training)
+    if segments:
+        if not isinstance(model, Segments):
+            raise JobFailed(f"Recipe {recipe.name} ranks users, so its model has to be Segments.")
+        found = measure_segments(
+            model,
+            data.sequences,
+            parts,
+            data.attributes,
+            progress=training.progress,
+            check=training.check,
+        )
+        return model, rounded(found)
     metrics = measure(
         CompleteModel(model, recipe.facts.task, shown.counts),
         data.sequences,
