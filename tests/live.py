@@ -170,6 +170,7 @@ DESCRIBED = {
     "solution-version": "SolutionVersion",
     "campaign": "Campaign",
     "batch-inference-job": "BatchInferenceJob",
+    "batch-segment-job": "BatchSegmentJob",
     "dataset-export-job": "DatasetExportJob",
     "recommender": "Recommender",
 }

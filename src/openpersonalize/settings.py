@@ -134,6 +134,10 @@ class Settings:
     quota_data_deletion_jobs: int = _setting(5, "data deletion jobs pending or in progress per dataset group")
     quota_export_jobs: int = _setting(5, "export jobs pending or in progress per region")
     quota_batch_inference_jobs: int = _setting(5, "batch inference jobs pending or in progress per region")
+    quota_batch_segment_jobs: int = _setting(5, "batch segment jobs pending or in progress per region")
+    quota_segment_queries: int = _setting(
+        0, "lines of an input file of a batch segment job; 0 = Amazon's 500 of items, 10 of attributes"
+    )
     quota_solutions: int = _setting(10, "active solutions per dataset group")
     quota_solution_versions: int = _setting(20, "solution versions pending or in progress per region")
     quota_campaigns: int = _setting(5, "campaigns per dataset group")

@@ -34,6 +34,7 @@ class Line:
     Attributes:
         source: what stands under ``input`` in the output: JSON.
         user, item: ids; None where the line has none. items: those to rank.
+        attributes: what items have whose users are asked for.
         filter_values: of the job's filter, as the line says.
         error: why it cannot be answered; empty: it can.
     """
@@ -42,6 +43,7 @@ class Line:
     user: str | None = None
     item: str | None = None
     items: list[str] = field(default_factory=list)
+    attributes: str = ""
     filter_values: Mapping[str, str] = field(default_factory=dict)
     error: str = ""
 
@@ -86,8 +88,9 @@ class LineReader:
         yield block
 
 
-def read_line(text: bytes, user: bool, item: bool, ranks: bool) -> Line:
-    """What a line says; `user`, `item` and `ranks`: whether it has to have userId, itemId and itemList."""
+def read_line(text: bytes, user: bool, item: bool, ranks: bool, attributes: bool = False) -> Line:
+    """What a line says; `user`, `item`, `ranks` and `attributes`: whether it has to have userId, itemId,
+    itemList and itemAttributes."""
     if len(text) > LONGEST_LINE:
         return _refused(text, f"The line is longer than {LONGEST_LINE} bytes.")
     text = text.removeprefix(b"\xef\xbb\xbf")
@@ -101,6 +104,8 @@ def read_line(text: bytes, user: bool, item: bool, ranks: bool) -> Line:
         line.item = _id(said, "itemId", item)
         if ranks:
             line.items = _items(said)
+        if attributes:
+            line.attributes = _attributes(said)
         line.filter_values = _values(said)
     except LineError as error:
         line.error = str(error)
@@ -155,6 +160,13 @@ def _items(said: Mapping[str, Any]) -> list[str]:
     if len(found) > MOST_ITEMS:
         raise LineError(f"itemList must have at most {MOST_ITEMS} items.")
     return [_text(one, "itemList's items") for one in found]
+
+
+def _attributes(said: Mapping[str, Any]) -> str:
+    found = said.get("itemAttributes")
+    if not isinstance(found, str) or not found.strip():
+        raise LineError('itemAttributes is required: a string such as ITEMS.GENRES = "Comedy".')
+    return found
 
 
 def _values(said: Mapping[str, Any]) -> Mapping[str, str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from ..errors import InvalidInput
-from ..filters.compiler import compile_filter
+from ..filters.compiler import CompiledFilter, compile_filter
 from ..recipes.configuration import check_campaign
 from ..recipes.facts import Facts, Offer, Task
 from ..resources.quotas import check_quota
@@ -35,10 +35,7 @@ MEMBERS = (
 
 def create_batch_inference_job(context: Context, request: Request) -> Answer:
     """CreateBatchInferenceJob: needs no campaign. The job sees the data of the moment it begins."""
-    source = _path(request, "jobInput", "s3DataSource", "input")
-    destination = _path(request, "jobOutput", "s3DataDestination", "output")
-    if not destination.endswith("/") or destination.rstrip("/") == source.rstrip("/"):
-        raise InvalidInput("Invalid S3 output path")
+    check_paths(request)
     if not 1 <= request.get("numResults", 1) <= MOST_RESULTS:
         raise InvalidInput(f"numResults must be from 1 to {MOST_RESULTS}.")
     mode = request.get("batchInferenceJobMode", "BATCH_INFERENCE")
@@ -52,7 +49,9 @@ def create_batch_inference_job(context: Context, request: Request) -> Answer:
         recipe = named_recipe(version.attributes["recipeArn"])
         _check_recipe(recipe, mode, request)
         if filtered is not None:
-            _check_filter(tx, filtered, version, recipe)
+            compiled = filter_of(tx, filtered, version, "ItemID")
+            if compiled.needs_current_item and not recipe.task.anchored:
+                refuse_filter(filtered, f"CurrentItem has no meaning for recipe {recipe.name}")
         check_quota(tx, context.installation.settings, "batch-inference-job")
         tx.add(
             "batch-inference-job",
@@ -80,6 +79,18 @@ def list_batch_inference_jobs(context: Context, request: Request) -> Answer:
     return listed(context, request, "ListBatchInferenceJobs", "batch-inference-job")
 
 
+def check_paths(request: Request) -> None:
+    """Check where a batch job reads and writes.
+
+    Raises:
+        InvalidInput: a location is none, or the output is no folder, or the input itself.
+    """
+    source = _path(request, "jobInput", "s3DataSource", "input")
+    destination = _path(request, "jobOutput", "s3DataDestination", "output")
+    if not destination.endswith("/") or destination.rstrip("/") == source.rstrip("/"):
+        raise InvalidInput("Invalid S3 output path")
+
+
 def _path(request: Request, member: str, inside: str, way: str) -> str:
     """The location in a member of the request."""
     path: str = request[member].get(inside, {}).get("path", "")
@@ -103,18 +114,23 @@ def _check_recipe(recipe: Facts, mode: str, request: Mapping[str, Any]) -> None:
     check_campaign(recipe, request.get("batchInferenceJobConfig"))
 
 
-def _check_filter(tx: Transaction, chosen: Resource, version: Resource, recipe: Facts) -> None:
-    """The filter can be used with every line of the job."""
+def filter_of(tx: Transaction, chosen: Resource, version: Resource, target: str) -> CompiledFilter:
+    """The filter of a batch job, which can be used with every line.
+
+    Raises:
+        InvalidInput, ResourceInUse: it cannot.
+    """
     require_active(chosen)
     compiled = compile_filter(
         chosen.attributes["filterExpression"], group_schemas(tx, chosen.group_arn or "")
     )
-    reason = ""
     if chosen.group_arn != version.group_arn:
-        reason = "it belongs to another dataset group"
-    elif compiled.target != "ItemID":
-        reason = f"it filters {compiled.target}, not ItemID"
-    elif compiled.needs_current_item and not recipe.task.anchored:
-        reason = f"CurrentItem has no meaning for recipe {recipe.name}"
-    if reason:
-        raise InvalidInput(f"Filter {chosen.arn} cannot be used with this request: {reason}.")
+        refuse_filter(chosen, "it belongs to another dataset group")
+    if compiled.target != target:
+        refuse_filter(chosen, f"it filters {compiled.target}, not {target}")
+    return compiled
+
+
+def refuse_filter(chosen: Resource, reason: str) -> NoReturn:
+    """Raises InvalidInput with the reason."""
+    raise InvalidInput(f"Filter {chosen.arn} cannot be used with this request: {reason}.")

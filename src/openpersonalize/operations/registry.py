@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from . import (
     batch_inference,
+    batch_segment_jobs,
     campaigns,
     data_deletion_jobs,
     dataset_groups,
@@ -32,6 +33,7 @@ Handler: TypeAlias = Callable[[Context, Request], Answer | bytes | Awaitable[Ans
 
 OPERATIONS: dict[str, Handler] = {
     "CreateBatchInferenceJob": batch_inference.create_batch_inference_job,
+    "CreateBatchSegmentJob": batch_segment_jobs.create_batch_segment_job,
     "CreateCampaign": campaigns.create_campaign,
     "CreateDataDeletionJob": data_deletion_jobs.create_data_deletion_job,
     "CreateDataset": datasets.create_dataset,
@@ -56,6 +58,7 @@ OPERATIONS: dict[str, Handler] = {
     "DeleteSolution": solutions.delete_solution,
     "DescribeAlgorithm": recipes.describe_algorithm,
     "DescribeBatchInferenceJob": batch_inference.describe_batch_inference_job,
+    "DescribeBatchSegmentJob": batch_segment_jobs.describe_batch_segment_job,
     "DescribeCampaign": campaigns.describe_campaign,
     "DescribeDataDeletionJob": data_deletion_jobs.describe_data_deletion_job,
     "DescribeDataset": datasets.describe_dataset,
@@ -75,6 +78,7 @@ OPERATIONS: dict[str, Handler] = {
     "GetRecommendations": runtime.get_recommendations,
     "GetSolutionMetrics": solution_versions.get_solution_metrics,
     "ListBatchInferenceJobs": batch_inference.list_batch_inference_jobs,
+    "ListBatchSegmentJobs": batch_segment_jobs.list_batch_segment_jobs,
     "ListCampaigns": campaigns.list_campaigns,
     "ListDataDeletionJobs": data_deletion_jobs.list_data_deletion_jobs,
     "ListDatasetExportJobs": exports.list_dataset_export_jobs,
@@ -110,10 +114,7 @@ OPERATIONS: dict[str, Handler] = {
 
 NOT_AVAILABLE: frozenset[str] = frozenset(
     {
-        "CreateBatchSegmentJob",
-        "DescribeBatchSegmentJob",
         "GetActionRecommendations",
-        "ListBatchSegmentJobs",
     }
 )
 """Operations that this version knows and refuses, so that nobody mistakes silence for success."""

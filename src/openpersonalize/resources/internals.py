@@ -160,7 +160,7 @@ class CampaignInternal(Internal, frozen=True, kw_only=True):
 
 
 class DataJobInternal(Internal, frozen=True, kw_only=True):
-    """Of a job that reads datasets: batch inference, exports. Attributes:
+    """Of a job that reads datasets: batch inference, batch segments, exports. Attributes:
     snapshots: what it reads, keys by dataset type; None until it has begun.
     position: place in the live log up to which streamed data counts.
     moment: when it began, seconds.

@@ -188,7 +188,14 @@ KINDS: Mapping[str, Kind] = {
             internal=DataJobInternal,
             quota=Quota("quota_batch_inference_jobs", at_work=True),
         ),
-        Kind("batch-segment-job", "batchSegmentJobs", _VERSION, _USUAL),
+        Kind(
+            "batch-segment-job",
+            "batchSegmentJobs",
+            _VERSION,
+            _USUAL,
+            internal=DataJobInternal,
+            quota=Quota("quota_batch_segment_jobs", at_work=True),
+        ),
         Kind(
             "metric-attribution",
             "metricAttributions",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..engine.workflow import Workflow
-from .batch_inference import InferBatch
+from .batch_jobs import BatchJob
 from .data_deletions import DataDeletion
 from .deletions import (
     CampaignDeletion,
@@ -52,7 +52,8 @@ ALL: tuple[Workflow, ...] = (
     DatasetGroupDeletion(),
     RemoveSnapshot(),
     RetireModels(),
-    InferBatch(),
+    BatchJob("batch-inference", "openpersonalize.batch.step:run"),
+    BatchJob("batch-segment", "openpersonalize.batch.segment_step:run"),
     Export(),
     RemoveArtifact(),
 )

@@ -35,7 +35,7 @@ def snapshots_in_use(tx: Transaction) -> set[str]:
     datasets = {DatasetInternal.of(dataset).snapshot for dataset in tx.find("dataset")}
     versions = tx.find("solution-version", statuses=AT_WORK)
     pinned = {key for one in versions for key in (VersionInternal.of(one).snapshots or {}).values()}
-    for kind in ("batch-inference-job", "dataset-export-job"):
+    for kind in ("batch-inference-job", "batch-segment-job", "dataset-export-job"):
         for job in tx.find(kind, statuses=AT_WORK):
             pinned.update((DataJobInternal.of(job).snapshots or {}).values())
     trainings = [RecommenderInternal.of(one).training for one in tx.find("recommender")]

@@ -1,5 +1,5 @@
-"""Batch inference jobs: pins the version and the data of the moment a job begins, answers the lines in a
-process of its own, and says so in one commit."""
+"""Batch inference and batch segment jobs, `BatchJob`: pins the version and the data of the moment a job
+begins, answers the lines in a process of its own, and says so in one commit."""
 
 from __future__ import annotations
 
@@ -15,19 +15,22 @@ from .exclusion import wait_for_deletions
 from .retention import release_snapshots, retire_models
 
 RESULTS = 25
-"""Items of an answer when the job does not say."""
+"""Items or users of an answer when the job does not say."""
 
 
-class InferBatch:
+class BatchJob:
     """CREATE PENDING > CREATE IN_PROGRESS > ACTIVE or CREATE FAILED."""
 
-    kind = "batch-inference"
     heavy = True
+
+    def __init__(self, kind: str, step: str) -> None:
+        """`kind`: with ``-job`` behind it that of the resource. `step`: what answers the lines."""
+        self.kind, self._step = kind, step
 
     def run(self, job: Job) -> None:
         with job.scope.write() as tx:
-            arguments = _begin(tx, job)
-        made = job.heavy("openpersonalize.batch.step:run", **arguments)
+            arguments = _begin(tx, job, f"{self.kind}-job")
+        made = job.heavy(self._step, **arguments)
         with job.commit() as tx:
             row = tx.update(
                 job.resource_arn,
@@ -46,9 +49,9 @@ class InferBatch:
         self.failed(job, tx, "The job was stopped.")
 
 
-def _begin(tx: Transaction, job: Job) -> dict[str, Any]:
+def _begin(tx: Transaction, job: Job, kind: str) -> dict[str, Any]:
     """What the step is called with; the same again after a crash."""
-    row = tx.require(job.resource_arn, "batch-inference-job")
+    row = tx.require(job.resource_arn, kind)
     wait_for_deletions(tx, row)
     version = tx.get(row.attributes["solutionVersionArn"], "solution-version")
     internal = None if version is None else VersionInternal.of(version)
