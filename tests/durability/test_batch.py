@@ -79,7 +79,8 @@ def killed_at_work(world: World, chance: random.Random, rounds: int, arn: str) -
     """Kill the server or its step some times while a job is at work; it ends all the same."""
     work = world.server.data / "work"
     while not list(work.glob("*/progress.json")):
-        assert world.wait.describe(arn)["status"] != "ACTIVE", "it was done before it could be killed"
+        status = world.wait.describe(arn)["status"]
+        assert status in ("CREATE PENDING", "CREATE IN_PROGRESS"), f"{status} before it could be killed"
         time.sleep(0.02)
     for _ in kills(chance, rounds):
         if chance.random() < 0.5:
