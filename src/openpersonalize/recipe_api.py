@@ -15,6 +15,7 @@ from .recipes.item_counts import ItemCounts
 from .recipes.model import (
     Batches,
     ColdStarts,
+    Describes,
     Explains,
     Inductive,
     Model,
@@ -43,6 +44,7 @@ __all__ = [
     "CannotUpdate",
     "ColdStarts",
     "Configuration",
+    "Describes",
     "Earlier",
     "Explains",
     "Facts",

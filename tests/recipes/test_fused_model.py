@@ -15,13 +15,15 @@ from openpersonalize.algorithms.encoder_training import fit_encoder
 from openpersonalize.algorithms.events import Events
 from openpersonalize.algorithms.ranker import BaseRanker, OnlineRanker
 from openpersonalize.datasets.sequences import Sequences
+from openpersonalize.recipes.fusion.candidates import FusedRetriever
+from openpersonalize.recipes.fusion.cold_items import fit_content
 from openpersonalize.recipes.fusion.model import FusedModel, OnlineFusion
 from openpersonalize.recipes.fusion.online import START_EVENTS
 from openpersonalize.recipes.fusion.weights import Weights
 from openpersonalize.recipes.item_counts import ItemCounts
 from openpersonalize.recipes.item_vocabulary import ItemVocabulary
 from openpersonalize.recipes.objective import ItemRewards
-from openpersonalize.recipes.training import Training
+from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.recipes.user_personalization import base_rankers
 from openpersonalize.testing.worlds import DAY, chain, nobody, question, two_clusters
 
@@ -117,6 +119,46 @@ def test_items_of_which_nothing_is_known_are_last(world: Sequences) -> None:
         scores = model.scores(query)
         assert scores[rows].max() < np.delete(scores, rows).min()
         assert (model.scores_of(query, np.ones((2, 16), np.float32)) < scores.min()).all()
+
+
+@pytest.mark.parametrize("encoder", [False, True])
+def test_metadata_order_items_that_nobody_met_for_each_user(
+    world: Sequences, tmp_path: Path, encoder: bool
+) -> None:
+    """With an encoder or without, of the catalogue or not, written out or asked one by one, saved or not."""
+    learnt = without(world, "a0", "b0")
+    plain = model_of(learnt, encoder=encoder)
+    data = TrainingData.of(learnt, sides(world).drop("ITEM_ID"))
+    content = fit_content(data, learnt, plain.vocabulary, Training())
+    assert content is not None
+    made = FusedModel(
+        plain.items,
+        plain.counts,
+        plain.rankers,
+        plain.weights,
+        vocabulary=plain.vocabulary,
+        content=content,
+    )
+    made.save(tmp_path)
+    model = FusedModel.load(tmp_path, made.items, made.counts)
+    rows = np.array([world.items.find(name) for name in ("a0", "b0")])
+    records = model.embed(sides(world, ["a-new", "b-new", "c-new"]))
+    assert records is not None
+    assert records.any(axis=1).tolist() == [True, True, False]
+    for user, side in ((0, 0), (1, 1)):
+        for query in (question(learnt, user), question(learnt, user, seen_excluded=True)):
+            scores = model.scores(query)
+            assert np.array_equal(scores, made.scores(query))
+            assert scores[rows[side]] > scores[rows[1 - side]] + 0.5
+            assert scores[rows[side]] < scores.max()
+            found = model.scores_of(query, records)
+            assert np.allclose(found[:2], scores[rows], atol=2e-3)
+            assert found[2] < scores.min()
+            assert np.allclose(FusedRetriever(model, 1).scores_at(query, rows), scores[rows], atol=2e-3)
+            parts = model.explain(query, int(rows[side]))
+            assert sum(parts.values()) == pytest.approx(float(scores[rows[side]]), abs=2e-3)
+            assert parts["content"] > 0
+            assert "content" not in model.explain(query, int(rows[side]) + 1)
 
 
 def test_newcomers_gain_what_many_meetings_are_worth(world: Sequences, tmp_path: Path) -> None:

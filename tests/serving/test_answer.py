@@ -7,7 +7,8 @@ import pytest
 
 from openpersonalize.recipes.fusion.model import FusedModel
 from openpersonalize.recipes.fusion.weights import Weights
-from openpersonalize.serving.answer import Promotion, Question, answer, rank
+from openpersonalize.serving.answer import Promotion, Question, answer
+from openpersonalize.serving.ranking import rank
 from openpersonalize.serving.states import Memory
 
 from .making import CATALOGUE, COLD, GENRES, NOW, Made, encoder_of

@@ -1,9 +1,10 @@
 """Attributes of items as bags of embeddings (categorical values) or dense vectors, inputs of the encoder:
-`ItemAttribute`."""
+`ItemAttribute`; what a model makes of them, `ItemVectors`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -41,3 +42,20 @@ class ItemAttribute:
 def codes_of(attribute: ItemAttribute) -> int:
     """The codes of all items that take as much memory as the attribute; a vector is held twice."""
     return len(attribute.code) + (0 if attribute.dense is None else attribute.dense.size // 3)
+
+
+class ItemVectors(Protocol):
+    """What a model makes of m records: float32[m, d], or anything of its own that is asked like it."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of it."""
+
+    def __len__(self) -> int:
+        """m."""
+
+    def __getitem__(self, rows: Any, /) -> Any:
+        """Those of some records, by number or by mask."""
+
+    def any(self, axis: int) -> Any:
+        """bool[m] for `axis` 1: of which records anything is known."""

@@ -10,7 +10,8 @@ from ..errors import InvalidInput
 from ..exploration.config import Exploration
 from ..filters.compiler import BoundFilter, CompiledFilter
 from ..recipes.facts import Offer, Task
-from ..serving.answer import Entry, Question, answer, rank, subject
+from ..serving.answer import Entry, Question, answer, subject
+from ..serving.ranking import rank
 from ..serving.source import AnswerSource
 from .lines import Line, read_line, scores_of, written, written_error
 from .scorer import BatchScorer

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from ..algorithms.item_attribute import ItemVectors
 from ..datasets.columns import ColumnSet
 from ..datasets.histories import InteractionHistories
 from ..storage.idtable import IdTable
@@ -35,8 +36,7 @@ class ExtendedCatalogue:
         ids: the newcomers'; row n + k of an answer is ``ids[k]``. columns: their records.
         created: int64[n + m] seconds. latest: the moment that ages count back from.
         unseen: bool[n], the model's items that had no interactions at training.
-        vectors: float32[m, d], the newcomers' vectors by their records, 0 where those say nothing; None where
-            the model has none.
+        vectors: of the newcomers by their records, as the model has them; None where it has none.
     """
 
     known: int
@@ -45,7 +45,7 @@ class ExtendedCatalogue:
     created: Int64
     latest: int
     unseen: BoolArray
-    vectors: FloatArray | None = None
+    vectors: ItemVectors | None = None
     _numbers: list[tuple[int, Int64, Int64]] = field(default_factory=list)
     _eligible: dict[float, Int64] = field(default_factory=dict)
     _masks: dict[object, tuple[MakeMask, BoolArray]] = field(default_factory=dict)

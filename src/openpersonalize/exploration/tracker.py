@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from ..algorithms.item_attribute import ItemVectors
 from ..datasets.columns import ColumnSet
 from ..datasets.histories import InteractionHistories
 from ..datasets.schemas import Schema
@@ -29,7 +30,7 @@ from ..datasets.selection import EventSelection
 from ..datasets.tables import id_column
 from ..events.consumer import EventHandler
 from ..storage.idtable import IdTable
-from .catalogue import ExposureCounts, ExtendedCatalogue, FloatArray
+from .catalogue import ExposureCounts, ExtendedCatalogue
 from .checkpoint import CheckpointStore
 from .exposure import Exposure
 from .impressions import passed_over, shown, times_by_row
@@ -117,7 +118,7 @@ class ExposureTracker(EventHandler):
         version: TrackedVersion,
         catalogue: CurrentRecords,
         *,
-        embed: Callable[[pl.DataFrame], FloatArray | None],
+        embed: Callable[[pl.DataFrame], ItemVectors | None],
         shown: Shown | None,
         now: Callable[[], float],
         refresh_seconds: float = 0.0,

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..algorithms.arrays import Float32, Int32, Int64
+from ..algorithms.arrays import Bools, Float32, Int32, Int64
+from ..algorithms.item_attribute import ItemVectors
 from .facts import Task
 from .item_counts import ItemCounts
 from .model import (
     Batches,
     ColdStarts,
+    Describes,
     Explains,
     Inductive,
     Model,
@@ -62,6 +64,7 @@ class CompleteModel:
         self.anchored, self._needs_history = task.anchored, task.personal
         self._cold = model if isinstance(model, ColdStarts) else None
         self._batches = model if isinstance(model, Batches) else None
+        self._describes = model if isinstance(model, Describes) else None
         self._inductive = model if isinstance(model, Inductive) else None
         self._resumes = model if isinstance(model, Resumes) else None
         self._features = model if isinstance(model, UsesFeatures) else None
@@ -110,11 +113,17 @@ class CompleteModel:
             return self._retriever.scores_at(query, rows)
         return self.scores(query)[rows]
 
-    def embed(self, records: pl.DataFrame) -> Float32 | None:
+    def described(self, query: Query, rows: Int64) -> Bools:
+        """See `Describes.described`; none by default."""
+        if self._describes is not None and self._answerable(query):
+            return self._describes.described(query, rows)
+        return np.zeros(len(rows), dtype=np.bool_)
+
+    def embed(self, records: pl.DataFrame) -> ItemVectors | None:
         """See `Inductive.embed`; None by default."""
         return None if self._inductive is None else self._inductive.embed(records)
 
-    def scores_of(self, query: Query, vectors: Float32) -> Float32:
+    def scores_of(self, query: Query, vectors: ItemVectors) -> Float32:
         """See `Inductive.scores_of`; behind everything by default."""
         if self._inductive is not None:
             return self._inductive.scores_of(query, vectors)

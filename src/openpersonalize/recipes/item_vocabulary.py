@@ -109,6 +109,16 @@ class ItemVocabulary:
             raise ValueError("a loaded vocabulary keeps no items: ask `of` with their records")
         return self._fitted
 
+    def attributes_of(self, records: pl.DataFrame) -> list[ItemAttribute]:
+        """Those of the catalogue with these records: of the one that the vocabulary was learned from, or of a
+        later one."""
+        return self._fitted or self.of(records)
+
+    @property
+    def ordered(self) -> list[bool]:
+        """Of each attribute whether it is a number, whose neighbouring quantiles are alike."""
+        return [column.kind == "number" for column in self._columns]
+
     @property
     def columns(self) -> list[str]:
         """Names of the columns that say something."""

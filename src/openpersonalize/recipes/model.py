@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from ..algorithms.arrays import Bools, Float32, Int32, Int64
+from ..algorithms.item_attribute import ItemVectors
 
 if TYPE_CHECKING:
     import polars as pl
@@ -107,14 +108,24 @@ class Retrieves(Protocol):
 
 
 @runtime_checkable
+class Describes(Protocol):
+    """Knows of items that nobody met what their records said at training."""
+
+    def described(self, query: Query, rows: Int64) -> Bools:
+        """bool[len(rows)], which of these items it scores by what is known of them beside interactions, for
+        this user. Asked about items without interactions only to tell them apart: others are False."""
+
+
+@runtime_checkable
 class Inductive(Protocol):
     """Knows of items that came after training what their records say."""
 
-    def embed(self, records: pl.DataFrame) -> Float32 | None:
-        """float32[m, d], vectors of m items from their records in the Items dataset (its columns, or some of
-        them); None where this model knows items by their interactions only."""
+    def embed(self, records: pl.DataFrame) -> ItemVectors | None:
+        """Vectors of m items from their records in the Items dataset (its columns, or some of them),
+        float32[m, d] or a kind of `ItemVectors` of its own; None where this model knows items by their
+        interactions only."""
 
-    def scores_of(self, query: Query, vectors: Float32) -> Float32:
+    def scores_of(self, query: Query, vectors: Any) -> Float32:
         """float32[m], on the scale of `Model.scores`, of items with these vectors; those without a vector
         (all 0) are behind everything."""
 

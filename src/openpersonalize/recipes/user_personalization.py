@@ -34,6 +34,7 @@ from ..storage.idtable import IdTable
 from . import encoder_fit
 from .cold_users import attribute_ranker, weigh_cold_users
 from .encoder_fit import EncoderConfig
+from .fusion.cold_items import fit_content
 from .fusion.model import FusedModel
 from .fusion.weights import ATTRIBUTES, Weights
 from .incremental import Earlier, attributes_of, carried_over
@@ -134,6 +135,7 @@ class UserPersonalization(Recipe):
             ItemRewards.of(data.ranked.records, configuration.objective),
             since_the_last(sequences, training.moment),
             vocabulary,
+            content=fit_content(data, sequences, vocabulary, training),
         )
         if model.rewards is None:
             index(model, sequences, training, self.index_above)

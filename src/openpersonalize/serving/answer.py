@@ -10,14 +10,14 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from ..algorithms.topk import Rows
-from ..exploration.bonus import explore, room
+from ..algorithms.topk import Rows, top_k
 from ..exploration.catalogue import ExtendedCatalogue
 from ..exploration.config import Exploration
+from ..exploration.draw import explore, room
 from ..filters.compiler import BoundFilter
 from ..recipes.facts import Offer
 from .promotions import merge, promoted_count
-from .ranked import BoolArray, CandidateMask, Chosen, among, choose, softmax_at
+from .ranked import BoolArray, CandidateMask, Chosen, choose, softmax_at
 from .source import AnswerSource
 from .states import UserState
 
@@ -100,7 +100,7 @@ def answer(source: AnswerSource, question: Question) -> list[Entry]:
     else:
         entries = _promoted(source, question, chosen, state, mask, why)
     _explain(source, entries, why)
-    _describe(source, entries, question.columns)
+    describe(source, entries, question.columns)
     return entries
 
 
@@ -112,7 +112,7 @@ def _explain(source: AnswerSource, entries: list[Entry], why: Reasons) -> None:
             entry.reason = [] if reason is None else [reason]
 
 
-def _describe(source: AnswerSource, entries: list[Entry], columns: Sequence[str] | None) -> None:
+def describe(source: AnswerSource, entries: list[Entry], columns: Sequence[str] | None) -> None:
     """Give entries their metadata, if any is asked for."""
     if columns is not None:
         found = source.metadata([entry.item_id for entry in entries], columns)
@@ -121,27 +121,57 @@ def _describe(source: AnswerSource, entries: list[Entry], columns: Sequence[str]
 
 
 def _filled(
-    source: AnswerSource, state: UserState, seen_excluded: bool, mask: CandidateMask, count: int
+    source: AnswerSource,
+    chosen: BoundFilter | None,
+    state: UserState,
+    seen_excluded: bool,
+    mask: CandidateMask,
+    count: int,
 ) -> Chosen:
-    """The best `count` rows; a recipe that scores a part of the catalogue fills up with the popular rest."""
-    ranked = source.scorer.ranked(state, seen_excluded)
-    chosen = choose(ranked, mask, count, lambda: source.scorer.scores_within(state, seen_excluded, mask))
-    missing = count - len(chosen.rows)
-    if missing and source.loaded.unscored is not None:
-        chosen.rows.extend(mask.rows(source.loaded.unseen_by_popularity)[:missing])
-    return chosen
+    """The best `count` rows that pass a filter and its mask. Where they are too few, the items follow that
+    came after training and, for a recipe that scores a part of the catalogue, those that it does not score:
+    by what is known of them, in a recipe that scores all in the order of the scores."""
+    scorer = source.scorer
+    best = choose(
+        scorer.ranked(state, seen_excluded),
+        mask,
+        count,
+        lambda: scorer.scores_within(state, seen_excluded, mask),
+    )
+    missing = count - len(best.rows)
+    if not missing:
+        return best
+    rows = np.empty(0, dtype=np.int64)
+    values = np.empty(0, dtype=np.float32)
+    if source.loaded.unscored is not None:
+        rows = np.array(mask.rows(source.loaded.unseen_by_popularity), dtype=np.int64)
+        values = scorer.scores_at(state, seen_excluded, rows, unscored=True)
+    if source.tracker is not None and len(source.tracker.counts.members.ids):
+        members = source.tracker.counts.members
+        every = np.arange(len(members.ids))
+        passing = _passing_rows(source, chosen, state, mask, members)
+        kept = every if passing is None else every[passing(members.known + every)]
+        numbers, relevance = source.exploration.rest(state, seen_excluded, members, kept, missing)
+        rows, values = np.concatenate([rows, members.known + numbers]), np.concatenate([values, relevance])
+    last = top_k(values, missing)
+    rows, values = rows[last], values[last]
+    if source.loaded.unscored is not None:
+        return Chosen(best.rows + rows.tolist(), best.scores, best.values)
+    joined = np.concatenate([best.values, values])
+    order = np.argsort(-joined, kind="stable")
+    total = scorer.ranked(state, seen_excluded).log_total
+    shares = np.concatenate([best.scores, np.minimum(softmax_at(values, total), 1.0)])
+    every_row = np.concatenate([np.array(best.rows, dtype=np.int64), rows])
+    return Chosen(every_row[order].tolist(), shares[order].tolist(), joined[order])
 
 
 def _entries(
-    source: AnswerSource,
-    chosen: Chosen,
-    why: Reasons,
-    members: ExtendedCatalogue | None = None,
-    explored: frozenset[int] = frozenset(),
+    source: AnswerSource, chosen: Chosen, why: Reasons, explored: frozenset[int] = frozenset()
 ) -> list[Entry]:
-    """The entries of rows; `members` names those behind the model's, exploration brought the `explored`. The
-    rows without a score are those that fill up."""
+    """The entries of rows; exploration brought the `explored`. The rows without a score are those that fill
+    up."""
     names = source.loaded.names
+    members = None if source.tracker is None else source.tracker.counts.members
     ids = [names[row] if row < len(names) else _newcomer(members, row) for row in chosen.rows]
     scored = len(chosen.scores)
     why.update(dict.fromkeys(ids[scored:], POPULAR))
@@ -169,7 +199,7 @@ def _explored(
 ) -> list[Entry]:
     """The best `count` entries by relevance, new items among them as exploration has it."""
     seen_excluded = chosen is not None and chosen.excludes_interactions
-    filled = _filled(source, state, seen_excluded, mask, count)
+    filled = _filled(source, chosen, state, seen_excluded, mask, count)
     exploration, tracker = question.exploration, source.tracker
     budget = 0
     if exploration is not None and tracker is not None:
@@ -177,26 +207,22 @@ def _explored(
     if not budget or exploration is None or tracker is None:
         return _entries(source, filled, why)
     candidates = tracker.counts
-    passing = _passing_rows(source, chosen, state, mask, candidates.members)
-    scored = len(filled.scores)
     explored = explore(
         source.exploration.candidates(state, seen_excluded, candidates, exploration.cut_off_days),
         candidates,
         exploration,
         budget,
-        filled.rows[:scored],
+        filled.rows,
         filled.values,
         count,
         source.scorer.ranked(state, seen_excluded).log_total,
-        passing,
+        _passing_rows(source, chosen, state, mask, candidates.members),
         source.chance,
     )
     if explored is None:
         return _entries(source, filled, why)
-    others = [row for row in filled.rows[scored:] if row not in explored.explored]
     shares = softmax_at(explored.values, explored.log_total).tolist()
-    joined = Chosen(explored.rows + others[: count - len(explored.rows)], shares, filled.values)
-    return _entries(source, joined, why, candidates.members, explored.explored)
+    return _entries(source, Chosen(explored.rows, shares, filled.values), why, explored.explored)
 
 
 def _passing_rows(
@@ -236,98 +262,14 @@ def _promoted(
     promotion = question.promotion
     assert promotion is not None
     wanted = promoted_count(question.count, promotion.percent)
-    selects = source.filters.mask(source.filters.decided(promotion.chosen, state), state)
+    selecting = source.filters.decided(promotion.chosen, state)
+    selects = source.filters.mask(selecting, state)
     seen_excluded = chosen is not None and chosen.excludes_interactions
-    first = _filled(source, state, seen_excluded, selects, wanted)
-    rows, promoted = list(first.rows), _entries(source, first, why)
-    if len(rows) < wanted and question.exploration is not None:
-        more, entries = _put_after_training(source, question, state, wanted - len(rows), why)
-        rows, promoted = rows + more, _sorted(promoted + entries)
+    first = _filled(source, selecting, state, seen_excluded, selects, wanted)
+    rows, promoted = first.rows, _entries(source, first, why)
     others = mask.without(frozenset(rows))
     for entry in promoted:
         entry.promotion_name = promotion.name
         why[entry.item_id] = PROMOTED
     second = _explored(source, question, chosen, state, others, question.count - len(rows), why)
     return merge(promoted, second, question.seed)
-
-
-def _put_after_training(
-    source: AnswerSource, question: Question, state: UserState, count: int, why: Reasons
-) -> tuple[list[int], list[Entry]]:
-    """Rows and entries of the at most `count` best newcomers that pass the promotion's filter; where more
-    pass than explore in one answer, of the newest and the most wanted of them."""
-    exploration, tracker, promotion = question.exploration, source.tracker, question.promotion
-    if tracker is None or exploration is None or promotion is None or not len(tracker.counts.members.ids):
-        return [], []
-    candidates = tracker.counts
-    members = candidates.members
-    every = np.arange(len(members.ids))
-    chosen = source.filters.decided(promotion.chosen, state)
-    passing = every[source.filters.keeps_newcomers(chosen, state, members, every)]
-    passing = source.exploration.foremost(state, False, members, passing)
-    floor_score = source.exploration.candidates(
-        state, False, candidates, exploration.cut_off_days
-    ).floor_score
-    relevance = source.exploration.newcomers(state, False, members, passing, floor_score)
-    best = np.argsort(-relevance, kind="stable")[:count]
-    shares = softmax_at(relevance[best], source.scorer.ranked(state, False).log_total)
-    rows = (members.known + passing[best]).tolist()
-    named = Chosen(rows, np.minimum(shares, 1.0).tolist(), relevance[best])
-    return rows, _entries(source, named, why, members)
-
-
-def _sorted(entries: list[Entry]) -> list[Entry]:
-    """Entries by their scores, those without one last."""
-    return sorted(entries, key=lambda entry: -entry.score if isinstance(entry.score, float) else 1.0)
-
-
-def rank(
-    source: AnswerSource,
-    user: str,
-    items: Sequence[str],
-    chosen: BoundFilter | None = None,
-    columns: Sequence[str] | None = None,
-    context: Mapping[str, str] | None = None,
-) -> list[Entry]:
-    """The entries of GetPersonalizedRanking: `items` in the order for `user`.
-
-    Scores sum to one over the given items that had interactions at training, before the filter; the
-    others follow in the order given, without scores. A repeated item counts once.
-    """
-    source.follow()
-    state = source.scorer.state(user, source.scorer.context(context or {}))
-    if chosen is not None:
-        chosen = source.filters.decided(chosen, state)
-    seen_excluded = chosen is not None and chosen.excludes_interactions
-    distinct = list(dict.fromkeys(items))
-    row_of, scored = source.loaded.row_of, source.loaded.counts.interacted
-    known = {item: row for item in distinct if (row := row_of(item)) is not None}
-    places = [item for item, row in known.items() if scored[row]]
-    rows = np.array([known[item] for item in places], dtype=np.int64)
-    order, scores = among(source.scorer.scores_at(state, seen_excluded, rows))
-    ranking = [Entry(places[place], score) for place, score in zip(order.tolist(), scores, strict=True)]
-    with_scores = set(places)
-    ranking += [Entry(item) for item in distinct if item not in with_scores]
-    if chosen is not None:
-        ranking = _passing(source, state, chosen, known, ranking)
-    _describe(source, ranking, columns)
-    return ranking
-
-
-def _passing(
-    source: AnswerSource,
-    state: UserState,
-    chosen: BoundFilter,
-    known: dict[str, int],
-    ranking: list[Entry],
-) -> list[Entry]:
-    """Those entries that pass a filter, whether the model knows them or not."""
-    mask = source.filters.mask(chosen, state)
-    passes = set(mask.rows(np.fromiter(known.values(), dtype=np.int64, count=len(known))))
-    unknown = [entry.item_id for entry in ranking if entry.item_id not in known]
-    kept = source.filters.keeps_unknown(chosen, state, unknown) if unknown else {}
-    return [
-        entry
-        for entry in ranking
-        if (known[entry.item_id] in passes if entry.item_id in known else kept[entry.item_id])
-    ]

@@ -171,6 +171,14 @@ class Catalogue:
         found = self._now.unlisted
         return found if up_to is None else found.filter(pl.col(ARRIVAL) <= up_to)
 
+    def aligned(self, ids: pl.Series) -> pl.DataFrame | None:
+        """The records of some ids outside the list, in their order, nulls where there is none; None: there
+        is none of any."""
+        found = self._now.unlisted.filter(pl.col(self._key).is_in(ids.to_list()))
+        if found.is_empty():
+            return None
+        return ids.alias(self._key).to_frame().join(found, on=self._key, how="left", maintain_order="left")
+
     def outsider(self, key: str) -> dict[str, Any]:
         """The columns that are not null of an id outside the list; nothing when it has no record."""
         found = self._now.unlisted.filter(pl.col(self._key) == key).select(self.schema.names).to_dicts()

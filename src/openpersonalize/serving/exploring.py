@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from ..algorithms.topk import FloatArray, Rows, top_k
-from ..exploration.bonus import (
+from ..exploration.catalogue import ExposureCounts, ExtendedCatalogue
+from ..exploration.draw import (
     MOST_CANDIDATES,
     ExplorationCandidates,
     exploration_candidates,
     floor_score_of,
     neutral,
 )
-from ..exploration.catalogue import ExposureCounts, ExtendedCatalogue
 from .loaded import LoadedVersion
 from .scoring import Scorer
 from .states import ContextValues, UserState
@@ -45,9 +45,7 @@ class UserExploration:
         key = (seen_excluded, cut_off_days)
         found = state.explored.get(key)
         if found is None or found.members is not members:
-            floor = ranked.floor_score
-            if floor is None:
-                floor = floor_score_of(scorer.scores(state, seen_excluded))
+            floor = self._floor(state, seen_excluded)
             found = state.explored[key] = exploration_candidates(
                 members,
                 members.eligible(cut_off_days),
@@ -63,6 +61,21 @@ class UserExploration:
             )
             scorer.resized(state)
         return found
+
+    def rest(
+        self, state: UserState, seen_excluded: bool, members: ExtendedCatalogue, numbers: Rows, most: int
+    ) -> tuple[Rows, FloatArray]:
+        """Of newcomers, by number, the `most` best for a user, best first, and their log-scores; where they
+        are many, of the newest and the most wanted of them."""
+        numbers = self.foremost(state, seen_excluded, members, numbers)
+        relevance = self.newcomers(state, seen_excluded, members, numbers, self._floor(state, seen_excluded))
+        best = np.argsort(-relevance, kind="stable")[:most]
+        return numbers[best], relevance[best]
+
+    def _floor(self, state: UserState, seen_excluded: bool) -> float:
+        """A low score of the user."""
+        floor = self._scorer.ranked(state, seen_excluded).floor_score
+        return floor_score_of(self._scorer.scores(state, seen_excluded)) if floor is None else floor
 
     def newcomers(
         self,

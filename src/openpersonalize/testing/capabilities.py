@@ -14,6 +14,7 @@ from ..datasets.sequences import Sequences
 from ..recipes.facts import Task
 from ..recipes.model import (
     ColdStarts,
+    Describes,
     Explains,
     Inductive,
     Model,
@@ -54,6 +55,11 @@ class CapabilityContract(ContractWorld):
         query = self.asked(sequences, 0)
         found = _having(trained, Inductive).scores_of(query, np.zeros((2, 8), np.float32))
         assert (found < trained.scores(query).min()).all()
+
+    def test_items_with_interactions_need_no_description(self, trained: Model, sequences: Sequences) -> None:
+        rows = np.flatnonzero(np.bincount(sequences.item, minlength=len(sequences.items)))
+        found = _having(trained, Describes).described(self.asked(sequences, 0), rows)
+        assert found.tolist() == [False] * len(rows)
 
     def test_newcomers_that_were_not_observed_gain_nothing(self, loaded: Model, sequences: Sequences) -> None:
         gained = _followed(loaded).online_bonus(self.asked(sequences, 0), np.array([0, 5, -1]))

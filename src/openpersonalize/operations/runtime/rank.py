@@ -6,7 +6,8 @@ import msgspec
 
 from ...errors import InvalidInput
 from ...recipes.facts import Task
-from ...serving.answer import Entry, rank
+from ...serving.answer import Entry
+from ...serving.ranking import rank
 from ..context import Context, Request
 from .checks import check_task, most_entries, requested_id, shown_columns
 from .endpoint import campaign_arn, endpoint
@@ -40,7 +41,8 @@ async def get_personalized_ranking(context: Context, request: Request) -> bytes:
     chosen = await filter_of(context, campaign, request, user)
     identifier = new_recommendation_id()
     sent = request.get("context") or {}
-    reads_records = chosen is not None or columns is not None
+    row_of = campaign.deployment.loaded.row_of
+    reads_records = chosen is not None or columns is not None or any(row_of(item) is None for item in items)
     await context.endpoints.ready(campaign.deployment, user, sent, records=reads_records)
     entries = rank(campaign.deployment, user or "", items, chosen, columns, sent)
     remember(context, identifier, campaign, entries, user)

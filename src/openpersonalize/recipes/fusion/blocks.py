@@ -30,6 +30,7 @@ class Fusion(Protocol):
     def shared_scores(self, query: Query) -> Float32: ...
     def plan(self, query: Query) -> tuple[tuple[BaseRanker, np.float32], ...]: ...
     def behind(self, query: Query) -> Int64: ...
+    def add_cold_items(self, query: Query, total: Float32) -> None: ...
 
 
 def block_scores(model: Fusion, queries: Sequence[Query], block_bytes: int = BLOCK_BYTES) -> Float32:
@@ -69,6 +70,8 @@ def _add_up(model: Fusion, queries: Sequence[Query], total: Float32) -> None:
     for ranker, weight in model.plan(queries[0]):
         if not ranker.user_independent:
             ranker.accumulate(block, weight, total)
+    for row, query in zip(total, queries, strict=True):
+        model.add_cold_items(query, row)
     last = model.behind(queries[0])
     if 0 < len(last) < total.shape[1]:
         total[:, last] = np.inf

@@ -44,6 +44,7 @@ class Fusion(Protocol):
     def shared_scores(self, query: Query) -> Float32: ...
     def plan(self, query: Query) -> tuple[tuple[BaseRanker, np.float32], ...]: ...
     def behind(self, query: Query) -> Int64: ...
+    def cold_items(self, query: Query) -> LazyScores | None: ...
 
 
 class FusedRetriever:
@@ -92,7 +93,9 @@ class FusedRetriever:
     def _parts(self, query: Query) -> list[tuple[LazyScores, np.float32]]:
         """The features that depend on the user, and their weights."""
         plan = self._model.plan(query)
-        return [(one.lazy(query), weight) for one, weight in plan if not one.user_independent]
+        parts = [(one.lazy(query), weight) for one, weight in plan if not one.user_independent]
+        cold = self._model.cold_items(query)
+        return parts if cold is None else [*parts, (cold, np.float32(1.0))]
 
     def _pool(self, query: Query, interacted_only: bool) -> Pool:
         key = query.seen_excluded, interacted_only

@@ -18,7 +18,9 @@ import numpy as np
 import polars as pl
 
 from ...algorithms.arrays import Bools, Float32, Int32, Int64
+from ...algorithms.content_model import ContentModel
 from ...algorithms.encoder import Encoder
+from ...algorithms.item_attribute import ItemVectors
 from ...algorithms.mapped import mapped
 from ...algorithms.naive_bayes import NaiveBayes
 from ...algorithms.ranker import BaseRanker, OnlineRanker, RankerStates
@@ -30,15 +32,14 @@ from ..objective import ItemRewards
 from ..query import Query
 from .blocks import block_scores
 from .candidates import FusedRetriever
+from .cold_items import ColdItems, ColdScores, behind_others
+from .newcomers import ItemRecords, newcomer_scores
 from .online import OnlineState
 from .store import Described
 from .weights import POPULAR, Weights, known_attributes
 
 Plan: TypeAlias = tuple[tuple[BaseRanker, np.float32], ...]
 """Rankers and what they weigh."""
-
-_ITEMS_TOGETHER = 65_536
-"""Items looked at together."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class FusedModel:
         pause: int = 0,
         vocabulary: ItemVocabulary | None = None,
         probe_rows: int = 0,
+        content: ContentModel | None = None,
     ) -> None:
         """Put together.
 
@@ -73,6 +75,7 @@ class FusedModel:
                 there.
             vocabulary: of the attributes that the encoder was trained with.
             probe_rows: items of the encoder's index that a query looks at; 0: all items are scored.
+            content: what the attributes of items that nobody met say to a user.
         """
         self.items, self.counts, self.weights, self.rewards = items, counts, weights, rewards
         self.pause, self.vocabulary, self.probe_rows = pause, vocabulary, probe_rows
@@ -81,12 +84,8 @@ class FusedModel:
         self._tie = np.empty(len(counts), dtype=np.float32)
         self._tie[counts.order] = np.linspace(1e-3, 0.0, len(counts), dtype=np.float32)
         self._set_rankers(rankers)
-        self._unknown = self._unseen
-        encoder = self.encoder
-        if encoder is not None and len(self._unseen):
-            blocks = np.split(self._unseen, range(_ITEMS_TOGETHER, len(self._unseen), _ITEMS_TOGETHER))
-            known = np.concatenate([encoder.items[some].any(axis=1) for some in blocks])
-            self._unknown = self._unseen[~known]
+        self._cold_items = None if content is None else ColdItems(content, self._unseen)
+        self._behind = behind_others(self._unseen, self._cold_items, self.encoder)
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -104,6 +103,11 @@ class FusedModel:
 
     def _with_weights(self, chosen: Mapping[str, float]) -> Plan:
         return tuple((one, np.float32(chosen[one.name])) for one in self.rankers if chosen.get(one.name))
+
+    @property
+    def content(self) -> ContentModel | None:
+        """What items that nobody met are known by, if their metadata say anything."""
+        return None if self._cold_items is None else self._cold_items.content
 
     @property
     def encoder(self) -> Encoder | None:
@@ -137,8 +141,22 @@ class FusedModel:
         others."""
         if not len(query.item):
             return self._unseen
-        with_encoder = any(isinstance(one, Encoder) for one, _ in self._plans[query.seen_excluded])
-        return self._unknown if with_encoder else self._unseen
+        return self._behind[any(isinstance(one, Encoder) for one, _ in self._plans[query.seen_excluded])]
+
+    def described(self, query: Query, rows: Int64) -> Bools:
+        """See `Describes.described`."""
+        return ~self.interacted[rows] & ~np.isin(rows, self.behind(query))
+
+    def add_cold_items(self, query: Query, total: Float32) -> None:
+        """Add what `cold_items` has to float32[n] `total`."""
+        if self._cold_items is not None and len(query.item):
+            self._cold_items.add(query, total)
+
+    def cold_items(self, query: Query) -> ColdScores | None:
+        """What the metadata of items that nobody met add to their scores; None: nothing."""
+        if self._cold_items is None or not len(query.item):
+            return None
+        return self._cold_items.lazy(query)
 
     def relevance(self, query: Query) -> Float32:
         """A new float32[n], the scores without the objective. Items with which nobody interacted have the
@@ -153,6 +171,7 @@ class FusedModel:
             plan = tuple(pair for pair in plan if not pair[0].user_independent)
         for ranker, weight in plan:
             total += weight * ranker.feature(query)
+        self.add_cold_items(query, total)
         last = self.behind(query)
         if 0 < len(last) < len(total):
             total[last] = np.inf  # behind the last of the others, whatever their own features say
@@ -202,31 +221,15 @@ class FusedModel:
         if self.encoder is not None:
             self.encoder.ivf = None
 
-    def embed(self, records: pl.DataFrame) -> Float32 | None:
-        """See `Inductive.embed`; None where no encoder counts, or it knows no attributes."""
-        encoder = self.encoder
-        if encoder is None or self.vocabulary is None or not encoder.values:
+    def embed(self, records: pl.DataFrame) -> ItemVectors | None:
+        """See `Inductive.embed`; None where neither an encoder nor a content model knows attributes."""
+        if self.vocabulary is None:
             return None
-        return encoder.vectors_of(self.vocabulary.of(records))
+        return ItemRecords.of(records, self.vocabulary, self.encoder, self.content is not None)
 
-    def scores_of(self, query: Query, vectors: Float32) -> Float32:
-        """See `Inductive.scores_of`: the encoder by the vectors, the others as of items with which nobody
-        interacted."""
-        plan, encoder = self.plan(query), self.encoder
-        weight = next((weight for one, weight in plan if one is encoder), None)
-        total = np.empty(len(vectors), dtype=np.float32)
-        known: Bools = np.zeros(len(vectors), dtype=np.bool_)
-        if encoder is not None and weight is not None and len(query.item):
-            known = np.asarray(vectors.any(axis=1))
-            level = sum(float(weight) * one.unseen_value(query) for one, weight in plan if one is not encoder)
-            total[known] = weight * encoder.feature_of(query, vectors[known]) + np.float32(level)
-        rewarded = self.rewarded and bool(self.interacted.any())
-        if rewarded or not known.all():
-            relevance = self.relevance(query)
-            total[~known] = relevance.min() - 1
-            if rewarded and self.rewards is not None:
-                total = self.rewards.without_reward(total, relevance, self.interacted)
-        return total
+    def scores_of(self, query: Query, vectors: ItemVectors) -> Float32:
+        """See `Inductive.scores_of` and `newcomer_scores`."""
+        return newcomer_scores(self, query, vectors)
 
     def online(self) -> OnlineModel | None:
         """See `Online.online`: where recent popularity or freshness counts. Before `save`, which ends the
@@ -258,6 +261,9 @@ class FusedModel:
         found = {
             ranker.name: float(weight * ranker.feature(query)[row]) for ranker, weight in self.plan(query)
         }
+        cold = self.cold_items(query)
+        if cold is not None and not self.interacted[row]:
+            parts["content"] = float(cold.at(np.array([row]))[0])
         return parts | found
 
     def tuned_state(self) -> dict[str, Any]:
@@ -275,6 +281,8 @@ class FusedModel:
             np.save(folder / "reward.npy", self.rewards.values)
         if self.vocabulary is not None:
             self.vocabulary.save(folder)
+        if self.content is not None:
+            self.content.save(folder)
         described = Described(
             rankers=[(ranker.kind, ranker.name) for ranker in self.rankers],
             weights=self.weights.json(),
@@ -299,6 +307,7 @@ class FusedModel:
             described.pause,
             ItemVocabulary.load(folder) if described.vocabulary else None,
             described.probe_rows,
+            ContentModel.load(folder),
         )
 
 
