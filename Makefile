@@ -17,14 +17,14 @@ demo: $(VENV)/.run
 serve: $(VENV)/.run
 	$(BIN)/openpersonalize serve --data-dir $(DATA) --port $(PORT)
 
-# A worker per core; a file's tests stay together, so that what a file makes once is made once. One test alone, or a
-# debugger: .venv/bin/python -m pytest tests/serving/test_answer.py -k popular
+# A worker per core and one more; a file's tests stay together, so that what a file makes once is made once, and files go
+# in the order of tests/conftest.py. One test alone, or a debugger: .venv/bin/python -m pytest tests/serving/test_answer.py -k popular
 WORKERS ?= auto
 #
 # The servers and the steps that tests start load what was compiled once, whatever the environment says.
 test soak: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 15 --durations-min 1 $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 15 --durations-min 1 $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 # Before anything loads OpenMP: threads that wait would spin and take the cores from the other workers.
@@ -27,8 +28,51 @@ pytest_plugins = ["openpersonalize.testing.plugin"]
 
 _regions = itertools.count(1)
 
+LONG = (
+    "cli/test_serve.py",
+    "operations/test_solution_versions.py",
+    "operations/test_batch_inference.py",
+    "recipes/test_encoder_fit.py",
+    "operations/test_restart.py",
+    "operations/test_recommenders.py",
+    "operations/test_runtime.py",
+    "events/test_sealing.py",
+    "recipes/test_memory.py",
+    "operations/test_data_deletion_jobs.py",
+    "durability/test_encoder.py",
+    "durability/test_batch.py",
+    "operations/test_metric_attributions.py",
+    "durability/test_trainings.py",
+    "algorithms/test_encoder.py",
+    "operations/test_exploration.py",
+    "journeys/test_metadata.py",
+    "recipes/test_indexing.py",
+    "operations/test_exports.py",
+    "durability/test_processes.py",
+    "durability/test_recommenders.py",
+    "cli/test_evaluate.py",
+    "engine/test_crashes.py",
+    "bench/test_accuracy.py",
+    "operations/test_records.py",
+    "durability/test_imports.py",
+)
+"""Files that take longest, the longest first. Workers begin with them: whoever began one last would keep the
+others waiting."""
+
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are cores: much of a test is waiting for a server."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long files first, where several workers share the work."""
+    if hasattr(config, "workerinput"):
+        place = {Path(__file__).parent / name: number for number, name in enumerate(LONG)}
+        items.sort(key=lambda item: place.get(item.path, len(LONG)))
 
 
 @pytest.fixture(scope="session")

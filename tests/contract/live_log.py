@@ -86,15 +86,6 @@ class LiveLogContract:
         assert first < second < third == log.position()
         assert log.interactions_frame(GROUP, SCHEMA)["#ARRIVAL"].to_list() == [first - 1, first]
 
-    @pytest.mark.parametrize("size", [1, 2, 5, 17, 65, 257, 600])
-    def test_calls_of_any_size_are_kept_whole(self, log: LiveLog, size: int) -> None:
-        last = log.append(GROUP, [CLICK._replace(time=n) for n in range(1, size + 1)]).result()
-        assert last == log.append(ITEMS, [Record(f"i{n}") for n in range(size)]).result() - size
-        found = log.interactions_frame(GROUP, SCHEMA)
-        assert found["TIMESTAMP"].to_list() == list(range(1, size + 1))
-        assert found["#ARRIVAL"].to_list() == list(range(1, last + 1))
-        assert log.records_frame(ITEMS, ITEM_SCHEMA)["ITEM_ID"].to_list() == [f"i{n}" for n in range(size)]
-
     def test_another_process_reads_what_was_acknowledged(self, open_log: Callable[[], LiveLog]) -> None:
         one, other = open_log(), open_log()
         tail = other.tail()

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from contract.live_log import CLICK, GROUP, SCHEMA, Hands, LiveLogContract
+from contract.live_log import CLICK, GROUP, ITEM_SCHEMA, ITEMS, SCHEMA, Hands, LiveLogContract
 from openpersonalize.clock import SystemClock
 from openpersonalize.errors import StartError, Unavailable
-from openpersonalize.events.entries import Event
+from openpersonalize.events.entries import Event, Record
 from openpersonalize.events.livelog import LiveLog
 from openpersonalize.events.sqlitefile import SqliteFile
 from openpersonalize.events.sqlitelog import FORMATS, SqliteLiveLog
@@ -83,6 +83,22 @@ class TestSqliteLiveLog(LiveLogContract):
         yield opening
         for log in opened:
             log.close()
+
+
+def test_calls_of_any_size_are_kept_whole(tmp_path: Path) -> None:
+    log = SqliteLiveLog(tmp_path / "events.db", SystemClock())
+    sizes = [1, 2, 5, 17, 65, 257, 600]
+    for size in sizes:
+        first = log.position() + 1
+        events = [CLICK._replace(time=first + n) for n in range(size)]
+        assert log.append(GROUP, events).result() == first + size - 1
+        log.append(ITEMS, [Record(f"i{size}-{n}") for n in range(size)]).result()
+        frame = log.interactions_frame(GROUP, SCHEMA, after=first - 1)
+        assert frame["TIMESTAMP"].to_list() == list(range(first, first + size))
+        assert frame["#ARRIVAL"].to_list() == list(range(first, first + size))
+    names = [f"i{size}-{n}" for size in sizes for n in range(size)]
+    assert log.records_frame(ITEMS, ITEM_SCHEMA)["ITEM_ID"].to_list() == names
+    log.close()
 
 
 def writer(path: Path, user: str, most: int) -> subprocess.Popen[str]:

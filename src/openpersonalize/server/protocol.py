@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import botocore.session
 import msgspec
+from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
 from ..errors import MalformedRequest, ServiceError
@@ -86,8 +86,8 @@ def error_body(error: ServiceError) -> bytes:
     return _encode({"__type": error.code, "message": message})
 
 
-def _operations(service: str) -> list[Operation]:
-    model: ServiceModel = botocore.session.get_session().get_service_model(service)
+def _operations(loader: Loader, service: str) -> list[Operation]:
+    model = ServiceModel(loader.load_service_model(service, "service-2"), service)
     rest = model.metadata["protocol"] == "rest-json"
     found = []
     for name in model.operation_names:
@@ -105,8 +105,9 @@ def _operations(service: str) -> list[Operation]:
     return found
 
 
+_loader = Loader()
 OPERATIONS: dict[str, Operation] = {
-    operation.name: operation for service in SERVICES for operation in _operations(service)
+    operation.name: operation for service in SERVICES for operation in _operations(_loader, service)
 }
 """All operations by name."""
 
