@@ -113,6 +113,11 @@ class Settings:
         3, "models of a solution that are kept, its newest, besides those in use; 0 = all"
     )
     history_cache_mb: int = _setting(256, "memory for users' recent histories and vectors, per process")
+    newcomers_mb: int = _setting(
+        128,
+        "memory of each deployed version for items that came after training; of more, the best known stay",
+        least=1,
+    )
     shed_after: int = _setting(
         512, "requests in flight in one process above which new ones are throttled", least=1
     )

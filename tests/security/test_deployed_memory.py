@@ -27,7 +27,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("deployed") / "data").start()
+    """With little room for newcomers: what is bounded comes to its plateau early."""
+    server = Server(tmp_path_factory.mktemp("deployed") / "data", ("--newcomers-mb", "16")).start()
     yield server
     server.stop()
 
@@ -128,3 +129,19 @@ def test_a_hundred_megabytes_of_calls_come_to_a_plateau(
     print(f"{call.__name__}: {at[1] - at[0]:+.0f} MB after 50 MB, {at[2] - at[0]:+.0f} MB after 100 MB")
     assert at[2] - at[0] < 200
     assert at[2] - at[1] < 70  # of records, a copy that is being replaced
+
+
+def test_an_endless_history_comes_to_a_plateau(running: Server, arns: dict[str, str]) -> None:
+    """Of one user, with ever new items; the newcomers' room is full after a tenth of it."""
+    at, sent, number = [megabytes(running)], 0, 0
+    with Line(running.port, 60) as line:
+        for upto in (100e6, 200e6, 300e6):
+            while sent < upto:
+                path, document = events_of_one_user(arns, 10_000_000 + number)
+                data = request_bytes("POST", path, {}, json.dumps(document).encode())
+                answer = line.send(data)
+                assert answer.status == 200, answer
+                sent, number = sent + len(data), number + 1
+            at.append(megabytes(running))
+    print("an endless history: " + ", ".join(f"{one - at[0]:+.0f} MB" for one in at[1:]))
+    assert at[3] - at[1] < 40

@@ -7,7 +7,9 @@ as columns, chunk by chunk, in the consumer's thread beside the answers. Now and
 
 Items that the model does not know, put after training or met in streamed events, become *newcomers*: they
 stand behind the model's rows, row n + k being newcomer k. Like Amazon's automatic updates this goes on until
-a newer full version of the solution is there; as many items are considered as the recipe considers.
+a newer full version of the solution is there; as many items are considered as the recipe considers, and as
+have room. Where there is not room for all, those with a record stay before those that events alone name, then
+those that were met most often, then the newest: made-up items push no others out.
 """
 
 from __future__ import annotations
@@ -35,32 +37,16 @@ from .checkpoint import CheckpointStore
 from .exposure import Exposure
 from .impressions import passed_over, shown, times_by_row
 from .newcomers import Newcomers
+from .unlisted import COUNTED, COUNTED_SHARE, NEWCOMER_BYTES, newcomers_among, with_events
 
 MOST_ITEMS = 750_000
 """Items of the catalogue and newcomers together where no recipe says otherwise, as Amazon has it."""
-
-UNLISTED_MOST = 750_000
-"""Items outside the model that are counted: of more, those met last."""
 
 KEPT_AFTER = 200_000
 """A checkpoint is saved when so many events were counted since the last one: about a second's work."""
 
 FORMAT = 1
 """Of checkpoints: raised when older ones cannot be read any more."""
-
-_MET: dict[str, pl.DataType] = {
-    "ITEM_ID": pl.String(),
-    "FIRST": pl.Int64(),
-    "LAST": pl.Int64(),
-    "EVENTS": pl.Int64(),
-    "OVER": pl.Int64(),
-}
-_MERGED = (
-    pl.col("FIRST").min(),
-    pl.col("LAST").max(),
-    pl.col("EVENTS").sum(),
-    pl.col("OVER").sum(),
-)
 
 Int64 = npt.NDArray[np.int64]
 Shown = Callable[[pl.Series], pl.DataFrame]
@@ -102,8 +88,8 @@ class TrackedVersion(Protocol):
 class ExposureTracker(EventHandler):
     """Counts one dataset group's events for one trained version. `counts` is replaced, never changed.
 
-    Memory: 21 bytes an item of the catalogue, and the records of the newcomers. `on_events` and `on_level`
-    belong to one thread, the consumer's.
+    Memory: 21 bytes an item of the catalogue, and `newcomer_bytes`, twice that while `counts` are replaced.
+    `on_events` and `on_level` belong to one thread, the consumer's.
 
     Attributes:
         counts: as of the last `on_level`.
@@ -124,6 +110,7 @@ class ExposureTracker(EventHandler):
         refresh_seconds: float = 0.0,
         grows: bool = True,
         most: int = MOST_ITEMS,
+        newcomer_bytes: int = NEWCOMER_BYTES,
         until: int | None = None,
         store: CheckpointStore | None = None,
         kept_after: int = KEPT_AFTER,
@@ -138,6 +125,7 @@ class ExposureTracker(EventHandler):
             shown: looks implicit impressions up; None: impressions do not count.
             now: the time. refresh_seconds: least time from one change of `counts` to the next.
             grows: whether newcomers join. most: items of the catalogue and newcomers together.
+            newcomer_bytes: for newcomers.
             until: see `ExposureTracker`.
             store: where checkpoints are; None: nowhere. kept_after: see `KEPT_AFTER`.
             histories: see `ExposureTracker`. newcomers: what the model calls the newcomers.
@@ -145,7 +133,7 @@ class ExposureTracker(EventHandler):
         self._version, self._embed = version, embed
         self._shown, self._now = shown, now
         self._seconds = refresh_seconds
-        self._grows, self.most = grows, most
+        self._grows, self.most, self._newcomer_bytes = grows, most, newcomer_bytes
         self.catalogue, self.histories = catalogue, histories
         self._newcomers = newcomers
         self.until = until
@@ -154,7 +142,7 @@ class ExposureTracker(EventHandler):
         nothing = np.zeros(len(version.items), dtype=np.int64)
         kept = store.load(self._read) if store is not None else None
         if kept is None or (until is not None and kept[0] > until):
-            kept = version.position, nothing, pl.DataFrame(schema=_MET)
+            kept = version.position, nothing, pl.DataFrame(schema=COUNTED)
         self.position, self._since, self._unlisted = kept
         self._due = 0.0
         self._fresh = False
@@ -204,7 +192,7 @@ class ExposureTracker(EventHandler):
             unlisted = pl.read_parquet(folder / "unlisted.parquet", memory_map=False)
         except pl.exceptions.PolarsError as error:
             raise ValueError(str(error)) from error
-        if dict(unlisted.schema) != _MET or len(since) != len(self._version.items):
+        if dict(unlisted.schema) != COUNTED or len(since) != len(self._version.items):
             raise ValueError("it belongs to another model")
         return position, since, unlisted
 
@@ -227,7 +215,8 @@ class ExposureTracker(EventHandler):
             since = self._since + times_by_row(met.select("ITEM_ID", TIMES="EVENTS"), self._version.items)
             if over is not None:
                 since += times_by_row(over, self._version.items)
-            unlisted = self._with_unlisted(met, over)
+            room = self._newcomer_bytes // COUNTED_SHARE
+            unlisted = with_events(self._unlisted, met, over, self._version.items, room)
             self._since, self._unlisted, self._fresh = since, unlisted, True
             self._counted += len(events)
         self.position = position
@@ -252,24 +241,6 @@ class ExposureTracker(EventHandler):
         """recommendationIds of events that do not say themselves what was shown."""
         return events.filter(pl.col("IMPRESSION").is_null())["RECOMMENDATION_ID"]
 
-    def _with_unlisted(self, met: pl.DataFrame, over: pl.DataFrame | None) -> pl.DataFrame:
-        """What is known of items that the model does not know, with what is new."""
-        parts = [met]
-        if over is not None:
-            zero = pl.lit(0, dtype=pl.Int64)
-            nothing = pl.lit(None, dtype=pl.Int64)
-            parts.append(
-                over.select("ITEM_ID", FIRST=nothing, LAST=nothing, EVENTS=zero, OVER=pl.col("TIMES"))
-            )
-        fresh = pl.concat([part.select(list(_MET)) for part in parts])
-        fresh = fresh.filter(pl.Series(self._version.items.find_all(fresh["ITEM_ID"]) < 0, dtype=pl.Boolean))
-        if not len(fresh):
-            return self._unlisted
-        joined = pl.concat([self._unlisted, fresh]).group_by("ITEM_ID").agg(*_MERGED)
-        if len(joined) > UNLISTED_MOST:
-            joined = joined.sort("LAST", descending=True, nulls_last=True).head(UNLISTED_MOST)
-        return joined
-
     # -- newcomers
 
     def _members(self) -> ExtendedCatalogue:
@@ -291,19 +262,9 @@ class ExposureTracker(EventHandler):
         items, schema, exposure = self._version.items, self.catalogue.schema, self._exposure
         key = id_column(schema)
         stated = pl.col("CREATION_TIMESTAMP") if "CREATION_TIMESTAMP" in records.columns else pl.lit(None)
-        known = records.lazy().select(ITEM_ID=pl.col(key), STATED=stated.cast(pl.Int64))
-        met = self._unlisted.lazy().filter(pl.col("EVENTS") > 0).select("ITEM_ID", "FIRST")
+        known = records.select(ITEM_ID=pl.col(key), STATED=stated.cast(pl.Int64))
         room = max(0, self.most - len(items))
-        newcomers = (
-            known.join(met, on="ITEM_ID", how="full", coalesce=True)
-            .select(
-                "ITEM_ID",
-                CREATED=pl.coalesce("STATED", "FIRST", pl.lit(exposure.latest, dtype=pl.Int64)),
-            )
-            .sort("CREATED", "ITEM_ID", descending=[True, False])
-            .head(room)
-            .collect()
-        )
+        newcomers = newcomers_among(known, self._unlisted, exposure.latest, room, self._newcomer_bytes)
         ids = IdTable.from_series(newcomers["ITEM_ID"])
         came = np.zeros(len(ids), dtype=np.int64)
         came[ids.find_all(newcomers["ITEM_ID"])] = newcomers["CREATED"].to_numpy()

@@ -147,6 +147,7 @@ class Loader:
             refresh_seconds=installation.settings.item_refresh_seconds,
             grows=Offer.AUTO_UPDATE in offers,
             most=most,
+            newcomer_bytes=installation.settings.newcomers_mb << 20,
             until=entry.until,
             store=self._checkpoints(entry, "exposure"),
             histories=[one.histories for one in group.bulk(loaded)],
