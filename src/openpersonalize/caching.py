@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 Value = TypeVar("Value")
+
+
+@dataclass(eq=False)
+class CacheUse:
+    """How often something was found in the caches of one name, since the process began."""
+
+    hits: int = 0
+    misses: int = 0
+
+
+USES: defaultdict[str, CacheUse] = defaultdict(CacheUse)
+"""By name of a cache."""
 
 OVERHEAD = 200
 """Bytes charged for each entry on top of its own size: the key, the dictionary's slot, object headers."""
@@ -18,8 +31,10 @@ class ByteLRU(Generic[Value]):
     Not locked: an instance belongs to one thread (in the server, the event loop).
     """
 
-    def __init__(self, limit: int, size: Callable[[Value], int]) -> None:
-        """Keep up to `limit` bytes, a value's bytes being told by `size`."""
+    def __init__(self, limit: int, size: Callable[[Value], int], name: str) -> None:
+        """Keep up to `limit` bytes, a value's bytes being told by `size`. Its use is counted in `USES` under
+        `name`."""
+        self._use = USES[name]
         self._limit = limit
         self._size = size
         self._values: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
@@ -40,7 +55,9 @@ class ByteLRU(Generic[Value]):
         """The value under `key`, which then counts as used; None when it is not kept."""
         found = self._values.get(key)
         if found is None:
+            self._use.misses += 1
             return None
+        self._use.hits += 1
         self._values.move_to_end(key)
         return found[0]
 

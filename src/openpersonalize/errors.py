@@ -156,6 +156,10 @@ class InvalidSignature(AccessRefused):
     rest_status = 403
 
 
+class SignatureMismatch(InvalidSignature):
+    """The signature is well-formed, and not what the key's secret gives for the request as it was seen."""
+
+
 class RequestExpired(AccessRefused):
     """The request reached the service more than 15 minutes away from its date stamp."""
 

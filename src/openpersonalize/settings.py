@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from .errors import StartError
 
@@ -46,6 +47,14 @@ def _whole(text: str) -> int:
 def _period(text: str) -> str:
     if text != "immediate" and not re.fullmatch("[1-9][0-9]{0,5}[smh]", text):
         raise ValueError("write immediate, or a whole number of s, m or h")
+    return text
+
+
+def _address(text: str) -> str:
+    parts = urlsplit(text)
+    extra = parts.query or parts.fragment or parts.username or parts.password
+    if text and (parts.scheme not in ("http", "https") or not parts.hostname or extra):
+        raise ValueError("write an address like https://shop.example/personalize, or nothing")
     return text
 
 
@@ -155,6 +164,16 @@ class Settings:
     quota_training_interactions: int = _setting(
         0, "interactions that a training considers, the newest; 0 = as its recipe says"
     )
+    health_free_mb: int = _setting(
+        512, "free megabytes on the disk of the data folder below which /health says degraded"
+    )
+    public_url: str = _setting(
+        "",
+        "address that clients use when a proxy stands in front, path included: https://shop.example/ai",
+        parse=_address,
+    )
+    access_log: bool = _setting(False, "a line in the log for each request")
+    log_format: str = _setting("text", "text or json: the form of log lines", parse=_one_of("text", "json"))
     log_level: str = _setting(
         "info", "debug, info, warning or error", parse=_one_of("debug", "info", "warning", "error")
     )
@@ -224,10 +243,11 @@ def _check(values: Mapping[str, Any]) -> None:
         raise StartError("data_dir must name a folder.")
     if not 0 <= values["port"] <= 65535:
         raise StartError(f"port must be between 0 and 65535, not {values['port']}.")
-    try:
-        _period(values["item_refresh"])
-    except ValueError as error:
-        raise StartError(f"item_refresh={values['item_refresh']!r} cannot be read ({error}).") from error
+    for name, check in (("item_refresh", _period), ("public_url", _address)):
+        try:
+            check(values[name])
+        except ValueError as error:
+            raise StartError(f"{name}={values[name]!r} cannot be read ({error}).") from error
     for name, value in values.items():
         if type(value) is int and value < _LEAST[name]:
             raise StartError(f"{name} must be at least {_LEAST[name]}, not {value}.")

@@ -1,21 +1,14 @@
-"""What a process tells its operator: log lines and the metrics of ``GET /metrics``. Names are defined here,
-once.
+"""Metrics of a process, for ``GET /metrics``. Their names are defined here, once; those of what the whole
+installation holds in `server.stockmetrics`.
 
-Logs are one line an event, on standard error, as ``key=value`` pairs; a traceback is one value with escaped
-line ends. Extra fields given to a logging call (``extra={"request_id": ...}``) appear as further pairs.
-
-Metrics are Prometheus'. With several workers the client library keeps its numbers in memory-mapped files of
+The format is Prometheus'. With several workers the client library keeps its numbers in memory-mapped files of
 the folder named by ``PROMETHEUS_MULTIPROC_DIR``, which the command line sets before the workers start; a
 scrape of any worker then answers for all of them.
 """
 
 from __future__ import annotations
 
-import json
-import logging
 import os
-import sys
-import time
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -57,6 +50,32 @@ LOOP_LAG = Gauge(
     multiprocess_mode="livemax",
 )
 
+EVENTS = Counter(
+    "openpersonalize_streamed",
+    "Events and records of streamed writes that were accepted, by operation.",
+    ("operation",),
+    registry=_REGISTRY,
+)
+JOB_SECONDS = Histogram(
+    "openpersonalize_job_seconds",
+    "Time from a job's first start to its end, by kind (train_solution_version, ...) and how it ended.",
+    ("kind", "state"),
+    buckets=(0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0),
+    registry=_REGISTRY,
+)
+MEMORY = Gauge(
+    "openpersonalize_resident_memory_bytes",
+    "Resident memory of the server's processes, without those of heavy steps.",
+    registry=_REGISTRY,
+    multiprocess_mode="livesum",
+)
+CACHE_LOOKUPS = Counter(
+    "openpersonalize_cache_lookups",
+    "Look-ups in caches (histories, states, vectors, model_states, filters), by whether it was found.",
+    ("cache", "found"),
+    registry=_REGISTRY,
+)
+
 _counters: dict[tuple[str, str], Counter] = {}
 _timers: dict[str, tuple[Histogram, Counter]] = {}
 
@@ -79,6 +98,14 @@ def count_request(operation: str, code: str, seconds: float, size: int) -> None:
     timer[0].observe(seconds)
     if size:
         timer[1].inc(size)
+
+
+def stored_metrics(families: Iterable[Metric]) -> bytes:
+    """Metrics that were read from the stores, in Prometheus' text format."""
+    registry = CollectorRegistry()
+    for family in families:
+        registry.register(_Collected(family))
+    return generate_latest(registry)
 
 
 def metrics_page() -> bytes:
@@ -104,9 +131,7 @@ def attribution_metrics(totals: Iterable[tuple[str, str, str, float]]) -> bytes:
     )
     for attribution, metric, source, value in totals:
         family.add_metric((attribution.partition("#")[0], metric, source), value)
-    registry = CollectorRegistry()
-    registry.register(_Collected(family))
-    return generate_latest(registry)
+    return stored_metrics([family])
 
 
 class _Collected(Collector):
@@ -117,57 +142,3 @@ class _Collected(Collector):
 
     def collect(self) -> Iterable[Metric]:
         return [self._family] if self._family.samples else []
-
-
-# ------------------------------------------------------------------------------------------ logs
-
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
-
-
-class LineFormatter(logging.Formatter):
-    """One line a record: time, level, logger, message, extra fields, exception."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        pairs: dict[str, object] = {
-            "time": f"{seconds}.{int(record.msecs):03d}Z",
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        pairs |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
-        if record.exc_info:
-            pairs["exception"] = self.formatException(record.exc_info)
-        return " ".join(f"{name}={_quoted(str(value))}" for name, value in pairs.items())
-
-
-def configure_logging(level: str) -> None:
-    """Send this process's log to standard error, from `level` (debug, info, warning, error) upwards."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LineFormatter())
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    for noisy in ("botocore", "boto3", "urllib3", "alembic", "asyncio", "filelock", "s3transfer"):
-        logging.getLogger(noisy).setLevel("WARNING")
-    uvicorn = logging.getLogger("uvicorn")  # what it says at its start and end, the banner says better
-    uvicorn.handlers[:] = []
-    uvicorn.propagate = True
-    uvicorn.setLevel("DEBUG" if level == "debug" else "WARNING")
-    logging.getLogger("uvicorn.error").addFilter(_is_news)
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """Not that a start failed: whoever failed has said why."""
-    return not record.getMessage().startswith("Application startup failed")
-
-
-def _quoted(text: str) -> str:
-    plain = text and not any(char in ' "=\\' or not char.isprintable() for char in text)
-    return (
-        text
-        if plain
-        else "".join(
-            char if char.isprintable() else ascii(char)[1:-1] for char in json.dumps(text, ensure_ascii=False)
-        )
-    )

@@ -304,7 +304,7 @@ def test_another_service_is_told_which_variable_sent_it_here(live: Wire, service
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/"), ("POST", "/nothing"), ("GET", "/events"), ("PUT", "/a/b")]
+    ("method", "path"), [("PUT", "/"), ("POST", "/nothing"), ("GET", "/events"), ("PUT", "/a/b")]
 )
 def test_an_unknown_path(live: Wire, method: str, path: str) -> None:
     reply = live.send(method, path)

@@ -22,7 +22,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
 
 def add_job(live: Wire, region: str, kind: str, part: str) -> str:
     """A resource with a queued job, as an operation would leave it."""
-    scope = live.app._running.scope(region)
+    scope = live.app.running.scope(region)
     arn = PREFIX.format(region) + part
     with scope.write() as tx:
         tx.add(kind, arn, part.rpartition("/")[2], status="CREATE PENDING")
@@ -37,7 +37,9 @@ def page(live: Wire, path: str) -> tuple[int, Any]:
 
 
 def test_health(live: Wire) -> None:
-    assert page(live, "/health") == (200, {"status": "ready"})
+    well = dict.fromkeys(("disk", "live_log", "log_consumer"), "ok")
+    assert page(live, "/health") == (200, {"status": "ready", "checks": well})
+    assert page(live, "/health/live") == (200, {"status": "live"})
     head = live.send("HEAD", "/health")
     assert (head.status, head.body) == (200, b"")
 
@@ -59,9 +61,9 @@ def test_jobs_of_all_regions_and_of_one(live: Wire) -> None:
 def test_automatic_trainings_to_come_of_all_regions_and_of_one(live: Wire) -> None:
     due = {}
     for region, minutes in (("eu-west-2", 30), ("sa-east-2", 20)):
-        scope = live.app._running.scope(region)
+        scope = live.app.running.scope(region)
         arn = PREFIX.format(region) + "solution/s"
-        now = live.app._running.installation.clock.now()
+        now = live.app.running.installation.clock.now()
         with scope.write() as tx:
             tx.add(
                 "solution",

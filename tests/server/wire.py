@@ -42,7 +42,8 @@ def open_metadata_only(settings: Settings) -> Services:
         attributions=open_attribution_counts(settings),
         close=metadata.close,
     )
-    endpoints: Any = SimpleNamespace(close=lambda: None)
+    consumer = SimpleNamespace(is_alive=lambda: True)
+    endpoints: Any = SimpleNamespace(close=lambda: None, consumer=consumer)
     return Services(installation, endpoints, None)
 
 

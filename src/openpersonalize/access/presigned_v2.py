@@ -10,7 +10,7 @@ import base64
 import hmac
 from collections.abc import Callable, Mapping
 
-from ..errors import IncompleteSignature, InvalidClientTokenId, InvalidSignature, RequestExpired
+from ..errors import IncompleteSignature, InvalidClientTokenId, RequestExpired, SignatureMismatch
 from .keys import Holder
 
 KEY_ID = "AWSAccessKeyId"
@@ -90,7 +90,7 @@ def prove_presigned_v2(
     )
     expected = base64.b64encode(hmac.digest(holder.secret.encode(), text, "sha1"))
     if not hmac.compare_digest(expected, parameters["Signature"].encode("latin-1", "replace")):
-        raise InvalidSignature(
+        raise SignatureMismatch(
             "The request signature we calculated does not match the signature you provided. "
             "Check your AWS Secret Access Key and signing method."
         )

@@ -9,9 +9,8 @@ the arithmetic a request is held to this:
 - its date is within 15 minutes of the clock, and the day of its credential is that date's;
 - the Authorization header has at most `MAX_AUTHORIZATION` bytes and names at most `MAX_SIGNED` headers, none
   of them twice;
-- the body is signed. ``x-amz-content-sha256`` has to be the body's hash where it is sent;
-  ``UNSIGNED-PAYLOAD`` and the chunked ``STREAMING-...`` forms are refused, because this server may be
-  spoken to without TLS, and no client of these services sends them.
+- the body is signed. ``x-amz-content-sha256`` has to be its hash where it is sent; ``UNSIGNED-PAYLOAD`` and
+  chunked ``STREAMING-...`` are refused: there may be no TLS, and no client of these services sends them.
 
 `read_head` checks what needs no body, so that no body is awaited in vain; `prove` checks the signature
 itself. A day's signing key is derived once and kept (bounded), which leaves two hashes for each request. No
@@ -36,6 +35,7 @@ from ..errors import (
     InvalidSignature,
     MissingAuthenticationToken,
     RequestExpired,
+    SignatureMismatch,
 )
 from .canonical import canonical_path, canonical_query, collapsed
 from .keys import Holder
@@ -262,7 +262,7 @@ def _prove(
         expected = hmac.digest(key, to_sign.encode("latin-1"), "sha256").hex()
         if hmac.compare_digest(expected, claim.signature):
             return
-    raise InvalidSignature(
+    raise SignatureMismatch(
         "The request signature we calculated does not match the signature you provided. "
         "Check your AWS Secret Access Key and signing method."
     )

@@ -177,10 +177,10 @@ def open_files() -> int:
 def _run_here(settings: Settings, listener: socket.socket, keys: KeyRing) -> None:
     import uvicorn
 
-    from .. import telemetry
+    from ..logs import configure_logging
     from ..server.app import create_app
 
-    telemetry.configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format, settings.access_log)
     app = create_app(settings)
     app.on_ready = lambda: click.echo(banner(settings, keys))
     app.on_start_failed = lambda error: None  # it is raised below
@@ -204,12 +204,12 @@ def _run_workers(settings: Settings, listener: socket.socket, keys: KeyRing) -> 
     from uvicorn.config import STARTUP_FAILURE
     from uvicorn.supervisors import Multiprocess
 
-    from .. import telemetry
     from ..clock import SystemClock
     from ..installation import Installation
+    from ..logs import configure_logging
     from ..server.worker import SETTINGS_VARIABLE
 
-    telemetry.configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format, settings.access_log)
     Installation.open(
         settings, SystemClock()
     ).close()  # migrates once, and fails here rather than in every worker

@@ -75,6 +75,7 @@ class JobRunner:
         self._seen_version: int | None = None
         self._next_due: float | None = None
         self._renewed = self._looked = self._tidied = -_TIDY
+        self._turned = time.monotonic()
 
     def start(self) -> None:
         """Begin to run jobs, those that a vanished server left first."""
@@ -83,6 +84,10 @@ class JobRunner:
         self._metadata.on_jobs_changed(self._wake.set)
         self._thread = threading.Thread(target=self._loop, name="job-runner", daemon=True)
         self._thread.start()
+
+    def seconds_since_turn(self) -> float:
+        """Seconds since it last looked for work, some hundredths while all is well."""
+        return time.monotonic() - self._turned
 
     def stop(self, drain: bool) -> None:
         """Run no more jobs. Those at work are queued again for the next server, not failed.
@@ -113,6 +118,7 @@ class JobRunner:
         while not self._stopping.is_set():
             woken = self._wake.wait(_LOOK)
             self._wake.clear()
+            self._turned = time.monotonic()
             try:
                 self._turn(woken)
             except Exception:

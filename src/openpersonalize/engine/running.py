@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from .. import telemetry
 from ..errors import JobFailed, JobStopped
 from ..resources.jobrows import JobRow, JobState
 from ..resources.store import Scope, Transaction
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 _SLOT_LOOK = 0.05
 _PAUSE = 0.5
+_TOLD_REASON = 1_000
 
 
 class RunningJob:
@@ -52,6 +54,7 @@ class RunningJob:
         self._leases = leases
         self._executor = executor
         self._holds_slot = row.holds_slot
+        self._began = installation.clock.now()
         self._rate = ProgressRate()
         self._output = JobOutput()
         self._lines = 0
@@ -117,6 +120,15 @@ class RunningJob:
         except BaseException:
             self.give_back(output)
             raise
+        self._tell_end(state, reason)
+
+    def _tell_end(self, state: JobState, reason: str | None) -> None:
+        seconds = max(0.0, self.installation.clock.now() - (self.row.started_at or self._began))
+        telemetry.JOB_SECONDS.labels(self.kind, state.value).observe(seconds)
+        extra = {"job": self.id, "kind": self.kind, "resource": self.resource_arn, "state": state.value}
+        if reason is not None:
+            extra["reason"] = reason[:_TOLD_REASON]
+        log.info("job ended", extra={**extra, "seconds": f"{seconds:.1f}"})
 
     def take_output(self) -> JobOutput:
         """What the job has to tell since the last time."""

@@ -122,6 +122,11 @@ class LogConsumer:
         self._thread: threading.Thread | None = None
         self._newest = (self._seen, self._position)
 
+    def is_alive(self) -> bool:
+        """Whether the thread for handlers works, where there is one."""
+        thread = self._thread
+        return thread is None or thread.is_alive() or self._stop.is_set()
+
     # -- answers
 
     @property

@@ -27,7 +27,7 @@ class LiveHistories:
     """
 
     def __init__(self, budget: int) -> None:
-        self._kept: ByteLRU[History] = ByteLRU(budget, lambda history: history.nbytes + _ENTRY)
+        self._kept: ByteLRU[History] = ByteLRU(budget, lambda history: history.nbytes + _ENTRY, "histories")
         self._lock = threading.Lock()
 
     def get(self, key: Key) -> History | None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from .. import telemetry
 from ..datasets.schemas import parse_schema
 from ..errors import InvalidInput, ResourceNotFound
 from ..events.payload import ActionInteractionReader, EventReader, RecordReader
@@ -44,6 +45,7 @@ async def put_events(context: Context, request: Request) -> Answer:
     target = await context.installation.metadata_cache.get(key, lambda: _tracked(context, tracking_id))
     events = target.reader.read(request)
     await context.installation.log.appended(target.stream, events)
+    telemetry.EVENTS.labels("PutEvents").inc(len(events))
     return {}
 
 
@@ -55,6 +57,7 @@ async def put_action_interactions(context: Context, request: Request) -> Answer:
     target = await context.installation.metadata_cache.get(key, lambda: _action_tracked(context, tracking_id))
     events = target.reader.read(request)
     await context.installation.log.appended(target.stream, events)
+    telemetry.EVENTS.labels("PutActionInteractions").inc(len(events))
     return {}
 
 
@@ -77,6 +80,7 @@ async def _put(context: Context, dataset_arn: str, kind: str, records: list[Requ
     key = (context.scope.account, context.scope.region, dataset_arn, kind)
     target = await context.installation.metadata_cache.get(key, lambda: _dataset(context, dataset_arn, kind))
     await context.installation.log.appended(target.stream, target.reader.read(records))
+    telemetry.EVENTS.labels(LABELS[kind][0]).inc(len(records))
     return {}
 
 

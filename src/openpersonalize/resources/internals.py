@@ -199,6 +199,7 @@ class RecommenderInternal(Internal, frozen=True, kw_only=True):
     training: the training that is under way; None: none is.
     artifact: key of the model, None before the first is trained.
     snapshots, position: what the model was trained on, as in `TrainingPins`.
+    moment: when the training of the model began, seconds; 0 before the first.
     due: when it is to be trained again, seconds.
     """
 
@@ -207,4 +208,5 @@ class RecommenderInternal(Internal, frozen=True, kw_only=True):
     artifact: str | None = None
     snapshots: dict[str, str | None] = {}
     position: int = 0
+    moment: int = 0
     due: float = 0.0

@@ -32,10 +32,12 @@ from typing import Any
 from .. import telemetry
 from ..access.admission import Admission, BodyRoom
 from ..access.keys import KeyRing
+from ..access.public_address import PublicAddress
 from ..access.refusals import RefusalLog
-from ..access.roles import Caller, authorise, authorise_content, authorise_page
-from ..access.signature import S3, SERVICE, STS, Head, claimed_key_id, prove, read_head
+from ..access.roles import Caller, authorise, authorise_content
+from ..access.signature import S3, SERVICE, STS, Head, claimed_key_id, read_head
 from ..errors import AccessRefused, InternalFailure, InvalidInput, ServiceError, StartError, Unavailable
+from ..logs import ACCESS
 from ..operations.context import Context
 from ..operations.registry import NOT_AVAILABLE, OPERATIONS, Handler
 from ..settings import Settings
@@ -44,8 +46,9 @@ from . import sts
 from .cors import Origins
 from .exchange import Disconnected, Exchange, Receive, Scope, Send
 from .looplag import LoopLag
-from .pagepool import PagePool
-from .plain import HEALTH, JSON, METRICS, error_page, health_page, is_change, page, page_of
+from .pages import Pages
+from .plain import page_of
+from .proof import Proof
 from .protocol import Operation
 from .routing import check_local, credential_scope, error_form, requested_scope, route
 from .s3.access import S3Access
@@ -55,14 +58,8 @@ from .services import Services, open_services
 THREADS = 16
 """Threads for operations that are plain functions: control calls of a millisecond or so."""
 
-PAGE_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"cache-control", b"no-store"),
-)
-"""Headers of every page beside the operations: a browser is to keep them from other sites, and not at all."""
-
 _log = logging.getLogger(__name__)
+_access = logging.getLogger(ACCESS)
 
 
 def create_app(
@@ -111,14 +108,16 @@ class Application:
         self._keys = KeyRing(settings.data)
         self._admission = Admission(settings, self._provisioned_rate)
         self._refusals = RefusalLog()
+        self._address = PublicAddress.of(settings.public_url)
+        self._proof = Proof(settings.public_url)
         self._threads = ThreadPoolExecutor(THREADS, "operation")
-        self._pages = PagePool()
+        self._pages = Pages(settings, self._keys, self._admission, self)
         self._origins = Origins(settings.allowed_origins)
         self._s3: S3Service | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._answer(Exchange(scope, receive, send))
+            await self._answer(Exchange(scope, receive, send, self._address))
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
 
@@ -143,7 +142,7 @@ class Application:
             await send({"type": "lifespan.startup.complete"})
             await receive()  # lifespan.shutdown, sent when every request is answered
         lag.stop()
-        services, self._services = self._running, None
+        services, self._services = self.running, None
         self._threads.shutdown()
         self._pages.close()
         if self._s3 is not None:
@@ -152,7 +151,17 @@ class Application:
         await send({"type": "lifespan.shutdown.complete"})
 
     @property
-    def _running(self) -> Services:
+    def services(self) -> Services | None:
+        """What this process runs; None while it starts or stops."""
+        return self._services
+
+    @property
+    def running(self) -> Services:
+        """The same.
+
+        Raises:
+            Unavailable: there is nothing yet, or any more.
+        """
         if self._services is None:
             raise Unavailable("The server is starting or stopping; try again.")
         return self._services
@@ -165,16 +174,19 @@ class Application:
         try:
             scope = requested_scope(exchange)
             service = scope[1] if scope is not None else SERVICE
-            name = page_of(exchange.path) if service == SERVICE else None
+            name = page_of(exchange.method, exchange.path) if service == SERVICE else None
             if name is not None:
                 operation = name
-                code = await self._page(exchange)
+                code = await self._pages.answer(exchange)
             else:
                 operation, code = await self._service(exchange, service)
         except Disconnected:
             code = "Disconnected"
         finally:
-            telemetry.count_request(operation, code, time.perf_counter() - began, exchange.size)
+            seconds = time.perf_counter() - began
+            telemetry.count_request(operation, code, seconds, exchange.size)
+            if self._settings.access_log:
+                _tell_access(exchange, operation, code, seconds)
 
     async def _service(self, exchange: Exchange, service: str) -> tuple[str, str]:
         """Answer a request to an AWS service, which may come from a web page."""
@@ -197,11 +209,11 @@ class Application:
             exchange.check_size(sts.MAX_BODY)
             if not self._keys.configured:
                 check_local(exchange, self._origins)
-            caller, head = self._identify(exchange, STS)
+            caller, head = self.identify(exchange, STS)
             authorise(caller, sts.OPERATION)
             body = await exchange.read_body(sts.MAX_BODY, room)
             if head is not None:
-                _prove(exchange, head, body)
+                self._proof.of(exchange, head, body)
             sts.check_action(exchange.query, body)
         except ServiceError as error:
             return await self._refuse(exchange, None, error)
@@ -220,11 +232,11 @@ class Application:
             if not self._keys.configured:
                 check_local(exchange, self._origins)
             operation = route(exchange)
-            caller, head = self._identify(exchange)
+            caller, head = self.identify(exchange)
             authorise(caller, operation.name)
             body = await exchange.read_body(self._settings.max_body_bytes, room)
             if head is not None:
-                _prove(exchange, head, body)
+                self._proof.of(exchange, head, body)
             self._admission.enter()
             try:
                 request = operation.parse(body)
@@ -255,17 +267,18 @@ class Application:
     async def _refuse(
         self, exchange: Exchange, operation: Operation | None, error: ServiceError
     ) -> tuple[str, str]:
-        self._log_refusal(exchange, error)
+        self.log_refusal(exchange, error)
         status, content_type, body = error_form(exchange, operation, error)
         await exchange.respond(status, content_type, body, (b"x-amzn-errortype", error.code.encode()))
         return operation.name if operation else "unknown", error.code
 
-    def _log_refusal(self, exchange: Exchange, error: ServiceError) -> None:
+    def log_refusal(self, exchange: Exchange, error: ServiceError) -> None:
+        """Tell the operator who was turned away at the door."""
         if isinstance(error, AccessRefused):
             claimed = claimed_key_id(exchange.headers.get(b"authorization", b""))
             self._refusals.tell(exchange.peer, claimed, error.code)
 
-    def _identify(self, exchange: Exchange, service: str = SERVICE) -> tuple[Caller, Head | None]:
+    def identify(self, exchange: Exchange, service: str = SERVICE) -> tuple[Caller, Head | None]:
         """Who says to have sent the request, and for which region; not proven before `_prove`. Without keys
         everybody is the administrator, and there is nothing to prove."""
         if not self._keys.configured:
@@ -276,13 +289,13 @@ class Application:
         return Caller(holder.id, holder.role, holder.tracker, head.claim.region), head
 
     async def _provisioned_rate(self, arn: str) -> int:
-        read = self._running.provisioned_rate
+        read = self.running.provisioned_rate
         return await asyncio.get_running_loop().run_in_executor(self._threads, read, arn)
 
     async def _check_tracker(self, caller: Caller, request: Mapping[str, Any]) -> None:
         group = None
         if "trackingId" not in request and caller.tracker is not None:
-            group = await self._running.group_of_tracker(caller.region, caller.tracker)
+            group = await self.running.group_of_tracker(caller.region, caller.tracker)
         authorise_content(caller, request, group)
 
     async def _perform(
@@ -290,7 +303,7 @@ class Application:
     ) -> Any:
         if operation.name in self._not_available:
             raise InvalidInput(f"{operation.name} is not available in this version.")
-        services = self._running
+        services = self.running
         context = Context(
             services.installation, services.endpoints, services.scope(caller.region), request_id
         )
@@ -299,52 +312,17 @@ class Application:
             return await handler(context, request)
         return await asyncio.get_running_loop().run_in_executor(self._threads, handler, context, request)
 
-    # ------------------------------------------------------------------------------------------ pages
 
-    async def _page(self, exchange: Exchange) -> str:
-        """Answer a page request; returns the code for the metrics."""
-        status, content_type, code = 200, JSON, telemetry.OK
-        try:
-            changes = is_change(exchange)
-            if not self._keys.configured:
-                check_local(exchange, self._origins)
-            if exchange.path == HEALTH:
-                status, body = health_page(self._services is not None)
-            else:
-                body, content_type = await self._guarded_page(exchange, changes)
-        except ServiceError as error:
-            self._log_refusal(exchange, error)
-            (status, body), code = error_page(error), error.code
-        except Exception:  # noqa: BLE001 (the last resort of every request)
-            _log.exception("a page failed unexpectedly", extra={"request_id": exchange.request_id})
-            (status, body), code = error_page(InternalFailure()), InternalFailure.code
-        await exchange.respond(status, content_type, body, *PAGE_HEADERS)
-        return code
-
-    async def _guarded_page(self, exchange: Exchange, changes: bool) -> tuple[bytes, bytes]:
-        """(body, content type) of a page that wants a role."""
-        caller, head = self._identify(exchange)
-        if changes:
-            authorise(caller, "CreateSolutionVersion")
-        authorise_page(caller, exchange.path if exchange.path == METRICS else "/v1/")
-        if head is not None:
-            _prove(exchange, head, b"")
-        self._admission.enter()
-        try:
-            if exchange.path == METRICS:
-                page_body = await self._pages.kept(METRICS, self._running.metrics_page)
-                return page_body, telemetry.METRICS_TYPE.encode()
-            return await self._pages.made(page, exchange, self._running), JSON
-        finally:
-            self._admission.leave()
-
-
-def _prove(exchange: Exchange, head: Head, body: bytes) -> None:
-    prove(
-        head,
-        method=exchange.method,
-        raw_path=exchange.raw_path,
-        query=exchange.query,
-        headers=exchange.joined_headers(),
-        body=body,
+def _tell_access(exchange: Exchange, operation: str, code: str, seconds: float) -> None:
+    _access.info(
+        "request",
+        extra={
+            "peer": exchange.peer,
+            "key_id": claimed_key_id(exchange.headers.get(b"authorization", b""))[:100],
+            "operation": operation,
+            "code": code,
+            "milliseconds": round(seconds * 1000, 2),
+            "bytes": exchange.size,
+            "request_id": exchange.request_id,
+        },
     )

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from random import Random
 from typing import Any, TypeAlias
+from urllib.parse import unquote_to_bytes
 
 from ..access.admission import BodyRoom
 from ..access.canonical import joined
+from ..access.public_address import PublicAddress
 from ..errors import MalformedRequest, RequestTooLarge
 from .turn import TURN, Turn
 
@@ -27,6 +29,7 @@ class Exchange:
     Attributes:
         method, path: the path is percent-decoded.
         raw_path, query: as sent, bytes.
+        received_path: `raw_path`, with the prefix of the public address where a proxy left it there.
         headers: by lower-case name; of a repeated header the last value.
         peer: the address that the request comes from.
         request_id: a UUID in lower case, made here.
@@ -46,16 +49,26 @@ class Exchange:
         "query",
         "raw_headers",
         "raw_path",
+        "received_path",
         "request_id",
         "size",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, address: PublicAddress | None = None
+    ) -> None:
+        """Args:
+        address: by which clients know the server, where a proxy stands before it.
+        """
         self._receive = receive
         self._send = send
         self.method: str = scope["method"]
         self.path: str = scope["path"]
-        self.raw_path: bytes = scope.get("raw_path") or self.path.encode()
+        self.received_path: bytes = scope.get("raw_path") or self.path.encode()
+        self.raw_path = self.received_path
+        if address is not None:
+            self.raw_path = address.without_prefix(self.received_path)
+            self.path = unquote_to_bytes(self.raw_path).decode("utf-8", "replace")
         self.query: bytes = scope["query_string"]
         self.raw_headers: list[tuple[bytes, bytes]] = scope["headers"]
         self.headers: dict[bytes, bytes] = dict(self.raw_headers)

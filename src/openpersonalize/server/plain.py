@@ -1,6 +1,10 @@
 """The pages beside the AWS operations, as plain JSON: health, metrics, jobs.
 
-``GET /health``                        200 ``{"status": "ready"}``, or 503 while starting or stopping
+``GET /``                              for people with a browser, see `frontpage`
+``GET /health``                        200 ``{"status": "ready", "checks": {...}}``; ``degraded`` where a
+                                       check fails, with the sentence that says what to do; 503 while
+                                       starting or stopping. Made at most once a second
+``GET /health/live``                   200 as long as the process answers
 ``GET /metrics``                       Prometheus' text format, made at most once a second
 ``GET /v1/jobs``                       the newest 1,000 of each region, newest first; ``?region=`` for one.
                                        Beside them, under ``scheduled``, the automatic trainings to come
@@ -11,7 +15,7 @@
 
 The page of a data deletion job says which ``versions`` those are.
 
-Where there are keys, all but ``/health`` want one of the roles of `PAGE_ROLES`, and ``retrain`` that of
+Where there are keys, all but the first three want one of the roles of `PAGE_ROLES`, and ``retrain`` that of
 CreateSolutionVersion. An ARN may be percent-encoded
 or carry its slashes as they are. Errors are ``{"error": {"code": ..., "message": ...}}``.
 """
@@ -29,23 +33,22 @@ from ..resources.store import Scope
 from ..workflows.data_deletions import deletion_report, retrain
 from ..workflows.schedule import scheduled_trainings
 from .exchange import Exchange
+from .frontpage import FRONT
 from .services import Services
 
 JSON = b"application/json"
-HEALTH, METRICS, PREFIX = "/health", "/metrics", "/v1/"
+HEALTH, LIVE, METRICS, PREFIX = "/health", "/health/live", "/metrics", "/v1/"
+LIVING, NOT_READY = b'{"status":"live"}', b'{"status":"not ready"}'
 JOBS, RETRAIN = "/v1/jobs/", "/retrain"
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
-def health_page(ready: bool) -> tuple[int, bytes]:
-    """(status, body) of ``GET /health``."""
-    return (200, b'{"status":"ready"}') if ready else (503, b'{"status":"not ready"}')
-
-
-def page_of(path: str) -> str | None:
-    """The page that a path belongs to, as the metrics name it; None where it is no page."""
-    if path in (HEALTH, METRICS):
+def page_of(method: str, path: str) -> str | None:
+    """The page that a request asks for, as the metrics name it; None where it is for no page."""
+    if path in (HEALTH, LIVE, METRICS):
         return path
+    if path == FRONT:
+        return FRONT if method in ("GET", "HEAD") else None
     return PREFIX if path.startswith(PREFIX) else None
 
 

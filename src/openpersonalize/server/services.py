@@ -16,6 +16,9 @@ from ..workflows.attributions import AttributionCounting
 from ..workflows.registry import WORKFLOWS
 from ..workflows.schedule import Schedule
 from ..workflows.sealing import Sealing
+from .health import Health
+from .processmetrics import ProcessMetrics
+from .stockmetrics import StockMetrics
 
 _MOST_SCOPES = 256
 
@@ -30,6 +33,7 @@ class Services:
         schedule: starts automatic trainings; None where jobs are run by others.
         sealing: keeps the live log small; None where others do.
         counting: counts events for metric attributions; None where others do.
+        health: whether all of that is well.
     """
 
     def __init__(
@@ -49,6 +53,11 @@ class Services:
         self.counting = counting
         self._account = installation.settings.account
         self._scopes: dict[str, Scope] = {}
+        self._stock = StockMetrics(installation)
+        self._process_metrics = ProcessMetrics()
+        self._process_metrics.start()
+        settings = installation.settings
+        self.health = Health(settings.data, runner, endpoints.consumer, least_free_mb=settings.health_free_mb)
 
     def scope(self, region: str) -> Scope:
         """The installation's account in a region."""
@@ -89,12 +98,15 @@ class Services:
         return int(rate)
 
     def metrics_page(self) -> bytes:
-        """All metrics, with what metric attributions have counted. Reads a file: not for the event loop."""
+        """All metrics: of the processes, of what the installation holds, of what metric attributions have
+        counted. Reads files: not for the event loop."""
         totals = self.installation.attributions.totals(telemetry.MOST_ATTRIBUTION_SERIES)
-        return telemetry.metrics_page() + telemetry.attribution_metrics(totals)
+        stored = telemetry.stored_metrics(self._stock.families())
+        return telemetry.metrics_page() + stored + telemetry.attribution_metrics(totals)
 
     def close(self) -> None:
         """Let light jobs end and heavy ones go back to the queue, then close the stores."""
+        self._process_metrics.stop()
         if self.counting is not None:
             self.counting.stop()
         if self.sealing is not None:

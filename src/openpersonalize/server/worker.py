@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import threading
 
-from .. import telemetry
+from ..logs import configure_logging
 from ..settings import Settings
 from .app import Application, create_app
 
@@ -21,7 +21,7 @@ def worker_app() -> Application:
     """The application of a worker process, whose settings are in the environment."""
     _end_with_supervisor()
     settings = Settings.from_json(os.environ[SETTINGS_VARIABLE])
-    telemetry.configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format, settings.access_log)
     return create_app(settings)
 
 

@@ -53,7 +53,9 @@ class UserFilters:
         self._loaded, self._items, self._group, self._scorer = loaded, items, group, scorer
         self._bulk = group.bulk(loaded)
         self._now, self._window = now, window
-        self._static: ByteLRU[tuple[BoolArray | None, FloatArray | None]] = ByteLRU(STATIC_BYTES, _size)
+        self._static: ByteLRU[tuple[BoolArray | None, FloatArray | None]] = ByteLRU(
+            STATIC_BYTES, _size, "filters"
+        )
 
     def decided(self, chosen: BoundFilter, state: UserState) -> BoundFilter:
         """A filter with its conditions on the user decided."""

@@ -110,9 +110,9 @@ class Memory:
     """
 
     def __init__(self, budget: int) -> None:
-        self.states: ByteLRU[UserState] = ByteLRU(budget // 2, lambda state: state.size)
-        self.vectors: ByteLRU[Vector] = ByteLRU(budget // 4, _vector_size)
-        self.sessions: ByteLRU[State] = ByteLRU(budget // 4, lambda session: session.nbytes)
+        self.states: ByteLRU[UserState] = ByteLRU(budget // 2, lambda state: state.size, "states")
+        self.vectors: ByteLRU[Vector] = ByteLRU(budget // 4, _vector_size, "vectors")
+        self.sessions: ByteLRU[State] = ByteLRU(budget // 4, lambda session: session.nbytes, "model_states")
 
 
 def _vector_size(vector: Vector) -> int:

@@ -145,6 +145,7 @@ def put_in_place(tx: Transaction, job: Job, made: dict[str, Any]) -> Resource:
             "artifact": made["artifact"],
             "snapshots": internal.training.snapshots,
             "position": internal.training.position,
+            "moment": internal.training.moment,
         },
     )
 

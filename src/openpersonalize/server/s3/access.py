@@ -15,6 +15,7 @@ from ...errors import AccessRefused
 from ...settings import Settings
 from ..cors import Origins
 from ..exchange import Exchange
+from ..proof import Proof
 from ..routing import check_local, requested_scope
 from .chunked import ChunkSigner
 from .requests import bucket_of_host, read_query
@@ -29,6 +30,7 @@ class S3Access:
         self._keys = keys
         self._origins = origins
         self._refusals = refusals
+        self._proof = Proof(settings.public_url)
 
     def __call__(self, exchange: Exchange, action: str) -> tuple[str, ChunkSigner | None]:
         """(region that the request is for, what chunks of its body are signed with), when it may pass.
@@ -53,14 +55,19 @@ class S3Access:
 
     def _proven(self, exchange: Exchange) -> tuple[Holder, str, ChunkSigner]:
         """(key, region, what chunks are signed with) of a request whose signature is right."""
-        headers, now = exchange.joined_headers(), time.time()
+        return self._proof.first(exchange, lambda path, headers: self._attempt(exchange, path, headers))
+
+    def _attempt(
+        self, exchange: Exchange, raw_path: bytes, headers: Mapping[bytes, bytes]
+    ) -> tuple[Holder, str, ChunkSigner]:
+        now = time.time()
         if b"authorization" in headers:
-            head = self._proven_header(exchange, headers, now)
+            head = self._proven_header(exchange, raw_path, headers, now)
         else:
             parameters = read_query(exchange.query)
             if KEY_ID in parameters:
-                path = exchange.raw_path.decode("latin-1")
-                bucket = bucket_of_host(exchange.headers.get(b"host", b""), self._domain)
+                path = raw_path.decode("latin-1")
+                bucket = bucket_of_host(headers.get(b"host", b""), self._domain)
                 holder = prove_presigned_v2(
                     method=exchange.method,
                     resource=f"/{bucket}{path}" if bucket else path,
@@ -72,7 +79,7 @@ class S3Access:
                 return holder, self._region, ChunkSigner(b"", "", "", "")
             head = prove_presigned(
                 method=exchange.method,
-                raw_path=exchange.raw_path,
+                raw_path=raw_path,
                 query=exchange.query,
                 parameters=parameters,
                 headers=headers,
@@ -83,12 +90,14 @@ class S3Access:
         key = signing_key(head.holder.secret, claim.date, claim.region, S3)
         return head.holder, claim.region, ChunkSigner(key, head.stamp, claim.scope, claim.signature)
 
-    def _proven_header(self, exchange: Exchange, headers: Mapping[bytes, bytes], now: float) -> Head:
+    def _proven_header(
+        self, exchange: Exchange, raw_path: bytes, headers: Mapping[bytes, bytes], now: float
+    ) -> Head:
         head = read_head(headers, self._keys.find, now, S3)
         prove_head(
             head,
             method=exchange.method,
-            raw_path=exchange.raw_path,
+            raw_path=raw_path,
             query=exchange.query,
             headers=headers,
             payload=headers.get(CONTENT_SHA256, b"UNSIGNED-PAYLOAD"),

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from openpersonalize.logs import ACCESS, JsonFormatter, LineFormatter, configure_logging
+from server.wire import wire
+
+
+def record(message: str, *, error: BaseException | None = None, **extra: object) -> logging.LogRecord:
+    info = (type(error), error, error.__traceback__) if error else None
+    made = logging.LogRecord("shop", logging.WARNING, "", 0, message, (), info)
+    made.__dict__.update(extra)
+    made.created, made.msecs = 1_700_000_000.25, 250.0
+    return made
+
+
+def line(message: str, *, error: BaseException | None = None, **extra: object) -> str:
+    return LineFormatter().format(record(message, error=error, **extra))
+
+
+@pytest.fixture
+def loggers() -> Iterator[None]:
+    """Puts the process's log back as it was."""
+    root, access = logging.getLogger(), logging.getLogger(ACCESS)
+    before = root.handlers[:], root.level, access.handlers[:], access.disabled, access.propagate
+    yield
+    root.handlers[:], access.handlers[:] = before[0], before[2]
+    root.setLevel(before[1])
+    access.disabled, access.propagate = before[3], before[4]
+
+
+def test_a_record_is_one_line_of_pairs() -> None:
+    assert line("two words", request_id="abc") == (
+        'time=2023-11-14T22:13:20.250Z level=warning logger=shop message="two words" request_id=abc'
+    )
+
+
+def test_line_ends_and_tracebacks_stay_in_the_line() -> None:
+    try:
+        raise ValueError("a\nb")
+    except ValueError as error:
+        text = line("x\r\ny = \x1b[31m", error=error)
+    assert "\n" not in text
+    assert "\x1b" not in text
+    assert r'message="x\r\ny = \u001b[31m"' in text
+    assert "ValueError: a\\nb" in text
+
+
+def test_the_same_as_json() -> None:
+    text = JsonFormatter().format(record("two\nwords\x9b", milliseconds=1.5))
+    assert "\n" not in text
+    assert text.isascii()
+    assert json.loads(text) == {
+        "time": "2023-11-14T22:13:20.250Z",
+        "level": "warning",
+        "logger": "shop",
+        "message": "two\nwords\x9b",
+        "milliseconds": 1.5,
+    }
+
+
+@pytest.mark.usefixtures("loggers")
+def test_levels(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("warning")
+    logging.getLogger("openpersonalize.x").info("unheard")
+    logging.getLogger("openpersonalize.x").warning("heard")
+    told = capsys.readouterr().err
+    assert "unheard" not in told
+    assert "heard" in told
+    assert sys.stderr is not None
+
+
+@pytest.mark.usefixtures("loggers")
+def test_a_line_for_each_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "json", access=True)
+    with wire(tmp_path, {"ListSchemas": lambda context, request: {"schemas": []}}, access_log=True) as live:
+        assert live.call("ListSchemas").status == 200
+        assert live.call("ListSchemas", b"[]").status == 400
+    listener = logging.getLogger(ACCESS).handlers[0].listener  # type: ignore[attr-defined]
+    listener.stop()
+    lines = [json.loads(text) for text in capsys.readouterr().err.splitlines()]
+    told = [(one["operation"], one["code"], one["bytes"]) for one in lines if one["logger"] == ACCESS]
+    assert told == [("ListSchemas", "OK", 2), ("ListSchemas", "SerializationException", 2)]
+
+
+@pytest.mark.usefixtures("loggers")
+def test_requests_have_no_lines_unless_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info")
+    with wire(tmp_path, {"ListSchemas": lambda context, request: {"schemas": []}}) as live:
+        live.call("ListSchemas")
+    assert ACCESS not in capsys.readouterr().err
