@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,12 @@ class House:
         made = run(task, recipe=recipe, **{**given, **arguments})
         return made, Artifact.open(self.objects.fetch(made["artifact"]))
 
+    def stages(self) -> tuple[list[str], list[str]]:
+        """The stages that the last training said it would go through, and those that it went through."""
+        last = max(k for k, report in enumerate(self.reports) if "plan" in report)
+        steps = [one["progress"]["step"] for one in self.reports[last:] if "progress" in one]
+        return [step for step, _ in self.reports[last]["plan"]], [step for step, _ in groupby(steps)]
+
 
 @pytest.fixture
 def house(tmp_path: Path) -> House:
@@ -138,6 +145,11 @@ def test_from_a_snapshot_to_an_artifact(stocked: tuple[House, str], recipe: str)
         assert made["metrics"]["normalized_discounted_cumulative_gain_at_10"] > 0.3
     steps = [report["progress"] for report in house.reports if "progress" in report]
     assert {"read", "measure", "publish"} <= {step["step"] for step in steps}
+    planned, gone_through = house.stages()
+    if recipe != "aws-popularity-count":
+        assert gone_through == planned
+    else:
+        assert planned == ["*", "measure", "*", "publish"]
 
 
 def test_the_same_seed_makes_the_same_files(stocked: tuple[House, str]) -> None:

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import socket
-import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -17,6 +12,7 @@ import click
 from ..errors import StartError
 from ..storage.privacy import make_private
 from .demo_shop import Shop, read_tables
+from .own_server import own_server
 
 MARKER = ".made-by-the-demo"
 CUSTOMER = "16954"
@@ -32,9 +28,10 @@ def demo(data_dir: str, customer: str) -> None:
     started = time.monotonic()
     folder = _fresh_folder(Path(data_dir))
     tables = read_tables()
-    with _server(folder) as (endpoint, buckets):
+    with own_server(folder, ("--s3", "local")) as endpoint:
+        click.echo(f"Server on {endpoint}, everything it keeps is in {folder}/")
         shop = Shop(endpoint, tables, customer)
-        shop.fill(buckets)
+        shop.fill(folder / "buckets")
         shop.build()
         shop.show()
         click.secho(f"\nDone in {time.monotonic() - started:.0f} s.", bold=True)
@@ -49,41 +46,6 @@ def _fresh_folder(folder: Path) -> Path:
     make_private(folder)
     (folder / MARKER).write_text("The demo empties this folder at its next start.\n")
     return folder
-
-
-@contextmanager
-def _server(folder: Path) -> Iterator[tuple[str, Path]]:
-    """A server of its own on a free port; yields its address and the folder that stands in for S3."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = folder / "server.log"
-    command = [sys.executable, "-P", "-m", "openpersonalize", "serve", "--s3", "local"]
-    with log.open("wb") as sink:
-        process = subprocess.Popen(
-            [*command, "--port", str(port), "--data-dir", str(folder)], stdout=sink, stderr=sink
-        )
-    endpoint = f"http://127.0.0.1:{port}"
-    try:
-        _until_healthy(endpoint, process, log)
-        click.echo(f"Server on {endpoint}, everything it keeps is in {folder}/")
-        yield endpoint, folder / "buckets"
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _until_healthy(endpoint: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        try:
-            with urllib.request.urlopen(f"{endpoint}/health", timeout=2):  # noqa: S310 (our own address)
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise StartError(f"The demo's server did not start; the last lines of {log}:\n{log.read_text()[-800:]}")
 
 
 def _say_what_next(shop: Shop, data_dir: str) -> None:

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import gzip
 import json
-import sys
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -22,6 +19,8 @@ from typing import Any, BinaryIO, cast
 import boto3
 import click
 import polars as pl
+
+from .job_bar import job_bar, stage_of
 
 SHOP = "online-retail"
 NAMESPACE = "com.amazonaws.personalize.schema"
@@ -160,24 +159,22 @@ class Shop:
             while True:
                 state = describe(**{f"{member}Arn": arn})[member]
                 if state["status"] == "ACTIVE":
-                    moved(1.0)
+                    moved(1.0, "", None)
                     return
                 if "FAILED" in state["status"]:
                     raise click.ClickException(f"{arn}: {state.get('failureReason')}")
                 if not quiet:
-                    moved(self._progress(arn))
+                    moved(*self._progress(arn))
                 time.sleep(0.1)
 
-    def _progress(self, arn: str) -> float:
-        """Share of a job done, 0..1, from the server's own job page."""
+    def _progress(self, arn: str) -> tuple[float, str, float | None]:
+        """How far a job is, from the server's own job page."""
         try:
             address = f"{self.endpoint}/v1/jobs/{urllib.parse.quote(arn, safe='')}"
             with urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310 (our own address)
-                progress = json.load(answer).get("progress") or {}
+                return stage_of(json.load(answer).get("progress") or {})
         except urllib.error.HTTPError:  # the job is not there yet, or the resource needs none
-            return 0.0
-        total = progress.get("total") or 0
-        return min(1.0, progress.get("done", 0) / total) if total else 0.0
+            return 0.0, "", None
 
     # ------------------------------------------------------------------------------------------ show
 
@@ -261,23 +258,3 @@ class Shop:
 def _headline(title: str, rest: str) -> None:
     click.echo("")
     click.echo(click.style(title, bold=True) + f"  {rest}")
-
-
-@contextmanager
-def job_bar(label: str, quiet: bool) -> Iterator[Any]:
-    """Yields a function that moves a progress bar to a share between 0 and 1 (never backwards); where nobody
-    watches, a line that says how long it took."""
-    if quiet:
-        yield lambda share: None
-        return
-    if not sys.stdout.isatty():  # a log: a line when it is done
-        started = time.monotonic()
-        yield lambda share: None
-        click.echo(f"  {label:<14}done in {time.monotonic() - started:.0f} s")
-        return
-    with click.progressbar(length=1000, label=f"  {label:<14}", show_pos=False) as bar:
-
-        def moved(share: float) -> None:
-            bar.update(max(0, int(share * 1000) - bar.pos))
-
-        yield moved

@@ -2,58 +2,35 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Mapping
-from http import HTTPStatus
 from typing import Any
 
-import botocore.session
 import click
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 
 from ..errors import OpenPersonalizeError
-from ..settings import read_settings
 from .columns import in_columns
-from .environment import server_address
-from .options import setting_options
+from .connection import Connection, connection_options
 
 _BAR = 20
 _REFRESH_SECONDS = 1.0
-_SIGN = (
-    " This server has access keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of an admin or"
-    " read key (`openpersonalize key create --role read`)."
-)
 
 
 @click.command()
-@click.option(
-    "--endpoint",
-    metavar="URL",
-    help="server to ask  [default: AWS_ENDPOINT_URL_PERSONALIZE, or --host and --port]",
-)
-@setting_options("host", "port", "region")
+@connection_options
 @click.option(
     "--watch/--once", default=None, help="show until interrupted, or once  [default: watch on a terminal]"
 )
 @click.option("--all", "everything", is_flag=True, help="finished jobs too")
 def jobs(endpoint: str | None, watch: bool | None, everything: bool, **given: object) -> None:
     """Show running jobs with their progress, and when automatic trainings are due."""
-    settings = read_settings(given)
-    address = (
-        endpoint
-        or os.environ.get("AWS_ENDPOINT_URL_PERSONALIZE")
-        or server_address(settings.host, settings.port)
-    )
-    address = address.rstrip("/") + "/v1/jobs"
+    connection = Connection.of(endpoint, given)
     watching = sys.stdout.isatty() if watch is None else watch
     while True:
-        answer = _fetch(address, settings.region)
+        answer = connection.page("/v1/jobs")
+        if "jobs" not in answer:
+            raise OpenPersonalizeError(f"{connection.address} is no server of OpenPersonalize.")
         table = job_table(answer["jobs"], everything, answer.get("scheduled", ()))
         if watching:
             click.clear()
@@ -79,9 +56,10 @@ def job_table(
     now = time.time() if now is None else now
     for report in shown:
         progress = report.get("progress") or {}
+        overall = progress.get("overall") or {**progress, "total": progress.get("total")}
         state, eta = str(report["state"]), ""
         if state == "running":
-            eta = duration(progress.get("eta_seconds"))
+            eta = duration(overall.get("eta_seconds"))
         elif state == "queued" and (wait := (report.get("not_before") or 0) - now) > 0:
             state, eta = "scheduled", f"in {duration(wait)}"
         rows.append(
@@ -89,7 +67,7 @@ def job_table(
                 _resource(report),
                 state,
                 str(progress.get("step") or report["kind"].replace("-", " ")),
-                progress_bar(progress.get("done"), progress.get("total")),
+                progress_bar(overall.get("done"), overall.get("total", 1.0)),
                 eta,
             )
         )
@@ -125,37 +103,3 @@ def duration(seconds: float | None) -> str:
 
 def _resource(report: Mapping[str, Any]) -> str:
     return str(report["arn"]).split(":", 5)[-1]
-
-
-def _fetch(address: str, region: str) -> dict[str, list[Mapping[str, Any]]]:
-    request = AWSRequest("GET", address)
-    credentials = (
-        botocore.session.get_session().get_credentials() if "AWS_ACCESS_KEY_ID" in os.environ else None
-    )
-    if credentials is not None:  # a server without keys ignores it
-        SigV4Auth(credentials, "personalize", os.environ.get("AWS_REGION", region)).add_auth(request)
-    if not address.startswith(("http://", "https://")):
-        raise OpenPersonalizeError(f"{address} is no http address.")
-    try:
-        prepared = urllib.request.Request(address, headers=dict(request.headers.items()))  # noqa: S310 (checked)
-        with urllib.request.urlopen(prepared, timeout=10) as answer:  # noqa: S310
-            found: dict[str, list[Mapping[str, Any]]] = json.load(answer)
-        if "jobs" not in found:
-            raise ValueError("the answer lists no jobs")
-        return found
-    except urllib.error.HTTPError as error:
-        hint = _SIGN if error.code == HTTPStatus.FORBIDDEN else ""
-        raise OpenPersonalizeError(
-            f"{address} answered {error.code}: {_message(error.read())}{hint}"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise OpenPersonalizeError(
-            f"No server answers at {address} ({error}): start one with `openpersonalize serve`."
-        ) from error
-
-
-def _message(body: bytes) -> str:
-    try:
-        return str(json.loads(body)["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        return body.decode("utf-8", "replace")[:200]

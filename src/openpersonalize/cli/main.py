@@ -6,15 +6,18 @@ import sys
 from typing import Any
 
 import click
+from botocore.exceptions import BotoCoreError, ClientError
 
 from .. import __version__
 from ..errors import OpenPersonalizeError
+from .connection import in_one_sentence
 from .copy import copy
 from .demo import demo
 from .environment import environment
 from .evaluate import evaluate
 from .jobs import jobs
 from .key import key
+from .quickstart import quickstart
 from .recipes import recipes
 from .serve import serve
 from .validate import validate
@@ -26,6 +29,9 @@ class OneSentence(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except (BotoCoreError, ClientError) as error:
+            click.echo(f"openpersonalize: {in_one_sentence(error).message}", err=True)
+            sys.exit(2)
         except OpenPersonalizeError as error:
             click.echo(f"openpersonalize: {error.message}", err=True)
             sys.exit(2)
@@ -40,5 +46,5 @@ def main() -> None:
 
 
 # A command lives in a module of its own and is added here.
-for command in (serve, environment, key, copy, jobs, validate, evaluate, recipes, demo):
+for command in (quickstart, serve, environment, key, copy, jobs, validate, evaluate, recipes, demo):
     main.add_command(command)

@@ -18,8 +18,9 @@ MOST_LISTED = 1000
 def job_report(scope: Scope, arn: str) -> dict[str, Any] | None:
     """The newest job of a resource with its last 1,000 log lines; None when it never had one.
 
-    Members: arn, id, kind, state, status (the resource's), progress (see `ProgressRate`),
-    eta_seconds, attempts, reason, problem_count, created, started, finished, not_before (seconds since 1970),
+    Members: arn, id, kind, state, status (the resource's), progress (see `ProgressRate`; under ``overall``,
+    where the job has said what it will do, that of the whole job: see `Timetable`), eta_seconds, attempts,
+    reason, problem_count, created, started, finished, not_before (seconds since 1970),
     lines ({at, text}).
     """
     with scope.read() as tx:
@@ -67,7 +68,7 @@ def _summary(tx: Transaction, job: JobRow) -> dict[str, Any]:
         "state": job.state.value,
         "status": resource.status if resource is not None else None,
         "progress": job.progress,
-        "eta_seconds": job.progress["eta_seconds"] if job.progress else None,
+        "eta_seconds": (job.progress.get("overall") or job.progress)["eta_seconds"] if job.progress else None,
         "attempts": job.attempts,
         "reason": job.reason,
         "problem_count": job.problem_count,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from .executor import Executor, Interruption, ShuttingDown, StepCall, StepDied
 from .leases import MOST_LINES, MOST_PROBLEMS, JobOutput, Leases
 from .progress import ProgressRate
 from .task import Report
+from .timetable import Timetable
 
 if TYPE_CHECKING:
     from ..installation import Installation
@@ -56,6 +57,8 @@ class RunningJob:
         self._holds_slot = row.holds_slot
         self._began = installation.clock.now()
         self._rate = ProgressRate()
+        self._begun = time.monotonic()
+        self._timetable: Timetable | None = None
         self._output = JobOutput()
         self._lines = 0
         self._output_lock = threading.Lock()
@@ -90,9 +93,17 @@ class RunningJob:
             f" lower job_slots, or use less data; the server's log holds more under job {self.id}."
         )
 
-    def progress(self, step: str, done: float, total: float, unit: str) -> None:
+    def plan(self, stages: Sequence[tuple[str, float]]) -> None:
         with self._output_lock:
-            self._output.progress = self._rate.report(step, done, total, unit, time.monotonic())
+            self._timetable = Timetable(stages, self._begun)
+
+    def progress(self, step: str, done: float, total: float, unit: str) -> None:
+        now = time.monotonic()
+        with self._output_lock:
+            record = self._rate.report(step, done, total, unit, now)
+            if self._timetable is not None:
+                record["overall"] = self._timetable.report(step, done, total, now)
+            self._output.progress = record
 
     def line(self, text: str) -> None:
         log.info("job %s (%s %s): %s", self.id, self.kind, self.resource_arn, text)
@@ -152,6 +163,8 @@ class RunningJob:
         """Take in a report of a heavy step."""
         if "progress" in report:
             self.progress(**report["progress"])
+        elif "plan" in report:
+            self.plan(report["plan"])
         elif "line" in report:
             self.line(report["line"])
         elif "problem" in report:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from ..errors import JobStopped
@@ -47,6 +47,11 @@ class Task:
             return
         self._last_step, self._last_time = step, now
         self._send({"progress": {"step": step, "done": done, "total": total, "unit": unit}})
+
+    def plan(self, stages: Sequence[tuple[str, float]]) -> None:
+        """Say which steps will be reported from here on, in order, and about how many seconds each takes: see
+        `Timetable`. What is known better later is said again, for what is left."""
+        self._send({"plan": [[step, seconds] for step, seconds in stages]})
 
     def line(self, text: str) -> None:
         """Add a line to the job's log."""

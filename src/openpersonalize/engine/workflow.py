@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -81,6 +82,9 @@ class Job(Protocol):
 
     def progress(self, step: str, done: float, total: float, unit: str) -> None:
         """Report how far the job is. Cheap: it is written down about once a second."""
+
+    def plan(self, stages: Sequence[tuple[str, float]]) -> None:
+        """Say which steps will be reported, in order, with about the seconds of each: see `Timetable`."""
 
     def line(self, text: str) -> None:
         """Add a line to the job's log, which the owner can read."""

@@ -24,6 +24,7 @@ from ..recipes.objective import measured_rewards
 from ..recipes.recipe import Recipe
 from ..recipes.training import Configuration, Training, TrainingData
 from .search import best_third, parts_tried, settings_to_try
+from .stages import training_stages
 
 OBJECTIVE = ("normalized_discounted_cumulative_gain_at_25", "NDCG at 25")
 """What a hyperparameter search maximises on the held-out part, and how the job's log calls it."""
@@ -59,12 +60,14 @@ def train(
     config = solution.get("solutionConfig") or {}
     if data.interactions is None:  # nothing can be held out
         settings = dict(tuned or {})
+        task.plan(training_stages(recipe, data, 1))
         configuration = read_configuration(recipe.facts, config, settings)
         return Outcome(recipe.fit(data, configuration, training), {}, settings)
     tries = [dict(tuned or {})]
     if solution.get("performHPO") and tuned is None:
         tries = settings_to_try(recipe.facts, config, training.seed)
     objective, called = OBJECTIVES.get(recipe.facts.task, OBJECTIVE)
+    task.plan(training_stages(recipe, data, len(tries)))
     best: Outcome | None = None
     for part in parts_tried(len(tries), len(data.sequences.item)):
         found = []

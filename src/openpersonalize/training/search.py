@@ -46,7 +46,12 @@ def parts_tried(tries: int, events: int) -> list[int]:
 def best_third(found: Sequence[tuple[float, dict[str, str]]]) -> list[dict[str, str]]:
     """Of settings with their values, higher is better, the best third; of equals those tried first."""
     ordered = sorted(found, key=lambda one: -one[0])
-    return [settings for _, settings in ordered[: math.ceil(len(ordered) / THIRDS)]]
+    return [settings for _, settings in ordered[: best_third_of(len(ordered))]]
+
+
+def best_third_of(count: int) -> int:
+    """How many of so many settings stay."""
+    return math.ceil(count / THIRDS)
 
 
 def settings_to_try(recipe: Facts, config: Mapping[str, Any], seed: int) -> list[dict[str, str]]:

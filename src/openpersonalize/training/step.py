@@ -25,6 +25,7 @@ from .exposures import exposure_of
 from .fit import train
 from .inputs import TrainingInputs
 from .publish import publish
+from .stages import update_stages
 from .update import bring_up_to_date
 
 
@@ -92,6 +93,7 @@ def run(
         if base_artifact is None:
             outcome = train(task, chosen, data, selection, solution, training, tuned)
         else:
+            task.plan(update_stages(data))
             outcome = bring_up_to_date(
                 task, objects, base_artifact, chosen, data, selection, solution, training
             )

@@ -38,6 +38,9 @@ from .input_files import found_files, open_file
 GIGABYTE = 1024**3
 LIMITS = {"FULL": (100 * GIGABYTE, "100 GB"), "INCREMENTAL": (GIGABYTE, "1 GB")}
 
+READ_BYTES, INDEXED_BYTES = 30e6, 90e6
+"""Bytes of a file that are about read and indexed in a second, for the bar that the owner sees."""
+
 _HEADER_BYTES = 64 * 1024
 
 
@@ -82,6 +85,7 @@ def run(
         if total > limit:
             raise JobFailed(reasons.too_large(limit_text, mode))
         if not objects.exists(key):
+            task.plan([("read", 0.2 + total / READ_BYTES), ("index", 0.2 + total / INDEXED_BYTES)])
             base = Snapshot.open(objects, previous) if previous and mode == "INCREMENTAL" else None
             writer = SnapshotWriter(objects, key, dataset_type, schema, base, position=position)
             try:

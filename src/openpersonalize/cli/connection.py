@@ -1,0 +1,163 @@
+"""Connection to a running server, here or elsewhere, as the commands of an operator use it: `Connection`.
+
+It speaks to the AWS operations through boto3 and to the pages under ``/v1/`` directly, both signed with the
+access key that the environment has, for a server with keys; one without takes any.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import boto3
+import botocore.session
+import click
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..errors import OpenPersonalizeError
+from ..settings import Settings, read_settings
+from .environment import server_address
+from .options import setting_options
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+ENDPOINT = "AWS_ENDPOINT_URL_PERSONALIZE"
+_SECONDS = 10
+_POLL = 0.2
+_SIGN = (
+    " This server has access keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of an admin or"
+    " read key (`openpersonalize key create --role read`)."
+)
+
+
+def connection_options(command: Command) -> Command:
+    """The options that say which server is meant."""
+    command = setting_options("host", "port", "region")(command)
+    return click.option(
+        "--endpoint", metavar="URL", help=f"server to ask  [default: {ENDPOINT}, or --host and --port]"
+    )(command)
+
+
+class Connection:
+    """A server that may be asked.
+
+    Attributes:
+        address: its URL. region: the one that resources are looked for in.
+    """
+
+    def __init__(self, address: str, region: str) -> None:
+        self.address = address.rstrip("/")
+        self.region = region
+        if not self.address.startswith(("http://", "https://")):
+            raise OpenPersonalizeError(f"{self.address} is no http address.")
+        found = "AWS_ACCESS_KEY_ID" in os.environ or "AWS_PROFILE" in os.environ
+        self._session = boto3.Session(
+            region_name=region,
+            **({} if found else {"aws_access_key_id": "local", "aws_secret_access_key": "local"}),
+        )
+
+    @classmethod
+    def of(cls, endpoint: str | None, given: Mapping[str, object]) -> Connection:
+        """The server that the options of a command name."""
+        settings = read_settings(given)
+        return cls(named_address(endpoint, settings), os.environ.get("AWS_REGION", settings.region))
+
+    def client(self, service: str) -> Any:
+        """A boto3 client; paths of S3 are those of one host."""
+        config = Config(
+            connect_timeout=_SECONDS,
+            retries={"total_max_attempts": 2},
+            s3={"addressing_style": "path"},
+        )
+        return self._session.client(service, endpoint_url=self.address, config=config)
+
+    def page(self, path: str) -> Any:
+        """A page beside the operations, as JSON.
+
+        Raises:
+            OpenPersonalizeError: nobody answers, or refuses; the sentence says what to do.
+        """
+        address = self.address + path
+        request = AWSRequest("GET", address)
+        credentials = (
+            botocore.session.get_session().get_credentials() if "AWS_ACCESS_KEY_ID" in os.environ else None
+        )
+        if credentials is not None:  # a server without keys ignores it
+            SigV4Auth(credentials, "personalize", self.region).add_auth(request)
+        try:
+            prepared = urllib.request.Request(address, headers=dict(request.headers.items()))  # noqa: S310 (checked)
+            with urllib.request.urlopen(prepared, timeout=_SECONDS) as answer:  # noqa: S310
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            hint = _SIGN if error.code == HTTPStatus.FORBIDDEN else ""
+            raise OpenPersonalizeError(
+                f"{address} answered {error.code}: {_message(error.read())}{hint}"
+            ) from error
+        except (OSError, ValueError) as error:
+            raise OpenPersonalizeError(
+                f"No server answers at {self.address} ({error}): start one with `openpersonalize serve`."
+            ) from error
+
+    def job(self, arn: str) -> dict[str, Any]:
+        """The job of a resource; empty while it has none."""
+        try:
+            found: dict[str, Any] = self.page(f"/v1/jobs/{urllib.parse.quote(arn, safe='')}")
+        except OpenPersonalizeError as error:
+            if (
+                isinstance(error.__cause__, urllib.error.HTTPError)
+                and error.__cause__.code == HTTPStatus.NOT_FOUND
+            ):
+                return {}
+            raise
+        return found
+
+    def follow(
+        self, describe: Callable[[], Mapping[str, Any]], arn: str, moved: Callable[[Mapping[str, Any]], None]
+    ) -> Mapping[str, Any]:
+        """Wait until a resource is ACTIVE.
+
+        Args:
+            describe: its description. moved: told the progress of its job.
+
+        Raises:
+            OpenPersonalizeError: it failed; the sentence is its failureReason.
+        """
+        while True:
+            found = describe()
+            if found["status"] == "ACTIVE":
+                return found
+            if "FAILED" in found["status"] or "STOPPED" in found["status"]:
+                raise OpenPersonalizeError(f"{arn}: {found['status']}: {found.get('failureReason')}")
+            moved(self.job(arn).get("progress") or {})
+            time.sleep(_POLL)
+
+
+def named_address(endpoint: str | None, settings: Settings) -> str:
+    """The URL that an option, the environment or the settings name."""
+    return endpoint or os.environ.get(ENDPOINT) or server_address(settings.host, settings.port)
+
+
+def in_one_sentence(error: BotoCoreError | ClientError) -> OpenPersonalizeError:
+    """What boto3 raised, for people."""
+    if isinstance(error, ClientError):
+        return OpenPersonalizeError(
+            f"{error.response['Error']['Code']}: {error.response['Error']['Message']}"
+        )
+    return OpenPersonalizeError(f"{error} Is a server running there? Start one with `openpersonalize serve`.")
+
+
+def _message(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return body.decode("utf-8", "replace")[:200]

@@ -1,0 +1,190 @@
+"""``openpersonalize quickstart``: from CSV files as people have them to the first recommendation."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import InvalidInput, OpenPersonalizeError
+from ..settings import Settings, read_settings
+from .connection import ENDPOINT, Connection, named_address
+from .options import setting_options
+from .own_server import own_server
+from .quickstart_resources import Made, Source, make, script
+
+if TYPE_CHECKING:
+    from ..datasets.adaptation import Adaptation
+    from ..datasets.inspection import Inspection
+
+_SHOWN = 10
+
+
+@click.command()
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILE.csv [ITEMS.csv] [USERS.csv]",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+)  # fmt: skip
+@click.option("--yes", is_flag=True, help="do what is proposed without asking")
+@click.option("--name", help="of the dataset group and what belongs to it  [default: that of the first file]")
+@click.option(
+    "--endpoint", metavar="URL", help=f"server to use  [default: {ENDPOINT}, or one that is started]"
+)
+@setting_options("host", "port", "region", "data_dir")
+def quickstart(
+    files: tuple[Path, ...], yes: bool, name: str | None, endpoint: str | None, **given: Any
+) -> None:
+    """Look at your CSV files, import them, train, and recommend: the first answer in minutes.
+
+    The first file holds interactions (who did what, when); items and users may follow. Columns may have any
+    usual name, dates any usual form.
+    """
+    started = time.monotonic()
+    settings = read_settings(given)
+    with tempfile.TemporaryDirectory(prefix="openpersonalize-", ignore_cleanup_errors=True) as place:
+        adapted = _look(files, Path(place))
+        found = _inspected(adapted, Path(place))
+        small = any("--minimum-data" in problem.what for problem in found["INTERACTIONS"].problems)
+        title = name or _title(files[0])
+        _propose(adapted, found, title)
+        if small:
+            click.echo("  This is less data than Amazon takes; the models are for trying things out only.")
+        if not yes:
+            if not sys.stdin.isatty():
+                raise InvalidInput("Nobody is there to be asked: say --yes to have this done.")
+            if not click.confirm("\nDo this?", default=True):
+                raise click.Abort
+        with _server(endpoint, settings, small) as (connection, command):
+            sources = [
+                Source(kind, Path(place) / f"{kind.lower()}.csv", one.schema or "")
+                for kind, one in found.items()
+            ]
+            made = make(connection, title, sources)
+            _answer(connection, made, found)
+            click.echo("\nThe calls that did this, for your own program:\n")
+            click.echo(script(made, connection.region))
+            click.secho(f"Done in {time.monotonic() - started:.0f} s.", bold=True)
+            _say_what_next(connection, made, command)
+
+
+def _look(files: tuple[Path, ...], place: Path) -> dict[str, Adaptation]:
+    from ..datasets.adaptation import Adaptation
+    from ..datasets.schemas import spelled
+
+    adapted: dict[str, Adaptation] = {}
+    for number, path in enumerate(files):
+        one = Adaptation.of(path, place, "INTERACTIONS" if number == 0 else None)
+        if one.dataset_type in adapted:
+            raise InvalidInput(
+                f"{path.name} looks like {spelled(one.dataset_type)}, and so does another file."
+            )
+        adapted[one.dataset_type] = one
+    return adapted
+
+
+def _inspected(adapted: dict[str, Adaptation], place: Path) -> dict[str, Inspection]:
+    """The files as they are imported, inspected.
+
+    Raises:
+        InvalidInput: an import would not take them.
+    """
+    from ..datasets.inspection import inspect
+
+    found = {}
+    for kind, one in adapted.items():
+        target = place / f"{kind.lower()}.csv"
+        one.write(target)
+        found[kind] = inspect(lambda target=target: target.open("rb"), one.source.name, kind, now=time.time())  # type: ignore[misc]
+    wrong = [
+        f"{each.file}{f', line {each.line}' if each.line else ''}: {each.what}"
+        for one in found.values()
+        for each in one.problems
+        if "--minimum-data" not in each.what
+    ]
+    if wrong:
+        raise InvalidInput(f"The files cannot be used. {'; '.join(wrong[:_SHOWN])}")
+    return found
+
+
+def _propose(adapted: dict[str, Adaptation], found: dict[str, Inspection], title: str) -> None:
+    from ..datasets.inspection import between
+    from ..datasets.schemas import spelled
+
+    for kind, one in adapted.items():
+        click.secho(f"{one.source.name}: {spelled(kind)}, {one.rows:,} rows", bold=True)
+        for sentence in one.words():
+            click.echo(f"  {sentence}")
+        if one.unused:
+            click.echo(f"  not used: {', '.join(one.unused)}")
+        if one.left_out:
+            click.echo(f"  {one.left_out:,} rows without an id or a time are left out")
+        for sentence in found[kind].notes:
+            click.echo(f"  {sentence}")
+    for sentence in between(found):
+        click.echo(f"  {sentence}")
+    click.secho("\nWhat will be done", bold=True)
+    click.echo(f"  A dataset group {title!r} with these datasets is made and filled.")
+    click.echo("  aws-user-personalization-v2 is trained on all events: what each user will want next.")
+    click.echo("  A campaign answers GetRecommendations for any user.")
+
+
+@contextmanager
+def _server(endpoint: str | None, settings: Settings, small: bool) -> Iterator[tuple[Connection, str]]:
+    """The server named, one that runs where it usually does, or one started here; how to start it again."""
+    address = named_address(endpoint, settings)
+    running = _answers(address)
+    if endpoint and not running:
+        raise OpenPersonalizeError(f"No server answers at {endpoint}.")
+    if running:
+        click.echo(f"\nThe server at {address} is used.")
+        yield Connection.of(address, {}), ""
+        return
+    from ..storage.privacy import make_private
+
+    folder = settings.data
+    if not folder.exists():
+        make_private(folder)
+    options = ("--s3", "local", *(("--minimum-data", "off") if small else ()))
+    command = f"openpersonalize serve --data-dir {folder}{' --minimum-data off' if small else ''}"
+    with own_server(folder, options, settings.port) as own:
+        click.echo(f"\nA server is started at {own}; it keeps everything in {folder}.")
+        yield Connection.of(own, {}), command
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=2):  # noqa: S310 (an address of ours)
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def _answer(connection: Connection, made: Made, found: dict[str, Inspection]) -> None:
+    user = made.user
+    click.secho(f"\nGetRecommendations for user {user}", bold=True)
+    answer = connection.client("personalize-runtime").get_recommendations(
+        campaignArn=made.campaign, userId=user, numResults=_SHOWN
+    )
+    for item in answer["itemList"]:
+        title = made.titles.get(item["itemId"], "")
+        click.echo(f"  {item.get('score', 0.0):.5f}  {item['itemId']:<12} {title}".rstrip())
+
+
+def _title(path: Path) -> str:
+    found = re.sub(r"[^a-zA-Z0-9]+", "-", path.name.partition(".")[0]).strip("-")[:50]
+    return found or "quickstart"
+
+
+def _say_what_next(connection: Connection, made: Made, command: str) -> None:
+    click.echo("\nWhat to try next:")
+    if command:
+        click.echo(f"    {command}      (the server of this command ends with it)")
+    click.echo(f'    eval "$(openpersonalize env --port {connection.address.rpartition(":")[2]})"')

@@ -1,0 +1,250 @@
+"""Adaptation of an export to the files that Amazon Personalize wants: other column names, separators,
+encodings and times, `Adaptation`.
+
+A file is looked at (`of`), what will become of it is said in words (`words`), and it is written anew
+(`write`). Memory: blocks of the file; disk: its size, unpacked.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import polars as pl
+
+from ..errors import InvalidInput
+from .column_names import likely_type, own_name, usual_columns
+from .file_forms import foreign_form, separator_of
+from .hints import NULL_WORDS
+from .schemas import required_names, spelled
+from .times import TimeForm
+
+SAMPLE = 10_000
+"""Rows that the form of ids and times is found out from."""
+MOST_TYPES = 7
+"""Event types that are kept apart; the rest is ``other``: at most ten train, their columns included."""
+MOST_LEFT_OUT = 0.2
+"""Share of the rows that may be left out; with more of them, the file is hardly understood."""
+
+_BLOCK = 1024 * 1024
+_MOST_OWN = {"INTERACTIONS": 0, "ITEMS": 90, "USERS": 25}
+_TIMES = {"INTERACTIONS": "TIMESTAMP", "ITEMS": "CREATION_TIMESTAMP"}
+_FLOAT_ID = r"^\s*[0-9]+\.0+\s*$"
+
+
+@dataclass
+class Adaptation:
+    """What a file is and what becomes of it.
+
+    Attributes:
+        path: of the text, unpacked and in UTF-8. columns: new name -> the file's name.
+        own: those of them that are not reserved. unused: names of the file that are left out.
+        times: the form of the times, if there are any. floats: id columns that write 101 as 101.0.
+        types: event types with their numbers, most frequent first.
+        rows, left_out: after `write`.
+    """
+
+    source: Path
+    path: Path
+    dataset_type: str
+    separator: str
+    skipped: int
+    columns: dict[str, str]
+    own: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    times: TimeForm | None = None
+    floats: tuple[str, ...] = ()
+    types: dict[str, int] = field(default_factory=dict)
+    rows: int = 0
+    left_out: int = 0
+
+    @classmethod
+    def of(cls, source: Path, folder: Path, dataset_type: str | None = None) -> Adaptation:
+        """Look at a file.
+
+        Args:
+            source: the file. folder: where its text may be unpacked to.
+            dataset_type: upper case; None: by its columns.
+
+        Raises:
+            InvalidInput: it is no table, or a column that must be is not there; the sentence says which.
+        """
+        path = _plain(source, folder)
+        skipped, header_line = _header_line(path)
+        separator = separator_of(header_line)
+        header = _scan(path, separator, skipped).collect_schema().names()
+        kind = dataset_type or likely_type(header, source.name)
+        if kind is None:
+            raise InvalidInput(
+                f"{source.name} has neither the columns of interactions nor of items or users; its header is"
+                f" {', '.join(header)[:300]}."
+            )
+        found = usual_columns(header, kind)
+        missing = [name for name in required_names(kind) if name not in found]
+        if missing:
+            raise InvalidInput(
+                f"{source.name} is to be {spelled(kind)}, and no column looks like {', '.join(missing)}; its"
+                f" header is {', '.join(header)[:300]}. Rename the columns that are meant."
+            )
+        made = cls(source, path, kind, separator, skipped, dict(found))
+        made._find_forms(header)
+        return made
+
+    def words(self) -> list[str]:
+        """What becomes of the file, a sentence a line."""
+        said = []
+        if self.path != self.source:
+            said.append("unpacked, as UTF-8")
+        if self.separator != ",":
+            said.append(f"separated by {self.separator!r}")
+        renamed = [
+            f"{old} is {new}" for new, old in self.columns.items() if old != new and new not in self.own
+        ]
+        lines = [", ".join([*said, *renamed])] if said or renamed else []
+        if self.times is not None and self.times.words != "seconds since 1970":
+            lines.append(f"times: {self.times.words}")
+        if self.floats:
+            lines.append(f"{', '.join(self.floats)}: ids like 101.0 become 101")
+        if self.types:
+            shown = ", ".join(f"{name} {count:,}" for name, count in list(self.types.items())[:MOST_TYPES])
+            rarer = len(self.types) - MOST_TYPES
+            rest = f"; {rarer} rarer ones become other" if rarer > 0 else ""
+            lines.append(f"event types: {shown}{rest}")
+        if self.own:
+            lines.append(f"metadata: {', '.join(self.own)}")
+        return lines
+
+    def write(self, target: Path) -> None:
+        """Write the file as an import takes it; rows without an id or a time are left out.
+
+        Raises:
+            InvalidInput: too many rows would be left out, or the file cannot be read.
+        """
+        rows = self._adapted()
+        keys = list(required_names(self.dataset_type))
+        whole = pl.all_horizontal(pl.col(name).is_not_null() for name in keys)
+        try:
+            counts = rows.select(pl.len().alias("all"), whole.sum().alias("whole")).collect(
+                engine="streaming"
+            )
+            total, kept = counts.row(0)
+            self.rows, self.left_out = kept, total - kept
+            if not kept or self.left_out > MOST_LEFT_OUT * total:
+                names = ", ".join(keys)
+                raise InvalidInput(
+                    f"{self.source.name}: {self.left_out:,} of {total:,} rows have no usable {names};"
+                    " `openpersonalize validate` names them."
+                )
+            rows.filter(whole).sink_csv(target)
+        except pl.exceptions.PolarsError as error:
+            reason = str(error).partition("\n")[0]
+            raise InvalidInput(
+                f"{self.source.name} cannot be read as a table ({reason}); `openpersonalize validate` says"
+                " where."
+            ) from error
+
+    def _find_forms(self, header: list[str]) -> None:
+        try:
+            sample = _scan(self.path, self.separator, self.skipped).head(SAMPLE).collect()
+        except pl.exceptions.PolarsError as error:
+            reason = str(error).partition("\n")[0]
+            raise InvalidInput(f"{self.source.name} cannot be read as a table ({reason}).") from error
+        time = _TIMES.get(self.dataset_type)
+        if time in self.columns:
+            self.times = TimeForm.of(sample[self.columns[time]])
+            if self.times is None and self.dataset_type == "INTERACTIONS":
+                example = next((one for one in sample[self.columns[time]].to_list() if one), "")
+                raise InvalidInput(
+                    f"{self.source.name}: the column {self.columns[time]} has no times that are understood,"
+                    f" such as {example!r}. Write seconds since 1970 or dates like 2024-04-01 10:00:00."
+                )
+            if self.times is None:
+                del self.columns[time]
+        ids = [name for name in ("USER_ID", "ITEM_ID") if name in self.columns]
+        floats = {name: sample[self.columns[name]].drop_nulls().str.contains(_FLOAT_ID) for name in ids}
+        self.floats = tuple(name for name in ids if len(floats[name]) and floats[name].all())
+        taken = set(self.columns.values())
+        others: dict[str, str] = {}
+        for name in header:
+            if name not in taken and own_name(name) not in (*self.columns, "USER_ID", "ITEM_ID"):
+                others.setdefault(own_name(name), name)
+        others = dict(list(others.items())[: _MOST_OWN[self.dataset_type]])
+        self.own = tuple(others)
+        self.columns |= others
+        self.unused = tuple(name for name in header if name not in self.columns.values())
+        if "EVENT_TYPE" in self.columns:
+            column = _text(self.columns["EVENT_TYPE"]).alias("t")
+            kinds = _scan(self.path, self.separator, self.skipped).select(column)
+            counts = kinds.drop_nulls().group_by("t").len().sort("len", "t", descending=[True, False])
+            self.types = dict(counts.head(1000).collect(engine="streaming").iter_rows())
+
+    def _adapted(self) -> pl.LazyFrame:
+        found = []
+        for new, old in self.columns.items():
+            text = _text(old)
+            if new in self.floats:
+                text = text.str.replace(r"\.0+$", "")
+            if new == _TIMES.get(self.dataset_type) and self.times is not None:
+                text = self.times.expression(pl.col(old))
+            elif new == "EVENT_VALUE":
+                text = text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+            elif new == "EVENT_TYPE":
+                kept = list(self.types)[:MOST_TYPES]
+                text = pl.when(text.is_in(kept)).then(text).otherwise(pl.lit("other"))
+            elif new not in self.own and new in ("USER_ID", "ITEM_ID"):
+                text = pl.when(~text.is_in(NULL_WORDS)).then(text)
+            found.append(text.alias(new))
+        return _scan(self.path, self.separator, self.skipped).select(found)
+
+
+def _text(column: str) -> pl.Expr:
+    """A column's texts without blanks around them; null where there is none."""
+    plain = pl.col(column).str.strip_chars()
+    return pl.when(plain != "").then(plain)
+
+
+def _scan(path: Path, separator: str, skipped: int) -> pl.LazyFrame:
+    return pl.scan_csv(
+        path, separator=separator, skip_lines=skipped, infer_schema=False, encoding="utf8-lossy"
+    )
+
+
+def _plain(source: Path, folder: Path) -> Path:
+    """The file as a text in UTF-8: itself, or a copy in `folder`."""
+    with source.open("rb") as stream:
+        start = stream.read(1024)
+    form = foreign_form(start)
+    if form is None:
+        return source
+    target = folder / f"{source.name}.txt"
+    if start.startswith(b"\x1f\x8b"):
+        with gzip.open(source) as packed, target.open("wb") as plain:
+            shutil.copyfileobj(packed, plain, _BLOCK)
+        return target
+    if "UTF-16" in form:
+        marked = start[:2] in (b"\xff\xfe", b"\xfe\xff")
+        coding = "utf-16" if marked else ("utf-16-le" if start[1:2] == b"\0" else "utf-16-be")
+        with (
+            source.open(encoding=coding, newline="") as text,
+            target.open("w", encoding="utf-8", newline="") as plain_text,
+        ):
+            _copy_text(text, plain_text)
+        return target
+    raise InvalidInput(f"{source.name}: {form}.")
+
+
+def _copy_text(text: IO[str], target: IO[str]) -> None:
+    while piece := text.read(_BLOCK):
+        target.write(piece)
+
+
+def _header_line(path: Path) -> tuple[int, str]:
+    """How many lines stand before the header row, and that row."""
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        first = stream.readline(64 * 1024)
+        if first.lower().startswith("sep="):
+            return 1, stream.readline(64 * 1024)
+        return 0, first
