@@ -25,12 +25,12 @@ from openpersonalize.algorithms.encoder import GAPS, Encoder, Shape
 from openpersonalize.algorithms.ranker import BaseRanker
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.recipes import indexing
+from openpersonalize.recipes.base_rankers import base_rankers
 from openpersonalize.recipes.fusion.model import FusedModel
 from openpersonalize.recipes.fusion.weights import Weights
 from openpersonalize.recipes.item_counts import ItemCounts
 from openpersonalize.recipes.query import Query
 from openpersonalize.recipes.training import Training
-from openpersonalize.recipes.user_personalization import base_rankers
 from openpersonalize.storage.idtable import IdTable
 
 from .results import Row, row, show, write
@@ -103,9 +103,11 @@ def encoder_of(n: int, seed: int = 0) -> Encoder:
 def model_of(sequences: Sequences) -> FusedModel:
     """The fused model of a world, not indexed."""
     rankers: list[BaseRanker] = [encoder_of(len(sequences.items))]
-    rankers += base_rankers(sequences, sequences, "leave_last", True, Training(), only=set(WEIGHTS))
+    rankers += base_rankers(
+        sequences, sequences, "leave_last", True, Training(), gap=1_800, only=set(WEIGHTS)
+    )
     excluded = {**WEIGHTS, "repeats": 0.0, "own": 0.0}
-    return FusedModel(sequences.items, ItemCounts.of(sequences), rankers, Weights(WEIGHTS, excluded))
+    return FusedModel(sequences.items, ItemCounts.of(sequences), rankers, Weights.alike(WEIGHTS, excluded))
 
 
 def measured(n: int, questions: int) -> list[Row]:

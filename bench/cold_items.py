@@ -18,12 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from openpersonalize.datasets.sequences import Sequences
+from openpersonalize.recipes.base_rankers import final_rankers
 from openpersonalize.recipes.fusion.model import FusedModel
 from openpersonalize.recipes.item_counts import ItemCounts
 from openpersonalize.recipes.item_vocabulary import ItemVocabulary
 from openpersonalize.recipes.query import HISTORY_LENGTH, Query
 from openpersonalize.recipes.training import Training
-from openpersonalize.recipes.user_personalization import final_rankers, weigh
+from openpersonalize.recipes.weighing import weigh
 
 from .accuracy.problem import open_problem
 

@@ -23,12 +23,12 @@ from openpersonalize.datasets.profiles import Profiles
 from openpersonalize.datasets.schemas import Schema, metadata_fields, parse_schema
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences, build_sequences
+from openpersonalize.recipes.base_rankers import online_rankers
 from openpersonalize.recipes.cold_users import FIRST_EVENTS, attribute_ranker, cold_question, weigh_cold_users
 from openpersonalize.recipes.fusion.model import FusedModel
 from openpersonalize.recipes.fusion.weights import ATTRIBUTES, Weights
 from openpersonalize.recipes.item_counts import ItemCounts
 from openpersonalize.recipes.training import Training
-from openpersonalize.recipes.user_personalization import online_rankers
 
 SETS = ("amazon-beauty", "deskdrop", "globo-news-1m", "movielens-latest-small", "online-retail")
 MOST = 2_000
@@ -67,7 +67,7 @@ def measure(sequences: Sequences, seed: int) -> dict[str, tuple[float, float]]:
     print("  weights", weights, "columns", {one.name: [c.name for c in one.columns] for one in sides})
     popularity, order = item_popularity(learnt.ptr, learnt.item, len(learnt.items))
     members = [*sides, *online_rankers(sequences, training, None)]
-    model = FusedModel(learnt.items, ItemCounts(popularity, order), members, Weights({}, {}, cold=weights))
+    model = FusedModel(learnt.items, ItemCounts(popularity, order), members, Weights.alike({}, {}, weights))
     places = sequences.ptr[asked][:, None] + np.arange(FIRST_EVENTS)
     chosen = places[places < sequences.ptr[asked + 1][:, None]]
     ranks: dict[str, list[int]] = {name: [] for name in ("popularity", "nothing", *weights) if name}

@@ -137,8 +137,10 @@ def _ours(problem: Problem, key: Key) -> tuple[Lists, dict[str, Any]]:
         trained["peak_mb"] = _peak_mb()
 
     lists, model = ours(problem, key.seed, told)
-    chosen = " ".join(f"{name} {weight:.3g}" for name, weight in model.weights.excluded.items() if weight)
-    kept = {name: round(weight, 3) for name, weight in model.weights.kept.items() if weight}
+    chosen = " ".join(
+        f"{name} {weight:.3g}" for name, weight in model.weights.arriving.excluded.items() if weight
+    )
+    kept = {name: round(weight, 3) for name, weight in model.weights.arriving.kept.items() if weight}
     return lists, {**trained, "finished": True, "chosen": chosen, "kept": kept, "code": code()}
 
 

@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from openpersonalize.datasets.protocols import ValidationProtocol
+from openpersonalize.recipes.base_rankers import final_rankers
 from openpersonalize.recipes.fusion.model import FusedModel
 from openpersonalize.recipes.item_counts import ItemCounts
 from openpersonalize.recipes.item_vocabulary import ItemVocabulary
 from openpersonalize.recipes.questions import held_out_question
 from openpersonalize.recipes.training import Training
-from openpersonalize.recipes.user_personalization import final_rankers, weigh
+from openpersonalize.recipes.weighing import weigh
 
 from .lists import Lists, met_before
 from .problem import Problem

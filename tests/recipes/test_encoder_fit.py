@@ -58,9 +58,9 @@ def model(world: Sequences) -> FusedModel:
 
 
 def test_it_gets_weight_where_order_decides(world: Sequences, model: FusedModel) -> None:
-    assert model.weights.kept["encoder"] > 0
-    others = max(value for name, value in model.weights.alone_kept.items() if name != "encoder")
-    assert model.weights.alone_kept["encoder"] > others + 0.1
+    assert model.weights.arriving.kept["encoder"] > 0
+    others = max(value for name, value in model.weights.arriving.alone_kept.items() if name != "encoder")
+    assert model.weights.arriving.alone_kept["encoder"] > others + 0.1
     right = 0
     for user in range(40):
         query = question(world, user)
@@ -113,8 +113,8 @@ def test_without_weight_it_is_neither_fitted_nor_saved(
     world: Sequences, model: FusedModel, tmp_path: Path
 ) -> None:
     assert isinstance(V2, UserPersonalization)
-    none = {"kept": {**model.weights.kept, "encoder": 0.0}, "excluded": {"transitions": 1.0}}
-    prior = {"weights": {**model.tuned_state()["weights"], **none}}
+    none = {"kept": {**model.weights.arriving.kept, "encoder": 0.0}, "excluded": {"transitions": 1.0}}
+    prior = {"weights": {**model.tuned_state()["weights"], "arriving": none, "in_session": none}}
     steps: set[str] = set()
     training = Training(warm_state=prior, progress=lambda step, done, total, unit: steps.add(step))
     V2.fit(TrainingData.of(world), PLAIN, training).save(tmp_path)
@@ -142,7 +142,7 @@ def test_a_configuration_shapes_it(world: Sequences) -> None:
 
 def test_little_data_has_no_encoder() -> None:
     assert isinstance(V2, UserPersonalization)
-    assert "encoder" not in V2.fit(TrainingData.of(sums(users=20)), PLAIN, Training()).weights.kept
+    assert "encoder" not in V2.fit(TrainingData.of(sums(users=20)), PLAIN, Training()).weights.arriving.kept
 
 
 def test_what_does_not_fit_into_memory_fails_at_once_and_says_what_to_do(world: Sequences) -> None:

@@ -15,6 +15,7 @@ from openpersonalize.algorithms.encoder_training import fit_encoder
 from openpersonalize.algorithms.events import Events
 from openpersonalize.algorithms.ranker import BaseRanker, OnlineRanker
 from openpersonalize.datasets.sequences import Sequences
+from openpersonalize.recipes.base_rankers import base_rankers
 from openpersonalize.recipes.fusion.candidates import FusedRetriever
 from openpersonalize.recipes.fusion.cold_items import fit_content
 from openpersonalize.recipes.fusion.model import FusedModel, OnlineFusion
@@ -24,7 +25,6 @@ from openpersonalize.recipes.item_counts import ItemCounts
 from openpersonalize.recipes.item_vocabulary import ItemVocabulary
 from openpersonalize.recipes.objective import ItemRewards
 from openpersonalize.recipes.training import Training, TrainingData
-from openpersonalize.recipes.user_personalization import base_rankers
 from openpersonalize.testing.worlds import DAY, chain, nobody, question, two_clusters
 
 PLAN = Plan(Shape(d=16, longest=12), passes=20, tokens=256, rate=1e-2, candidates=0, dropout=0.0)
@@ -39,13 +39,15 @@ def sides(sequences: Sequences, names: list[str] | None = None) -> pl.DataFrame:
 def model_of(sequences: Sequences, *, encoder: bool = True) -> FusedModel:
     """Fitted members with weights given."""
     vocabulary = ItemVocabulary.fit(sides(sequences))
-    rankers: list[BaseRanker] = base_rankers(sequences, sequences, "leave_last", True, Training())
+    rankers: list[BaseRanker] = base_rankers(sequences, sequences, "leave_last", True, Training(), gap=1_800)
     if encoder:
         rankers.insert(0, fit_encoder(sequences.events, vocabulary.attributes, PLAN).encoder)
     weights = {ranker.name: 0.3 for ranker in rankers} | {"encoder": 1.0}
     excluded = {**weights, "popularity": -0.2}
     counts = ItemCounts.of(sequences)
-    return FusedModel(sequences.items, counts, rankers, Weights(weights, excluded), vocabulary=vocabulary)
+    return FusedModel(
+        sequences.items, counts, rankers, Weights.alike(weights, excluded), vocabulary=vocabulary
+    )
 
 
 @pytest.fixture(scope="module")

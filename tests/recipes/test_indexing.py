@@ -10,6 +10,7 @@ import pytest
 
 from openpersonalize.algorithms.encoder import Encoder, Shape
 from openpersonalize.datasets.sequences import Sequences
+from openpersonalize.recipes.base_rankers import base_rankers
 from openpersonalize.recipes.complete import CompleteModel
 from openpersonalize.recipes.fusion.candidates import FusedRetriever
 from openpersonalize.recipes.fusion.model import FusedModel
@@ -19,7 +20,7 @@ from openpersonalize.recipes.indexing import LIST_LENGTH, asked, best, index, re
 from openpersonalize.recipes.item_counts import ItemCounts
 from openpersonalize.recipes.registry import facts_of
 from openpersonalize.recipes.training import Training, TrainingData
-from openpersonalize.recipes.user_personalization import UserPersonalization, base_rankers
+from openpersonalize.recipes.user_personalization import UserPersonalization
 from openpersonalize.testing.contract import RecipeContract
 from openpersonalize.testing.worlds import DAY, sequences_of, topics, two_clusters
 
@@ -53,7 +54,7 @@ def world() -> Sequences:
 def model_of(world: Sequences, *, encoder: bool = True, **weights: float) -> FusedModel:
     """Counted members, and an encoder whose vectors lie by topic."""
     n, d, rng = len(world.items), 16, np.random.default_rng(0)
-    rankers = base_rankers(world, world, "leave_last", True, Training())
+    rankers = base_rankers(world, world, "leave_last", True, Training(), gap=1_800)
     if encoder:
         topic = np.array([int(name[1:4]) for name in world.items.strings()])
         items = rng.standard_normal((topic.max() + 1, d), dtype=np.float32)[topic]
@@ -61,7 +62,7 @@ def model_of(world: Sequences, *, encoder: bool = True, **weights: float) -> Fus
         rankers.insert(0, Encoder(Shape("recurrent", d), passing(items, rng)))
     chosen = {"encoder": 1.0, "transitions": 0.3, "popularity": -0.1, "repeats": 0.5, **weights}
     counts = ItemCounts.of(world)
-    return FusedModel(world.items, counts, rankers, Weights(chosen, {**chosen, "repeats": 0.1}))
+    return FusedModel(world.items, counts, rankers, Weights.alike(chosen, {**chosen, "repeats": 0.1}))
 
 
 def passing(items: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -50,7 +50,7 @@ world, chosen = walks(400), recipe("aws-user-personalization-v2")
 expected = megabytes("VmRSS") + training_memory(world, plan_for(world.events, False), [], 400) / 2**20
 Path("/proc/self/clear_refs").write_text("5")
 model = chosen.fit(TrainingData.of(world), read_configuration(chosen.facts, {}), Training(budget_seconds=1.0))
-assert "encoder" in model.weights.kept
+assert "encoder" in model.weights.arriving.kept
 print(json.dumps([expected, megabytes("VmHWM")]))
 """
 

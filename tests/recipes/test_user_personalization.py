@@ -15,6 +15,7 @@ from openpersonalize.algorithms.recent_popularity import RecentPopularity
 from openpersonalize.algorithms.timeline import Timeline
 from openpersonalize.datasets.holdout import HoldOut
 from openpersonalize.datasets.sequences import Sequences
+from openpersonalize.recipes.base_rankers import base_rankers
 from openpersonalize.recipes.fusion.model import FusedModel
 from openpersonalize.recipes.fusion.online import START_EVENTS
 from openpersonalize.recipes.hyperparameters import read_configuration
@@ -23,11 +24,8 @@ from openpersonalize.recipes.objective import Objective
 from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.selection import without_extreme_users
 from openpersonalize.recipes.training import Configuration, Training, TrainingData
-from openpersonalize.recipes.user_personalization import (
-    UserPersonalization,
-    ask,
-    base_rankers,
-)
+from openpersonalize.recipes.user_personalization import UserPersonalization
+from openpersonalize.recipes.weighing import ask
 from openpersonalize.testing.contract import RecipeContract
 from openpersonalize.testing.worlds import DAY, chain, loyal, nobody, question, sequences_of, two_clusters
 
@@ -66,7 +64,9 @@ def test_an_event_from_the_future_leaves_recent_popularity_alone() -> None:
     )
     orders = []
     for sequences in (world, late):
-        rankers = base_rankers(sequences, sequences, "leave_last", True, Training(seed=1, moment=moment))
+        rankers = base_rankers(
+            sequences, sequences, "leave_last", True, Training(seed=1, moment=moment), gap=1_800
+        )
         recents = [one for one in rankers if isinstance(one, RecentPopularity)]
         assert recents
         faded = []
@@ -109,7 +109,7 @@ def test_where_people_repeat_their_own_things_come_first() -> None:
         query = question(world, user)
         own_first += set(np.argsort(-model.scores(query))[:2].tolist()) <= set(query.item.tolist())
     assert own_first >= 18
-    assert model.weights.kept["repeats"] + model.weights.kept["own"] > 0
+    assert model.weights.arriving.kept["repeats"] + model.weights.arriving.kept["own"] > 0
 
 
 def test_where_nobody_repeats_met_items_go_down() -> None:
@@ -148,7 +148,9 @@ def test_recent_popularity_follows_many_live_events(tmp_path: Path) -> None:
     ]
     world = sequences_of(rows)
     trained = fitted(world)
-    assert any(weight > 0 for name, weight in trained.weights.kept.items() if name.startswith("recent"))
+    assert any(
+        weight > 0 for name, weight in trained.weights.arriving.kept.items() if name.startswith("recent")
+    )
     model = followed(trained, tmp_path)
     now = 61 * DAY
     fashion = world.items.find("i15")
@@ -173,7 +175,7 @@ def test_recency_mask_decides_whether_what_is_popular_or_new_now_is_on_offer(mas
     world = two_clusters(users=200)
     configuration = read_configuration(V1.facts, {"algorithmHyperParameters": {"recency_mask": mask}})
     model = V1.fit(TrainingData.of(world), configuration, Training())
-    offered = {name.split("-")[0] for name in model.weights.kept} & {"recent", "freshness"}
+    offered = {name.split("-")[0] for name in model.weights.arriving.kept} & {"recent", "freshness"}
     assert offered == ({"recent", "freshness"} if mask == "true" else set())
 
 
@@ -188,8 +190,11 @@ def test_where_everybody_wants_what_is_new_the_newest_lead() -> None:
             rows.append((f"u{user:03}", f"old{int(rng.integers(0, 8))}", time + 1))
     world = sequences_of(rows)
     model = fitted(world)
-    assert model.weights.alone_excluded["freshness-15m"] > 3 * model.weights.alone_excluded["popularity"]
-    assert model.weights.excluded["freshness-15m"] > 0
+    assert (
+        model.weights.arriving.alone_excluded["freshness-15m"]
+        > 3 * model.weights.arriving.alone_excluded["popularity"]
+    )
+    assert model.weights.arriving.excluded["freshness-15m"] > 0
     query = replace(question(world, 0), now=200 * 3600, seen_excluded=True)
     assert world.items.strings()[int(np.argmax(model.scores(query)))] == "new199"
 

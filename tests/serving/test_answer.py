@@ -175,6 +175,26 @@ def test_what_was_bought_just_now_goes_at_once(tmp_path_factory):
         assert first in ids(ask(one, "user-02", 500, chosen=one.filter(NOT_BOUGHT)))
 
 
+def test_a_filter_of_little_seen_leaves_the_weights_of_answers_with_what_was_seen(tmp_path_factory):
+    everything = 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("*")'
+    no_books = 'EXCLUDE ItemID WHERE Items.GENRE IN ("books")'
+    with made(tmp_path_factory, V1) as one:
+        for place, kind in enumerate(("view", "view", "view", "purchase", "view")):
+            one.event("u", CATALOGUE[place], kind=kind)
+        filters, user = one.deployment.filters, one.deployment.scorer.state("u")
+        assert filters.excludes_seen(one.filter(everything), user)
+        assert filters.excludes_seen(one.filter(f"{everything} | {no_books}"), user)
+        assert not filters.excludes_seen(one.filter(NOT_BOUGHT), user)
+        assert not filters.excludes_seen(one.filter(f"{NOT_BOUGHT} | {no_books}"), user)
+        assert not filters.excludes_seen(one.filter(no_books), user)
+        assert not filters.excludes_seen(None, user)
+        # Whoever bought most of what was seen has hardly anything left of it.
+        for place in range(3):
+            one.event("u", CATALOGUE[place], kind="purchase")
+        ask(one, "u")
+        assert filters.excludes_seen(one.filter(NOT_BOUGHT), one.deployment.scorer.state("u"))
+
+
 def test_only_what_the_user_met(tmp_path_factory):
     with made(tmp_path_factory, V1) as one:
         chosen = one.filter('INCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("like")')
@@ -325,7 +345,7 @@ def test_a_model_goes_on_from_what_it_kept_of_the_user(tmp_path_factory):
         model = one.loaded.model.model
         rng = np.random.default_rng(0)
         encoder = encoder_of(rng.standard_normal((len(model.items), 8), dtype=np.float32))
-        weights = Weights({"encoder": 1.0}, {"encoder": 1.0})
+        weights = Weights.alike({"encoder": 1.0}, {"encoder": 1.0})
         one.answer_with(FusedModel(model.items, model.counts, [encoder], weights))
         before = ids(ask(one, "user-01", 30))
         (kept,) = one.memory.sessions.get((one.deployment.scorer._serial, "user-01")).kept.values()

@@ -346,7 +346,7 @@ def test_a_newcomer_that_everybody_meets_takes_the_room_there_is(tmp_path_factor
             old.items,
             old.counts,
             members,
-            Weights(weights, weights, cold={"": {"recent-1h": 1.0}}),
+            Weights.alike(weights, weights, {"": {"recent-1h": 1.0}}),
         )
         one.answer_with(model)
         feed = PopularityFeed(one.loaded, lambda: one.time)
@@ -391,7 +391,7 @@ def test_newcomers_draw_from_the_relevance_of_their_metadata(tmp_path_factory):
         feature = vocabulary.attributes[0]
         values = np.random.default_rng(0).standard_normal((feature.size, 8), dtype=np.float32)
         encoder = encoder_of(values[feature.code], values)
-        alone = Weights({"encoder": 1.0}, {"encoder": 1.0})
+        alone = Weights.alike({"encoder": 1.0}, {"encoder": 1.0})
         model = FusedModel(
             old.items, old.counts, [encoder], alone, vocabulary=vocabulary
         )  # fmt: skip

@@ -30,6 +30,7 @@ from .events import Events
 from .item_attribute import ItemAttribute
 from .item_counts import item_counts
 from .optimisers import Adam, RowWise
+from .sessions import shuffled_ties
 from .softmax import CHUNK, softmax_loss
 from .windows import Windows, batches, cut_windows
 
@@ -59,6 +60,7 @@ def fit_encoder(
     start: Encoder | None = None,
     windows: Windows | None = None,
     unseen: Bools | None = None,
+    unordered: bool = False,
     validate: Callable[[Encoder], float] | None = None,
     budget_seconds: float = math.inf,
     progress: Callable[[float, float], None] = lambda done, total: None,
@@ -75,6 +77,7 @@ def fit_encoder(
         start: go on from the weights of this encoder, of the same shape and features.
         windows: what a pass goes over, `plan.shape.longest` inputs at most each; None: all there are.
         unseen: bool[n], the items that `start` has not seen, for `plan.unseen_rate`; None: none.
+        unordered: events of one second have no order; every pass shuffles them anew.
         validate: higher is better; asked a few times. The best weights are returned, and training ends when
             two answers in a row bring nothing.
         budget_seconds: the cycle is shortened so that it ends about then. Where that happens, the weights
@@ -91,7 +94,7 @@ def fit_encoder(
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            run = _Run(events, features, plan, np.random.default_rng(seed), start, windows, unseen)
+            run = _Run(events, features, plan, np.random.default_rng(seed), start, windows, unseen, unordered)
             return run.train(validate, budget_seconds, progress, line, check)
     finally:
         torch.set_deterministic_debug_mode(strict)
@@ -110,13 +113,16 @@ class _Run:
         start: Encoder | None,
         windows: Windows | None,
         unseen: Bools | None,
+        unordered: bool,
     ) -> None:
+        self.unordered = unordered
         self.plan, self.rng, self.events = plan, rng, events
         count = item_counts(events.item, events.n)
         self.known = np.flatnonzero(count)
         number = np.zeros(events.n, dtype=np.int32)
         number[self.known] = np.arange(len(self.known), dtype=np.int32)
         self.item = number[events.item] if len(self.known) < events.n else events.item
+        self.kind = events.event
         self.windows = cut_windows(events.ptr, plan.shape.longest) if windows is None else windows
         self.sampler = _Sampler(count[self.known], plan.candidates) if plan.candidates else None
         kinds = int(events.event.max(initial=-1)) + 2
@@ -154,6 +160,7 @@ class _Run:
         step, misses, told_at, losses, began = 0, 0, 0, 0.0, time.monotonic()
         best: TrainedEncoder | None = None
         while step < total:
+            self._shuffle()
             for batch in batches(self.windows, self.plan.tokens, self.rng):
                 check()
                 losses += self.step(batch, _rate(step, total, self.plan))
@@ -187,6 +194,12 @@ class _Run:
                     return best or TrainedEncoder(self.network.export(), passes, 0.0)
         raise AssertionError("a training ends inside its loop")
 
+    def _shuffle(self) -> None:
+        """Put events that have no order among themselves into another one."""
+        if self.unordered:
+            order = shuffled_ties(self.events.ptr, self.events.time, self.rng)
+            self.item, self.kind = self.item[order], self.kind[order]
+
     def step(self, batch: Int64, rate: float) -> float:
         """One step of the optimisers; the loss."""
         events, network = self.events, self.network
@@ -197,7 +210,7 @@ class _Run:
         inputs = self.item[index].ravel().astype(np.int64)
         before = np.where(place == 0, index, index - 1)
         gap = gap_bucket((events.time[index] - events.time[before]).ravel())
-        kind = events.event[index].ravel().astype(np.int64) + 1
+        kind = self.kind[index].ravel().astype(np.int64) + 1
         target = self.item[self._ahead(index, batch, valid)].astype(np.int64)
         rows, correction = None, None
         if self.sampler is not None:

@@ -64,6 +64,17 @@ class SparseScores(LazyScores):
         """See `LazyScores`: of the columns, whatever the rest has."""
         return self.columns[top_k(self.values, k)].astype(np.int64)
 
+    def behind(self, items: Int32) -> SparseScores:
+        """The same with distinct `items`, ascending, behind or beside all others."""
+        if not len(self.columns):
+            return self
+        low = np.float32(min(float(self.values.min()), self.rest))
+        values, place = self.values.copy(), self.columns.searchsorted(items)
+        known = self.columns[np.minimum(place, len(self.columns) - 1)] == items
+        values[place[known]] = low
+        columns: Int64 = np.insert(self.columns, place[~known], items[~known]).astype(np.int64)
+        return SparseScores(columns, np.insert(values, place[~known], low), self.rest)
+
     def dense(self, n: int) -> Float32:
         """float32[n], a new array."""
         written = np.full(n, self.rest, dtype=np.float32)

@@ -66,7 +66,7 @@ class Linear(BaseRanker):
         invert(gram)
         gram /= -np.diag(gram).copy()
         np.fill_diagonal(gram, 0.0)
-        return cls(_strongest_rows(gram, chosen, events.n, top))
+        return cls(strongest_rows(gram, chosen, events.n, top))
 
     def feature(self, query: RankerQuery) -> Float32:
         """See the class."""
@@ -156,7 +156,7 @@ def co_occurrences(ptr: Int64, item: Int32, n: int, check: Callable[[], None] = 
     return gram
 
 
-def _strongest_rows(weights: Float32, chosen: Int64, n: int, top: int) -> SparseRows:
+def strongest_rows(weights: Float32, chosen: Int64, n: int, top: int) -> SparseRows:
     """The `top` cells of largest magnitude in each row of a dense table over the items `chosen`."""
     size = len(chosen)
     top = min(top, size)

@@ -88,10 +88,10 @@ class BatchInference:
     def _seen(self, question: Question) -> bool:
         """Whether the answer leaves out what the user interacted with."""
         chosen, source = question.chosen, self._source
-        if chosen is not None and chosen.depends_on_user_fields:
-            state = self._scorer.state(subject(source, question), (), self._scorer.anchor(question.item))
-            chosen = source.filters.decided(chosen, state)
-        return chosen is not None and chosen.excludes_interactions
+        if chosen is None or not chosen.excludes_interactions:
+            return False
+        state = self._scorer.state(subject(source, question), (), self._scorer.anchor(question.item))
+        return source.filters.excludes_seen(source.filters.decided(chosen, state), state)
 
     def _output(self, line: Line, question: Question) -> Mapping[str, Any]:
         if self._task is Task.RERANK:

@@ -4,6 +4,7 @@ keeps nothing of a user beyond the block."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TypeAlias
 
 from ..events.history import EMPTY, History
@@ -92,6 +93,11 @@ class BatchScorer(VersionScorer):
             live = EMPTY if user is None else self._history(user)
             found = self._states[key] = UserState(user, live, self._until, context=context, anchor=anchor)
         return found
+
+    def query(self, state: UserState, seen_excluded: bool) -> Query | None:
+        """As of users who arrive: what a job answers is read later, when no session runs any more."""
+        query = super().query(state, seen_excluded)
+        return None if query is None else replace(query, arriving=True)
 
     def resized(self, state: UserState) -> None:
         """Nothing is bounded by size here: a block is."""

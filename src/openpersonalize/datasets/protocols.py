@@ -21,9 +21,6 @@ ValidationProtocol: TypeAlias = Literal["leave_last", "temporal", "horizon"]
 """How a model is validated: on the last events of each user; on all events after a moment, where items come
 and go; on everything that users did during a while after a moment."""
 
-BASKET_SHARE = 0.3
-"""Share of neighbouring events of different items in one second above which the data is baskets."""
-
 SECONDS_PER_USER = 3
 """Most questions about one user."""
 
@@ -54,17 +51,12 @@ at a single one would be the same in every question, and weights of popularity f
 
 
 def protocol_of(sequences: Sequences) -> ValidationProtocol:
-    """``horizon`` for baskets, ``temporal`` for streams of items that come and go, ``leave_last`` for others.
-
-    Several events of one item in one second (a click and a watch) are no basket.
-    """
+    """``horizon`` for baskets, ``temporal`` for streams of items that come and go, ``leave_last`` for
+    others."""
     times = sequences.time
     if len(times) < 2:
         return "leave_last"
-    inside = np.ones(len(times) - 1, dtype=np.bool_)
-    inside[sequences.ptr[1:-1][(sequences.ptr[1:-1] > 0) & (sequences.ptr[1:-1] < len(times))] - 1] = False
-    equal = (times[1:] == times[:-1]) & (sequences.item[1:] != sequences.item[:-1]) & inside
-    if equal.sum() > BASKET_SHARE * max(inside.sum(), 1):
+    if sequences.baskets:
         return "horizon"
     moment = moment_of(sequences, 1 - TEMPORAL_SHARE)
     if (times < moment).mean() < LEAST_TRAINING_SHARE:
@@ -98,7 +90,7 @@ def _newest_groups(sequences: Sequences, rng: np.random.Generator, most: int) ->
     """The newest second of each user; where users are few also the ones before it, each asked about with all
     that came earlier."""
     ptr, time = sequences.ptr, sequences.time
-    starts = np.append(np.flatnonzero(_begins(sequences)), len(time))
+    starts = np.append(np.flatnonzero(begins_second(sequences)), len(time))
     past = np.searchsorted(starts, ptr[1:])
     seconds = past - np.searchsorted(starts, ptr[:-1])
     users = np.flatnonzero(seconds >= 2)
@@ -123,7 +115,7 @@ def _after_one_moment(sequences: Sequences, rng: np.random.Generator, most: int)
     start = _since(sequences, moment)
     if len(start) > most:
         start = np.sort(rng.choice(start, most, replace=False))
-    begins = np.append(np.flatnonzero(_begins(sequences)), len(time))
+    begins = np.append(np.flatnonzero(begins_second(sequences)), len(time))
     end = begins[np.searchsorted(begins, start, side="right")]
     return HoldOut(time < moment, sequences.user[start].astype(np.int32), start, end, time[start])
 
@@ -138,10 +130,10 @@ def _since(sequences: Sequences, moment: int) -> Int64:
     """Where seconds begin from the moment on, of users who did something before them."""
     again = np.ones(len(sequences.time), dtype=np.bool_)
     again[sequences.ptr[:-1][sequences.counts > 0]] = False
-    return np.flatnonzero(_begins(sequences) & again & (sequences.time >= moment))
+    return np.flatnonzero(begins_second(sequences) & again & (sequences.time >= moment))
 
 
-def _begins(sequences: Sequences) -> Bools:
+def begins_second(sequences: Sequences) -> Bools:
     """bool[N], the events that are the first of their user's second."""
     ptr, time = sequences.ptr, sequences.time
     begins = np.concatenate(([True], time[1:] != time[:-1])) if len(time) else np.zeros(0, np.bool_)

@@ -18,6 +18,7 @@ import polars as pl
 
 from ..algorithms.dict_column import DictColumn, Value, known_at
 from ..algorithms.events import Events
+from ..algorithms.sessions import are_baskets, shuffled_ties
 from ..storage.idtable import IdTable
 from .profiles import Profiles
 from .selection import EventSelection
@@ -77,6 +78,26 @@ class Sequences:
     def user(self) -> Int32:
         """int32[N], the user of each event."""
         return np.repeat(np.arange(len(self.users), dtype=np.int32), self.counts)
+
+    @cached_property
+    def baskets(self) -> bool:
+        """Whether events of one second have no order: see `are_baskets`."""
+        return are_baskets(self.ptr, self.item, self.time)
+
+    def without_order_in_baskets(self, rng: np.random.Generator) -> Sequences:
+        """The same events; those of baskets in random order, so that nothing is learned from the order of
+        their rows, which nobody has when a question is asked. Memory: one of each column more meanwhile."""
+        if not self.baskets:
+            return self
+        order = shuffled_ties(self.ptr, self.time, rng)
+        return replace(
+            self,
+            item=self.item[order],
+            event=_taken(self.event, order),
+            value=_taken(self.value, order),
+            weight=_taken(self.weight, order),
+            context={name: column.take(order) for name, column in self.context.items()},
+        )
 
     @cached_property
     def profile_rows(self) -> Int32:

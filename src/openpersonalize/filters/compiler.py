@@ -256,6 +256,11 @@ class BoundFilter:
                 _remove(keep, rule.mask(items, user, asked))
         return keep
 
+    def rows_excluded(self, user: UserFacts) -> Rows:
+        """The rows that go because the user met them; a row may occur twice."""
+        rows = [rule.rows(user) for rule in self._moving if rule.removes_met and rule.applies(user)]
+        return np.concatenate(rows) if rows else np.empty(0, dtype=np.int32)
+
     def dropped_rows(self, user: UserFacts) -> Rows | None:
         """The rows that go beside what `static_mask` leaves out, for filters that beside static expressions
         only EXCLUDE by events; a row may occur twice. None for other filters: those need `keep`."""

@@ -22,6 +22,7 @@ from ..algorithms.encoder_plan import Plan, memory_needed, plan_for
 from ..algorithms.events import Events
 from ..algorithms.item_attribute import ItemAttribute, codes_of
 from ..algorithms.item_counts import item_counts
+from ..algorithms.sessions import are_baskets
 from ..algorithms.windows import Windows, cut_windows, windows_of_news
 from ..datasets.holdout import HoldOut
 from ..datasets.protocols import ValidationProtocol
@@ -240,6 +241,7 @@ def _fit(
         start=start,
         windows=windows,
         unseen=unseen,
+        unordered=are_baskets(events.ptr, events.item, events.time),
         validate=validate,
         budget_seconds=budget,
         progress=lambda done, total: training.progress("encoder", done, total, "steps"),

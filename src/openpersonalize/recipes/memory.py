@@ -6,7 +6,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..algorithms import cooccurrence, freshness, ivf_index, neighbours, recent_popularity, transitions
+from ..algorithms import (
+    cooccurrence,
+    freshness,
+    ivf_index,
+    neighbours,
+    recent_popularity,
+    session_bags,
+    session_neighbours,
+    transitions,
+)
 from ..algorithms.encoder_plan import LIBRARY, Plan, memory_needed, vectors_kept
 from ..algorithms.fusion import questions_memory
 from ..algorithms.item_attribute import ItemAttribute, codes_of
@@ -19,7 +28,7 @@ _LIMITS = (
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 )
 
-MOST_RANKERS = 7 + recent_popularity.MOST_HALF_LIVES + len(freshness.AGE_SCALES)
+MOST_RANKERS = 8 + recent_popularity.MOST_HALF_LIVES + len(freshness.AGE_SCALES)
 """Most rankers of a fusion."""
 CELL = 8
 """Bytes of a cell of a table."""
@@ -51,6 +60,7 @@ def training_memory(
     learnt += 4 * events * len(sequences.context)
     table = CELL * min(transitions.TOP * n, transitions.MAX_DISTANCE * events)
     near = CELL * min(neighbours.TOP * n, cooccurrence.MOST_PAIRED * events)
+    near += CELL * min(session_neighbours.TOP * n, session_bags.MOST_PAIRED * events)
     counting = max(table // 2 + 16 * events, table + near // 2 + 24 * events) + COUNTING
     timeline = 12 * events + (20 * recent_popularity.MOST_HALF_LIVES + 24) * n
     rest = learnt + table + near + timeline

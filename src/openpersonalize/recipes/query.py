@@ -27,6 +27,7 @@ class Query:
         time: int64[k] seconds; event: int16[k] numbers of event types, -1 unknown; weight: float32[k].
         now: seconds; the moment of the request.
         seen_excluded: the answer will leave out the items the user interacted with.
+        arriving: the answer is for later (a batch job), however young the user's newest event is.
         profile: values of Users columns, as they were at training. context: values of Interactions columns
             in the context of the request. Strings of several values have ``|`` between them.
         anchor: number of the item asked about (related items); None where there is none, or training did not
@@ -43,6 +44,7 @@ class Query:
     context: Mapping[str, str | float] = field(default_factory=dict)
     anchor: int | None = None
     anchor_record: Mapping[str, Any] | None = None
+    arriving: bool = False
 
     @classmethod
     def at(

@@ -198,7 +198,7 @@ def _explored(
     why: Reasons,
 ) -> list[Entry]:
     """The best `count` entries by relevance, new items among them as exploration has it."""
-    seen_excluded = chosen is not None and chosen.excludes_interactions
+    seen_excluded = source.filters.excludes_seen(chosen, state)
     filled = _filled(source, chosen, state, seen_excluded, mask, count)
     exploration, tracker = question.exploration, source.tracker
     budget = 0
@@ -264,7 +264,7 @@ def _promoted(
     wanted = promoted_count(question.count, promotion.percent)
     selecting = source.filters.decided(promotion.chosen, state)
     selects = source.filters.mask(selecting, state)
-    seen_excluded = chosen is not None and chosen.excludes_interactions
+    seen_excluded = source.filters.excludes_seen(chosen, state)
     first = _filled(source, selecting, state, seen_excluded, selects, wanted)
     rows, promoted = first.rows, _entries(source, first, why)
     others = mask.without(frozenset(rows))

@@ -25,6 +25,9 @@ STATIC_BYTES = 64 * 1024 * 1024
 MOST_DROPPED = 64
 """Filters, by their values, whose dropped rows are kept with a user's state. A state's size is summed up
 whenever it grows, so what one caller can add to one user is bounded by number as well."""
+MOST_SEEN = 0.5
+"""Share of the items that a user interacted with, from which on an answer without them is one without all."""
+NO_ITEMS = np.empty(0, dtype=np.int32)
 
 
 class UserFilters:
@@ -86,6 +89,23 @@ class UserFilters:
                 row, outside = 0, self._items.unlisted([state.anchor.item])
         kept = chosen.keep(columns, user=facts, current_item=row, current_columns=outside, static=keep)
         return CandidateMask(kept)
+
+    def excludes_seen(self, chosen: BoundFilter | None, state: UserState) -> bool:
+        """Whether a filter (see `decided`) leaves out most of what the model knows of the user: then the
+        answer is one without the items interacted with, and its weights are those of such answers. In a shop
+        with views, a filter of what was bought leaves out little."""
+        if chosen is None or not chosen.excludes_interactions:
+            return False
+        found = state.seen_excluded.get(chosen.key)
+        if found is None:
+            query = self._scorer.query(state, True)
+            items = np.unique(query.item) if query is not None else NO_ITEMS
+            left_out = np.isin(items, chosen.rows_excluded(_Facts(self, state)))
+            found = bool(left_out.sum() >= MOST_SEEN * len(items))
+            while len(state.seen_excluded) >= MOST_DROPPED:
+                del state.seen_excluded[next(iter(state.seen_excluded))]
+            state.seen_excluded[chosen.key] = found
+        return found
 
     def keeps_newcomers(
         self, chosen: BoundFilter, state: UserState, members: ExtendedCatalogue, numbers: Rows

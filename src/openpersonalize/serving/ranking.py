@@ -33,7 +33,7 @@ def rank(
     state = source.scorer.state(user, source.scorer.context(context or {}))
     if chosen is not None:
         chosen = source.filters.decided(chosen, state)
-    seen_excluded = chosen is not None and chosen.excludes_interactions
+    seen_excluded = source.filters.excludes_seen(chosen, state)
     distinct = list(dict.fromkeys(items))
     row_of = source.loaded.row_of
     known = {item: row for item in distinct if (row := row_of(item)) is not None}

@@ -50,6 +50,7 @@ class UserState:
         no_signal: known to have no event that counts, and nothing known that counts, so that everybody's
         order in the context is the user's.
         dropped: rows that a filter drops, by filter.
+        seen_excluded: whether a filter leaves out most of what the user interacted with, by filter.
         explored: who draws in exploration, by the weights and the oldest age.
         newcomers_interacted: the newcomers interacted with.
         context: what the model recognises of the request's context. anchor: the item asked about.
@@ -64,6 +65,7 @@ class UserState:
     no_signal: bool = False
     interacted: InteractedItems | None = None
     dropped: dict[Hashable, frozenset[int]] = field(default_factory=dict)
+    seen_excluded: dict[Hashable, bool] = field(default_factory=dict)
     explored: dict[tuple[bool, float], ExplorationCandidates] = field(default_factory=dict)
     newcomers_interacted: tuple[ExtendedCatalogue, InteractedItems] | None = None
     context: ContextValues = ()
@@ -85,6 +87,7 @@ class UserState:
         if self.newcomers_interacted is not None:
             total += sum(rows.nbytes + 200 for rows in self.newcomers_interacted[1].rows)
         total += sum(candidates.size for candidates in self.explored.values())
+        total += 200 * len(self.seen_excluded)
         return total + sum(300 + 80 * len(rows) for rows in self.dropped.values())
 
 

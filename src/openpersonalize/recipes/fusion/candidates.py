@@ -9,6 +9,7 @@ answer.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Protocol
 
 import numpy as np
@@ -45,6 +46,7 @@ class Fusion(Protocol):
     def plan(self, query: Query) -> tuple[tuple[BaseRanker, np.float32], ...]: ...
     def behind(self, query: Query) -> Int64: ...
     def cold_items(self, query: Query) -> LazyScores | None: ...
+    def plan_key(self, query: Query) -> Hashable: ...
 
 
 class FusedRetriever:
@@ -55,7 +57,7 @@ class FusedRetriever:
     def __init__(self, model: Fusion, probe_rows: int) -> None:
         """`probe_rows`: items of the encoder's index that a query looks at, at least."""
         self._model, self._probe_rows = model, probe_rows
-        self._pools: dict[tuple[bool, bool], Pool] = {}
+        self._pools: dict[tuple[Hashable, bool], Pool] = {}
 
     def candidates(self, query: Query, n: int, interacted_only: bool = False) -> Shortlist:
         """See `Retriever.candidates`."""
@@ -98,7 +100,7 @@ class FusedRetriever:
         return parts if cold is None else [*parts, (cold, np.float32(1.0))]
 
     def _pool(self, query: Query, interacted_only: bool) -> Pool:
-        key = query.seen_excluded, interacted_only
+        key = self._model.plan_key(query), interacted_only
         found = self._pools.get(key)
         if found is None:
             interacted = self._model.interacted

@@ -1,7 +1,8 @@
 """The model of the personal recipes, `FusedModel`: a linear score fusion of base rankers with validated
 weights.
 
-Two sets of weights: for answers that may repeat the user's items, and for answers that leave them out. A user
+Four sets of weights: for users who are there and for those who arrive, each for answers that may repeat the
+user's items and for answers that leave them out. A user
 without events gets the popular items, shifted by what is known of the user and the context. Scores are the
 weighted sum of logarithmic features, scaled by one temperature so that their softmax fits what users did
 next.
@@ -36,7 +37,7 @@ from .cold_items import ColdItems, ColdScores, behind_others
 from .newcomers import ItemRecords, newcomer_scores
 from .online import OnlineState
 from .store import Described
-from .weights import POPULAR, Weights, known_attributes
+from .weights import POPULAR, PlanKey, Weights, known_attributes
 
 Plan: TypeAlias = tuple[tuple[BaseRanker, np.float32], ...]
 """Rankers and what they weigh."""
@@ -92,14 +93,11 @@ class FusedModel:
 
     def _set_rankers(self, rankers: Sequence[BaseRanker]) -> None:
         self.rankers = tuple(rankers)
-        self._plans = {
-            False: self._with_weights(self.weights.kept),
-            True: self._with_weights(self.weights.excluded),
-        }
+        self._plans = {key: self._with_weights(one) for key, one in self.weights.sets().items()}
         self._cold_plans = {
             known: self._with_weights({**chosen, POPULAR: 0.0}) for known, chosen in self.weights.cold.items()
         }
-        self._shared: dict[bool, tuple[list[Float32], Float32]] = {}
+        self._shared: dict[PlanKey, tuple[list[Float32], Float32]] = {}
 
     def _with_weights(self, chosen: Mapping[str, float]) -> Plan:
         return tuple((one, np.float32(chosen[one.name])) for one in self.rankers if chosen.get(one.name))
@@ -141,7 +139,7 @@ class FusedModel:
         others."""
         if not len(query.item):
             return self._unseen
-        return self._behind[any(isinstance(one, Encoder) for one, _ in self._plans[query.seen_excluded])]
+        return self._behind[any(isinstance(one, Encoder) for one, _ in self._plans[self.plan_key(query)])]
 
     def described(self, query: Query, rows: Int64) -> Bools:
         """See `Describes.described`."""
@@ -181,20 +179,25 @@ class FusedModel:
     def shared_scores(self, query: Query) -> Float32:
         """float32[n], the part of the sum that does not depend on the user, at the moment of the query. Not
         to be written into; the same array as long as it does not change."""
-        pairs = [pair for pair in self._plans[query.seen_excluded] if pair[0].user_independent]
+        key = self.plan_key(query)
+        pairs = [pair for pair in self._plans[key] if pair[0].user_independent]
         features = [ranker.feature(query) for ranker, _ in pairs]
-        kept = self._shared.get(query.seen_excluded)
+        kept = self._shared.get(key)
         if kept is None or any(old is not new for old, new in zip(kept[0], features, strict=True)):
             total = self._tie.copy()
             for (_, weight), feature in zip(pairs, features, strict=True):
                 total += weight * feature
-            kept = self._shared[query.seen_excluded] = features, total
+            kept = self._shared[key] = features, total
         return kept[1]
+
+    def plan_key(self, query: Query) -> PlanKey:
+        """Names the plan of a query with events."""
+        return self.weights.scenario(query), query.seen_excluded
 
     def plan(self, query: Query) -> Plan:
         """The rankers that count for a query, and their weights."""
         if len(query.item):
-            return self._plans[query.seen_excluded]
+            return self._plans[self.plan_key(query)]
         return self._cold_plans.get(self._known(query), ())
 
     def _popular(self, query: Query) -> Float32:

@@ -17,10 +17,12 @@ from ...algorithms.popularity import Popularity
 from ...algorithms.ranker import BaseRanker
 from ...algorithms.recent_popularity import RecentPopularity
 from ...algorithms.repeat_consumption import PersonalFrequency, RepeatConsumption
+from ...algorithms.session_linear import SessionLinear
+from ...algorithms.session_neighbours import SessionNeighbours
 from ...algorithms.transitions import Transitions
 from ...errors import JobFailed
 
-FORMAT = 2
+FORMAT = 3
 """Raised when an older program could not read the folder any more."""
 
 KINDS = {
@@ -28,6 +30,8 @@ KINDS = {
     for one in (
         Encoder,
         Transitions,
+        SessionLinear,
+        SessionNeighbours,
         Linear,
         Neighbours,
         Popularity,

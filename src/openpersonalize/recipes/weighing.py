@@ -1,0 +1,117 @@
+"""Weights of the rankers of the personal recipes, found on held-out questions: `weigh`, for each scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..algorithms.encoder import Encoder
+from ..algorithms.fusion import Questions
+from ..algorithms.item_attribute import ItemAttribute
+from ..algorithms.popularity import item_popularity
+from ..algorithms.ranker import BaseRanker
+from ..algorithms.sessions import session_gap
+from ..datasets.holdout import HoldOut
+from ..datasets.protocols import ValidationProtocol, first_seen, protocol_of
+from ..datasets.scenarios import Scenario, ScenarioQuestions
+from ..datasets.sequences import Sequences
+from . import encoder_fit
+from .base_rankers import base_rankers, online_rankers
+from .cold_users import weigh_cold_users
+from .encoder_fit import EncoderConfig
+from .fusion.weights import Weights, WeightSet
+from .questions import held_out_question
+from .training import Training
+
+
+def weigh(
+    sequences: Sequences,
+    recency: bool,
+    training: Training,
+    attributes: Sequence[ItemAttribute] = (),
+    protocol: ValidationProtocol | None = None,
+    config: EncoderConfig = EncoderConfig(),
+) -> tuple[Weights, Encoder | None]:
+    """Fit the rankers before a cut and find the weights that rank best what came after it.
+
+    Returns:
+        The weights, and the encoder to go on from where one was fitted.
+    """
+    rng = np.random.default_rng(training.seed)
+    protocol = protocol or protocol_of(sequences)
+    gap = session_gap(sequences.ptr, sequences.time)
+    questions = ScenarioQuestions.of(sequences, protocol, gap, rng)
+    found = questions.held_out
+    encoder_fit.check_weighing(sequences, protocol, attributes, training, config, len(found))
+    learnt = sequences.where(found.training)
+    rankers = base_rankers(learnt, sequences, protocol, recency, training, gap=gap)
+    start, settled = None, {}
+    if encoder_fit.worth_training(learnt, found):
+        trained = encoder_fit.train(sequences, found, learnt, protocol, attributes, training, config)
+        start, settled = trained.encoder, encoder_fit.tuned_state(trained)
+        rankers.insert(0, start)
+    names = [ranker.name for ranker in rankers]
+    scenarios: tuple[Scenario, ...] = ("arriving",) if questions.shared else ("arriving", "in_session")
+    asked = [ask(sequences, questions.of_scenario(one), learnt, rankers, training, rng) for one in scenarios]
+    # What was fitted on a part of the data is not needed any more; the questions are the most there is now.
+    del rankers, learnt
+    sets: list[WeightSet] = []
+    while asked:
+        sets.append(_weight_set(names, asked.pop(0), training, len(sets), len(scenarios)))
+    moving = online_rankers(sequences, training, None) if recency else []
+    cold = weigh_cold_users(sequences, moving, training, rng)
+    return Weights(sets[0], sets[-1], gap, protocol, settled, cold), start
+
+
+def _weight_set(
+    names: Sequence[str], asked: Questions, training: Training, done: int, scenarios: int
+) -> WeightSet:
+    """The weights of one scenario: of `scenarios`, `done` were found."""
+    training.progress("weigh", 2 * done, 2 * scenarios, "weight sets")
+    kept = asked.fit(False, training.check, training.threads)
+    training.progress("weigh", 2 * done + 1, 2 * scenarios, "weight sets")
+    excluded = asked.fit(True, training.check, training.threads)
+    training.progress("weigh", 2 * done + 2, 2 * scenarios, "weight sets")
+    return WeightSet(
+        dict(zip(names, kept.weights, strict=True)),
+        dict(zip(names, excluded.weights, strict=True)),
+        kept.ndcg,
+        excluded.ndcg,
+        dict(zip(names, kept.alone, strict=True)),
+        dict(zip(names, excluded.alone, strict=True)),
+        len(asked),
+    )
+
+
+def ask(
+    sequences: Sequences,
+    found: HoldOut,
+    learnt: Sequences,
+    rankers: list[BaseRanker],
+    training: Training,
+    rng: np.random.Generator,
+) -> Questions:
+    """Ask every ranker, fitted on `learnt`, every question, in order of time.
+
+    An item that came since is known at the question's moment, as it will be to a model that is trained then:
+    without it, popularity at the moment would be weighed where its strongest answers are missing.
+    """
+    users, _ = item_popularity(learnt.ptr, learnt.item, len(learnt.items))
+    questions = Questions([ranker.signed_weight for ranker in rankers], len(found.user), users, rng)
+    first, learned = first_seen(sequences), users > 0
+    now, known = None, learned
+    for place, k in enumerate(np.argsort(found.now, kind="stable").tolist()):
+        if place % 100 == 0:
+            training.check()
+            training.progress("ask", place, len(found.user), "questions")
+        query, target, gain = held_out_question(sequences, found, k)
+        # The encoder needs all products in any case, for what they sum up to.
+        attributes = [
+            one.lazy(query) if questions.large and not isinstance(one, Encoder) else one.feature(query)
+            for one in rankers
+        ]
+        if query.now != now:
+            now, known = query.now, learned | (first < query.now)
+        questions.add(attributes, target, gain, query.item, known)
+    return questions
