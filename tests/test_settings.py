@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from openpersonalize.errors import StartError
-from openpersonalize.settings import SETTINGS, Settings, read_settings
+from openpersonalize.settings import SETTINGS, Settings, read_settings, unknown_variables
 
 
 def test_the_command_line_wins_over_the_environment_over_the_default():
@@ -67,3 +67,15 @@ def test_other_periods_are_refused(text: str):
         read_settings({}, {"OPENPERSONALIZE_ITEM_REFRESH": text})
     with pytest.raises(StartError, match=r"^item_refresh"):
         read_settings({"item_refresh": text}, {})
+
+
+def test_variables_that_are_no_settings_are_named_with_what_was_meant() -> None:
+    environment = {
+        "OPENPERSONALIZE_PORT": "1",
+        "OPENPERSONALIZE_MINIMUN_DATA": "off",
+        "OPENPERSONALIZE_X": "1",
+    }
+    assert unknown_variables(environment) == [
+        ("OPENPERSONALIZE_MINIMUN_DATA", "OPENPERSONALIZE_MINIMUM_DATA"),
+        ("OPENPERSONALIZE_X", ""),
+    ]

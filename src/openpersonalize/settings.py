@@ -7,6 +7,7 @@ the S3 client, which follows the ordinary AWS variables.
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -204,6 +205,7 @@ class Settings:
 SETTINGS: tuple[Setting, ...] = tuple(
     Setting(row.name, row.default, row.metadata["help"], row.metadata["parse"]) for row in fields(Settings)
 )
+_PREFIX = "OPENPERSONALIZE_"
 _LEAST: Mapping[str, int] = {row.name: row.metadata["least"] for row in fields(Settings)}
 
 
@@ -219,7 +221,7 @@ def read_settings(
     values: dict[str, Any] = {}
     for row in SETTINGS:
         given = (overrides or {}).get(row.name)
-        key = f"OPENPERSONALIZE_{row.name.upper()}"
+        key = f"{_PREFIX}{row.name.upper()}"
         if given is not None:
             values[row.name] = given
         elif key in env:
@@ -231,6 +233,16 @@ def read_settings(
             values[row.name] = row.default
     _check(values)
     return Settings(**values)
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Variables that look like settings and are none, each with the one that was likely meant, or ""."""
+    known = [row.name.upper() for row in SETTINGS]
+    unknown = sorted(
+        {name.removeprefix(_PREFIX) for name in environment if name.startswith(_PREFIX)} - {*known}
+    )
+    likely = {name: difflib.get_close_matches(name, known, 1, 0.75) for name in unknown}
+    return [(f"{_PREFIX}{name}", f"{_PREFIX}{likely[name][0]}" if likely[name] else "") for name in unknown]
 
 
 def _check(values: Mapping[str, Any]) -> None:

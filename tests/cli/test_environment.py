@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from click.testing import CliRunner
 
-from openpersonalize.cli.environment import NOWHERE, environment_lines, server_address
+from openpersonalize.cli.environment import NOWHERE, environment_lines, outside_address, server_address
 from openpersonalize.cli.main import main
 from openpersonalize.errors import InvalidInput
 from openpersonalize.settings import read_settings
@@ -173,3 +173,48 @@ def test_a_call_that_leaves_an_isolated_shell_fails(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with pytest.raises(EndpointConnectionError, match="isolated-by-openpersonalize"):
         boto3.Session().client("iam").list_roles()
+
+
+KEY = ("OPAKAAAAAAAAAAAAAAAA", "se/cret")
+
+
+def test_a_key_takes_the_place_of_whatever_the_shell_has() -> None:
+    present = {"AWS_PROFILE": "mine", "AWS_SESSION_TOKEN": "t", "AWS_ACCESS_KEY_ID": "AKIA"}
+    settings = read_settings({"port": 8077}, {})
+    found = environment_lines(settings, "sh", present, key=KEY)
+    for line in (
+        "unset AWS_PROFILE",
+        "unset AWS_SESSION_TOKEN",
+        f"export AWS_ACCESS_KEY_ID={KEY[0]}",
+        f"export AWS_SECRET_ACCESS_KEY={KEY[1]}",
+    ):
+        assert line in found
+
+
+def test_a_server_with_keys_gets_no_made_up_credentials(tmp_path: Path) -> None:
+    settings = read_settings({"port": 8077}, {})
+    assert not any("KEY" in line for line in environment_lines(settings, "sh", {}, guarded=True))
+    (tmp_path / "access-keys.json").write_text("{}")
+    made = CliRunner().invoke(main, ["env", "--data-dir", str(tmp_path)], env={"AWS_ACCESS_KEY_ID": None})
+    assert made.exit_code == 0
+    assert "KEY" not in made.stdout
+    assert "openpersonalize env --key ID" in made.stderr
+
+
+def test_the_secret_of_a_key_is_read_from_standard_input() -> None:
+    made = CliRunner().invoke(
+        main, ["env", "--key", KEY[0], "--shell", "sh"], input=f"{KEY[1]}\n", env={"AWS_PROFILE": None}
+    )
+    assert f"export AWS_SECRET_ACCESS_KEY={KEY[1]}" in made.stdout
+    made = CliRunner().invoke(main, ["env", "--key", KEY[0]], input="")
+    assert made.exit_code == 2
+    assert "has no secret" in made.output
+
+
+def test_where_other_machines_find_a_server_that_listens_everywhere() -> None:
+    assert outside_address("127.0.0.1", 8077) is None
+    found = outside_address("0.0.0.0", 8077)
+    assert found is not None
+    assert found.startswith("http://")
+    assert found.endswith(":8077")
+    assert "0.0.0.0" not in found

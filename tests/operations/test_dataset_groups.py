@@ -126,7 +126,7 @@ def test_sixth_group(personalize: Any, wait: Wait, name: str) -> None:
     message = fails("LimitExceededException", personalize.create_dataset_group, name=f"{name}-more")
     assert message == (
         "Cannot create a dataset group. More than 5 resources in ACTIVE state."
-        " Please delete some and try again."
+        " Please delete some and try again. (Server setting quota_dataset_groups.)"
     )
     for group in groups:
         wait.active(group)

@@ -88,7 +88,9 @@ def test_sixth_running_import(still: Still) -> None:
     for number in range(5):
         still.call("CreateDatasetImportJob", jobName=f"job-{number}", **request)
     message = still.refused(LimitExceeded, "CreateDatasetImportJob", jobName="job-5", **request)
-    assert message == "More than 5 resources with PENDING or IN_PROGRESS status."
+    assert message.startswith(
+        "More than 5 resources with PENDING or IN_PROGRESS status. (Server setting quota_"
+    )
     still.refused(ResourceAlreadyExists, "CreateDatasetImportJob", jobName="job-4", **request)
     still.become(still.scope.arn("dataset-import-job/job-0"), "CREATE FAILED")
     still.call("CreateDatasetImportJob", jobName="job-5", **request)
@@ -114,7 +116,9 @@ def test_twenty_first_running_version(still: Still) -> None:
     solution = still.solution(group)
     versions = [still.version(solution) for _ in range(20)]
     message = still.refused(LimitExceeded, "CreateSolutionVersion", solutionArn=solution)
-    assert message == "More than 20 resources with PENDING or IN_PROGRESS status."
+    assert message.startswith(
+        "More than 20 resources with PENDING or IN_PROGRESS status. (Server setting quota_"
+    )
     still.call("StopSolutionVersionCreation", solutionVersionArn=versions[0])
     still.version(solution)
 

@@ -50,6 +50,7 @@ def test_active_resources_of_a_group_are_counted(scope: Scope, settings: Setting
             quotas.check_quota(tx, settings, kind, GROUP)
     assert error.value.message == (
         f"Cannot create a {kind}. More than 2 resources in ACTIVE state. Please delete some and try again."
+        f" (Server setting quota_{kind.replace('-', '_')}s.)"
     )
 
 
@@ -75,7 +76,7 @@ def test_running_work_is_counted_in_the_region(scope: Scope, settings: Settings,
         tx.add(kind, scope.arn("x/last"), "last", status="CREATE IN_PROGRESS")
         with pytest.raises(LimitExceeded) as error:
             quotas.check_quota(tx, settings, kind)
-    assert error.value.message == "More than 2 resources with PENDING or IN_PROGRESS status."
+    assert error.value.message.startswith("More than 2 resources with PENDING or IN_PROGRESS status. (Server")
 
 
 def test_fields_of_all_filters_of_a_group_are_counted_once(scope: Scope, settings: Settings) -> None:

@@ -72,3 +72,16 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(StartError, match="cannot be written"):
         DataFolder.open(tmp_path)
+
+
+def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.docx").write_text("x")
+    with pytest.raises(StartError, match=r"holds something else \(thesis\.docx\)"):
+        DataFolder.open(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.docx"]
+
+
+@pytest.mark.parametrize("name", ["lost+found", ".hidden", "buckets", "access-keys.json"])
+def test_what_a_data_folder_may_begin_with(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    DataFolder.open(tmp_path).close()

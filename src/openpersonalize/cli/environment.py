@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import socket
+import sys
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from pathlib import PurePath
 
 import click
 
+from ..access.keys import TABLE
 from ..errors import InvalidInput
 from ..settings import Settings, read_settings
 from ..storage.bucket_service import are_local, named_endpoint
@@ -26,7 +32,8 @@ _CREDENTIALS = (
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 )
-_OURS = "OPAK"
+OWN_KEYS = "OPAK"
+"""How the ids of access keys begin."""
 _REACHABLE = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1", "localhost": "127.0.0.1"}  # noqa: S104
 _LEADS_AWAY = (
     "AWS_PROFILE",
@@ -78,7 +85,13 @@ SHELLS: dict[str, Callable[[str, str | None], str]] = {
 
 
 @click.command("env")
-@setting_options("host", "port", "region", "s3")
+@setting_options("host", "port", "region", "s3", "data_dir")
+@click.option(
+    "--key",
+    "key_id",
+    metavar="ID",
+    help="access key to sign with; its secret is asked for, or read from standard input",
+)
 @click.option(
     "--isolated",
     is_flag=True,
@@ -87,18 +100,67 @@ SHELLS: dict[str, Callable[[str, str | None], str]] = {
 @click.option(
     "--shell", type=click.Choice(list(SHELLS)), help="form of the lines  [default: as the shell you run]"
 )
-def environment(shell: str | None, isolated: bool, **given: object) -> None:
+def environment(shell: str | None, isolated: bool, key_id: str | None, **given: object) -> None:
     """Print the lines that point every AWS client at the server.
 
-    In a POSIX shell: eval "$(openpersonalize env)"
+    In a POSIX shell: eval "$(openpersonalize env)"; for a server with access keys:
+    eval "$(openpersonalize env --key ID)"
     """
     settings = read_settings(given)
-    for line in environment_lines(settings, shell or own_shell(os.environ), os.environ, isolated=isolated):
+    key = None if key_id is None else (key_id, _secret_of(key_id))
+    own = os.environ.get("AWS_ACCESS_KEY_ID", "").startswith(OWN_KEYS)
+    guarded = key is None and not own and has_keys(settings)
+    lines = environment_lines(
+        settings, shell or own_shell(os.environ), os.environ, isolated=isolated, key=key, guarded=guarded
+    )
+    for line in lines:
         click.echo(line)
+    if guarded:
+        click.echo(
+            "This server has access keys: `openpersonalize env --key ID` asks for the secret of one"
+            " (`openpersonalize key create` makes one).",
+            err=True,
+        )
+
+
+def _secret_of(key_id: str) -> str:
+    """The secret of a key: that of the shell, else typed unseen, else a line of standard input.
+
+    Raises:
+        InvalidInput: there is none.
+    """
+    if os.environ.get("AWS_ACCESS_KEY_ID") == key_id and os.environ.get("AWS_SECRET_ACCESS_KEY"):
+        return os.environ["AWS_SECRET_ACCESS_KEY"]
+    if sys.stdin.isatty():
+        return str(click.prompt(f"Secret of {key_id}", hide_input=True, err=True))
+    secret = sys.stdin.readline().strip()
+    if not secret:
+        raise InvalidInput(f"Standard input has no secret of the key {key_id}.")
+    return secret
+
+
+def has_keys(settings: Settings) -> bool:
+    """Whether the server has access keys, as far as its data folder or it itself tells."""
+    if (settings.data / TABLE).exists():
+        return True
+    address = server_address(settings.host, settings.port)
+    try:
+        with urllib.request.urlopen(f"{address}/v1/jobs", timeout=1):  # noqa: S310 (made of host and port)
+            return False
+    except urllib.error.HTTPError as error:
+        return error.code == HTTPStatus.FORBIDDEN
+    except (OSError, ValueError):
+        return False
 
 
 def environment_lines(
-    settings: Settings, shell: str, present: Mapping[str, str], *, isolated: bool = False
+    settings: Settings,
+    shell: str,
+    present: Mapping[str, str],
+    *,
+    isolated: bool = False,
+    key: tuple[str, str] | None = None,
+    guarded: bool = False,
 ) -> list[str]:
     """The lines for a server with these settings.
 
@@ -111,14 +173,21 @@ def environment_lines(
         present: the environment as it is.
         isolated: whether calls of other services shall fail rather than reach Amazon: then credentials other
             than a key of a server like this are replaced.
+        key: id and secret of the access key to sign with.
+        guarded: whether the server has access keys, so that made up credentials are of no use.
     """
     region = present.get("AWS_REGION") or present.get("AWS_DEFAULT_REGION") or settings.region
     variables: dict[str, str | None] = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
-    own_key = present.get("AWS_ACCESS_KEY_ID", "").startswith(_OURS)
+    own_key = present.get("AWS_ACCESS_KEY_ID", "").startswith(OWN_KEYS)
     if isolated:
         variables |= {name: None for name in _LEADS_AWAY if name in present}
         variables |= {"AWS_ENDPOINT_URL": NOWHERE, "AWS_EC2_METADATA_DISABLED": "true"}
-    if (isolated and not own_key) or not any(present.get(name) for name in _CREDENTIALS):
+    if key is not None:
+        variables |= {name: None for name in (*_CREDENTIALS[1:], "AWS_SESSION_TOKEN") if name in present}
+        variables |= {"AWS_ACCESS_KEY_ID": key[0], "AWS_SECRET_ACCESS_KEY": key[1]}
+    elif guarded:
+        pass
+    elif (isolated and not own_key) or not any(present.get(name) for name in _CREDENTIALS):
         variables |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
     address = server_address(settings.host, settings.port)
     variables |= dict.fromkeys((*PERSONALIZE, STS), address)
@@ -134,6 +203,19 @@ def server_address(host: str, port: int) -> str:
     if ":" in reachable and not reachable.startswith("["):
         reachable = f"[{reachable}]"
     return f"http://{reachable}:{port}"
+
+
+def outside_address(host: str, port: int) -> str | None:
+    """The URL under which other machines reach a server that listens on every address; None for another."""
+    if host not in ("0.0.0.0", "::", ""):  # noqa: S104
+        return None
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: the system says from where it would
+            found = str(probe.getsockname()[0])
+        except OSError:
+            found = socket.gethostname()
+    return f"http://{found}:{port}"
 
 
 def own_shell(present: Mapping[str, str]) -> str:

@@ -21,10 +21,10 @@ import click
 from .. import __version__
 from ..access.keys import KeyRing
 from ..errors import StartError
-from ..settings import Settings, read_settings
+from ..settings import Settings, read_settings, unknown_variables
 from ..storage.folder import DataFolder, locked_database
 from ..storage.privacy import restrict_umask
-from .environment import SHELLS, environment_lines, server_address
+from .environment import SHELLS, environment_lines, outside_address, server_address
 from .options import setting_options
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def serve(**given: object) -> None:
     from ..resources.backends import local_database
 
     settings = read_settings(given)
+    for variable, meant in unknown_variables(os.environ):
+        click.echo(f"{variable} is no setting{meant and f'; {meant} is one'}. It is ignored.", err=True)
     registry()  # a package that announces a broken recipe stops the start here
     restrict_umask(settings.data_group)
     database = local_database(settings)
@@ -238,13 +240,16 @@ def banner(settings: Settings, keys: KeyRing) -> str:
     )
     shell = "powershell" if os.name == "nt" else "sh"
     assert shell in SHELLS
-    lines = environment_lines(settings, shell, os.environ)
+    lines = environment_lines(settings, shell, os.environ, guarded=keys.configured)
     indented = "\n".join(f"    {line}" for line in lines)
+    outside = outside_address(settings.host, settings.port)
+    elsewhere = "" if outside is None else f"\n  address      {outside} from other machines"
+    key = " --key ID" if keys.configured else ""
     return f"""\
 OpenPersonalize {__version__} at {server_address(settings.host, settings.port)} ({guarded})
   account      {settings.account}
   region       {settings.region} (and any other that a client asks for)
-  port         {settings.port}
+  port         {settings.port}{elsewhere}
   data folder  {settings.data}
-Point any AWS client here, or run: eval "$(openpersonalize env --port {settings.port})"
+Point any AWS client here, or run: eval "$(openpersonalize env{key} --port {settings.port})"
 {indented}"""

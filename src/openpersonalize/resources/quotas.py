@@ -34,12 +34,14 @@ def check_quota(tx: Transaction, settings: Settings, kind: str, group_arn: str |
     where = group_arn if quota.per_group else None
     if quota.at_work:
         if tx.count(kind, group_arn=where, statuses=AT_WORK) >= most:
-            raise LimitExceeded(f"More than {most} resources with PENDING or IN_PROGRESS status.")
+            raise LimitExceeded(
+                f"More than {most} resources with PENDING or IN_PROGRESS status. {_named(quota.setting)}"
+            )
         return
     if tx.count(kind, group_arn=where, not_statuses=NOT_COUNTED) >= most:
         raise LimitExceeded(
             f"Cannot create a {KINDS[kind].words}. More than {most} resources in ACTIVE state."
-            " Please delete some and try again."
+            f" Please delete some and try again. {_named(quota.setting)}"
         )
 
 
@@ -49,7 +51,7 @@ def _check_region(tx: Transaction, settings: Settings) -> None:
     if tx.other_regions() >= settings.quota_regions:
         raise LimitExceeded(
             f"More than {settings.quota_regions} regions hold resources. Use one of them, or delete all"
-            " resources of one."
+            f" resources of one. {_named('quota_regions')}"
         )
 
 
@@ -71,4 +73,10 @@ def check_filter_fields(tx: Transaction, settings: Settings, group_arn: str, fie
         raise LimitExceeded(
             f"The filters of a dataset group can use at most {settings.quota_filter_fields} distinct dataset"
             f" fields; with this filter they would use {len(used)}."
+            f" {_named('quota_filter_fields')}"
         )
+
+
+def _named(setting: str) -> str:
+    """Which setting a quota is: whoever runs the server may raise it."""
+    return f"(Server setting {setting}.)"

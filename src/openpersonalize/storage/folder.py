@@ -13,6 +13,13 @@ from .durable import write_durably
 from .privacy import LOCK_MODE, make_private
 
 FORMAT = 1
+OWN = frozenset(
+    (
+        *("format", "metadata.db", "events.db", "buckets", "snapshots", "artifacts", "lock"),
+        *("access-keys.json", "access-keys.root", "server.log"),
+    )
+)
+"""Names of which a data folder has at least one: as a server left it, or as ``cp`` or ``key`` began it."""
 FOLDERS = ("snapshots", "artifacts", "buckets", "staging", "runners")
 
 
@@ -43,8 +50,10 @@ class DataFolder:
             group: a group of the system whose members may read it; empty: its owner alone.
 
         Raises:
-            StartError: another server uses the folder, it cannot be written, or a newer release made it.
+            StartError: another server uses the folder, it cannot be written, a newer release made it, or it
+                holds something else.
         """
+        _check_own(path)
         try:
             notice = make_private(path, group)
             lock = FileLock(path / "lock", timeout=0, mode=LOCK_MODE, thread_local=False)
@@ -96,6 +105,21 @@ def locked_database(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _check_own(path: Path) -> None:
+    """Refuse a folder that holds files and none of a data folder."""
+    try:
+        there = {entry.name for entry in path.iterdir()} - {"lost+found"}
+    except OSError:  # there is none yet, or it is told later why it cannot be used
+        return
+    visible = {name for name in there if not name.startswith(".")}
+    if visible and not there & OWN:
+        shown = ", ".join(sorted(visible)[:3])
+        raise StartError(
+            f"The folder {path} holds something else ({shown}); name an empty folder, or one that a server"
+            " has used, with --data-dir."
+        )
 
 
 def _check_format(path: Path) -> None:
