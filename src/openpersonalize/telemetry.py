@@ -131,7 +131,7 @@ def attribution_metrics(totals: Iterable[tuple[str, str, str, float]]) -> bytes:
     )
     for attribution, metric, source, value in totals:
         family.add_metric((attribution.partition("#")[0], metric, source), value)
-    return stored_metrics([family])
+    return stored_metrics([family] if family.samples else [])
 
 
 class _Collected(Collector):
@@ -141,4 +141,4 @@ class _Collected(Collector):
         self._family = family
 
     def collect(self) -> Iterable[Metric]:
-        return [self._family] if self._family.samples else []
+        return [self._family]
