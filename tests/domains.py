@@ -4,7 +4,8 @@
 Things come in pairs, 2j and 2j + 1 of a department: who buys one buys the other. Everybody views 24 things of
 the own department and buys seven pairs of them; the first pair of each department is bought by everybody. In
 the cinema people click and watch in place of that. One zealot (person 0) views one thing again and again, and
-another (person 1) buys one again and again: they move what counts events, and not what counts people.
+another (person 1) buys one again and again: they move what counts events by a little, and not what counts
+people.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from .recipes.model import (
     Model,
     Online,
     OnlineModel,
+    RanksNewItems,
     Resumes,
     Retriever,
     Retrieves,
@@ -32,7 +33,7 @@ from .recipes.model import (
 )
 from .recipes.objective import Objective
 from .recipes.query import HISTORY_LENGTH, Query
-from .recipes.recipe import API, Recipe, Updates
+from .recipes.recipe import API, Measures, Recipe, Updates
 from .recipes.training import Configuration, Kind, Training, TrainingData
 from .storage.idtable import IdTable
 
@@ -60,12 +61,14 @@ __all__ = [
     "JobFailed",
     "JobStopped",
     "Kind",
+    "Measures",
     "Model",
     "Objective",
     "Offer",
     "Online",
     "OnlineModel",
     "Query",
+    "RanksNewItems",
     "Recipe",
     "Resumes",
     "Retriever",

@@ -162,7 +162,7 @@ class Made:
                 embed=lambda records: self.loaded.model.embed(records),
                 shown=self.recommendations.shown if Offer.IMPRESSIONS in self.loaded.recipe.offers else None,
                 now=lambda: self.time,
-                grows=Offer.AUTO_UPDATE in self.loaded.recipe.offers,
+                grows=self.loaded.model.ranks_new_items or Offer.AUTO_UPDATE in self.loaded.recipe.offers,
                 newcomers=self.loaded.newcomers,
             )
         self.deployment = Looking(

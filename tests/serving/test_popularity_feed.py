@@ -115,7 +115,7 @@ def test_events_that_do_not_count_are_not_told(world):
 
 def test_newcomers_are_told_under_numbers_that_stay(world, monkeypatch):
     told = []
-    monkeypatch.setattr(world.loaded.model, "observe", lambda item, time, weight: told.append(item.tolist()))
+    monkeypatch.setattr(world.loaded.model, "observe", lambda item, *_: told.append(item.tolist()))
     n = len(world.loaded.names)
     for second, items in enumerate((("new-1", "i15", "new-2"), ("new-2", "new-1"))):
         for item in items:
@@ -123,6 +123,17 @@ def test_newcomers_are_told_under_numbers_that_stay(world, monkeypatch):
         world.time += FRESH_SECONDS
         handed(world.log, world.feed)
     assert told == [[n, world.loaded.row_of("i15"), n + 1], [n + 1, n]]
+
+
+def test_it_is_told_who_did_it(world, monkeypatch):
+    told = []
+    monkeypatch.setattr(world.loaded.model, "observe", lambda *columns: told.append(columns[3].tolist()))
+    for user in ("new-0", "new-1", "new-0"):
+        world.log.append(STREAM, [Event(user, "s", "i15", world.time + len(told), "click")]).result()
+        world.time += FRESH_SECONDS
+        handed(world.log, world.feed)
+    (first,), (second,), (third,) = told
+    assert first == third != second
 
 
 def test_a_clock_that_is_ahead_fades_nothing(world):
@@ -145,7 +156,7 @@ def test_the_same_events_are_told_once(world):
 
 def test_what_comes_within_a_span_is_told_in_the_next(world, monkeypatch):
     told = []
-    monkeypatch.setattr(world.loaded.model, "observe", lambda item, time, weight: told.append(len(item)))
+    monkeypatch.setattr(world.loaded.model, "observe", lambda item, *_: told.append(len(item)))
     handed(world.log, world.feed)
     stream(world, "i15", 3, world.time, 2)
     handed(world.log, world.feed)
@@ -161,7 +172,7 @@ def test_a_read_that_breaks_off_tells_nothing_twice(world, monkeypatch):
     stream(world, "i15", START_EVENTS, world.time, DAY)
     stream(world, "i16", START_EVENTS, world.time + 1, DAY)
     told, whole = [], world.log.interactions
-    monkeypatch.setattr(world.loaded.model, "observe", lambda item, time, weight: told.append(len(item)))
+    monkeypatch.setattr(world.loaded.model, "observe", lambda item, *_: told.append(len(item)))
 
     def breaking(*args, **more):
         for number, chunk in enumerate(whole(*args, **more)):
@@ -179,7 +190,7 @@ def test_a_read_that_breaks_off_tells_nothing_twice(world, monkeypatch):
 
 
 def test_a_model_that_fails_is_told_again(world, monkeypatch):
-    def fails(item, time, weight):
+    def fails(*_):
         raise ValueError("not now")
 
     told = []
@@ -187,7 +198,7 @@ def test_a_model_that_fails_is_told_again(world, monkeypatch):
     monkeypatch.setattr(world.loaded.model, "observe", fails)
     with pytest.raises(ValueError, match="not now"):
         handed(world.log, world.feed)
-    monkeypatch.setattr(world.loaded.model, "observe", lambda item, time, weight: told.append(len(item)))
+    monkeypatch.setattr(world.loaded.model, "observe", lambda item, *_: told.append(len(item)))
     world.time += FRESH_SECONDS
     handed(world.log, world.feed)
     assert told == [3]

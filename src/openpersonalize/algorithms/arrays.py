@@ -12,6 +12,7 @@ Float64: TypeAlias = npt.NDArray[np.float64]
 Int16: TypeAlias = npt.NDArray[np.int16]
 Int32: TypeAlias = npt.NDArray[np.int32]
 Int64: TypeAlias = npt.NDArray[np.int64]
+UInt64: TypeAlias = npt.NDArray[np.uint64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
 Integers = TypeVar("Integers", Int32, Int64)

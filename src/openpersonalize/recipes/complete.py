@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..algorithms.arrays import Bools, Float32, Int32, Int64
+from ..algorithms.arrays import Bools, Float32, Int32, Int64, UInt64
 from ..algorithms.item_attribute import ItemVectors
 from .facts import Task
 from .item_counts import ItemCounts
@@ -23,6 +23,7 @@ from .model import (
     Inductive,
     Model,
     Online,
+    RanksNewItems,
     Resumes,
     Retriever,
     Retrieves,
@@ -50,6 +51,7 @@ class CompleteModel:
         anchored: whether a question is about an item.
         follows: whether `observe` is to be told what everybody does.
         indexed: whether `candidates` and `scores_at` take much less than `scores`.
+        ranks_new_items: whether items that came after training are ranked among the others.
     """
 
     def __init__(self, trained: Model, task: Task, counts: ItemCounts) -> None:
@@ -70,6 +72,8 @@ class CompleteModel:
         self._features = model if isinstance(model, UsesFeatures) else None
         self._explains = model if isinstance(model, Explains) else None
         self._retriever: Retriever | None = model.retriever() if isinstance(model, Retrieves) else None
+        self._new_items = model if isinstance(model, RanksNewItems) else None
+        self.ranks_new_items = self._new_items is not None
         self.follows = online is not None
         self.indexed = self._retriever is not None
 
@@ -129,10 +133,16 @@ class CompleteModel:
             return self._inductive.scores_of(query, vectors)
         return np.full(len(vectors), self.scores(query).min() - 1, dtype=np.float32)
 
-    def observe(self, item: Int32, time: Int64, weight: Float32) -> None:
+    def new_item_scores(self, query: Query, vectors: Any, numbers: Int64) -> Float32:
+        """See `RanksNewItems.new_item_scores`; no answers by default."""
+        if self._new_items is not None:
+            return self._new_items.new_item_scores(query, vectors, numbers)
+        return np.full(len(numbers), -np.inf, dtype=np.float32)
+
+    def observe(self, item: Int32, time: Int64, weight: Float32, user: UInt64 | None = None) -> None:
         """See `OnlineModel.observe`; nothing by default."""
         if self._online is not None:
-            self._online.observe(item, time, weight)
+            self._online.observe(item, time, weight, user)
 
     def online_bonus(self, query: Query, newcomers: Int64) -> Float32:
         """See `OnlineModel.online_bonus`; nothing by default."""

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 Value: TypeAlias = bool | int | float | str
 
 Counted: TypeAlias = Literal["users", "events"]
-"""What popularity counts: distinct users, or every event."""
+"""What popularity counts: distinct users, or every event, less the more often one user repeats it."""
 
 ARN_PREFIX = "arn:aws:personalize:::"
 

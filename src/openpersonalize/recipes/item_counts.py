@@ -26,7 +26,7 @@ class ItemCounts:
 
     Attributes:
         users: float32[n], distinct users that interacted with each item; where every interaction counts,
-            interactions.
+            interactions (see `item_events`).
         order: int32[n], all items, most users first; ties by interactions, then by number.
     """
 
@@ -37,7 +37,7 @@ class ItemCounts:
     def of(cls, sequences: Sequences, counted: Counted = "users") -> ItemCounts:
         """Count the users that the interactions are of, or the interactions themselves."""
         if counted == "events":
-            return cls(*item_events(sequences.item, len(sequences.items)))
+            return cls(*item_events(sequences.ptr, sequences.item, len(sequences.items)))
         return cls(*item_popularity(sequences.ptr, sequences.item, len(sequences.items)))
 
     @classmethod

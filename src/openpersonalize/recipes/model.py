@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from ..algorithms.arrays import Bools, Float32, Int32, Int64
+from ..algorithms.arrays import Bools, Float32, Int32, Int64, UInt64
 from ..algorithms.item_attribute import ItemVectors
 
 if TYPE_CHECKING:
@@ -130,13 +130,26 @@ class Inductive(Protocol):
         (all 0) are behind everything."""
 
 
+@runtime_checkable
+class RanksNewItems(Protocol):
+    """Ranks the items that came after training among the others, without exploration."""
+
+    def new_item_scores(self, query: Query, vectors: Any, numbers: Int64) -> Float32:
+        """float32[m], on the scale of `Model.scores`; -inf for an item that is no answer.
+
+        Args:
+            vectors: what `Inductive.embed` made of their records; None where it makes none.
+            numbers: int64[m], what `OnlineModel.observe` calls them, less n; -1: it was told nothing of them.
+        """
+
+
 class OnlineModel(Model, Protocol):
     """A model that follows what everybody does after training. Its own state, one per process."""
 
-    def observe(self, item: Int32, time: Int64, weight: Float32) -> None:
+    def observe(self, item: Int32, time: Int64, weight: Float32, user: UInt64 | None = None) -> None:
         """Selected events of any users that came after training, oldest first; each is told once, from
         another thread than the one that asks. Numbers from n on are items that came after training, too:
-        newcomer k has the number n + k."""
+        newcomer k has the number n + k. `user`: uint64[m], an even hash of who it was; None: not known."""
 
     def online_bonus(self, query: Query, newcomers: Int64) -> Float32:
         """float32[m], what was observed of newcomers adds to their scores (see `Inductive.scores_of`), which

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -54,6 +55,20 @@ class Recipe(ABC):
 
         Args:
             ids: of what answers consist of, in order of numbers. counts: its popularity at training.
+        """
+
+
+@runtime_checkable
+class Measures(Protocol):
+    """A recipe with metrics of its own: not of what users did next, held out, but of what it answers."""
+
+    def measured(
+        self, model: Model, data: TrainingData, configuration: Configuration, training: Training
+    ) -> Mapping[str, float]:
+        """By name, as GetSolutionMetrics has them, not rounded.
+
+        Args:
+            model: fitted on all of `data`. configuration, training: as for `Recipe.fit`.
         """
 
 

@@ -23,6 +23,7 @@ from .popularity_count import PopularityCount
 from .recipe import API, Recipe
 from .similar_items import SimilarItems
 from .sims import Sims
+from .trending_now import TrendingNow
 from .user_personalization import UserPersonalization
 from .user_segmentation import UserSegmentation
 
@@ -42,6 +43,7 @@ CODE: dict[str, type[Recipe]] = {
     "aws-popularity-count": PopularityCount,
     "aws-similar-items": SimilarItems,
     "aws-sims": Sims,
+    "aws-trending-now": TrendingNow,
     "aws-user-personalization": UserPersonalization,
     "aws-user-personalization-v2": UserPersonalization,
 }

@@ -138,6 +138,8 @@ def _filled(
         count,
         lambda: scorer.scores_within(state, seen_excluded, mask),
     )
+    if source.loaded.model.ranks_new_items:
+        return _with_new_items(source, chosen, state, seen_excluded, mask, best, count)
     missing = count - len(best.rows)
     if not missing:
         return best
@@ -163,6 +165,28 @@ def _filled(
     shares = np.concatenate([best.scores, np.minimum(softmax_at(values, total), 1.0)])
     every_row = np.concatenate([np.array(best.rows, dtype=np.int64), rows])
     return Chosen(every_row[order].tolist(), shares[order].tolist(), joined[order])
+
+
+def _with_new_items(
+    source: AnswerSource,
+    chosen: BoundFilter | None,
+    state: UserState,
+    seen_excluded: bool,
+    mask: CandidateMask,
+    best: Chosen,
+    count: int,
+) -> Chosen:
+    """The best `count` rows, those of items that came after training among the `best` of the catalogue."""
+    if source.tracker is None or not len(source.tracker.counts.members.ids):
+        return best
+    members = source.tracker.counts.members
+    passing = _passing_rows(source, chosen, state, mask, members)
+    rows, values = source.exploration.best_new_items(state, seen_excluded, members, count, passing)
+    joined = np.concatenate([best.values, values])
+    order = np.argsort(-joined, kind="stable")[:count]
+    every_row = np.concatenate([np.array(best.rows, dtype=np.int64), rows])[order]
+    shares = softmax_at(joined[order], source.scorer.ranked(state, seen_excluded).log_total)
+    return Chosen(every_row.tolist(), np.minimum(shares, 1.0).tolist(), joined[order])
 
 
 def _entries(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..algorithms.topk import FloatArray, Rows, top_k
-from ..exploration.catalogue import ExposureCounts, ExtendedCatalogue
+from ..exploration.catalogue import BoolArray, ExposureCounts, ExtendedCatalogue
 from ..exploration.draw import (
     MOST_CANDIDATES,
     ExplorationCandidates,
@@ -97,6 +99,38 @@ class UserExploration:
             known = vectors.any(axis=1)
             found[known] = model.scores_of(query, vectors[known])
         return found + model.online_bonus(query, members.numbers[numbers])
+
+    def best_new_items(
+        self,
+        state: UserState,
+        seen_excluded: bool,
+        members: ExtendedCatalogue,
+        count: int,
+        passing: Callable[[Rows], BoolArray] | None,
+    ) -> tuple[Rows, FloatArray]:
+        """Rows and log-scores of the `count` best newcomers that a model ranks among the others, best first.
+
+        Args:
+            passing: says which rows a filter leaves; None: all.
+        """
+        told = len(members.numbered)
+        found = state.new_items
+        if found is None or found[0] is not members or found[1] != told:
+            query = self._scorer.query(state, seen_excluded)
+            if query is None:
+                query = self._scorer.query(self._scorer.state(None, state.context, state.anchor), False)
+            assert query is not None
+            scores = self._loaded.model.new_item_scores(query, members.vectors, members.numbers)
+            found = state.new_items = (members, told, scores)
+            self._scorer.resized(state)
+        scores = found[2]
+        own = None if state.anchor is None else members.number_of(state.anchor.item)
+        some = np.flatnonzero(scores > -np.inf)
+        some = some if own is None else some[some != own]
+        if passing is not None:
+            some = some[passing(members.known + some)]
+        best = some[top_k(scores[some], count)]
+        return members.known + best, scores[best]
 
     def foremost(
         self, state: UserState, seen_excluded: bool, members: ExtendedCatalogue, numbers: Rows

@@ -50,6 +50,12 @@ class LoadedDeployment:
     datasets: Datasets
     model_bytes: int
 
+    def update_until(self, position: int | None) -> None:
+        """Say where automatic updates end, for a recipe that has them; see `ExposureTracker.until`."""
+        tracker = self.deployment.tracker
+        if tracker is not None and Offer.AUTO_UPDATE in self.loaded.recipe.offers:
+            tracker.until = position
+
     @property
     def nbytes(self) -> int:
         """About how much memory it takes now."""
@@ -129,9 +135,10 @@ class Loader:
         group: GroupData,
         held: LoadedDeployment | None,
     ) -> ExposureTracker | None:
-        """What exploration goes by, for a recipe that explores."""
+        """What came after training, for a recipe that explores it or ranks it among the others."""
         offers, installation = loaded.recipe.offers, self._installation
-        if Offer.EXPLORATION not in offers or "INTERACTIONS" not in entry.datasets:
+        ranks = loaded.model.ranks_new_items
+        if not ranks and (Offer.EXPLORATION not in offers or "INTERACTIONS" not in entry.datasets):
             return None
         earlier = held.deployment.tracker if held is not None else None
         if earlier is not None:
@@ -145,10 +152,10 @@ class Loader:
             shown=installation.recommendations.shown if Offer.IMPRESSIONS in offers else None,
             now=installation.clock.now,
             refresh_seconds=installation.settings.item_refresh_seconds,
-            grows=Offer.AUTO_UPDATE in offers,
+            grows=ranks or Offer.AUTO_UPDATE in offers,
             most=most,
             newcomer_bytes=installation.settings.newcomers_mb << 20,
-            until=entry.until,
+            until=entry.until if Offer.AUTO_UPDATE in offers else None,
             store=self._checkpoints(entry, "exposure"),
             histories=[one.histories for one in group.bulk(loaded)],
             newcomers=loaded.newcomers,

@@ -19,11 +19,12 @@ import polars as pl
 
 from ..events.consumer import EventHandler
 from ..exploration.checkpoint import CheckpointStore
+from ..storage.idhash import hashes
 from .loaded import LoadedVersion
 from .states import FRESH_SECONDS
 
 MOST_WAITING = 262_144
-"""Events that wait for the next span, 16 bytes each: more are told at once."""
+"""Events that wait for the next span, 24 bytes each: more are told at once."""
 
 FORMAT = 1
 """Of checkpoints: raised when older ones cannot be read any more."""
@@ -31,7 +32,7 @@ FORMAT = 1
 KEPT_AFTER = 200_000
 """A checkpoint is saved when the model was told of so many events since the last one."""
 
-Waiting = tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.float32]]
+Waiting = tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.uint64]]
 
 
 class PopularityFeed(EventHandler):
@@ -66,6 +67,7 @@ class PopularityFeed(EventHandler):
         artifact = self._loaded.artifact
         chosen = events.select(
             "ITEM_ID",
+            "USER_ID",
             pl.col("TIMESTAMP").cast(pl.Int64),
             artifact.selection.expression(events.columns).alias("WEIGHT"),
         ).filter(pl.col("WEIGHT").is_not_null())
@@ -77,7 +79,8 @@ class PopularityFeed(EventHandler):
         # A client whose clock is ahead must not fade all others away.
         time = np.minimum(chosen["TIMESTAMP"].to_numpy(), int(self._now()))
         weight = chosen["WEIGHT"].to_numpy().astype(np.float32)
-        self._waiting.append((item[known], time[known], weight[known]))
+        user = hashes(chosen["USER_ID"])
+        self._waiting.append((item[known], time[known], weight[known], user[known]))
         self._count += int(known.sum())
         self.position = position
         if self._count > MOST_WAITING:
@@ -91,9 +94,9 @@ class PopularityFeed(EventHandler):
 
     def _tell(self) -> None:
         if self._waiting:
-            item, time, weight = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
+            item, time, weight, user = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
             if len(item):
-                self._loaded.model.observe(item, time, weight)
+                self._loaded.model.observe(item, time, weight, user)
             self._told += self._count
             self._waiting, self._count = [], 0
         if self._store is not None and self._told >= self._kept_after:

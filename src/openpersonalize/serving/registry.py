@@ -156,9 +156,7 @@ class EndpointRegistry:
             held = self._held.get(artifact)
             if held is not None and held.deployment.datasets == entry.datasets:
                 self._held.move_to_end(artifact)
-                tracker = held.deployment.deployment.tracker
-                if tracker is not None:
-                    tracker.until = entry.until
+                held.deployment.update_until(entry.until)
                 return held
             running = self._waiting.get(("deployment", artifact))
             if running is None:
@@ -178,9 +176,7 @@ class EndpointRegistry:
     def _made(self, entry: EndpointEntry, earlier: LoadedDeployment | None) -> _Held:
         """In a thread: what an entry says, loaded and following the log."""
         deployment = self._loader.deployment(entry, earlier)
-        tracker = deployment.deployment.tracker
-        if tracker is not None:
-            tracker.until = entry.until
+        deployment.update_until(entry.until)
         following = Following(deployment, self.consumer)
         following.caught_up()
         return _Held(deployment, following)

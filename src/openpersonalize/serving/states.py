@@ -54,7 +54,8 @@ class UserState:
         explored: who draws in exploration, by the weights and the oldest age.
         newcomers_interacted: the newcomers interacted with.
         context: what the model recognises of the request's context. anchor: the item asked about.
-        rows: the model's rows of `live`.
+        rows: the model's rows of `live`. new_items: scores of those that came after
+        training, beside which ones they are of and how many the model was told of.
     """
 
     user: str | None
@@ -71,6 +72,7 @@ class UserState:
     context: ContextValues = ()
     rows: LiveRows | None = None
     anchor: Anchor | None = None
+    new_items: tuple[ExtendedCatalogue, int, FloatArray] | None = None
 
     @property
     def key(self) -> tuple[str | None, ContextValues, Anchor | None]:
@@ -88,6 +90,8 @@ class UserState:
             total += sum(rows.nbytes + 200 for rows in self.newcomers_interacted[1].rows)
         total += sum(candidates.size for candidates in self.explored.values())
         total += 200 * len(self.seen_excluded)
+        if self.new_items is not None:
+            total += self.new_items[2].nbytes
         return total + sum(300 + 80 * len(rows) for rows in self.dropped.values())
 
 

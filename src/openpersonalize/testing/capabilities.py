@@ -20,6 +20,7 @@ from ..recipes.model import (
     Model,
     Online,
     OnlineModel,
+    RanksNewItems,
     Resumes,
     Retrieves,
     Segments,
@@ -60,6 +61,14 @@ class CapabilityContract(ContractWorld):
         rows = np.flatnonzero(np.bincount(sequences.item, minlength=len(sequences.items)))
         found = _having(trained, Describes).described(self.asked(sequences, 0), rows)
         assert found.tolist() == [False] * len(rows)
+
+    def test_a_new_item_of_which_nothing_is_known_is_no_answer(
+        self, loaded: Model, sequences: Sequences
+    ) -> None:
+        following = (loaded.online() or loaded) if isinstance(loaded, Online) else loaded
+        ranks = _having(following, RanksNewItems)
+        found = ranks.new_item_scores(self.asked(sequences, 0), None, np.array([0, 5, -1]))
+        assert found.tolist() == [-np.inf] * 3
 
     def test_newcomers_that_were_not_observed_gain_nothing(self, loaded: Model, sequences: Sequences) -> None:
         gained = _followed(loaded).online_bonus(self.asked(sequences, 0), np.array([0, 5, -1]))

@@ -25,10 +25,12 @@ class ContractWorld:
     Attributes:
         recipe: the recipe under test.
         learns: whether it is expected to tell the two halves apart.
+        own_order: whether of nobody in particular it has another order than popularity.
     """
 
     recipe: Recipe
     learns = True
+    own_order = False
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -21,7 +21,7 @@ from ..recipes.facts import Task as Answers
 from ..recipes.hyperparameters import read_configuration
 from ..recipes.model import Model, Segments
 from ..recipes.objective import measured_rewards
-from ..recipes.recipe import Recipe
+from ..recipes.recipe import Measures, Recipe
 from ..recipes.training import Configuration, Training, TrainingData
 from .search import best_third, parts_tried, settings_to_try
 from .stages import training_stages
@@ -55,14 +55,18 @@ def train(
 
     With ``performHPO`` the first two steps are done for each setting to try, many of them on a part of the
     users only (see `search`), and the best one is fitted again; with `tuned`, those settings alone. Without
-    interactions there is nothing to measure on: one fit on everything, and no metrics.
+    interactions, or where the recipe has metrics of its own (`Measures`), nothing is held out: one fit on
+    everything.
     """
     config = solution.get("solutionConfig") or {}
-    if data.interactions is None:  # nothing can be held out
+    if data.interactions is None or isinstance(recipe, Measures):  # nothing is held out
         settings = dict(tuned or {})
         task.plan(training_stages(recipe, data, 1))
         configuration = read_configuration(recipe.facts, config, settings)
-        return Outcome(recipe.fit(data, configuration, training), {}, settings)
+        fitted, metrics = recipe.fit(data, configuration, training), {}
+        if isinstance(recipe, Measures):
+            metrics = rounded(recipe.measured(fitted, data, configuration, training))
+        return Outcome(fitted, metrics, settings)
     tries = [dict(tuned or {})]
     if solution.get("performHPO") and tuned is None:
         tries = settings_to_try(recipe.facts, config, training.seed)

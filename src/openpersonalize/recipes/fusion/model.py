@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import polars as pl
 
-from ...algorithms.arrays import Bools, Float32, Int32, Int64
+from ...algorithms.arrays import Bools, Float32, Int32, Int64, UInt64
 from ...algorithms.content_model import ContentModel
 from ...algorithms.encoder import Encoder
 from ...algorithms.item_attribute import ItemVectors
@@ -327,7 +327,7 @@ class OnlineFusion(FusedModel):
         """Ask the rankers of the state from now on."""
         self._set_rankers([self._state.rankers.get(one.name, one) for one in self.rankers])
 
-    def observe(self, item: Int32, time: Int64, weight: Float32) -> None:
+    def observe(self, item: Int32, time: Int64, weight: Float32, user: UInt64 | None = None) -> None:
         """See `OnlineModel.observe`."""
         self._state.observe(item, time, weight)
 
