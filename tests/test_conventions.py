@@ -15,7 +15,6 @@ PAGE = ROOT / "docs" / "conventions.md"
 SUFFIXES = (".py", ".md", ".sql", ".lark")
 MOST_LINES = 350
 LONGER = {
-    "datasets/columns.py": 410,
     "datasets/schemas.py": 410,
     "recipes/catalogue.py": 360,
     "server/connection.py": 425,

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openpersonalize.datasets.columns import ColumnSet, shortest
-from openpersonalize.datasets.schemas import parse_schema
+from openpersonalize.datasets.column_kinds import shortest, value_of
+from openpersonalize.datasets.columns import ColumnSet
+from openpersonalize.datasets.schemas import Field, parse_schema
 from openpersonalize.datasets.tables import records_frame
 from openpersonalize.storage.idtable import IdTable
 
@@ -31,6 +32,12 @@ SCHEMA = parse_schema(
     )
 )
 OPERATORS = {"=": operator.eq, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+
+
+def field_of(name: str) -> Field:
+    found = SCHEMA.field(name)
+    assert found is not None
+    return found
 
 
 def columns(ids: list[str], *records: dict[str, Any]) -> ColumnSet:
@@ -228,6 +235,7 @@ def test_like_a_plain_evaluation(n, bulk, puts, wanted, number):
         for place, row in enumerate(rows):
             value = row.get(name)
             text = made.text_at(name, place)
+            assert made.values_at(name, place) == value_of(field_of(name), value)
             if value is None:
                 assert text is None
                 assert made.values_at(name, place) is None

@@ -15,8 +15,8 @@ from typing import Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
+from ..datasets.column_kinds import Operator as Comparison
 from ..datasets.columns import ColumnSet
-from ..datasets.columns import Operator as Comparison
 from ..errors import InvalidInput
 from .fields import EVENTS, Column
 from .language import NEGATIONS, RANGES, STAR, Operator, Parameter

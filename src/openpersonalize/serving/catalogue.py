@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from ..datasets.column_kinds import value_of
 from ..datasets.columns import ColumnSet
 from ..datasets.schemas import Schema
 from ..datasets.snapshots import ARRIVAL, Snapshot
@@ -24,6 +25,7 @@ from ..datasets.tables import id_column
 from ..events.layers import arrived_records
 from ..events.livelog import LiveLog
 from ..storage.idtable import IdTable
+from .record_index import RecordIndex
 
 Value = tuple[str, ...] | float | None
 
@@ -94,6 +96,7 @@ class Catalogue:
             ColumnSet.build(records, schema, self.ids),
             self._bounded(records.filter(pl.Series(others))) if others.any() else records.clear(),
         )
+        self._outside = RecordIndex(self._now.unlisted, self._key)
 
     @property
     def position(self) -> int:
@@ -128,7 +131,10 @@ class Catalogue:
             with closing(chunks):  # type: ignore[type-var]
                 fresh = next(chunks)
             reached = int(fresh[ARRIVAL][-1]) if len(fresh) >= most else position
-            self._now = self._with(fresh, reached)
+            records = self._with(fresh, reached)
+            if records.unlisted is not self._outside.records:
+                self._outside = RecordIndex(records.unlisted, self._key)
+            self._now = records
 
     def _with(self, fresh: pl.DataFrame, position: int) -> Records:
         """What is known with records that follow it, which is then everything up to `position`."""
@@ -158,7 +164,7 @@ class Catalogue:
 
     def unlisted(self, ids: Sequence[str]) -> ColumnSet:
         """The records of `ids` (distinct, ascending as UTF-8) from outside the list, aligned with them."""
-        found = self._now.unlisted.filter(pl.col(self._key).is_in(list(ids)))
+        found = self._outside.found(ids)
         return ColumnSet.build(found, self.schema, IdTable.from_series(pl.Series(ids, dtype=pl.String)))
 
     def outside(self, up_to: int | None = None) -> pl.DataFrame:
@@ -181,7 +187,7 @@ class Catalogue:
 
     def outsider(self, key: str) -> dict[str, Any]:
         """The columns that are not null of an id outside the list; nothing when it has no record."""
-        found = self._now.unlisted.filter(pl.col(self._key) == key).select(self.schema.names).to_dicts()
+        found = self._outside.found([key]).select(self.schema.names).to_dicts()
         return {name: value for name, value in found[0].items() if value is not None} if found else {}
 
     def value(self, key: str, field: str) -> Value:
@@ -189,4 +195,10 @@ class Catalogue:
         row = self.ids.find(key)
         if row >= 0:
             return self.columns.values_at(field, row)
-        return self.unlisted([key]).values_at(field, 0)
+        if field == self._key:
+            return (key,)
+        described = self.schema.field(field)
+        if described is None:
+            raise KeyError(field)
+        found = self._outside.found([key])
+        return value_of(described, found[field][0]) if len(found) else None
