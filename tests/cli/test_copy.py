@@ -29,6 +29,20 @@ def test_a_file_into_the_stand_in_for_s3(folder: Path, target: str, path: str) -
     assert (folder / "data" / "buckets" / path).read_text() == "USER_ID\n1\n"
 
 
+def test_a_folder_that_no_server_uses_is_told(folder: Path) -> None:
+    assert "No server has used" in run("a.csv", "s3://bucket/k.csv").output
+    (folder / "data" / "format").write_text("1\n")
+    assert "No server has used" not in run("a.csv", "s3://bucket/k.csv").output
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(folder: Path) -> None:
+    (folder / "data").write_text("a file\n")
+    result = run("a.csv", "s3://bucket/k.csv")
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+    assert result.output.startswith("openpersonalize: ")
+
+
 @pytest.mark.parametrize(("target", "path"), [("b.csv", "b.csv"), ("out/", "out/k.csv"), (".", "k.csv")])
 def test_and_back(folder: Path, target: str, path: str) -> None:
     run("a.csv", "s3://bucket/k.csv")

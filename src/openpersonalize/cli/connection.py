@@ -22,7 +22,7 @@ import click
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from ..errors import OpenPersonalizeError
 from ..settings import Settings, read_settings
@@ -80,6 +80,16 @@ class Connection:
             s3={"addressing_style": "path"},
         )
         return self._session.client(service, endpoint_url=self.address, config=config)
+
+    def bucket(self, name: str) -> Any:
+        """A client of S3, for which a bucket is made unless it is there. A key that may make none is told so
+        by what it does next."""
+        s3 = self.client("s3")
+        try:
+            s3.create_bucket(Bucket=name)
+        except ClientError:
+            pass
+        return s3
 
     def page(self, path: str) -> Any:
         """A page beside the operations, as JSON.
@@ -147,7 +157,7 @@ def named_address(endpoint: str | None, settings: Settings) -> str:
     return endpoint or os.environ.get(ENDPOINT) or server_address(settings.host, settings.port)
 
 
-def in_one_sentence(error: BotoCoreError | ClientError) -> OpenPersonalizeError:
+def in_one_sentence(error: Exception) -> OpenPersonalizeError:
     """What boto3 raised, for people."""
     if isinstance(error, ClientError):
         return OpenPersonalizeError(

@@ -6,20 +6,27 @@ import sys
 from typing import Any
 
 import click
+from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .. import __version__
 from ..errors import OpenPersonalizeError
 from .connection import in_one_sentence
 from .copy import copy
+from .delete_user import delete_user
 from .demo import demo
+from .doctor import doctor
 from .environment import environment
 from .evaluate import evaluate
+from .imports import import_file
 from .jobs import jobs
 from .key import key
 from .quickstart import quickstart
 from .recipes import recipes
+from .recommend import recommend
 from .serve import serve
+from .status import status
+from .train import train
 from .validate import validate
 
 
@@ -29,11 +36,16 @@ class OneSentence(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, Boto3Error) as error:
             click.echo(f"openpersonalize: {in_one_sentence(error).message}", err=True)
             sys.exit(2)
         except OpenPersonalizeError as error:
             click.echo(f"openpersonalize: {error.message}", err=True)
+            sys.exit(2)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            click.echo(f"openpersonalize: {error.filename or ''}: {error.strerror or error}", err=True)
             sys.exit(2)
 
 
@@ -46,5 +58,9 @@ def main() -> None:
 
 
 # A command lives in a module of its own and is added here.
-for command in (quickstart, serve, environment, key, copy, jobs, validate, evaluate, recipes, demo):
+for command in (
+    *(quickstart, serve, environment, key, validate),
+    *(status, import_file, train, recommend, jobs, copy, delete_user, doctor),
+    *(evaluate, recipes, demo),
+):
     main.add_command(command)

@@ -141,8 +141,7 @@ def _free_name(personalize: Any, title: str) -> str:
 
 
 def _upload(connection: Connection, made: Made) -> None:
-    s3 = connection.client("s3")
-    s3.create_bucket(Bucket=BUCKET)
+    s3 = connection.bucket(BUCKET)
     for source in made.sources:
         s3.upload_file(str(source.path), BUCKET, f"{made.name}/{source.location}")
 

@@ -107,17 +107,21 @@ def locked_database(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _check_own(path: Path) -> None:
-    """Refuse a folder that holds files and none of a data folder."""
+def holds_something_else(path: Path) -> str:
+    """Some names of a folder that holds files and none of a data folder; empty of any other."""
     try:
         there = {entry.name for entry in path.iterdir()} - {"lost+found"}
     except OSError:  # there is none yet, or it is told later why it cannot be used
-        return
+        return ""
     visible = {name for name in there if not name.startswith(".")}
-    if visible and not there & OWN:
-        shown = ", ".join(sorted(visible)[:3])
+    return "" if there & OWN else ", ".join(sorted(visible)[:3])
+
+
+def _check_own(path: Path) -> None:
+    other = holds_something_else(path)
+    if other:
         raise StartError(
-            f"The folder {path} holds something else ({shown}); name an empty folder, or one that a server"
+            f"The folder {path} holds something else ({other}); name an empty folder, or one that a server"
             " has used, with --data-dir."
         )
 

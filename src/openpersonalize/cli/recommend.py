@@ -1,0 +1,71 @@
+"""``openpersonalize recommend``: what a campaign or recommender of a running server answers for a user."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from ..errors import InvalidInput
+from .columns import in_columns
+from .connection import Connection, connection_options
+from .naming import CAMPAIGNS, FILTERS, RECOMMENDERS, found, listed
+
+
+@click.command()
+@click.argument("user", required=False)
+@click.option("--campaign", help="by name or ARN  [default: the only one]")
+@click.option("--recommender", help="recommender instead of a campaign, by name or ARN")
+@click.option("--item", help="item that the answer is to be related to")
+@click.option("--filter", "filter_name", help="filter, by name or ARN")
+@click.option("--count", default=10, show_default=True, type=click.IntRange(1, 500), help="how many items")
+@connection_options
+@click.option("--json", "as_json", is_flag=True, help="print the answer as JSON")
+def recommend(
+    user: str | None,
+    campaign: str | None,
+    recommender: str | None,
+    item: str | None,
+    filter_name: str | None,
+    count: int,
+    endpoint: str | None,
+    as_json: bool,
+    **given: object,
+) -> None:
+    """Show what is recommended to USER."""
+    if user is None and item is None:
+        raise InvalidInput("Name a user, an --item, or both.")
+    connection = Connection.of(endpoint, given)
+    request: dict[str, Any] = {"numResults": count}
+    if recommender is None and campaign is None:
+        recommender = _only_recommender(connection)
+    if recommender is not None:
+        request["recommenderArn"] = found(connection, RECOMMENDERS, recommender)
+    else:
+        request["campaignArn"] = found(connection, CAMPAIGNS, campaign)
+    if user is not None:
+        request["userId"] = user
+    if item is not None:
+        request["itemId"] = item
+    if filter_name is not None:
+        request["filterArn"] = found(connection, FILTERS, filter_name)
+    answer = connection.client("personalize-runtime").get_recommendations(**request)
+    if as_json:
+        click.echo(json.dumps({key: answer[key] for key in ("recommendationId", "itemList")}, indent=2))
+        return
+    rows = [("ITEM", "SCORE", "REASON")]
+    for one in answer["itemList"]:
+        score = f"{one['score']:.5f}" if "score" in one else ""
+        rows.append((one["itemId"], score, ", ".join(one.get("reason", ()))))
+    click.echo(
+        in_columns(rows) if len(rows) > 1 else "Nothing is recommended; a filter may have left nothing."
+    )
+
+
+def _only_recommender(connection: Connection) -> str | None:
+    """The one recommender of a server without campaigns."""
+    if listed(connection, CAMPAIGNS):
+        return None
+    there = listed(connection, RECOMMENDERS)
+    return str(there[0]["recommenderArn"]) if len(there) == 1 else None

@@ -1,0 +1,77 @@
+"""``openpersonalize train``: a new version of a solution on a running server, deployed when asked."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from ..errors import OpenPersonalizeError
+from .connection import Connection, connection_options
+from .job_bar import job_bar, stage_of
+from .naming import CAMPAIGNS, SOLUTIONS, found
+
+
+@click.command()
+@click.argument("solution", required=False)
+@click.option("--update", is_flag=True, help="go on from the newest version with what is new")
+@click.option(
+    "--deploy", metavar="CAMPAIGN", help="campaign that answers with the new version, by name or ARN"
+)
+@connection_options
+@click.option("--json", "as_json", is_flag=True, help="print the outcome as JSON")
+def train(
+    solution: str | None,
+    update: bool,
+    deploy: str | None,
+    endpoint: str | None,
+    as_json: bool,
+    **given: object,
+) -> None:
+    """Train SOLUTION (name or ARN; the only one if left out) and show its metrics; exit code 1: it failed."""
+    connection = Connection.of(endpoint, given)
+    personalize = connection.client("personalize")
+    arn = found(connection, SOLUTIONS, solution)
+    campaign = None if deploy is None else found(connection, CAMPAIGNS, deploy)
+    version = personalize.create_solution_version(
+        solutionArn=arn, trainingMode="UPDATE" if update else "FULL"
+    )["solutionVersionArn"]
+    try:
+        with job_bar("Train", quiet=as_json) as moved:
+            connection.follow(
+                lambda: personalize.describe_solution_version(solutionVersionArn=version)["solutionVersion"],
+                version,
+                lambda progress: moved(*stage_of(progress)),
+            )
+            moved(1.0, "", None)
+        metrics = personalize.get_solution_metrics(solutionVersionArn=version)["metrics"]
+        if campaign is not None:
+            _deploy(connection, campaign, version, as_json)
+    except OpenPersonalizeError as error:
+        if as_json:
+            click.echo(json.dumps({"solutionVersionArn": version, "failureReason": error.message}, indent=2))
+        else:
+            click.echo(error.message, err=True)
+        sys.exit(1)
+    if as_json:
+        click.echo(
+            json.dumps({"solutionVersionArn": version, "metrics": metrics, "campaignArn": campaign}, indent=2)
+        )
+        return
+    click.echo(version)
+    for name, value in sorted(metrics.items()):
+        click.echo(f"  {name:<50}{value:.4f}")
+
+
+def _deploy(connection: Connection, campaign: str, version: str, quiet: bool) -> None:
+    personalize = connection.client("personalize")
+    personalize.update_campaign(campaignArn=campaign, solutionVersionArn=version)
+
+    def described() -> dict[str, object]:
+        one = personalize.describe_campaign(campaignArn=campaign)["campaign"]
+        return dict(one.get("latestCampaignUpdate") or one)
+
+    with job_bar("Deploy", quiet=quiet) as moved:
+        connection.follow(described, campaign, lambda progress: moved(*stage_of(progress)))
+        moved(1.0, "", None)

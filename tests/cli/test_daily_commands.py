@@ -1,0 +1,147 @@
+"""The commands that an operator uses every day, in the order of a day, against one live server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+import shop
+from live import Server, Wait, make_shop
+from openpersonalize.cli.main import main
+
+RECIPE = "arn:aws:personalize:::recipe/aws-popularity-count"
+
+
+@pytest.fixture(scope="module")
+def own(server: Server, region: str, personalize: Any, wait: Wait) -> shop.SmallShop:
+    """A shop of this module's own, with a solution that has no version yet."""
+    made = make_shop(server, region)
+    personalize.create_solution(
+        name="popular", datasetGroupArn=made.group, recipeArn=RECIPE, performAutoTraining=False
+    )
+    return made
+
+
+@pytest.fixture
+def run(server: Server, region: str, own: shop.SmallShop) -> Any:
+    def command(*words: str, **more: Any) -> Result:
+        environment = {"AWS_ENDPOINT_URL_PERSONALIZE": server.endpoint, "AWS_REGION": region}
+        keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_PROFILE": None}
+        return CliRunner().invoke(main, [*words], env={**environment, **keys}, **more)
+
+    return command
+
+
+def record(result: Result) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_train_and_deploy(run: Any, personalize: Any, wait: Wait) -> None:
+    made = record(run("train", "--json"))
+    assert made["metrics"]["normalized_discounted_cumulative_gain_at_10"] > 0
+    campaign = personalize.create_campaign(name="front", solutionVersionArn=made["solutionVersionArn"])[
+        "campaignArn"
+    ]
+    wait.active(campaign)
+    made = run("train", "popular", "--deploy", "front")
+    assert made.exit_code == 0, made.output
+    newest = personalize.describe_campaign(campaignArn=campaign)["campaign"]["solutionVersionArn"]
+    assert newest in made.output
+    assert "normalized_discounted_cumulative_gain_at_10" in made.output
+
+
+def test_recommend(run: Any) -> None:
+    answer = record(run("recommend", "user-01", "--count", "3", "--json"))
+    assert len(answer["itemList"]) == 3
+    assert shop.FAVOURITE in run("recommend", "user-01", "--campaign", "front").output
+    for words, told in (
+        (("recommend",), "Name a user"),
+        (("recommend", "u", "--campaign", "none"), "There is no campaign none in region"),
+        (("recommend", "u", "--filter", "none"), "There is no filter none"),
+        (("recommend", "u", "--recommender", "none"), "there is none"),
+    ):
+        refused = run(*words)
+        assert refused.exit_code == 2
+        assert told in refused.output
+
+
+def test_status(run: Any, server: Server, region: str) -> None:
+    found = record(run("status", "--json"))
+    assert (found["address"], found["health"], found["region"]) == (server.endpoint, "ready", region)
+    (group,) = found["groups"]
+    assert sorted(one["datasetType"] for one in group["datasets"]) == ["INTERACTIONS", "ITEMS", "USERS"]
+    assert [one["name"] for one in group["campaigns"]] == ["front"]
+    shown = run("status").output
+    for fact in ("shop (ACTIVE)", "newest of 2", "NDCG at 10", "campaign", "front"):
+        assert fact in shown
+
+
+def test_import_and_what_is_wrong(run: Any, tmp_path: Path, own: shop.SmallShop) -> None:
+    text = shop.csv("Users")
+    (tmp_path / "users.csv").write_text(text)
+    made = run("import", str(tmp_path / "users.csv"))
+    assert made.exit_code == 0, made.output
+    assert "40 rows read from 1 files" in made.output
+    assert "of the 40 users in the interactions, 40 are in the Users dataset, which has 40" in made.output
+    (tmp_path / "users.csv").write_text(text + "user-99,old,Rome\n")
+    made = run("import", str(tmp_path / "users.csv"), "--add", "--json")
+    assert made.exit_code == 1
+    told = json.loads(made.stdout)
+    assert [(one["line"], one["column"]) for one in told["problems"]] == [(42, "AGE")]
+    made = run("import", str(tmp_path / "users.csv"), "--type", "Users")
+    assert made.exit_code == 1
+    assert 'line 42, column AGE: "old" is not a whole number' in made.output
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    refused = run("import", str(tmp_path / "x.csv"))
+    assert refused.exit_code == 2
+    assert "say --type" in refused.output
+
+
+def test_cp_goes_through_the_server_that_the_shell_names(run: Any, server: Server, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x\n")
+    assert run("cp", str(tmp_path / "a.csv"), "s3://daily/in/").exit_code == 0
+    assert (server.data / "buckets" / "daily" / "in" / "a.csv").read_text() == "x\n"
+    assert run("cp", "s3://daily/in/a.csv", str(tmp_path / "b.csv")).exit_code == 0
+    assert (tmp_path / "b.csv").read_text() == "x\n"
+    missing = run("cp", "s3://daily/none", str(tmp_path / "c.csv"))
+    assert missing.exit_code == 2
+    assert "There is no object s3://daily/none" in missing.output
+
+
+def test_delete_user(run: Any) -> None:
+    refused = run("delete-user", "user-07", input="")
+    assert refused.exit_code == 2
+    assert "say --yes" in refused.output
+    gone = record(run("delete-user", "user-07", "--yes", "--json"))
+    assert gone["rows"] > 0
+    again = run("delete-user", "user-07", "user-08", "--yes")
+    assert again.exit_code == 0, again.output
+    assert "rows are gone." in again.output
+
+
+def test_doctor(run: Any, tmp_path: Path) -> None:
+    checks = {
+        one["name"]: one for one in json.loads(run("doctor", "--json", "--data-dir", str(tmp_path)).stdout)
+    }
+    for name in ("python", "torch", "server", "pages", "calls", "data folder"):
+        assert checks[name]["ok"], checks[name]
+    (tmp_path / "thesis.docx").write_text("x")
+    made = run("doctor", "--data-dir", str(tmp_path), "--endpoint", "http://127.0.0.1:9")
+    assert made.exit_code == 1
+    assert "holds something else (thesis.docx)" in made.output
+    assert "No server answers at http://127.0.0.1:9" in made.output
+
+
+@pytest.mark.parametrize(
+    "words", [("status",), ("train",), ("recommend", "u"), ("delete-user", "u", "--yes"), ("jobs",)]
+)
+def test_a_server_that_is_not_there_is_one_sentence(run: Any, words: tuple[str, ...]) -> None:
+    made = run(*words, "--endpoint", "http://127.0.0.1:9")
+    assert made.exit_code == 2
+    assert made.output.count("\n") == 1
+    assert "openpersonalize serve" in made.output
