@@ -1,7 +1,7 @@
 """Accuracy of the personal recipes on public data sets, beside what a team could pick instead.
 
-    python -m bench.accuracy DATA_FOLDER [--results FOLDER] [--data SET] [--split loo|time] [--model NAME]
-        [--seed N] [--limit SECONDS] [--again] [--table] [--page docs/accuracy.md]
+    python -m bench.accuracy DATA_FOLDER [--results FOLDER] [--data SET] [--split loo|time|session]
+        [--model NAME] [--seed N] [--limit SECONDS] [--again] [--table] [--page docs/accuracy.md]
 
 DATA_FOLDER holds a folder per data set with ``interactions.csv.gz`` and, where there are items,
 ``items.csv.gz`` and ``schema-items.json``, in Amazon's import layout. A cell is data set x split x model x
@@ -29,7 +29,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import counted, record
+from . import counted, record, sessions
 from .cells import Cell, Cells, Key
 from .lists import Lists, ndcg
 from .page import page
@@ -37,16 +37,21 @@ from .peers import NoPeers, answers
 from .problem import Problem, open_problem
 from .report import CEILING, OURS, costs, matrix, rows, table
 
-SPLITS = ("loo", "time")
+SPLITS = ("loo", "time", "session")
 COUNTED: dict[str, Callable[[Problem], tuple[Lists, str] | None]] = {
     "popularity": counted.popularity,
     "recent": counted.recent,
     "live": counted.live,
     "transitions": counted.transitions,
     "ease": counted.ease,
+    "cooccurrence": sessions.cooccurrence,
+    "cooccurrence+repeats": sessions.cooccurrence_and_repeats,
+    "vstan": sessions.vstan,
     CEILING: counted.hindsight,
 }
 LIBRARY = ("itemknn", "bm25", "als", "bpr", "sasrec", "esasrec")
+OF_SESSIONS = ("cooccurrence", "cooccurrence+repeats", "vstan")
+"""Peers that look at the running session; those from libraries know users, and no session."""
 RANDOM = (OURS, "als", "bpr", "sasrec", "esasrec")
 """Models that a seed changes."""
 SEEDS = (0, 1)
@@ -105,7 +110,8 @@ def keys(given: argparse.Namespace) -> list[Key]:
         for split in given.split or SPLITS
         for model in given.model or (OURS, *COUNTED, *LIBRARY)
         for seed in given.seed or (SEEDS if model == OURS else SEEDS[:1])
-        if not seed or model in RANDOM
+        if (not seed or model in RANDOM) and (split == "session" or model not in OF_SESSIONS)
+        if split != "session" or model not in (*LIBRARY, CEILING)
     ]
 
 

@@ -41,7 +41,7 @@ def popularity(problem: Problem) -> tuple[Lists, str]:
     learnt = problem.learnt
     pairs = np.unique(learnt.user.astype(np.int64) * len(learnt.items) + learnt.item)
     counts = np.bincount(pairs % len(learnt.items), minlength=len(learnt.items)).astype(np.float32)
-    return _answer(problem, lambda _: counts.copy()), ""
+    return answer(problem, lambda _: counts.copy()), ""
 
 
 def recent(problem: Problem) -> tuple[Lists, str]:
@@ -51,9 +51,9 @@ def recent(problem: Problem) -> tuple[Lists, str]:
         age = part.learnt.time.max() - part.learnt.time
         fade = np.exp2(-age / half_life)
         counts = np.bincount(part.learnt.item, weights=fade, minlength=len(part.learnt.items))
-        return _answer(part, lambda _: counts.astype(np.float32))
+        return answer(part, lambda _: counts.astype(np.float32))
 
-    return _chosen(problem, HALF_LIVES, lists, lambda one: f"half-life {one / HOUR:g} h")
+    return chosen(problem, HALF_LIVES, lists, lambda one: f"half-life {one / HOUR:g} h")
 
 
 def live(problem: Problem) -> tuple[Lists, str]:
@@ -66,7 +66,7 @@ def live(problem: Problem) -> tuple[Lists, str]:
         )
         return _asked(part, ranker)
 
-    return _chosen(problem, HALF_LIVES, lists, lambda one: f"half-life {one / HOUR:g} h")
+    return chosen(problem, HALF_LIVES, lists, lambda one: f"half-life {one / HOUR:g} h")
 
 
 def transitions(problem: Problem) -> tuple[Lists, str]:
@@ -85,11 +85,11 @@ def ease(problem: Problem) -> tuple[Lists, str] | None:
         first = 0
         for rows in _binary(part.learnt, part.test.user):
             for scores in rows @ weights:
-                made.put(first, scores, scores.copy(), met_before(part, first))
+                made.put(first, scores, scores.copy(), met_before(part, first), part.left_out(first))
                 first += 1
         return made
 
-    return _chosen(problem, PENALTIES, lists, lambda one: f"penalty {one:g}")
+    return chosen(problem, PENALTIES, lists, lambda one: f"penalty {one:g}")
 
 
 def hindsight(problem: Problem) -> tuple[Lists, str] | None:
@@ -111,7 +111,7 @@ def hindsight(problem: Problem) -> tuple[Lists, str] | None:
     ideal = np.cumsum(DISCOUNTS)[np.minimum(size, LIST) - 1]
     worth = np.bincount(truth, weights=np.repeat(1 / ideal, size), minlength=n)
     scores = np.where(met, worth, -np.inf).astype(np.float32)
-    return _answer(problem, lambda _: scores.copy()), f"{met.sum()} items"
+    return answer(problem, lambda _: scores.copy()), f"{met.sum()} items"
 
 
 def solved(learnt: Sequences, penalty: float) -> Float32:
@@ -148,7 +148,7 @@ def _binary(learnt: Sequences, users: np.ndarray) -> Iterator[Float32]:
         yield block
 
 
-def _chosen(
+def chosen(
     problem: Problem,
     options: Sequence[T],
     lists: Callable[[Problem, T], Lists],
@@ -173,12 +173,12 @@ def _asked(problem: Problem, ranker: BaseRanker) -> Lists:
         query, _, _ = held_out_question(problem.sequences, problem.test, k)
         return np.array(ranker.feature(replace(query, seen_excluded=False)))
 
-    return _answer(problem, scores)
+    return answer(problem, scores)
 
 
-def _answer(problem: Problem, scores: Scorer) -> Lists:
+def answer(problem: Problem, scores: Scorer) -> Lists:
     made = Lists.empty(len(problem.test.user))
     for k in np.argsort(problem.test.now, kind="stable").tolist():
         found = scores(k)
-        made.put(k, found, found.copy(), met_before(problem, k))
+        made.put(k, found, found.copy(), met_before(problem, k), problem.left_out(k))
     return made

@@ -17,6 +17,8 @@ DISCOUNTS = 1 / np.log2(np.arange(2, 2 + LIST))
 
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
+NOTHING = np.empty(0, np.int32)
 
 
 @dataclass
@@ -31,9 +33,11 @@ class Lists:
     def empty(cls, questions: int) -> Lists:
         return cls(*(np.full((questions, LIST), -1, dtype=np.int32) for _ in VIEWS))
 
-    def put(self, k: int, kept: Float32, excluded: Float32, met: Int32) -> None:
-        """The lists of question k, from float32[n] scores for each view; `excluded` is written into."""
+    def put(self, k: int, kept: Float32, excluded: Float32, met: Int32, cart: Int32 = NOTHING) -> None:
+        """The lists of question k, from float32[n] scores for each view, which are written into; `cart`: see
+        `Problem.left_out`."""
         excluded[met] = -np.inf
+        kept[cart] = -np.inf
         for view, scores in (("kept", kept), ("excluded", excluded)):
             found = top_k(scores, LIST)
             found = found[scores[found] > -np.inf]
@@ -53,7 +57,9 @@ def ndcg(lists: Lists, problem: Problem) -> dict[str, Float32]:
     for k in range(len(ptr) - 1):
         relevant = truth[ptr[k] : ptr[k + 1]]
         for view in VIEWS:
-            if view == "excluded":
+            if view == "kept":
+                relevant = np.setdiff1d(relevant, problem.left_out(k))
+            else:
                 relevant = np.setdiff1d(relevant, met_before(problem, k))
             if len(relevant):
                 hits = np.isin(getattr(lists, view)[k], relevant)

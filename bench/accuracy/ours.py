@@ -23,6 +23,9 @@ from openpersonalize.recipes.weighing import weigh
 from .lists import Lists, met_before
 from .problem import Problem
 
+PROTOCOLS: dict[str, ValidationProtocol | None] = {"loo": "leave_last", "time": "horizon", "session": None}
+"""How ours is weighed for a split; None: as on a server."""
+
 
 def ours(
     problem: Problem, seed: int, told: Callable[[], None], seconds: float | None = None
@@ -30,7 +33,7 @@ def ours(
     """Train, and ask every question under both sets of weights; `told` is called between. `seconds`: how long
     the encoder may take; None: as long as it needs."""
     learnt = problem.learnt
-    protocol: ValidationProtocol = "leave_last" if problem.split == "loo" else "horizon"
+    protocol = PROTOCOLS[problem.split]
     threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
     training = Training(
         seed=seed,
@@ -38,9 +41,10 @@ def ours(
         line=lambda text: print(text, file=sys.stderr),
         budget_seconds=seconds,
     )
-    features = ItemVocabulary.fit(problem.items, problem.textual).attributes
-    weights, start = weigh(learnt, True, training, features, protocol)
-    rankers = final_rankers(learnt, problem.known, True, training, features, weights, start)
+    vocabulary = ItemVocabulary.fit(problem.items, problem.textual)
+    features, categories = vocabulary.attributes, vocabulary.categories_of(problem.items)
+    weights, start = weigh(learnt, True, training, features, protocol, categories=categories)
+    rankers = final_rankers(learnt, problem.known, True, training, features, weights, start, categories)
     model = FusedModel(learnt.items, ItemCounts.of(learnt), rankers, weights)
     told()
     return asked(problem, model), model
@@ -54,7 +58,7 @@ def asked(problem: Problem, model: FusedModel) -> Lists:
         query, _, _ = held_out_question(problem.sequences, problem.test, k)
         kept, excluded = (np.array(model.scores(replace(query, seen_excluded=x))) for x in (False, True))
         kept[unseen] = excluded[unseen] = -np.inf
-        made.put(k, kept, excluded, met_before(problem, k))
+        made.put(k, kept, excluded, met_before(problem, k), problem.left_out(k))
     return made
 
 

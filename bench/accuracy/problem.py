@@ -2,22 +2,29 @@
 
 Splits. ``loo``: the last event of each user with three or more is the test; popularity at a moment may count
 everything that anybody did before that moment, as a server does. ``time``: the newest tenth of all events is
-the test, and nothing of it is known.
+the test, and nothing of it is known. ``session``: in the midst of sessions of that tenth, of orders the
+second half is asked for with the first, elsewhere the next event; popularity at a moment may count
+everything before it.
+
+The lines of an order have no order among themselves: they are shuffled before anything is split.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from openpersonalize.algorithms.sessions import running_session, session_gap
 from openpersonalize.datasets.holdout import HoldOut
 from openpersonalize.datasets.schemas import parse_schema
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences, build_sequences
+from openpersonalize.datasets.splits import split_session
 
 MOST_USERS = 10_000
 MOST_VALIDATION = 2_000
@@ -50,6 +57,20 @@ class Problem:
     items: pl.DataFrame | None
     textual: frozenset[str]
 
+    @cached_property
+    def gap(self) -> int:
+        """Seconds after which a session is over."""
+        return session_gap(self.sequences.ptr, self.sequences.time)
+
+    def left_out(self, k: int) -> Int32:
+        """The distinct items that are no answer to question k as served: those of the running session where
+        its rest is asked for."""
+        if self.split != "session":
+            return np.empty(0, np.int32)
+        begin, start = int(self.sequences.ptr[self.test.user[k]]), int(self.test.start[k])
+        running = running_session(self.sequences.time[begin:start], int(self.test.now[k]), self.gap)
+        return np.unique(self.sequences.item[begin + running : start])
+
     def truth(self) -> tuple[Int64, Int32]:
         """int64[Q + 1] and int32[K]: the distinct relevant items of each question."""
         found = [
@@ -68,6 +89,7 @@ def open_problem(folder: Path, data: str, split: str) -> Problem:
     table = pl.read_csv(path, schema_overrides={"ITEM_ID": pl.String}) if path.exists() else None
     selection = EventSelection.from_solution(CHOSEN.get(data), {})
     sequences = build_sequences(rows.lazy(), None if table is None else table["ITEM_ID"], selection)
+    sequences = sequences.without_order_in_baskets(np.random.default_rng(0))
     items, textual = None, frozenset[str]()
     if table is not None:
         columns, described = table.columns, folder / data / "schema-items.json"
@@ -93,7 +115,7 @@ def made(
     """The problem of a split, and inside it the one for choices."""
     test = held_out(sequences, split, most)
     learnt = sequences.where(test.training)
-    known = sequences if split == "loo" else learnt
+    known = learnt if split == "time" else sequences
     inside = made(data, split, learnt, items, textual, MOST_VALIDATION, inner=False) if inner else None
     return Problem(data, split, sequences, learnt, known, test, inside, items, textual)
 
@@ -101,6 +123,9 @@ def made(
 def held_out(sequences: Sequences, split: str, most: int = MOST_USERS) -> HoldOut:
     """The test of a split: at most so many users, drawn by a fixed seed."""
     ptr = sequences.ptr
+    if split == "session":
+        found = split_session(sequences)
+        return found.take(_some(np.arange(len(found)), most))
     if split == "loo":
         users = np.flatnonzero(sequences.counts >= 3)
         kept = np.ones(len(sequences.item), dtype=np.bool_)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from bench.accuracy import counted, notebook_report, record, replay, replay_report, speed_report
+from bench.accuracy import counted, notebook_report, record, replay, replay_report, sessions, speed_report
 from bench.accuracy.__main__ import keys
 from bench.accuracy.cells import Cell, Cells, Key
 from bench.accuracy.lists import Lists, ndcg
@@ -76,6 +76,28 @@ def test_counted_peers_find_what_there_is_to_count(folder: Path) -> None:
             assert not np.isin(lists.excluded[k], met).any()
         value = ndcg(lists, problem)["excluded"].mean()
         assert (value > 0.95) if name == "transitions" else (value < 0.95), name
+
+
+def test_peers_that_look_at_the_cart_name_its_rest(tmp_path: Path) -> None:
+    """Each order is one of eight bundles of six, whoever buys it; the lines of a second have no order."""
+    rng = np.random.default_rng(0)
+    events = [
+        (f"u{u:02}", f"b{bundle}-{line}", (100 * k + u) * HOUR)
+        for u in range(30)
+        for k, bundle in enumerate(rng.integers(0, 8, 12).tolist())
+        for line in range(6)
+    ]
+    put_data(tmp_path / "bundles", pl.DataFrame(events, COLUMNS, orient="row"))
+    problem = open_problem(tmp_path, "bundles", "session")
+    assert len(problem.test) > 20
+    peers = (sessions.cooccurrence, sessions.cooccurrence_and_repeats, sessions.vstan)
+    for found in [peer(problem) for peer in peers]:
+        assert found is not None
+        assert np.nanmean(ndcg(found[0], problem)["kept"]) > 0.99
+        for k in range(len(problem.test)):
+            assert len(problem.left_out(k)) == 3
+            assert not np.isin(found[0].kept[k], problem.left_out(k)).any()
+    assert np.nanmean(ndcg(counted.popularity(problem)[0], problem)["kept"]) < 0.6
 
 
 def test_hindsight_is_the_best_single_list_of_what_was_being_met(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_streams_are_told_apart_by_the_pause() -> None:
     # Who arrives is asked about a horizon: a tenth of the visits, one here.
     arriving = found.of_scenario("arriving")
     assert (arriving.end - arriving.start == 5).sum() > 100
-    assert found.held_out.training.mean() > 0.85
+    assert found.held_out.training.mean() > 0.8
 
 
 @pytest.mark.parametrize("protocol", ["temporal", "horizon"])
@@ -90,4 +90,4 @@ def test_horizons_hold_out_little() -> None:
     # Two visits each: the newer one is half of everything.
     sequences = visitors(visits=2)
     without = hold_out(sequences, "leave_last", np.random.default_rng(0)).training.mean()
-    assert without - 0.05 <= asked(sequences, "leave_last").held_out.training.mean() < without
+    assert without - 0.1 <= asked(sequences, "leave_last").held_out.training.mean() < without

@@ -7,7 +7,14 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openpersonalize.datasets.splits import folds, sampled, split_last, split_time, split_users
+from openpersonalize.datasets.splits import (
+    folds,
+    sampled,
+    split_last,
+    split_session,
+    split_time,
+    split_users,
+)
 from openpersonalize.storage.idtable import IdTable
 from openpersonalize.testing.worlds import sequences_of
 
@@ -99,3 +106,35 @@ def test_a_sample_of_few_is_all_of_them() -> None:
     world = sequences_of([(f"u{user}", item, place) for user in range(50) for place, item in enumerate("xy")])
     found = split_last(world)
     assert sampled(world, found, 50) is found
+
+
+def test_the_rest_of_an_order_is_asked_for() -> None:
+    rows = [
+        (f"u{u}", f"i{line}", 86_400 * day + 60 * u)
+        for u in range(50)
+        for day in range(20)
+        for line in range(6)
+    ]
+    world = sequences_of(rows).without_order_in_baskets(np.random.default_rng(0))
+    found = split_session(world)
+    assert len(found) == 50
+    assert np.array_equal(found.training, split_time(world).training)
+    assert set((found.end - found.start).tolist()) == {3}
+    assert (world.time[found.start - 3] == found.now).all()
+    assert not found.training[found.start - 3].any()
+
+
+def test_what_comes_next_in_a_session_is_asked_for() -> None:
+    rows = [
+        (f"u{u}", f"i{(u + k) % 9}", 86_400 * day + 60 * u + 30 * k)
+        for u in range(50)
+        for day in range(20)
+        for k in range(3)
+    ]
+    world = sequences_of(rows)
+    found = split_session(world)
+    assert len(np.unique(found.user)) == len(found) == 50
+    assert (found.end - found.start == 1).all()
+    assert (found.now - world.time[found.start - 1] == 30).all()
+    assert not found.training[found.start].any()
+    assert len(split_session(sequences_of([]))) == 0

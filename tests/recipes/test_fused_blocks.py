@@ -81,9 +81,8 @@ def test_with_an_objective(model: FusedModel, world: Sequences) -> None:
 
 def test_a_ranker_without_a_block_method_counts_too(model: FusedModel, world: Sequences) -> None:
     rankers = [*model.rankers, Alternating(len(world.items))]
-    weights = Weights(
-        {**model.weights.kept, "alternating": 0.7}, {**model.weights.excluded, "alternating": -0.4}
-    )
+    arriving = model.weights.arriving
+    weights = Weights.alike({**arriving.kept, "alternating": 0.7}, {**arriving.excluded, "alternating": -0.4})
     wider = FusedModel(model.items, model.counts, rankers, weights)
     assert_alike(wider, questions(world))
     some = questions(world)[1]

@@ -54,11 +54,12 @@ _BASELINE = "aws-popularity-count"
 )
 @click.option(
     "--split",
-    type=click.Choice(["user", "last", "time"]),
+    type=click.Choice(["user", "last", "time", "session"]),
     default="user",
     show_default=True,
     help="user: a tenth of the users, their newest tenth; last: everybody's last event;"
-    " time: the newest tenth of all events",
+    " time: the newest tenth of all events; session: what follows inside of a session"
+    " (of an order: its second half)",
 )
 @click.option(
     "--seed",

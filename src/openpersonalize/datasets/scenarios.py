@@ -33,7 +33,7 @@ HORIZON_PART = 0.25
 SESSIONS_AHEAD = 0.1
 """Share of a user's sessions, the newest, that a horizon looks at; one at least."""
 
-MOST_HELD_OUT = 0.05
+MOST_HELD_OUT = 0.1
 """Share of all events that are held out for horizons where nothing else would be."""
 
 
@@ -65,9 +65,9 @@ class ScenarioQuestions:
         if protocol == "horizon":  # moments at which a session happens to run say nothing about arriving
             found = found.take(np.flatnonzero(~asked_in_session(sequences, found, gap)))
         if sequences.baskets:
-            more = _second_halves(sequences, found.training, gap, rng, most - first)
+            more = second_halves(sequences, found.training, gap, rng, most - first)
         elif protocol == "horizon":
-            more = _next_in_session(sequences, found.training, gap, rng, most - first)
+            more = next_in_session(sequences, found.training, gap, rng, most - first)
         elif protocol == "temporal":
             more = _returns(sequences, found.training, gap, rng, most - first)
         else:
@@ -96,7 +96,7 @@ def asked_in_session(sequences: Sequences, held_out: HoldOut, gap: int) -> Bools
     return np.asarray(has_history & (held_out.now - sequences.time[before] <= gap))
 
 
-def _second_halves(
+def second_halves(
     sequences: Sequences, training: Bools, gap: int, rng: np.random.Generator, most: int
 ) -> HoldOut:
     """Of sessions that are held out as a whole, one of each user."""
@@ -110,7 +110,7 @@ def _second_halves(
     return _questions(sequences, training, begin + (end - begin) // 2, end)
 
 
-def _next_in_session(
+def next_in_session(
     sequences: Sequences, training: Bools, gap: int, rng: np.random.Generator, most: int
 ) -> HoldOut:
     """Seconds that are held out and follow within the gap."""

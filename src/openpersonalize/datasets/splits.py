@@ -4,7 +4,8 @@
 newest tenth. `split_newest` is that of recipes that rank users. ``last`` holds out the last event of
 everybody (leave one out); ``time`` the newest tenth of all events, of which nothing is known when the
 questions are asked: the strictest, and the nearest to serving (Ji, Sun, Zhang and Li 2023, "A critical study
-on data leakage in recommender system offline evaluation").
+on data leakage in recommender system offline evaluation"). ``session`` asks whoever is in a session since
+then.
 
 Amazon Personalize developer guide, "Evaluating the trained solution version": 90 % of users are training
 data; of each other user the oldest 90 % of the interactions are the model's input, the newest 10 % the
@@ -21,8 +22,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from ..algorithms.sessions import session_gap
 from ..storage.idtable import IdTable
 from .holdout import HoldOut
+from .scenarios import next_in_session, second_halves
 from .sequences import Int32, Sequences
 
 FOLDS = 10
@@ -86,10 +89,23 @@ def split_time(sequences: Sequences) -> HoldOut:
     return HoldOut(training, user.astype(np.int32), start[user], ptr[user + 1], now)
 
 
+def split_session(sequences: Sequences) -> HoldOut:
+    """Hold out the same, and ask in the midst of sessions since then, one of each user: of baskets the second
+    half with the first (the rest of the cart), of streams what comes next."""
+    training = split_time(sequences).training
+    gap = session_gap(sequences.ptr, sequences.time)
+    rng, most = np.random.default_rng(0), len(sequences.time)
+    if sequences.baskets:
+        return second_halves(sequences, training, gap, rng, most)
+    found = next_in_session(sequences, training, gap, rng, most)
+    return found.take(np.unique(found.user, return_index=True)[1])
+
+
 SPLITS: dict[str, Callable[[Sequences], HoldOut]] = {
     "user": split_users,
     "last": split_last,
     "time": split_time,
+    "session": split_session,
 }
 """The splits by name."""
 

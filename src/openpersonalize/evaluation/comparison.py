@@ -57,6 +57,7 @@ _ASKED = {
     "user": "users with two or more interactions among a tenth of all users",
     "last": "users with two or more interactions",
     "time": "users with interactions both before and in the newest tenth of all",
+    "session": "users with a session (an order: of four lines or more) in the newest tenth of all",
 }
 
 
@@ -156,7 +157,9 @@ def compare(
         JobFailed: nothing to train on or nobody to ask, or every recipe failed; the sentence says why.
         JobStopped: `training` said so.
     """
-    sequences = data.sequences
+    # Nobody has the order of an order's lines when a question is asked.
+    sequences = data.sequences.without_order_in_baskets(np.random.default_rng(seeds[0]))
+    data = replace(data, interactions=sequences)
     parts = SPLITS[split](sequences)
     asked = sampled(sequences, parts)
     if not len(asked.user) or not parts.training.any():

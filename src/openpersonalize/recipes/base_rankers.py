@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +19,7 @@ from ..algorithms.recent_popularity import HALF_LIVES, RecentPopularity, half_li
 from ..algorithms.repeat_consumption import PersonalFrequency, RepeatConsumption
 from ..algorithms.session_linear import SessionLinear
 from ..algorithms.session_neighbours import SessionNeighbours
+from ..algorithms.taste import Taste, telling
 from ..algorithms.timeline import Timeline
 from ..algorithms.transitions import Transitions
 from ..datasets.protocols import ValidationProtocol
@@ -31,6 +32,8 @@ from .training import Training
 MOST_LINEAR_ITEMS = 10_000
 REPEAT_HORIZONS: dict[ValidationProtocol, int] = {"leave_last": 5, "temporal": 5, "horizon": 50}
 PERSONAL_HALF_LIFE = 30 * 86_400
+NOTHING: Mapping[str, ItemAttribute] = {}
+"""No column is known."""
 
 
 def final_rankers(
@@ -41,12 +44,15 @@ def final_rankers(
     attributes: Sequence[ItemAttribute],
     weights: Weights,
     start: Encoder | None,
+    categories: Mapping[str, ItemAttribute] = NOTHING,
 ) -> list[BaseRanker]:
     """The rankers that count, fitted on all of `learnt`; see `base_rankers`."""
     protocol = weights.refit_protocol
     used = weights.used()
     gap = weights.session_gap
-    rankers = base_rankers(learnt, everything, protocol, recency, training, gap=gap, only=used)
+    rankers = base_rankers(
+        learnt, everything, protocol, recency, training, gap=gap, categories=categories, only=used
+    )
     if Encoder.kind in used:
         rankers.insert(0, encoder_fit.refit(learnt, protocol, attributes, training, weights.encoder, start))
     return rankers
@@ -60,6 +66,7 @@ def base_rankers(
     training: Training,
     *,
     gap: int,
+    categories: Mapping[str, ItemAttribute] = NOTHING,
     only: set[str] | None = None,
 ) -> list[BaseRanker]:
     """Fit the rankers that are counted or solved, the most useful one first.
@@ -71,24 +78,30 @@ def base_rankers(
         recency: whether recent popularity and freshness are on offer.
         training: its moment; progress and stop.
         gap: seconds after which a session is over.
+        categories: of the items, by column.
         only: fit only rankers of these names.
     """
     n, events = len(learnt.items), learnt.events
+    users = item_popularity(learnt.ptr, learnt.item, n)[0]
+    labels = list(categories)
+    if only is None:
+        labels = telling(categories, events, users, np.random.default_rng(training.seed))
     steps: list[tuple[str, Callable[[], BaseRanker | None]]] = [
         (Transitions.kind, lambda: Transitions.fit(events, check=training.check)),
         (SessionLinear.kind, lambda: SessionLinear.fit(events, gap, check=training.check))
-        if n <= MOST_LINEAR_ITEMS
+        if (n <= MOST_LINEAR_ITEMS if only is None else SessionLinear.kind in only)
         else (SessionNeighbours.kind, lambda: SessionNeighbours.fit(events, gap, check=training.check)),
         (Linear.kind, lambda: Linear.fit(events, check=training.check))
         if n <= MOST_LINEAR_ITEMS
         else (Neighbours.kind, lambda: Neighbours.fit(events, check=training.check)),
-        (Popularity.kind, lambda: Popularity(item_popularity(learnt.ptr, learnt.item, n)[0])),
+        (Popularity.kind, lambda: Popularity(users)),
         (RepeatConsumption.kind, lambda: RepeatConsumption.fit(events, REPEAT_HORIZONS[protocol])),
         (PersonalFrequency.kind, lambda: PersonalFrequency(PERSONAL_HALF_LIFE, n)),
         *(
             (source, lambda source=source: attribute_ranker(learnt, source, training.check))
             for source in ATTRIBUTES
         ),
+        *((f"{Taste.kind}-{one}", lambda one=one: Taste.fit(categories[one], one, users)) for one in labels),
     ]
     if recency:
         moving = online_rankers(everything, training, None if only is None else HALF_LIVES)

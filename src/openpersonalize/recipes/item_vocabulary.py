@@ -119,6 +119,13 @@ class ItemVocabulary:
         """Of each attribute whether it is a number, whose neighbouring quantiles are alike."""
         return [column.kind == "number" for column in self._columns]
 
+    def categories_of(self, records: pl.DataFrame | None) -> dict[str, ItemAttribute]:
+        """The categories among the attributes of `attributes_of`, by column."""
+        if records is None:
+            return {}
+        every = zip(self._columns, self.attributes_of(records), strict=True)
+        return {column.name: attribute for column, attribute in every if column.kind == "category"}
+
     @property
     def columns(self) -> list[str]:
         """Names of the columns that say something."""

@@ -64,12 +64,17 @@ class UserPersonalization(Recipe):
         tuned = training.warm_state.get("weights")
         vocabulary = ItemVocabulary.fit(data.ranked.records, data.ranked.textual)
         attributes = vocabulary.attributes
+        categories = vocabulary.categories_of(data.ranked.records)
         if tuned:
             weights, start = Weights.of(tuned), _encoder_of(training.warm_model)
         else:
             config = EncoderConfig.of(self.facts, configuration.parameters)
-            weights, start = weigh(sequences, recency, training, attributes, config=config)
-        rankers = final_rankers(sequences, sequences, recency, training, attributes, weights, start)
+            weights, start = weigh(
+                sequences, recency, training, attributes, config=config, categories=categories
+            )
+        rankers = final_rankers(
+            sequences, sequences, recency, training, attributes, weights, start, categories
+        )
         return self._made(data, sequences, configuration, training, rankers, weights, vocabulary)
 
     def update(
@@ -86,8 +91,11 @@ class UserPersonalization(Recipe):
         protocol = weights.refit_protocol
         before = earlier.numbers(sequences.items)
         counted = used - {Linear.kind, Neighbours.kind, Encoder.kind}
+        vocabulary = model.vocabulary
+        known = {} if vocabulary is None else vocabulary.categories_of(data.ranked.records)
+        gap = weights.session_gap
         rankers = base_rankers(
-            sequences, sequences, protocol, False, training, gap=weights.session_gap, only=counted
+            sequences, sequences, protocol, False, training, gap=gap, categories=known, only=counted
         )
         lasting = [one for one in model.rankers if one.name in used]
         rankers += [
@@ -97,7 +105,6 @@ class UserPersonalization(Recipe):
         youngest = next((one.youngest for one in lasting if isinstance(one, Freshness)), None)
         moving = online_rankers(sequences, training, HALF_LIVES, youngest)
         rankers += [one for one in moving if one.name in used]
-        vocabulary = model.vocabulary
         if Encoder.kind in used:
             attributes = attributes_of(model.encoder, vocabulary, data)
             start = carried_over(model.encoder, before, attributes, earlier.event_types, sequences)

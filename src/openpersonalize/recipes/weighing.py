@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ..datasets.protocols import ValidationProtocol, first_seen, protocol_of
 from ..datasets.scenarios import Scenario, ScenarioQuestions
 from ..datasets.sequences import Sequences
 from . import encoder_fit
-from .base_rankers import base_rankers, online_rankers
+from .base_rankers import NOTHING, base_rankers, online_rankers
 from .cold_users import weigh_cold_users
 from .encoder_fit import EncoderConfig
 from .fusion.weights import Weights, WeightSet
@@ -32,8 +32,14 @@ def weigh(
     attributes: Sequence[ItemAttribute] = (),
     protocol: ValidationProtocol | None = None,
     config: EncoderConfig = EncoderConfig(),
+    categories: Mapping[str, ItemAttribute] = NOTHING,
 ) -> tuple[Weights, Encoder | None]:
     """Fit the rankers before a cut and find the weights that rank best what came after it.
+
+    Args:
+        sequences: the interactions. recency: whether recent popularity and freshness are on offer.
+        training: how. attributes: of the items, for the encoder. categories: those by column, see `Taste`.
+        protocol: how questions are found; None: as the data suggests. config: of the encoder.
 
     Returns:
         The weights, and the encoder to go on from where one was fitted.
@@ -45,7 +51,7 @@ def weigh(
     found = questions.held_out
     encoder_fit.check_weighing(sequences, protocol, attributes, training, config, len(found))
     learnt = sequences.where(found.training)
-    rankers = base_rankers(learnt, sequences, protocol, recency, training, gap=gap)
+    rankers = base_rankers(learnt, sequences, protocol, recency, training, gap=gap, categories=categories)
     start, settled = None, {}
     if encoder_fit.worth_training(learnt, found):
         trained = encoder_fit.train(sequences, found, learnt, protocol, attributes, training, config)

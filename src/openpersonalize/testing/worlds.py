@@ -55,6 +55,51 @@ def loyal(users: int = 60, seed: int = 0) -> Sequences:
     return sequences_of(rows)
 
 
+def shop_of_tastes(
+    users: int = 5_000, items: int = 3_000, events: int = 200_000, seed: int = 0
+) -> tuple[Sequences, pl.DataFrame]:
+    """A shop whose customers have two favourite categories and a brand each, and where a third of what they
+    look at is the partner of the product before it.
+
+    Returns:
+        Views, and the items' CATEGORY (some have two) and BRAND (of every tenth item unknown).
+    """
+    rng = np.random.default_rng(seed)
+    categories, brands, days = max(items // 150, 4), max(items // 100, 4), 90
+    category, brand = rng.integers(0, categories, items), rng.integers(0, brands, items)
+    popularity = 1.0 / (1.0 + rng.permutation(items)) ** 0.7
+    partner = rng.permutation(items)
+    rows = []
+    for user in range(users):
+        favourites = rng.choice(categories, 2, replace=False)
+        liked = popularity * np.where(np.isin(category, favourites), 20.0, 1.0)
+        liked *= np.where(brand == rng.integers(brands), 10.0, 1.0)
+        liked /= liked.sum()
+        left = int(rng.geometric(users / events)) + 3
+        drawn = rng.choice(items, left, p=liked)
+        while left > 0:
+            now, size = int(rng.integers(0, days * DAY)), min(int(rng.geometric(0.25)), left)
+            item = 0
+            for place in range(size):
+                follows = place > 0 and rng.random() < 0.35
+                item = int(partner[item] if follows else drawn[left - 1 - place])
+                rows.append((f"u{user:05}", f"p{item:05}", now + 60 * place))
+            left -= size
+    names = [f"p{item:05}" for item in range(items)]
+    second = rng.integers(0, categories, items)
+    described = pl.DataFrame(
+        {
+            "ITEM_ID": names,
+            "CATEGORY": [
+                f"c{one}|c{other}" if item % 7 == 0 else f"c{one}"
+                for item, (one, other) in enumerate(zip(category, second, strict=True))
+            ],
+            "BRAND": [None if item % 10 == 0 else f"b{one}" for item, one in enumerate(brand)],
+        }
+    )
+    return sequences_of(rows, names), described
+
+
 def topics(users: int = 600, topic: int = 40, count: int = 60, seed: int = 0) -> Sequences:
     """Everybody walks through two of `count` topics of `topic` items, the first ones of each most often."""
     rng = np.random.default_rng(seed)

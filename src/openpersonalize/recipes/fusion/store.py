@@ -19,6 +19,7 @@ from ...algorithms.recent_popularity import RecentPopularity
 from ...algorithms.repeat_consumption import PersonalFrequency, RepeatConsumption
 from ...algorithms.session_linear import SessionLinear
 from ...algorithms.session_neighbours import SessionNeighbours
+from ...algorithms.taste import Taste
 from ...algorithms.transitions import Transitions
 from ...errors import JobFailed
 
@@ -40,6 +41,7 @@ KINDS = {
         RepeatConsumption,
         PersonalFrequency,
         NaiveBayes,
+        Taste,
     )
 }
 """Rankers by kind."""
