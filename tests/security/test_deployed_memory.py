@@ -17,6 +17,7 @@ from live import Server, Wait, make_clients, make_shop
 from .raw import Line, request_bytes
 
 RECIPE = "arn:aws:personalize:::recipe/aws-user-personalization-v2"
+RANKING = "arn:aws:personalize:::recipe/aws-personalized-ranking"
 PARAMETERS = [f"P{number}" for number in range(25)]
 REGION = "us-east-1"
 pytestmark = [
@@ -27,8 +28,9 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """With little room for newcomers: what is bounded comes to its plateau early."""
-    server = Server(tmp_path_factory.mktemp("deployed") / "data", ("--newcomers-mb", "16")).start()
+    """With little room for newcomers and histories: what is bounded comes to its plateau early."""
+    small = ("--newcomers-mb", "16", "--history-cache-mb", "16")
+    server = Server(tmp_path_factory.mktemp("deployed") / "data", small).start()
     yield server
     server.stop()
 
@@ -38,11 +40,16 @@ def arns(running: Server) -> dict[str, str]:
     small = make_shop(running, REGION)
     personalize = make_clients(running.endpoint, REGION).personalize
     wait = Wait(personalize)
-    solution = personalize.create_solution(name="s", datasetGroupArn=small.group, recipeArn=RECIPE)
-    version = personalize.create_solution_version(solutionArn=solution["solutionArn"])["solutionVersionArn"]
-    wait.active(version)
-    campaign = personalize.create_campaign(name="c", solutionVersionArn=version)["campaignArn"]
-    wait.active(campaign)
+    campaigns = []
+    for name in (RECIPE, RANKING):
+        solution = personalize.create_solution(
+            name="r" + name[-2:], datasetGroupArn=small.group, recipeArn=name
+        )
+        version = personalize.create_solution_version(**only_arn(solution))["solutionVersionArn"]
+        wait.active(version)
+        made = personalize.create_campaign(name="c" + name[-2:], solutionVersionArn=version)
+        campaigns.append(made["campaignArn"])
+        wait.active(campaigns[-1])
     tracker = personalize.create_event_tracker(name="t", datasetGroupArn=small.group)["trackingId"]
     rules = [f"EXCLUDE ItemID WHERE Items.DEPARTMENT IN (${name})" for name in PARAMETERS]
     wide = personalize.create_filter(
@@ -50,7 +57,11 @@ def arns(running: Server) -> dict[str, str]:
     )["filterArn"]
     wait.active(wide)
     datasets = {"items": small.datasets["Items"], "users": small.datasets["Users"]}
-    return {"campaign": campaign, "tracker": tracker, "filter": wide, **datasets}
+    return {"campaign": campaigns[0], "ranking": campaigns[1], "tracker": tracker, "filter": wide, **datasets}
+
+
+def only_arn(made: dict[str, Any]) -> dict[str, str]:
+    return {"solutionArn": made["solutionArn"]}
 
 
 def megabytes(server: Server) -> float:
@@ -105,8 +116,34 @@ def values_of_a_filter(arns: dict[str, str], number: int) -> Call:
     return "/recommendations", {**body, "filterValues": values}
 
 
+def rankings_of_unknown_items(arns: dict[str, str], number: int) -> Call:
+    """Lists of ever new items, by ever new users."""
+    listed = [f"{number}-{place}-{'r' * 200}" for place in range(500)]
+    body = {"campaignArn": arns["ranking"], "userId": f"r-{number}", "inputList": listed}
+    return "/personalize-ranking", body
+
+
+def contexts_of_new_users(arns: dict[str, str], number: int) -> Call:
+    """Ever new values of a context, by ever new users."""
+    context = {f"C{place}": f"{number}-{place}-{'c' * 900}" for place in range(20)}
+    return "/recommendations", {
+        "campaignArn": arns["campaign"],
+        "userId": f"c-{number}",
+        "context": context,
+    }
+
+
 @pytest.mark.parametrize(
-    "call", [some_events, events_of_one_user, records_of_items, records_of_users, values_of_a_filter]
+    "call",
+    [
+        some_events,
+        events_of_one_user,
+        records_of_items,
+        records_of_users,
+        values_of_a_filter,
+        rankings_of_unknown_items,
+        contexts_of_new_users,
+    ],
 )
 def test_a_hundred_megabytes_of_calls_come_to_a_plateau(
     running: Server, arns: dict[str, str], call: Callable[[dict[str, str], int], Call]
