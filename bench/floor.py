@@ -10,7 +10,7 @@ from typing import Any
 
 import uvicorn
 
-from openpersonalize.server.connection import ConnectionFactory
+from openpersonalize.server.connectionfactory import ConnectionFactory
 from openpersonalize.server.connections import Limits
 
 HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"2")]

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from openpersonalize.server.connection import Connection, ConnectionFactory
+from openpersonalize.server.connection import Connection
+from openpersonalize.server.connectionfactory import ConnectionFactory
 from openpersonalize.server.connections import Connections, Limits, network_of
 
 LIMITS = Limits(connections=4, per_address=2, queued=3, linger_bytes=50_000)

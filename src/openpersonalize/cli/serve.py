@@ -129,7 +129,7 @@ def server_options(settings: Settings, limits: Limits | None = None) -> dict[str
     Args:
         limits: of its connections; by default what the settings and the limit of open files allow.
     """
-    from ..server.connection import ConnectionFactory
+    from ..server.connectionfactory import ConnectionFactory
 
     return {
         "host": settings.host,

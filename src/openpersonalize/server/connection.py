@@ -1,60 +1,30 @@
 """One HTTP/1.1 connection of the server, `Connection`: requests from a `RequestReader`, ASGI towards the
 application, and bounds on everything that a client can send or leave out.
 
-The class is a protocol for uvicorn's `http` option, made by `ConnectionFactory`; of uvicorn it uses the
+The class is a protocol for uvicorn's `http` option, made by a `ConnectionFactory`; of uvicorn it uses the
 server's state (its connections, tasks and default headers) and the loaded application, and nothing else.
 What uvicorn's own protocols do not do and this one does: bytes and number of header fields are bounded,
 trailer fields refused; one deadline is armed at any time unless an operation is being answered; an answer
 before the end of its request ends the connection; requests sent ahead are bounded; connections are counted,
 in all and for each address.
-
-Answers are written in one piece where an application sends its body whole; else in pieces, each when the
-client has taken enough of those before, in chunks where nobody knows how many there will be.
 """
 
 from __future__ import annotations
 
 import asyncio
-import http
 import logging
 import math
 from collections import deque
 from typing import Any
 
-from ..errors import MalformedRequest
-from .connections import Connections, Limits
-from .protocol import JSON_1_1, error_body
+from .answerwriter import FAILURE, AnswerWriter
+from .connections import Connections
 from .requestreader import RequestHead, RequestReader
-from .turn import Turn
+from .turn import Turn, base_scope
 
 HIGH_WATER = 64 * 1024
 """Bytes of a body that wait for the application; no more is read before it takes them."""
-_STATUS_LINES = {
-    status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode()) for status in http.HTTPStatus
-}
-_FAILURE = b"Internal Server Error"
 _log = logging.getLogger(__name__)
-
-
-class ConnectionFactory:
-    """Makes the connections of one process; for uvicorn's option `http`. Pickled, it starts anew
-    elsewhere."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._connections = Connections(limits)
-
-    def __call__(
-        self,
-        config: Any,
-        server_state: Any,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> Connection:
-        return Connection(config.loaded_app, server_state, app_state, self._connections)
-
-    def __reduce__(self) -> tuple[type[ConnectionFactory], tuple[Limits]]:
-        return ConnectionFactory, (self._limits,)
 
 
 class Connection(asyncio.Protocol):
@@ -81,6 +51,7 @@ class Connection(asyncio.Protocol):
         self._reader = RequestReader(self, connections.limits)
         self._loop = asyncio.get_running_loop()
         self._transport: Any = None
+        self._writer: Any = None  # with the transport
         self._address = ""
         self._base: dict[str, Any] = {}
         self._reading: Turn | None = None  # its body is being read
@@ -99,21 +70,14 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
-        peer = _address(transport.get_extra_info("peername"))
-        self._address = peer[0] if peer is not None else ""
+        self._base = {**base_scope(transport), "state": self._app_state}
+        self._address = self._base["client"][0] if self._base["client"] is not None else ""
         if not self._connections.admit(self, self._address):
             self._ending = self._deaf = True
             transport.abort()
             return
         self._server.connections.add(self)
-        self._base = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "server": _address(transport.get_extra_info("sockname")),
-            "client": peer,
-            "scheme": "http",
-            "root_path": "",
-        }
+        self._writer = AnswerWriter(transport, self._server)
         self._arm(self._limits.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -170,16 +134,7 @@ class Connection(asyncio.Protocol):
         if len(self._turns) >= self._limits.queued:
             self.leave_protocol()
             return
-        scope = {
-            **self._base,
-            "http_version": head.version,
-            "method": head.method,
-            "path": head.path,
-            "raw_path": head.raw_path,
-            "query_string": head.query,
-            "headers": head.headers,
-            "state": self._app_state,
-        }
+        scope = {**self._base, **head.scope}
         turn = self._reading = Turn(self, scope, last=not head.keep_alive, expects=head.expects)
         self._turns.append(turn)
         if not self._begun and not self._full:
@@ -249,14 +204,14 @@ class Connection(asyncio.Protocol):
             self._transport.abort()  # nobody may take what was sent for the whole
         elif not (turn.answered or turn.gone):
             turn.last = True
-            self.answer(turn, 500, [(b"content-length", b"%d" % len(_FAILURE))], _FAILURE)
+            self.answer(turn, 500, [(b"content-length", b"%d" % len(FAILURE))], FAILURE)
 
     def answer(self, turn: Turn, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         """Write the answer of the turn that has begun, and go on with the next."""
         if turn.gone or turn.answered:
             return
         last = turn.last or not turn.complete
-        self._write(status, headers, body, last=last)
+        self._writer.whole(status, headers, body, last=last)
         self._finish(turn, last=last)
 
     def begin_answer(self, turn: Turn, status: int, headers: list[tuple[bytes, bytes]]) -> None:
@@ -264,31 +219,19 @@ class Connection(asyncio.Protocol):
         if turn.gone or turn.answered:
             return
         turn.begun = True
-        bodyless = status in (204, 304) or turn.scope["method"] == "HEAD"
-        if not bodyless and not any(name == b"content-length" for name, _ in headers):
-            if turn.scope["http_version"] == "1.0":
-                turn.last = True  # its end is the connection's
-            else:
-                turn.chunked = True
-                headers = [*headers, (b"transfer-encoding", b"chunked")]
         turn.last = turn.last or not turn.complete
-        self._write(status, headers, b"", last=turn.last)
+        self._writer.begin(turn, status, headers)
 
     def write_piece(self, turn: Turn, piece: bytes) -> None:
         """Write a piece of an answer that was begun."""
-        if turn.gone or turn.answered or not piece:
-            return
-        if turn.chunked:
-            self._transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
-        else:
-            self._transport.write(piece)
+        if piece and not (turn.gone or turn.answered):
+            self._writer.piece(turn, piece)
 
     def end_answer(self, turn: Turn) -> None:
         """Write the end of an answer that was begun, and go on with the next request."""
         if turn.gone or turn.answered:
             return
-        if turn.chunked:
-            self._transport.write(b"0\r\n\r\n")
+        self._writer.end(turn)
         self._finish(turn, last=turn.last)
 
     def _finish(self, turn: Turn, *, last: bool) -> None:
@@ -311,7 +254,7 @@ class Connection(asyncio.Protocol):
     def invite(self) -> None:
         """Let a client that asked first send its body."""
         if not self._ending:
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._writer.invite()
 
     def regulate(self) -> None:
         """Read no more while requests wait for their turn or a body for the application."""
@@ -344,15 +287,6 @@ class Connection(asyncio.Protocol):
             self._arm(self._limits.idle_seconds)
         self.regulate()
 
-    def _write(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes, *, last: bool) -> None:
-        parts = [_STATUS_LINES[status]]
-        for name, value in self._server.default_headers:
-            parts += (name, b": ", value, b"\r\n")
-        for name, value in headers:
-            parts += (name, b": ", value, b"\r\n")
-        parts += (b"connection: close\r\n\r\n" if last else b"\r\n", body)
-        self._transport.write(b"".join(parts))
-
     # ------------------------------------------------------------------------------------------ the end
 
     def expire(self) -> None:
@@ -370,13 +304,7 @@ class Connection(asyncio.Protocol):
         self.deadline = self._connections.clock() + seconds
 
     def _write_refusal(self) -> None:
-        body = error_body(MalformedRequest(self._refusal))
-        headers = [
-            (b"x-amzn-errortype", MalformedRequest.code.encode()),
-            (b"content-type", JSON_1_1),
-            (b"content-length", b"%d" % len(body)),
-        ]
-        self._write(MalformedRequest.status, headers, body, last=True)
+        self._writer.refusal(self._refusal)
         self._linger()
 
     def _end(self) -> None:
@@ -414,8 +342,3 @@ class Connection(asyncio.Protocol):
         self._turns.clear()
         self._reading = None
         self._begun = False
-
-
-def _address(found: Any) -> tuple[str, int] | None:
-    """(host, port) of a socket's name; None for sockets that are no internet's."""
-    return (str(found[0]), int(found[1])) if isinstance(found, tuple) else None

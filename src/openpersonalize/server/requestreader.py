@@ -33,6 +33,18 @@ class RequestHead(NamedTuple):
     keep_alive: bool
     expects: bool
 
+    @property
+    def scope(self) -> dict[str, Any]:
+        """As an ASGI scope says it."""
+        return {
+            "http_version": self.version,
+            "method": self.method,
+            "path": self.path,
+            "raw_path": self.raw_path,
+            "query_string": self.query,
+            "headers": self.headers,
+        }
+
 
 class Sink(Protocol):
     """Who is told what was read."""

@@ -129,3 +129,20 @@ class Turn:
             while self._connection.full and not self.gone:
                 self._wake = asyncio.get_running_loop().create_future()
                 await self._wake
+
+
+def base_scope(transport: Any) -> dict[str, Any]:
+    """What the ASGI scopes of a connection's requests have in common."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "server": _address(transport.get_extra_info("sockname")),
+        "client": _address(transport.get_extra_info("peername")),
+        "scheme": "http",
+        "root_path": "",
+    }
+
+
+def _address(found: Any) -> tuple[str, int] | None:
+    """(host, port) of a socket's name; None for sockets that are no internet's."""
+    return (str(found[0]), int(found[1])) if isinstance(found, tuple) else None
