@@ -25,7 +25,7 @@ from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.recipes.user_personalization import UserPersonalization
 from openpersonalize.storage.idtable import IdTable
-from openpersonalize.testing.worlds import question
+from openpersonalize.testing.worlds import DAY, question
 
 V1 = recipe("aws-user-personalization")
 assert isinstance(V1, UserPersonalization)
@@ -276,3 +276,37 @@ def test_numbers_by_id() -> None:
     ids = [IdTable.from_series(pl.Series(some)) for some in (["b", "d"], ["a", "b", "c", "d"])]
     memory = Earlier(None, ids[0], ids[0], (), *[np.zeros(1, np.int64)] * 3, 5)  # type: ignore[arg-type]
     assert memory.numbers(ids[1]).tolist() == [-1, 0, -1, 1]
+
+
+def orders(users: range, items: str) -> list[tuple[str, str, int, str]]:
+    """Everybody orders two bundles of three, a day apart."""
+    return [
+        (f"u{user:04}", f"{items}{(user + day) % 6}-{line}", 10**6 * user + DAY * day, "buy")
+        for user in users
+        for day in range(2)
+        for line in range(3)
+    ]
+
+
+def test_what_holds_in_a_session_is_carried_over(tmp_path: Path) -> None:
+    names = [f"{kind}{bundle}-{line}" for kind in "ab" for bundle in range(6) for line in range(3)]
+    records = pl.DataFrame({"ITEM_ID": names, "SHELF": [f"{name[:2]}" for name in names]})
+    arriving = {"kept": {"popularity": 1.0, "taste-SHELF": 0.5}, "excluded": {"popularity": 1.0}}
+    running = {"kept": {"session-linear": 1.0}, "excluded": {"session-linear": 1.0}}
+    tuned = {"arriving": arriving, "in_session": running, "session_gap": 1_234, "protocol": "horizon"}
+    before = packed(orders(range(100), "a"))
+    after = packed([*orders(range(100), "a"), *orders(range(100, 130), "b")])
+    known = records.filter(pl.col("ITEM_ID").is_in(before.items.strings()))
+    model = V1.fit(TrainingData.of(before, known), PLAIN, Training(warm_state={"weights": tuned}))
+    earlier = published(model, before, tmp_path).earlier
+    updated = V1.update(TrainingData.of(after, records), PLAIN, Training(), earlier)
+    assert updated.weights == model.weights
+    assert {one.name for one in updated.rankers} == {one.name for one in model.rankers}
+    assert "taste-SHELF" in {one.name for one in updated.rankers}
+    # What came since the first training is known in the cart.
+    cart = question(after, 101, newest=3)
+    cart = replace(cart, item=cart.item[:1], time=cart.time[:1], event=cart.event[:1], weight=cart.weight[:1])
+    scores = updated.scores(replace(cart, now=int(cart.time[-1]) + 60))
+    best = [after.items.strings()[row] for row in np.argsort(-scores)[:2]]
+    own = after.items.strings()[cart.item[0]]
+    assert all(one[:2] == own[:2] and one != own for one in best)

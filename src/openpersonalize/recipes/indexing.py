@@ -97,14 +97,17 @@ def index(
 
 
 def asked(sequences: Sequences, seed: int, users: int = SAMPLED_USERS) -> list[Query]:
-    """The histories of some users, once for answers as served and once for answers without the items met."""
+    """The histories of some users, every other one while the user is there, the rest long after; once for
+    answers as served and once for answers without the items met."""
     rng = np.random.default_rng(seed)
     active = np.flatnonzero(sequences.counts)
     queries: list[Query] = []
     now = int(sequences.time.max(initial=0)) + 1
-    for user in np.sort(rng.choice(active, min(users, len(active)), replace=False)).tolist():
+    chosen = np.sort(rng.choice(active, min(users, len(active)), replace=False))
+    for place, user in enumerate(chosen.tolist()):
         end = int(sequences.ptr[user + 1])
-        query = Query.at(sequences, user, end, now, context_of=end - 1)
+        moment = int(sequences.time[end - 1]) + 1 if place % 2 else now
+        query = replace(Query.at(sequences, user, end, moment, context_of=end - 1), arriving=place % 2 == 0)
         queries += [query, replace(query, seen_excluded=True)]
     return queries
 
