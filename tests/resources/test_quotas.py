@@ -22,6 +22,7 @@ def settings(tmp_path: Path) -> Settings:
         "dataset_groups",
         "schemas",
         "import_jobs",
+        "batch_segment_jobs",
         "solutions",
         "solution_versions",
         "campaigns",
@@ -67,7 +68,7 @@ def test_dataset_groups_and_schemas_are_counted_in_the_region(scope: Scope, sett
             quotas.check_quota(tx, settings, "schema")
 
 
-@pytest.mark.parametrize("kind", ["dataset-import-job", "solution-version"])
+@pytest.mark.parametrize("kind", ["dataset-import-job", "batch-segment-job", "solution-version"])
 def test_running_work_is_counted_in_the_region(scope: Scope, settings: Settings, kind: str) -> None:
     with scope.write() as tx:
         for n, status in enumerate(("ACTIVE", "CREATE FAILED", "CREATE PENDING")):
