@@ -61,7 +61,7 @@ class SegmentFeatures:
     def names(self) -> list[str]:
         """What is known, in the order of `of`."""
         like = ["users", "vectors", *(f"metadata: {name}" for name in self.metadata.names)]
-        likes = [f"{when}like by {name}" for name in like for when in ("", "recently ")]
+        likes = [f"{when}like by {name}" for name in like for when in ("", "recently ", "had: ")]
         return [*_OWN, *likes, *(["profile"] if self.profiles else [])]
 
     def of(self, items: Int64) -> Iterator[Float32]:
@@ -82,8 +82,10 @@ class SegmentFeatures:
             rows = top_k(likeness, LIKE)
             rows = np.sort(rows[likeness[rows] > 0])
             ever, recently = users.sums(rows, likeness[rows])
-            yield self._over_expected(ever, users.items)
+            likely = self._over_expected(ever, users.items)
+            yield likely
             yield self._over_expected(recently, users.recent)
+            yield had * likely
         if self.profiles:
             yield self._profile(items)
 
