@@ -1,7 +1,7 @@
 """The heavy step of a batch segment job: lines of files in a bucket -> segments of users in files beside
 them.
 
-Memory: a version's model, mapped; what its filter reads of the users; about 40 bytes for each user the
+Memory: a version's model, mapped; what its filter reads of the users; about 200 bytes for each user the
 version knows. A run after a crash goes on where the one before was some seconds earlier (`journal`).
 """
 

@@ -100,7 +100,9 @@ def asked(
     count = 0
     for name, value in values[pl.Series(order)].iter_rows():
         having = attributes.items_with(name, value)
-        theirs = np.unique(user[np.isin(item, having)])
+        chosen = np.zeros(len(trained), dtype=np.bool_)
+        chosen[having] = True
+        theirs = np.unique(user[chosen[item]])
         if len(theirs) and trained[having].any():
             yield SegmentQuestion(having, theirs)
             count += 1
