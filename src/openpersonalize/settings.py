@@ -119,6 +119,10 @@ class Settings:
     training_seconds: int = _setting(
         0, "seconds after which the encoder of a fit is to be done, if not as good as it gets; 0 = no limit"
     )
+    sentence_encoder: str = _setting(
+        "",
+        "folder with model.onnx and tokenizer.json, by which aws-semantic-similarity reads too; empty: none",
+    )
     kept_models: int = _setting(
         3, "models of a solution that are kept, its newest, besides those in use; 0 = all"
     )

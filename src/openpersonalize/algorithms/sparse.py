@@ -36,6 +36,13 @@ class SparseRows:
         """Number of rows."""
         return len(self.ptr) - 1
 
+    def of(self, rows: Int64) -> SparseRows:
+        """Some rows, in the order given."""
+        lengths = (self.ptr[1:] - self.ptr[:-1])[rows]
+        ptr = np.concatenate(([0], np.cumsum(lengths)))
+        places = np.repeat(self.ptr[rows] - ptr[:-1], lengths) + np.arange(ptr[-1])
+        return SparseRows(ptr, self.col[places], self.value[places])
+
     def scatter(self, rows: Int32, weights: Float32 | None = None) -> Float32:
         """float32[n], the sum of ``weights[k] *`` row ``rows[k]``, or of the rows: no loop over items."""
         starts, ends = self.ptr[rows].tolist(), self.ptr[rows + 1].tolist()

@@ -147,6 +147,7 @@ def open_inference(
             now=installation.clock.now(),
             top_rows=max(TOP_ROWS, count),
         )
+        scorer.influence = entry.config.get("rankingInfluence") or {}
         source = AnswerSource(
             of.loaded,
             of.items,

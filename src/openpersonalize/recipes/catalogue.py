@@ -198,6 +198,7 @@ _OWN: tuple[Facts, ...] = (
         created="2025-11-30",
         offers=RELATED | {Offer.METADATA, Offer.INCREMENTAL_UPDATE, Offer.RANKING_INFLUENCE},
         needs=("ITEMS",),
+        needs_text=True,
     ),
     Facts(
         "aws-similar-items",

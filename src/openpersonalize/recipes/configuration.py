@@ -202,6 +202,13 @@ def _column_problems(recipe: Facts, data: Config | None, schemas: Schemas, compl
         for name in names
         if name in NEVER_EXCLUDED
     ]
+    if recipe.needs_text and "ITEMS" in schemas:
+        fields = schemas["ITEMS"].fields
+        if not (any(one.item_name for one in fields) and any(one.textual for one in fields)):
+            problems.append(
+                f"Recipe {recipe.name} needs an Items schema that marks a string column with itemName and"
+                " another with textual."
+            )
     if recipe.needs_attribute and not problems:
         problems += _attribute_problems(recipe, data, schemas, complete)
     return problems

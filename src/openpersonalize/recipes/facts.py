@@ -122,6 +122,7 @@ class Facts:
         created: ISO date. domain: None for custom dataset groups; `preset`: how a domain recipe is made.
         offers: what it can do beside its task.
         needs: dataset types without which it cannot train.
+        needs_text: whether the Items schema must mark a column as itemName and one as textual; both train.
         needs_attribute: whether an Items column must train that is neither textual nor reserved.
         scored: which items have a score: ``all``, or ``seen``, those with interactions at training; then the
             others fill up short answers in the order of popularity.
@@ -140,6 +141,7 @@ class Facts:
     offers: frozenset[Offer] = frozenset()
     needs: tuple[str, ...] = ("INTERACTIONS",)
     needs_attribute: bool = False
+    needs_text: bool = False
     scored: Literal["all", "seen"] = "all"
     needs_user: bool | None = None
     shown_as: Task | None = None

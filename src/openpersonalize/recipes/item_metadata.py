@@ -135,6 +135,20 @@ class ItemMetadata:
         vector = _unit(times(self._joined(rows), self.axes))[0] if rows else np.empty(0, np.float32)
         return Record(parts, vector)
 
+    def rows_of(self, records: pl.DataFrame) -> tuple[list[SparseRows], Float32]:
+        """Other items by their records (columns, or some of them): of each column of strings their terms, in
+        rows, and float32[m, size] their vectors. Only for a catalogue without columns of numbers."""
+        rows = []
+        for column in self.columns:
+            if column.name in records.columns:
+                series = records[column.name].cast(pl.String)
+            else:
+                series = pl.repeat(None, len(records), dtype=pl.String, eager=True)
+            rows.append(self.texts[column.name].weighed(_terms(series, column.kind), len(records)))
+        if not rows:
+            return rows, np.empty((len(records), 0), np.float32)
+        return rows, _unit(times(self._joined(rows), self.axes))
+
     def similarities(self, record: Record) -> list[Float32]:
         """float32[n], 0 to 1 each but for the vectors (-1 to 1), in order of `names`."""
         found = [
@@ -156,13 +170,13 @@ class ItemMetadata:
         if not self.texts:
             return
         some = np.unique(np.linspace(0, n - 1, min(n, LEARNT_FROM)).astype(np.int64))
-        learnt = self._joined([_taken(index.rows, some) for index in self.texts.values()])
+        learnt = self._joined([index.rows.of(some) for index in self.texts.values()])
         terms = sum(len(index.rarity) for index in self.texts.values())
         self.axes = leading_axes(learnt, terms, min(size, terms, len(some)), rng, check)
         self.vectors = np.empty((n, self.axes.shape[1]), dtype=np.float32)
         for start, end in spans(np.ones(n, np.int64), LEARNT_FROM):
             check()
-            part = [_taken(index.rows, np.arange(start, end)) for index in self.texts.values()]
+            part = [index.rows.of(np.arange(start, end)) for index in self.texts.values()]
             self.vectors[start:end] = _unit(times(self._joined(part), self.axes))
 
     def _joined(self, parts: Sequence[SparseRows]) -> SparseRows:
@@ -238,13 +252,6 @@ def _quantiles(series: pl.Series, edges: Sequence[float]) -> Float32:
     found = np.full(len(numbers), np.nan, dtype=np.float32)
     found[known] = np.interp(numbers[known], edges, np.linspace(0, 1, len(edges)))
     return found
-
-
-def _taken(rows: SparseRows, some: Any) -> SparseRows:
-    lengths = np.diff(rows.ptr)[some]
-    ptr = np.concatenate(([0], np.cumsum(lengths)))
-    places = np.repeat(rows.ptr[some] - ptr[:-1], lengths) + np.arange(ptr[-1])
-    return SparseRows(ptr, rows.col[places], rows.value[places])
 
 
 def _unit(vectors: Float32) -> Float32:

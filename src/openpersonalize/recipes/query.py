@@ -30,6 +30,7 @@ class Query:
         arriving: the answer is for later (a batch job), however young the user's newest event is.
         profile: values of Users columns, as they were at training. context: values of Interactions columns
             in the context of the request. Strings of several values have ``|`` between them.
+        influence: how much POPULARITY and FRESHNESS count, as ``rankingInfluence`` has it.
         anchor: number of the item asked about (related items); None where there is none, or training did not
             know it. anchor_record: what the Items dataset says today of an anchor that training did not know.
     """
@@ -44,6 +45,7 @@ class Query:
     context: Mapping[str, str | float] = field(default_factory=dict)
     anchor: int | None = None
     anchor_record: Mapping[str, Any] | None = None
+    influence: Mapping[str, float] = field(default_factory=dict)
     arriving: bool = False
 
     @classmethod

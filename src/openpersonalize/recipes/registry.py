@@ -21,6 +21,7 @@ from .facts import Facts
 from .personalized_ranking import PersonalizedRanking
 from .popularity_count import PopularityCount
 from .recipe import API, Recipe
+from .semantic_similarity import SemanticSimilarity
 from .similar_items import SimilarItems
 from .sims import Sims
 from .trending_now import TrendingNow
@@ -41,6 +42,7 @@ CODE: dict[str, type[Recipe]] = {
     "aws-personalized-ranking": PersonalizedRanking,
     "aws-personalized-ranking-v2": PersonalizedRanking,
     "aws-popularity-count": PopularityCount,
+    "aws-semantic-similarity": SemanticSimilarity,
     "aws-similar-items": SimilarItems,
     "aws-sims": Sims,
     "aws-trending-now": TrendingNow,

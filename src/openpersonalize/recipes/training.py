@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import polars as pl
@@ -126,6 +127,7 @@ class Training:
         warm_model: the model of that fit, to go on from; None for a first fit, or when it is not at hand.
         line: told what is worth a line in the job's log.
         budget_seconds: about how long the learned part of one fit may take; None: as long as it needs.
+        sentence_encoder: folder of an encoder of texts that the operator gave; None: none.
         memory_bytes: how much memory it may take; None: what is free.
     """
 
@@ -139,3 +141,4 @@ class Training:
     line: Callable[[str], None] = lambda text: None
     budget_seconds: float | None = None
     memory_bytes: int | None = None
+    sentence_encoder: Path | None = None

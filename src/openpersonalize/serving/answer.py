@@ -59,7 +59,7 @@ class Question:
         seed: decides where promoted items go; the answer's identifier.
         context: values of Interactions columns by name.
         exploration: how much room new items get; None: none.
-        item: the item asked about; None: none.
+        item: the item asked about; None: none. influence: see `Query.influence`; None: the scorer's.
     """
 
     user: str | None
@@ -71,6 +71,7 @@ class Question:
     context: Mapping[str, str] = field(default_factory=dict)
     exploration: Exploration | None = None
     item: str | None = None
+    influence: Mapping[str, float] | None = None
 
     @property
     def reads_records(self) -> bool:
@@ -90,7 +91,9 @@ def answer(source: AnswerSource, question: Question) -> list[Entry]:
     chosen, user = question.chosen, subject(source, question)
     source.follow()
     scorer = source.scorer
-    state = scorer.state(user, scorer.context(question.context), scorer.anchor(question.item))
+    state = scorer.state(
+        user, scorer.context(question.context), scorer.anchor(question.item, question.influence)
+    )
     if chosen is not None:
         chosen = source.filters.decided(chosen, state)
     mask = source.filters.mask(chosen, state)

@@ -51,9 +51,9 @@ class LoadedDeployment:
     model_bytes: int
 
     def update_until(self, position: int | None) -> None:
-        """Say where automatic updates end, for a recipe that has them; see `ExposureTracker.until`."""
+        """Say where new items join no more; see `ExposureTracker.until`."""
         tracker = self.deployment.tracker
-        if tracker is not None and Offer.AUTO_UPDATE in self.loaded.recipe.offers:
+        if tracker is not None:
             tracker.until = position
 
     @property
@@ -155,7 +155,7 @@ class Loader:
             grows=ranks or Offer.AUTO_UPDATE in offers,
             most=most,
             newcomer_bytes=installation.settings.newcomers_mb << 20,
-            until=entry.until if Offer.AUTO_UPDATE in offers else None,
+            until=entry.until,
             store=self._checkpoints(entry, "exposure"),
             histories=[one.histories for one in group.bulk(loaded)],
             newcomers=loaded.newcomers,

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..datasets.schemas import Schema, parse_schema
+from ..recipes.facts import Offer
+from ..recipes.registry import facts_of
 from ..resources.endpoints import update_under_way
 from ..resources.internals import DatasetInternal, RecommenderInternal, VersionInternal
 from ..resources.store import Resource, Scope, Transaction
@@ -95,9 +97,20 @@ def read_endpoint(scope: Scope, arn: str) -> EndpointEntry | None:
             row.attributes.get("campaignConfig") or {},
             VersionInternal.of(coming).artifact if coming is not None else None,
             coming.attributes["recipeArn"] if coming is not None else "",
-            updates_until(tx, version),
+            _until(tx, version),
             _datasets(tx, row.group_arn),
         )
+
+
+def _until(tx: Transaction, version: Resource) -> int | None:
+    """The place in the live log from which on new items join no more; None: they go on."""
+    recipe = facts_of(version.attributes["recipeArn"])
+    if recipe is None or Offer.AUTO_UPDATE in recipe.offers:
+        return updates_until(tx, version)
+    solution = None if version.parent_arn is None else tx.get(version.parent_arn)
+    if solution is not None and solution.attributes.get("performIncrementalUpdate") is False:
+        return int(VersionInternal.of(version).position)
+    return None
 
 
 def _recommender_entry(tx: Transaction, row: Resource, group: str) -> EndpointEntry:

@@ -43,8 +43,9 @@ class Scorer(ABC):
         """What the model recognises of a request's context."""
 
     @abstractmethod
-    def anchor(self, item: str | None) -> Anchor | None:
-        """The item that a question is about, for a recipe whose questions are about one; None for others."""
+    def anchor(self, item: str | None, influence: Mapping[str, float] | None = None) -> Anchor | None:
+        """The item that a question is about, for a recipe whose questions are about one; None for others.
+        `influence`: see `Query.influence`; None: the scorer's."""
 
     @abstractmethod
     def state(self, user: str | None, context: ContextValues = (), anchor: Anchor | None = None) -> UserState:
@@ -88,7 +89,11 @@ class Scorer(ABC):
 
 
 class VersionScorer(Scorer):
-    """Asks the model of a loaded version. What it found is kept by whoever inherits: `_kept` and `_keep`."""
+    """Asks the model of a loaded version. What it found is kept by whoever inherits: `_kept` and `_keep`.
+
+    Attributes:
+        influence: see `Query.influence`, where a question does not say.
+    """
 
     def __init__(
         self, loaded: LoadedVersion, items: Catalogue, *, top_rows: int = TOP_ROWS, narrow: int = NARROW
@@ -100,6 +105,7 @@ class VersionScorer(Scorer):
             top_rows: rows of a user's order that are kept. narrow: see `NARROW`.
         """
         self._loaded, self._items = loaded, items
+        self.influence: Mapping[str, float] = {}
         self._top_rows, self._narrow = top_rows, narrow
 
     @abstractmethod
@@ -117,11 +123,13 @@ class VersionScorer(Scorer):
     def context(self, sent: Mapping[str, str]) -> ContextValues:
         return tuple(sorted(self._loaded.model.used_features({}, sent)[1].items())) if sent else ()
 
-    def anchor(self, item: str | None) -> Anchor | None:
+    def anchor(self, item: str | None, influence: Mapping[str, float] | None = None) -> Anchor | None:
         if item is None or not self._loaded.recipe.task.anchored:
             return None
         row = self._loaded.row_of(item)
-        return Anchor(item, row, () if row is not None else tuple(sorted(self._items.outsider(item).items())))
+        record = () if row is not None else tuple(sorted(self._items.outsider(item).items()))
+        counts = self.influence if influence is None else influence
+        return Anchor(item, row, record, tuple(sorted(counts.items())))
 
     def query(self, state: UserState, seen_excluded: bool) -> Query | None:
         loaded = self._loaded
@@ -135,7 +143,12 @@ class VersionScorer(Scorer):
         if profile or state.context:
             query = replace(query, profile=profile, context=dict(state.context))
         if state.anchor is not None:
-            query = replace(query, anchor=state.anchor.row, anchor_record=dict(state.anchor.record) or None)
+            query = replace(
+                query,
+                anchor=state.anchor.row,
+                anchor_record=dict(state.anchor.record) or None,
+                influence=dict(state.anchor.influence),
+            )
         return query
 
     def live_rows(self, state: UserState) -> Int32:

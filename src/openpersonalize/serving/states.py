@@ -31,12 +31,14 @@ class Anchor(NamedTuple):
 
     Attributes:
         item: its id. row: its row, None when training did not know it. record: what the Items dataset says
-        now of such an item: columns, in order of names, with their values.
+        now of such an item: columns, in order of names, with their values. influence: see `Query.influence`,
+        in order of names.
     """
 
     item: str
     row: int | None
     record: tuple[tuple[str, Any], ...] = ()
+    influence: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ of the items; bulk tables are scanned, never held whole.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -46,7 +47,8 @@ def read(
     task.progress("read", 0, 3, "datasets")
     items, users = (inputs.records(kind) for kind in ("ITEMS", "USERS"))
     task.progress("read", 1, 3, "datasets")
-    named = {kind: trained_columns(schema, kind, config) for kind, schema in inputs.schemas.items()}
+    read = inputs.schemas if recipe is None or not recipe.facts.needs_text else _named(inputs.schemas)
+    named = {kind: trained_columns(schema, kind, config) for kind, schema in read.items()}
     profiles = None if users is None else Profiles.of(users, "USER_ID", named["USERS"])
     sequences = _interactions(task, inputs, selection, named.get("INTERACTIONS", []), items, profiles, recipe)
     if sequences is not None and recipe is not None:
@@ -60,7 +62,7 @@ def read(
     size = (0 if sequences is None else len(sequences.item), users_known, len(ids))
     task.line("{:,} interactions of {:,} users with {:,} items".format(*size))
     task.progress("read", 3, 3, "datasets")
-    textual = frozenset(one.name for kind in inputs.schemas.values() for one in kind.fields if one.textual)
+    textual = frozenset(one.name for kind in read.values() for one in kind.fields if one.textual)
     records = None if items is None else aligned(items, named["ITEMS"], ids.series())
     counted = "users" if preset is None else preset.counts
     of_items = Kind(ids, records, textual)
@@ -75,6 +77,14 @@ def read(
         ranked = Kind(everybody, records, textual, "users")
         return TrainingData(ranked, sequences, counted, of_items, attributes), selection
     return TrainingData(of_items, sequences, counted), selection
+
+
+def _named(schemas: Mapping[str, Schema]) -> dict[str, Schema]:
+    """Schemas in which the names of items are prose."""
+    return {
+        kind: Schema(tuple(replace(one, textual=one.textual or one.item_name) for one in schema.fields))
+        for kind, schema in schemas.items()
+    }
 
 
 def _as_written(inputs: TrainingInputs, event_types: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ..clock import SystemClock
@@ -81,6 +82,7 @@ def run(
         inputs = TrainingInputs(objects, log, known, snapshots, group, position)
         data, selection = read(task, inputs, solution, chosen)
         exposure = exposure_of(task, inputs, data, chosen)
+        encoder = task.settings.sentence_encoder
         training = Training(
             seed,
             task.settings.threads or os.cpu_count() or 1,
@@ -89,6 +91,7 @@ def run(
             moment=moment,
             line=task.line,
             budget_seconds=task.settings.training_seconds or None,
+            sentence_encoder=Path(encoder).expanduser() if encoder else None,
         )
         if base_artifact is None:
             outcome = train(task, chosen, data, selection, solution, training, tuned)

@@ -41,7 +41,10 @@ async def get_recommendations(context: Context, request: Request) -> bytes:
     chosen = campaign.filtered(await filter_of(context, campaign, request, user))
     identifier = new_recommendation_id()
     sent = request.get("context") or {}
-    question = Question(user, count, chosen, promotion, columns, identifier, sent, campaign.exploration, item)
+    influence = campaign.config.get("rankingInfluence") or {}
+    question = Question(
+        user, count, chosen, promotion, columns, identifier, sent, campaign.exploration, item, influence
+    )
     about = subject(campaign.deployment, question)
     await context.endpoints.ready(campaign.deployment, about, sent, item, records=question.reads_records)
     entries = answer(campaign.deployment, question)
