@@ -32,3 +32,8 @@ def test_torch_is_hashed_in_the_version_that_the_project_names() -> None:
 def test_the_http_server_has_an_upper_bound() -> None:
     """Our connections are a protocol of it, which it may change with any minor version."""
     assert '"uvicorn>=0.54,<0.55"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_the_version_of_torch_that_readme_names_is_the_one_that_is_needed() -> None:
+    needed = re.findall(r'"torch==([^"]+)"', (ROOT / "pyproject.toml").read_text())
+    assert re.findall(r"torch==(\S+)", (ROOT / "README.md").read_text()) == needed

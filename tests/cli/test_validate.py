@@ -139,7 +139,7 @@ def test_a_schema_of_ones_own_rules(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "words", "told"),
     [
-        ({"a.csv": "x,y\n1,2\n", "b.csv": "ITEM_ID,A\n"}, (), "a.csv has neither the columns"),
+        ({"a.csv": HEADER, "b.csv": "x,y\n1,2\n"}, (), "b.csv has neither the columns"),
         ({"a.csv": HEADER, "b.csv": HEADER}, (), "Two of the files look like Interactions"),
         ({"a.csv": HEADER}, ("--type", "Things"), "--type is one of Interactions"),
         ({"a.csv": HEADER}, ("--schema", "a.csv"), "not valid JSON"),
@@ -156,3 +156,16 @@ def test_what_cannot_be_checked_exits_with_2(
     made = run(tmp_path, files, *words)
     assert made.exit_code == 2
     assert told in made.output
+
+
+def test_files_of_another_form_beside_others_are_told_as_problems(tmp_path: Path) -> None:
+    files: dict[str, str | bytes] = {
+        "orders.csv": gzip.compress(text(*rows()).encode()),
+        "products.csv": "ITEM_ID;NAME\na;b\n",
+        "people.csv": "USER_ID,AGE\nu1,2\n",
+    }
+    made = run(tmp_path, files)
+    assert made.exit_code == 1
+    assert "orders.csv: Interactions, 0 rows, 1 problem" in made.output
+    assert "products.csv: Items, 0 rows" in made.output
+    assert "semicolons" in made.output

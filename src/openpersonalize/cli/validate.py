@@ -86,6 +86,7 @@ def _typed(files: tuple[Path, ...], kind: str | None, texts: Mapping[str, str]) 
     """
     from ..datasets.column_names import likely_type
     from ..datasets.csv_text import CsvText
+    from ..datasets.file_forms import separator_of
     from ..datasets.schemas import DATASET_TYPES, dataset_type_named, spelled
 
     if kind is not None:
@@ -100,7 +101,9 @@ def _typed(files: tuple[Path, ...], kind: str | None, texts: Mapping[str, str]) 
     for path in files:
         with path.open("rb") as stream:
             header = CsvText(stream, 64 * 1024).header
-        one = likely_type(header, path.name) or ("INTERACTIONS" if len(files) == 1 else None)
+        if len(header) == 1:  # another separator is a problem that the inspection names
+            header = header[0].split(separator_of(header[0]))
+        one = likely_type(header, path.name) or ("INTERACTIONS" if path == files[0] else None)
         if one is None:
             raise InvalidInput(
                 f"{path.name} has neither the columns of interactions nor of items or users; check it alone,"

@@ -59,6 +59,7 @@ class RunningJob:
         self._rate = ProgressRate()
         self._begun = time.monotonic()
         self._timetable: Timetable | None = None
+        self._newest: tuple[str, float, float, str] | None = None
         self._output = JobOutput()
         self._lines = 0
         self._output_lock = threading.Lock()
@@ -98,12 +99,19 @@ class RunningJob:
             self._timetable = Timetable(stages, self._begun)
 
     def progress(self, step: str, done: float, total: float, unit: str) -> None:
-        now = time.monotonic()
         with self._output_lock:
-            record = self._rate.report(step, done, total, unit, now)
-            if self._timetable is not None:
-                record["overall"] = self._timetable.report(step, done, total, now)
-            self._output.progress = record
+            self._newest = (step, done, total, unit)
+            self._output.progress = self._record()
+
+    def _record(self) -> dict[str, Any] | None:
+        """The progress as it is now; None before the first report."""
+        if self._newest is None:
+            return None
+        now = time.monotonic()
+        record = self._rate.report(*self._newest, now)
+        if self._timetable is not None:
+            record["overall"] = self._timetable.report(*self._newest[:3], now)
+        return record
 
     def line(self, text: str) -> None:
         log.info("job %s (%s %s): %s", self.id, self.kind, self.resource_arn, text)
@@ -144,6 +152,8 @@ class RunningJob:
     def take_output(self) -> JobOutput:
         """What the job has to tell since the last time."""
         with self._output_lock:
+            if self._timetable is not None:  # time passes, also while a stage has nothing to report
+                self._output.progress = self._record()
             taken, self._output = self._output, JobOutput(problem_count=self._output.problem_count)
         return taken
 

@@ -17,6 +17,7 @@ ANY = "*"
 SLACK = 0.15
 _SURE_AFTER = 2.0
 _SILENT = 0.5
+_PRIOR = 0.03
 _SLOWEST, _FASTEST = 50.0, 0.02
 
 
@@ -32,6 +33,7 @@ class Timetable:
         begun: when the job began.
         """
         self._stages = [(step, max(seconds, 0.01)) for step, seconds in stages]
+        self._prior = _PRIOR * sum(seconds for _, seconds in self._stages)
         self._begun = begun
         self._at = 0
         self._step = ""
@@ -83,18 +85,15 @@ class Timetable:
         self._fraction, self._fraction_time = 0.0, now
 
     def _pace(self, step: str, now: float) -> float:
-        """Seconds taken for each second planned: by earlier stages of this name, else by all so far."""
-        for own in (True, False):
-            some = [(k, took) for k, took in self._taken if not own or self._stages[k][0] == step]
-            pairs = [(self._stages[k][1], took) for k, took in some]
-            planned = sum(seconds for seconds, _ in pairs)
-            took = sum(seconds for _, seconds in pairs)
-            if not own:
-                planned += self._stages[self._at][1] * self._fraction
-                took += (self._fraction_time - self._entered) if self._fraction else 0.0
-            if took >= _SURE_AFTER and planned > 0:
-                return min(_SLOWEST, max(_FASTEST, took / planned))
-        return 1.0
+        """Seconds taken for each second planned: by earlier stages of this name, else by all so far. A first
+        little part tells little: some of the plan counts as gone at the planned pace."""
+        own = [(self._stages[k][1], took) for k, took in self._taken if self._stages[k][0] == step]
+        if sum(took for _, took in own) >= _SURE_AFTER:
+            return _bounded(sum(took for _, took in own) / sum(planned for planned, _ in own))
+        planned = sum(self._stages[k][1] for k, _ in self._taken) + self._stages[self._at][1] * self._fraction
+        took = sum(took for _, took in self._taken)
+        took += (self._fraction_time - self._entered) if self._fraction else 0.0
+        return _bounded((took + self._prior) / (planned + self._prior))
 
     def _left(self, now: float) -> float:
         step, planned = self._stages[self._at]
@@ -115,3 +114,7 @@ class Timetable:
     def _move(self, end: float, now: float) -> None:
         if self._end is None or abs(end - self._end) > SLACK * max(self._end - now, end - now, 0.0) + 1.0:
             self._end = end
+
+
+def _bounded(pace: float) -> float:
+    return min(_SLOWEST, max(_FASTEST, pace))
