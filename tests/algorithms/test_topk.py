@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openpersonalize.algorithms.topk import top_k
+from openpersonalize.algorithms.topk import top_k, top_k_rows
 
 
 def plainly(scores, k):
@@ -26,6 +26,24 @@ def test_it_equals_a_sort_by_score_then_row(n, k, levels, hidden, seed):
     scores = rng.integers(0, levels, n).astype(np.float32)
     scores[rng.random(n) < hidden] = -np.inf
     assert top_k(scores, k).tolist() == plainly(scores.tolist(), k)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    m=st.integers(0, 5),
+    n=st.integers(0, 6000),
+    k=st.integers(0, 600),
+    levels=st.integers(1, 2000),
+    hidden=st.floats(0, 1),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_many_rows_at_once_have_what_each_has(m, n, k, levels, hidden, seed):
+    rng = np.random.default_rng(seed)
+    scores = (rng.integers(0, levels, (m, n)) - levels // 2).astype(np.float32)
+    scores *= rng.choice([np.float32(1), np.float32(-0.0), np.float32(1e-40), np.float32(-1)], (m, 1))
+    scores[rng.random((m, n)) < hidden * rng.random((m, 1))] = -np.inf
+    found = top_k_rows(scores, k)
+    assert [rows.tolist() for rows in found] == [top_k(row, k).tolist() for row in scores]
 
 
 def test_distinct_scores_of_a_large_catalogue():

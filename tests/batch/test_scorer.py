@@ -39,7 +39,7 @@ class TestBatchScorer(ScorerContract):
         scorer = BatchScorer(
             made.loaded,
             made.items,
-            history=lambda user: tail.history(STREAM, user),
+            histories=lambda users: tail.histories(STREAM, users),
             now=made.time,
             top_rows=8,
             narrow=4,
@@ -56,6 +56,27 @@ class TestBatchScorer(ScorerContract):
             for seen in (False, True):
                 mine = scorer.scores(scorer.state(user), seen)
                 assert np.allclose(mine, online.scores(online.state(user), seen), atol=1e-4)
+
+    def test_the_order_is_that_of_the_online_scorer(self, made, asked):
+        scorer, _ = asked
+        online = made.deployment.scorer
+        for user in USERS:
+            for seen in (False, True):
+                mine, theirs = (
+                    scorer.ranked(scorer.state(user), seen),
+                    online.ranked(online.state(user), seen),
+                )
+                assert np.allclose(mine.values, theirs.values, atol=1e-4)
+                assert np.allclose(mine.probabilities, theirs.probabilities, atol=1e-6)
+                assert mine.complete == theirs.complete
+                assert mine.log_total == pytest.approx(theirs.log_total, abs=1e-4)
+
+    def test_what_users_of_a_block_did_is_read_at_once(self, asked):
+        scorer, _ = asked
+        scorer.begin({"user-14", "newcomer", "nobody-knows"})
+        assert len(scorer.state("user-14").live) == 2
+        assert len(scorer.state("newcomer").live) == 1
+        assert len(scorer.state("nobody-knows").live) == 0
 
     def test_nothing_is_kept_of_a_block(self, asked):
         scorer, _ = asked

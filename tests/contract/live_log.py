@@ -117,6 +117,20 @@ class LiveLogContract:
         log.append(GROUP, events).result()
         assert list(log.tail().history(GROUP, "ann", 3).item) == ["i2", "i0", "i5"]
 
+    def test_many_histories_at_once_are_those_of_each(self, log: LiveLog) -> None:
+        odd = ["ann", "bob's", "a\0b", 'q"uote', "\u00e9\u4e2d"]
+        events = [CLICK._replace(user=user, item=f"i{n}", time=n) for n in range(4) for user in odd]
+        log.append(GROUP, events[:12]).result()
+        log.append(GROUP, events[12:]).result()
+        tail = log.tail()
+        asked = ["nobody", *odd, "a", "bob"]
+        found = tail.histories(GROUP, asked)
+        assert sorted(found) == sorted(odd)
+        for user in odd:
+            assert list(found[user].item) == list(tail.history(GROUP, user).item) == ["i0", "i1", "i2", "i3"]
+        assert list(tail.histories(GROUP, odd[:2], 2)["ann"].item) == ["i2", "i3"]
+        assert tail.histories(GROUP, []) == {} == tail.histories(ITEMS, asked)
+
     def test_the_newest_record_of_each_dataset_is_told(self, log: LiveLog) -> None:
         log.append(ITEMS, [Record(f"i{k}") for k in range(3000)]).result()
         log.append(USERS, [Record("u")]).result()

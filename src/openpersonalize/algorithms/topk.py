@@ -43,6 +43,37 @@ def top_k(scores: Float32 | Float64, k: int) -> Int64:
     return _sorted(scores, rows, k)
 
 
+def top_k_rows(scores: Float32, k: int) -> list[Int64]:
+    """`top_k` of each row of float32[m, n]; memory for some copies of what is given."""
+    m, n = scores.shape
+    if k <= 0 or n <= SMALL or n < 4 * k:
+        return [top_k(row, k) for row in scores]
+    blocks = min(n, max(8 * k, n // BLOCK))
+    deep = n // blocks
+    maxima = scores[:, : deep * blocks].reshape(m, deep, blocks).max(axis=1)
+    bound = np.partition(maxima, blocks - k, axis=1)[:, blocks - k]
+    places = np.flatnonzero(scores >= bound[:, None])
+    row = places // n
+    column = places - row * n
+    counts = np.bincount(row, minlength=m)
+    plain = (counts <= 4 * k + SMALL) & (bound > -np.inf)
+    if not plain.all():
+        kept = plain[row]
+        row, column = row[kept], column[kept]
+        counts = np.where(plain, counts, 0)
+    # One number for the score, descending, and the row behind it: sorted as they are, without an index.
+    value = scores[row, column] + np.float32(0)  # of the zeros, one
+    bits = value.view(np.int32).astype(np.int64)
+    bits = np.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
+    keys = np.full((m, int(counts.max(initial=0))), np.iinfo(np.int64).max)
+    keys[row, np.arange(len(row)) - (np.cumsum(counts) - counts)[row]] = (-bits << 32) | column
+    keys.sort(axis=1)
+    found = list(keys[:, :k] & 0xFFFFFFFF)
+    for place in np.flatnonzero(~plain).tolist():
+        found[place] = top_k(scores[place], k)
+    return found
+
+
 def _lower_bound(scores: Float32 | Float64, k: int) -> np.floating:
     """A value that at least `k` of `scores` reach (needs ``len(scores) >= k``)."""
     n = len(scores)

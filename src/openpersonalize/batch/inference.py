@@ -3,7 +3,7 @@ GetPersonalizedRanking give."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..errors import InvalidInput
@@ -11,10 +11,24 @@ from ..exploration.config import Exploration
 from ..filters.compiler import BoundFilter, CompiledFilter
 from ..recipes.facts import Offer, Task
 from ..serving.answer import Entry, Question, answer, subject
+from ..serving.ranked import TOP_ROWS
 from ..serving.ranking import rank
 from ..serving.source import AnswerSource
 from .lines import Line, read_line, scores_of, written, written_error
 from .scorer import BatchScorer
+
+NAMES_KEPT = 1_000_000
+"""Items of a catalogue whose ids are kept as objects, some 60 bytes each; those of larger ones are read as
+they are needed."""
+
+SPARE_ROWS = 8
+"""Rows kept of a user's order beyond those of an answer, where no filter and no exploration asks for more:
+the item asked about is none of them."""
+
+
+def rows_kept(count: int, filtered: bool, explores: bool) -> int:
+    """How much of each user's order a scorer keeps for answers of `count` items."""
+    return max(TOP_ROWS, count) if filtered or explores else count + SPARE_ROWS
 
 
 class BatchInference:
@@ -39,6 +53,8 @@ class BatchInference:
         self._source, self._scorer = source, scorer
         self._count, self._compiled, self._exploration = count, compiled, exploration
         self._task = source.recipe.task
+        if len(source.loaded.names) <= NAMES_KEPT:
+            source.loaded.names.strings()
 
     @property
     def together(self) -> int:
@@ -47,11 +63,22 @@ class BatchInference:
 
     def answered(self, texts: Sequence[bytes]) -> tuple[bytes, int]:
         """The output lines of a block of input lines, and how many of them are answers."""
-        self._scorer.begin()
+        found = self.outputs(texts)
+        lines = [
+            written_error(line, line.error) if output is None else written(line, output)
+            for line, output in found
+        ]
+        return b"".join(lines), sum(output is not None for _, output in found)
+
+    def outputs(self, texts: Sequence[bytes]) -> list[tuple[Line, dict[str, Any] | None]]:
+        """Each of a block of input lines, and what is to stand under ``output``; None where there is no
+        answer, and the line says why."""
         ranks, anchored = self._task is Task.RERANK, self._task.anchored
         user = self._source.recipe.asks_for_user or self._task is Task.POPULAR
         lines = [read_line(text, user, anchored, ranks) for text in texts]
         asked = [self._question(line) for line in lines]
+        users = [subject(self._source, one) for one in asked if one is not None]
+        self._scorer.begin({user for user in users if user is not None})
         self._scorer.prepare(
             (
                 self._scorer.state(subject(self._source, one), (), self._scorer.anchor(one.item)),
@@ -60,11 +87,10 @@ class BatchInference:
             for one in asked
             if one is not None
         )
-        found = [
-            written_error(line, line.error) if one is None else written(line, self._output(line, one))
+        return [
+            (line, None if one is None else self._output(line, one))
             for line, one in zip(lines, asked, strict=True)
         ]
-        return b"".join(found), len(asked) - asked.count(None)
 
     def _question(self, line: Line) -> Question | None:
         """What a line asks; None where it cannot be answered, and the line then says why."""
@@ -93,7 +119,7 @@ class BatchInference:
         state = self._scorer.state(subject(source, question), (), self._scorer.anchor(question.item))
         return source.filters.excludes_seen(source.filters.decided(chosen, state), state)
 
-    def _output(self, line: Line, question: Question) -> Mapping[str, Any]:
+    def _output(self, line: Line, question: Question) -> dict[str, Any]:
         if self._task is Task.RERANK:
             entries = rank(self._source, question.user or "", line.items, question.chosen)
         else:

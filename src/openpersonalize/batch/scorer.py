@@ -3,15 +3,16 @@ keeps nothing of a user beyond the block."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
+from ..algorithms.topk import FloatArray
 from ..events.history import EMPTY, History
 from ..recipes.query import Query
 from ..serving.catalogue import Catalogue
 from ..serving.loaded import LoadedVersion
-from ..serving.ranked import TOP_ROWS
+from ..serving.ranked import DROP, TOP_ROWS, Ranked
 from ..serving.scoring import NARROW, VersionScorer
 from ..serving.states import Anchor, ContextValues, UserState, Vector, until
 
@@ -38,7 +39,7 @@ class BatchScorer(VersionScorer):
         loaded: LoadedVersion,
         items: Catalogue,
         *,
-        history: Callable[[str], History],
+        histories: Callable[[Sequence[str]], Mapping[str, History]],
         now: float,
         top_rows: int = TOP_ROWS,
         narrow: int = NARROW,
@@ -48,21 +49,26 @@ class BatchScorer(VersionScorer):
 
         Args:
             loaded: the version. items: current item records.
-            history: reads a user's streamed events. now: seconds, the moment of all questions.
+            histories: reads streamed events of some users, of those that have any.
+            now: seconds, the moment of all questions.
             top_rows, narrow: see `VersionScorer`. score_bytes: of a block.
         """
         super().__init__(loaded, items, top_rows=top_rows, narrow=narrow)
-        self._history, self._until = history, until(now)
+        self._histories, self._until = histories, until(now)
         self.together = max(1, min(MOST_TOGETHER, score_bytes // (4 * max(1, len(loaded.names)))))
         self._nobody = UserState(None, EMPTY, self._until)
         self._nobodys_scores: dict[bool, Vector] = {}
+        self._live: dict[str, History] = {}
         self._states: dict[Key, UserState] = {}
         self._vectors: dict[tuple[Key, bool], Vector] = {}
 
-    def begin(self) -> None:
-        """Let go of the last block."""
+    def begin(self, users: Collection[str] = ()) -> None:
+        """Let go of the last block, and read what the users of the next one did."""
         self._states.clear()
         self._vectors.clear()
+        self._live = dict.fromkeys(users, EMPTY)
+        if users:
+            self._live.update(self._histories(list(self._live)))
 
     def prepare(self, asked: Iterable[tuple[UserState, bool]]) -> None:
         """Have the model score the users of a block together, at most `together` of them.
@@ -80,9 +86,19 @@ class BatchScorer(VersionScorer):
             if query is not None and not (self._loaded.model.indexed and len(query.item)):
                 queries[key] = state, query
         if queries:
-            scores = self._loaded.model.many([query for _, query in queries.values()])
-            for (key, (state, _)), row in zip(queries.items(), scores, strict=True):
-                self._vectors[key] = self._vector(state, row)
+            self._rank(queries, self._loaded.model.many([query for _, query in queries.values()]))
+
+    def _rank(self, asked: Mapping[tuple[Key, bool], tuple[UserState, Query]], scores: FloatArray) -> None:
+        """Keep float32[len(asked), n], and the order of each row."""
+        unscored, hidden = self._loaded.unscored, None
+        if unscored is not None:
+            hidden = scores[:, unscored]
+            scores[:, unscored] = DROP
+        ranked = Ranked.of_rows(scores, self._top_rows)
+        for place, (key, (state, _)) in enumerate(asked.items()):
+            own = None if hidden is None else hidden[place]
+            self._vectors[key] = Vector(state.live.newest, state.until, scores[place], own)
+            state.ranked[key[1]] = ranked[place]
 
     def state(self, user: str | None, context: ContextValues = (), anchor: Anchor | None = None) -> UserState:
         if user is None and not context and anchor is None:
@@ -90,7 +106,7 @@ class BatchScorer(VersionScorer):
         key = (user, context, anchor)
         found = self._states.get(key)
         if found is None:
-            live = EMPTY if user is None else self._history(user)
+            live = EMPTY if user is None else self._live_of(user)
             found = self._states[key] = UserState(user, live, self._until, context=context, anchor=anchor)
         return found
 
@@ -98,6 +114,11 @@ class BatchScorer(VersionScorer):
         """As of users who arrive: what a job answers is read later, when no session runs any more."""
         query = super().query(state, seen_excluded)
         return None if query is None else replace(query, arriving=True)
+
+    def _live_of(self, user: str) -> History:
+        if user not in self._live:
+            self._live[user] = self._histories([user]).get(user, EMPTY)
+        return self._live[user]
 
     def resized(self, state: UserState) -> None:
         """Nothing is bounded by size here: a block is."""

@@ -8,7 +8,7 @@ was some seconds earlier (`journal`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -23,12 +23,11 @@ from ..recipes.configuration import exploration_of
 from ..serving.catalogue import Catalogue
 from ..serving.loader import Loader
 from ..serving.metadata_reads import DatasetEntry, EndpointEntry
-from ..serving.ranked import TOP_ROWS
 from ..serving.refresh import Following
 from ..serving.source import AnswerSource
 from ..serving.states import Memory
 from .answering import answer_files
-from .inference import BatchInference
+from .inference import BatchInference, rows_kept
 from .scorer import BatchScorer
 
 _SMALL = 1 << 20
@@ -140,12 +139,13 @@ def open_inference(
             check()
         following.stop()
         of = held.deployment
+        exploration = exploration_of(of.recipe, entry.config)
         scorer = BatchScorer(
             of.loaded,
             of.items,
-            history=opened.enter_context(_histories(installation.log, of.group.stream, position)),
+            histories=opened.enter_context(_histories(installation.log, of.group.stream, position)),
             now=installation.clock.now(),
-            top_rows=max(TOP_ROWS, count),
+            top_rows=rows_kept(count, compiled is not None, exploration is not None),
         )
         scorer.influence = entry.config.get("rankingInfluence") or {}
         source = AnswerSource(
@@ -157,24 +157,28 @@ def open_inference(
             window=installation.settings.filter_window,
             tracker=of.tracker,
         )
-        exploration = exploration_of(of.recipe, entry.config)
         yield BatchInference(source, scorer, count=count, compiled=compiled, exploration=exploration)
 
 
 @contextmanager
-def _histories(log: LiveLog, stream: str, position: int) -> Iterator[Callable[[str], History]]:
-    """What reads a user's streamed events up to a place in the log."""
+def _histories(
+    log: LiveLog, stream: str, position: int
+) -> Iterator[Callable[[Sequence[str]], Mapping[str, History]]]:
+    """What reads streamed events of users up to a place in the log."""
     tail = log.tail()
 
-    def history(user: str) -> History:
-        found = tail.history(stream, user)
-        if found.newest <= position:
-            return found
-        values = [None if math.isnan(value) else value for value in found.value.tolist()]
-        rows = zip(found.position.tolist(), found.item, found.time.tolist(), found.type, values, strict=True)
-        return History.of([row for row in rows if row[0] <= position])
+    def histories(users: Sequence[str]) -> Mapping[str, History]:
+        found = tail.histories(stream, users)
+        return {user: one if one.newest <= position else _until(one, position) for user, one in found.items()}
 
     try:
-        yield history
+        yield histories
     finally:
         tail.close()
+
+
+def _until(history: History, position: int) -> History:
+    """What of a history was there at a place in the log."""
+    values = [None if math.isnan(value) else value for value in history.value.tolist()]
+    columns = history.position.tolist(), history.item, history.time.tolist(), history.type, values
+    return History.of([row for row in zip(*columns, strict=True) if row[0] <= position])

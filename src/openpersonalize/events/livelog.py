@@ -44,6 +44,11 @@ class Tail(ABC):
         One indexed read of rows and one of each segment, of so many."""
 
     @abstractmethod
+    def histories(self, stream: str, subjects: Sequence[str], most: int = LIVE_LENGTH) -> dict[str, History]:
+        """The `history` of each of many users or sessions, without those that are empty, all as of one
+        moment. Whoever has none costs a look at an index."""
+
+    @abstractmethod
     def close(self) -> None:
         """Release the reader."""
 

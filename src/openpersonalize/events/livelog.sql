@@ -127,6 +127,12 @@ FROM stream AS s JOIN event AS e ON e.stream = s.id
 WHERE s.arn = ? AND e.subject = ? AND e.mark = 0 AND +e.position > s.sealed
 ORDER BY e.time DESC, e.position DESC LIMIT ?
 
+-- known: those of some users and sessions of whom there are events that are not sealed
+WITH asked(subject) AS (VALUES /*rows*/)
+SELECT a.subject FROM asked AS a
+WHERE EXISTS (SELECT 1 FROM stream AS s JOIN event AS e ON e.stream = s.id
+              WHERE s.arn = ? AND e.subject = a.subject AND +e.position > s.sealed)
+
 -- count_events: whether a step along the tail stays short; counts no further than the limit
 SELECT count(*) FROM (SELECT 1 FROM event WHERE position > ? AND position <= ? LIMIT ?)
 

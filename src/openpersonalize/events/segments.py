@@ -97,6 +97,11 @@ class Segment:
         """Whether it holds any event of a user or anonymous session."""
         return self._histories.users.find(subject) >= 0
 
+    def known(self, subjects: Sequence[str]) -> list[str]:
+        """Those of some users and sessions of whom it holds any event."""
+        numbers = self._histories.users.find_all(pl.Series(subjects, dtype=pl.String))
+        return [one for one, number in zip(subjects, numbers.tolist(), strict=True) if number >= 0]
+
     def history(self, subject: str, most: int) -> list[Row]:
         """The events of one user or anonymous session that count, the newest `most` by time, ties
         by position."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 from .entries import Forgotten, LoggedEvent, News
 from .history import LIVE_LENGTH, History
 from .livelog import Tail, stream_of
 from .sqlitesegments import SQL, SqliteSegments
+from .statements import rows_of
 
 
 class SqliteTail(Tail):
@@ -48,26 +50,34 @@ class SqliteTail(Tail):
         )
 
     def history(self, stream: str, subject: str, most: int = LIVE_LENGTH) -> History:
+        return self.histories(stream, [subject], most).get(subject) or History.of((), most)
+
+    def histories(self, stream: str, subjects: Sequence[str], most: int = LIVE_LENGTH) -> dict[str, History]:
         run = self._connection.execute
         name = stream_of(stream)
         while True:
             run("BEGIN")  # rows and segments at one moment
             try:
-                rows = run(SQL["history"], (name, subject, most)).fetchall()
                 keys = [key for (key,) in run(SQL["keys_of"], (name,))]
+                there = subjects
+                if len(subjects) > 1:
+                    known = rows_of(SQL["known"], 1, len(subjects))
+                    there = [one for (one,) in run(known, (*subjects, name))]
+                found = {one: run(SQL["history"], (name, one, most)).fetchall() for one in there}
             finally:
                 run("COMMIT")
-            if not keys:
-                return History.of(rows[::-1], most)
             try:
                 for key in keys:
-                    rows += self._segments.open(key).history(subject, most)
+                    segment = self._segments.open(key)
+                    for one in segment.known(subjects) if len(subjects) > 1 else subjects:
+                        found.setdefault(one, []).extend(segment.history(one, most))
             except FileNotFoundError:  # replaced after the look
                 if self._replaced(name, keys):
                     continue
                 raise
-            rows.sort(key=lambda row: (row[2], row[0]))
-            return History.of(rows[-most:], most)
+            for rows in found.values():
+                rows.sort(key=lambda row: (row[2], row[0]))
+            return {one: History.of(rows[-most:], most) for one, rows in found.items() if rows}
 
     def _replaced(self, name: str, keys: list[str]) -> bool:
         return [key for (key,) in self._connection.execute(SQL["keys_of"], (name,))] != keys

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..algorithms.topk import FloatArray, Rows, top_k
+from ..algorithms.topk import FloatArray, Rows, top_k, top_k_rows
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -25,6 +25,11 @@ TOP_ROWS = 256
 
 KEEP = np.float32(np.finfo(np.float32).max)
 DROP = np.float32(-np.inf)
+
+PIECE_BYTES = 512 * 1024
+"""Scores that are ranked together for a block of users: they stay in a core's cache."""
+
+TINY = np.float32(np.finfo(np.float32).tiny)
 
 DECIMALS = 7
 """Decimals of a score in an answer."""
@@ -65,6 +70,24 @@ class Ranked:
         complete = len(top_rows) < most or len(scores) <= most
         values = scores[top_rows]
         return cls(top_rows, softmax_at(values, log_total), values, log_total, complete)
+
+    @classmethod
+    def of_rows(cls, scores: FloatArray, most: int) -> list[Ranked]:
+        """`of` each row of float32[m, n], but for rounding of the totals."""
+        found: list[Ranked] = []
+        step = max(1, PIECE_BYTES // (4 * max(scores.shape[1], 1)))
+        for start in range(0, len(scores), step):
+            some = scores[start : start + step]
+            best = top_k_rows(some, most)
+            largest = np.array([row[one[0]] if len(one) else 0 for row, one in zip(some, best, strict=True)])
+            less = some - largest[:, None].astype(np.float32)
+            log_totals = largest + np.log(np.maximum(np.exp(less, out=less).sum(axis=1), TINY))
+            for row, rows, log_total in zip(some, best, log_totals.tolist(), strict=True):
+                complete = len(rows) < most or len(row) <= most
+                values = row[rows]
+                total = log_total if len(rows) else 0.0
+                found.append(cls(rows, softmax_at(values, total), values, total, complete))
+        return found
 
     @classmethod
     def short(
