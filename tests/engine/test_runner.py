@@ -16,6 +16,7 @@ from openpersonalize.engine.runner import JobRunner
 from openpersonalize.engine.workflow import Job
 from openpersonalize.errors import AccessRefused, JobFailed
 from openpersonalize.resources.store import Transaction
+from openpersonalize.storage.workfolder import work_folder
 
 
 @pytest.fixture
@@ -421,3 +422,27 @@ def settle(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < end, "it never came true"
         time.sleep(0.005)
+
+
+def test_work_folders_of_jobs_that_have_ended_are_swept_at_start(
+    installation: ToyInstallation, start: Start
+) -> None:
+    """A server that is killed between the end of a job and the removal leaves its folder."""
+    began, go_on = threading.Event(), threading.Event()
+
+    def work(job: Job) -> dict[str, Any]:
+        (work_folder(installation.settings, job.id) / "progress.json").write_text("{}")
+        began.set()
+        assert go_on.wait(30)
+        return {}
+
+    start(Doing(work))
+    arn = installation.enqueue("do", "at-work")
+    assert began.wait(30)
+    left = work_folder(installation.settings, "ended-long-ago")
+    (left / "output.jsonl").write_text("line")
+    start()
+    settle(lambda: not left.exists())
+    assert [(path / "progress.json").exists() for path in left.parent.iterdir()] == [True]
+    go_on.set()
+    assert installation.wait(arn) == "ACTIVE"

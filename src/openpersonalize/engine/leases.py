@@ -226,6 +226,13 @@ class Leases:
         """Whether somebody wants the job stopped, as of a transaction."""
         return bool(connection.scalar(sa.select(jobs.c.stop_requested).where(jobs.c.number == job.number)))
 
+    def unfinished(self, ids: Collection[str]) -> set[str]:
+        """Those of some jobs that have not ended."""
+        states = [state.value for state in OPEN]
+        asked = sa.select(jobs.c.id).where(jobs.c.id.in_(list(ids)), jobs.c.state.in_(states))
+        with self._store.reading() as connection:
+            return {row.id for row in connection.execute(asked)}
+
     def forget_old(self) -> None:
         """Remove what is known of jobs that ended long ago: all if their resource is gone, else their
         problems."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import JobFailed, JobPostponed, JobStopped, OpenPersonalizeError, Unavailable
 from ..resources.jobrows import JobRow, JobState
 from ..resources.lifecycle import failed_after
+from ..storage.workfolder import sweep_work_folders
 from .executor import Executor, ShuttingDown, StepBroke
 from .leases import LeaseLost, Leases
 from .runnerlease import RunnerLease
@@ -146,6 +147,7 @@ class JobRunner:
             self._tidied = now
             self._leases.forget_old()
             self._installation.objects.sweep()
+            sweep_work_folders(self._installation.settings, self._leases.unfinished)
         due = self._next_due is not None and self._metadata.now() >= self._next_due
         if (changed or due) and not self._stopping.is_set():
             self._claim(self._leases)

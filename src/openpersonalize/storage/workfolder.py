@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from ..settings import Settings
@@ -13,6 +14,20 @@ def work_folder(settings: Settings, job_id: str) -> Path:
     folder = settings.data / "work" / job_id
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def sweep_work_folders(settings: Settings, unfinished: Callable[[Collection[str]], Collection[str]]) -> None:
+    """Remove the folders that servers left which were killed just after a job's end.
+
+    Args:
+        unfinished: which of some jobs have not ended. A folder is there after its job only, so one that is
+            found now belongs to a job that is known now.
+    """
+    folder = settings.data / "work"
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if there:
+        for job_id in there.difference(unfinished(there)):
+            remove_work_folder(settings, job_id)
 
 
 def remove_work_folder(settings: Settings, job_id: str) -> None:
