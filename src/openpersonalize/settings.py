@@ -157,6 +157,7 @@ class Settings:
     quota_segment_queries: int = _setting(
         0, "lines of an input file of a batch segment job; 0 = Amazon's 500 of items, 10 of attributes"
     )
+    quota_theme_lines: int = _setting(100, "lines of a batch inference job that generates themes")
     quota_solutions: int = _setting(10, "active solutions per dataset group")
     quota_solution_versions: int = _setting(20, "solution versions pending or in progress per region")
     quota_campaigns: int = _setting(5, "campaigns per dataset group")

@@ -43,6 +43,7 @@ def answer_files(
     opened: Callable[[], AbstractContextManager[LineAnswers]],
     *,
     most_lines: int = MOST_LINES,
+    most_in_all: int | None = None,
 ) -> dict[str, Any]:
     """Answer the lines of the files at `source`.
 
@@ -50,7 +51,7 @@ def answer_files(
         task, installation: of the step. source, destination: locations of the input, and of the folder of
             the output.
         opened: opens what answers; only called where something is left to do.
-        most_lines: of a file.
+        most_lines: of a file. most_in_all: of the job; None: any.
 
     Returns:
         files, lines, answers: how many.
@@ -71,7 +72,7 @@ def answer_files(
             answers = stack.enter_context(opened())
             for file in files[journal.at.done :]:
                 with _told():
-                    _answer(task, buckets, file, journal, answers, most_lines)
+                    _answer(task, buckets, file, journal, answers, most_lines, most_in_all)
                     with journal.output.open("rb") as output:
                         buckets.write(output_location(destination, file), output)
                 journal.finish_file()
@@ -105,6 +106,7 @@ def _answer(
     journal: OutputJournal,
     answers: LineAnswers,
     most_lines: int,
+    most_in_all: int | None,
 ) -> None:
     """Read a file from where the journal is to its end."""
     total = sum(size for _, size in journal.at.files)
@@ -115,6 +117,12 @@ def _answer(
             task.check()
             if journal.at.lines + len(block) > most_lines:
                 raise JobFailed(f"{file.name} has more than {most_lines} lines; part it into several files.")
+            lines = journal.at.all_lines + journal.at.lines + len(block)
+            if most_in_all is not None and lines > most_in_all:
+                raise JobFailed(
+                    f"The input has more than {most_in_all} lines; such a job may have at most as many. "
+                    "Use several jobs."
+                )
             found, count = answers.answered(block)
             for piece in (found,) if isinstance(found, bytes) else found:
                 journal.write(piece)

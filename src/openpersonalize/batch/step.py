@@ -26,9 +26,10 @@ from ..serving.metadata_reads import DatasetEntry, EndpointEntry
 from ..serving.refresh import Following
 from ..serving.source import AnswerSource
 from ..serving.states import Memory
-from .answering import answer_files
+from .answering import LineAnswers, answer_files
 from .inference import BatchInference, rows_kept
 from .scorer import BatchScorer
+from .themes import BatchThemes
 
 _SMALL = 1 << 20
 
@@ -53,6 +54,7 @@ def run(
     destination: str,
     position: int,
     moment: float,
+    item_name: str | None = None,
 ) -> dict[str, Any]:
     """Answer the lines of the files at `source`.
 
@@ -61,6 +63,7 @@ def run(
         expression: the job's filter. count: items of an answer.
         source, destination: locations of the input, and of the folder of the output.
         position: place in the live log up to which users' events count. moment: seconds, when it is asked.
+        item_name: the column with the items' names, of a job with themes; None of others.
 
     Returns:
         files, lines, answers: how many.
@@ -77,7 +80,10 @@ def run(
             installation,
             source,
             destination,
-            lambda: open_inference(installation, read_entry(entry), expression, count, position, task.check),
+            lambda: open_inference(
+                installation, read_entry(entry), expression, count, position, task.check, item_name
+            ),
+            most_in_all=None if item_name is None else task.settings.quota_theme_lines,
         )
 
 
@@ -107,14 +113,15 @@ def open_inference(
     count: int,
     position: int,
     check: Callable[[], None],
-) -> Iterator[BatchInference]:
+    item_name: str | None = None,
+) -> Iterator[LineAnswers]:
     """A version, loaded and level with the live log, to answer lines with.
 
     Args:
-        expression, count, position: see `run`. check: called while it waits; may raise to stop.
+        expression, count, position, item_name: see `run`. check: called while it waits; may raise to stop.
 
     Raises:
-        JobFailed: the recipe, the model, or a column of the filter is gone.
+        JobFailed: the recipe, the model, or a column of the filter or of the themes is gone.
     """
     with ExitStack() as opened:
         consumer = LogConsumer(installation.log, _SMALL)
@@ -157,7 +164,12 @@ def open_inference(
             window=installation.settings.filter_window,
             tracker=of.tracker,
         )
-        yield BatchInference(source, scorer, count=count, compiled=compiled, exploration=exploration)
+        inference = BatchInference(source, scorer, count=count, compiled=compiled, exploration=exploration)
+        if item_name is None:
+            yield inference
+        else:
+            schema = entry.datasets["ITEMS"].parsed() if "ITEMS" in entry.datasets else None
+            yield BatchThemes(inference, source, schema, item_name, check)
 
 
 @contextmanager

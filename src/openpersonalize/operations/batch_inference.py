@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from ..errors import InvalidInput
-from ..filters.compiler import CompiledFilter, compile_filter
+from ..filters.compiler import CompiledFilter, FilterSchemas, compile_filter
 from ..recipes.configuration import check_campaign
 from ..recipes.facts import Facts, Offer, Task
 from ..resources.quotas import check_quota
@@ -19,6 +19,8 @@ from .listing import listed
 from .recipes import named_recipe
 from .runtime.checks import MOST_RESULTS
 from .states import require_active, require_free
+
+THEMES = "THEME_GENERATION"
 
 MEMBERS = (
     "jobName",
@@ -48,6 +50,8 @@ def create_batch_inference_job(context: Context, request: Request) -> Answer:
         usable_version(tx, version)
         recipe = named_recipe(version.attributes["recipeArn"])
         _check_recipe(recipe, mode, request)
+        if mode == THEMES:
+            _check_themes(group_schemas(tx, version.group_arn or ""), request)
         if filtered is not None:
             compiled = filter_of(tx, filtered, version, "ItemID")
             if compiled.needs_current_item and not recipe.task.anchored:
@@ -101,15 +105,34 @@ def _path(request: Request, member: str, inside: str, way: str) -> str:
     return path
 
 
+def _check_themes(schemas: FilterSchemas, request: Mapping[str, Any]) -> None:
+    """The Items dataset has what themes are made of: prose, and the column of names that the job says."""
+    name = request["themeGenerationConfig"]["fieldsForThemeGeneration"]["itemName"]
+    fields = schemas["ITEMS"].fields if "ITEMS" in schemas else ()
+    problems = []
+    if not any(field.textual and field.name != name for field in fields):
+        beside = f" beside {name}" if any(field.textual for field in fields) else ""
+        problems.append(
+            f"batchInferenceJobMode {THEMES} needs an Items dataset with a textual column{beside}."
+        )
+    names = [field.name for field in fields if field.type == "string" and field.name != "ITEM_ID"]
+    if name not in names:
+        having = f"; those that it has: {', '.join(names)}." if names else "."
+        problems.append(f"itemName {name} is no string column of the Items dataset{having}")
+    if problems:
+        raise InvalidInput(" ".join(problems))
+
+
 def _check_recipe(recipe: Facts, mode: str, request: Mapping[str, Any]) -> None:
     """The recipe answers in batch, in this mode, with this configuration."""
     if Offer.BATCH not in recipe.offers or recipe.task is Task.SEGMENT:
         raise InvalidInput(f"Recipe {recipe.name} is not supported by CreateBatchInferenceJob.")
-    if mode == "THEME_GENERATION":
+    if mode == THEMES:
         if Offer.THEMES not in recipe.offers:
             raise InvalidInput(f"batchInferenceJobMode {mode} is not supported by recipe {recipe.name}.")
-        raise InvalidInput(f"batchInferenceJobMode {mode} is not available in this version.")
-    if "themeGenerationConfig" in request:
+        if "themeGenerationConfig" not in request:
+            raise InvalidInput(f"batchInferenceJobMode {mode} needs themeGenerationConfig.")
+    elif "themeGenerationConfig" in request:
         raise InvalidInput("themeGenerationConfig needs batchInferenceJobMode THEME_GENERATION.")
     check_campaign(recipe, request.get("batchInferenceJobConfig"))
 

@@ -70,7 +70,9 @@ def _begin(tx: Transaction, job: Job, kind: str) -> dict[str, Any]:
         )
     pinned = DataJobInternal.of(row)
     chosen = row.attributes.get("filterArn")
+    themes = row.attributes.get("themeGenerationConfig")
     return {
+        **({"item_name": themes["fieldsForThemeGeneration"]["itemName"]} if themes else {}),
         "entry": {
             "name": row.arn,
             "group": row.group_arn,
