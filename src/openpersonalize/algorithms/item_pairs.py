@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .arrays import Float32, Float64, Int64
+from .arrays import Bools, Float32, Float64, Int64
 from .cooccurrence import LEVEL_BITS, pair_sums, paired_items
 from .events import Events
 from .mapped import mapped
-from .sparse import SparseRows, join, strongest
+from .sparse import SparseRows, join, ranges, strongest
 from .truncated_svd import leading_axes, times
 
 TOP = 500
@@ -66,6 +66,20 @@ class ItemPairs:
         cosine = np.zeros(self.pairs.n, dtype=np.float32)
         cosine[col] = common / np.sqrt((self.users[col] + SHRINKAGE) * (self.users[anchor] + SHRINKAGE))
         return [cosine, self.vectors @ self.vectors[anchor]]
+
+    def accumulate(self, anchors: Int64, weights: Float32, total: Float32) -> None:
+        """Add the `similarities` of each anchor, times its row of float32[B, 2] `weights`, to its row of
+        float32[B, n] `total`."""
+        total += (self.vectors[anchors] * weights[:, 1:]) @ self.vectors.T
+        lengths = np.diff(self.pairs.ptr)[anchors]
+        places = ranges(self.pairs.ptr[anchors], lengths)
+        row, col = np.repeat(np.arange(len(anchors)), lengths), self.pairs.col[places]
+        users = (self.users[col] + SHRINKAGE) * (self.users[anchors][row] + SHRINKAGE)
+        total[row, col] += weights[row, 0] * (self.pairs.value[places] / np.sqrt(users))
+
+    def known(self, anchors: Int64) -> Bools:
+        """bool[B], whether anything of an anchor can be like another item."""
+        return (np.diff(self.pairs.ptr)[anchors] > 0) | self.vectors[anchors].any(axis=1)
 
     def save(self, folder: Path) -> None:
         """Write it into `folder`."""

@@ -15,7 +15,7 @@ import numpy as np
 from .arrays import Float32, Float64, Int32, Int64
 from .cooccurrence import pair_sums, paired_items
 from .events import Events
-from .sparse import PAIRS, SparseRows, join, strongest
+from .sparse import PAIRS, SparseRows, join, ranges, strongest
 
 TOP = 500
 """Items kept of each anchor: as many as an answer may hold."""
@@ -58,6 +58,14 @@ class ItemToItem:
         """The items of an anchor and their log-similarities, in order of numbers; neither if it has none."""
         span = slice(int(self.rows.ptr[anchor]), int(self.rows.ptr[anchor + 1]))
         return self.rows.col[span], self.rows.value[span]
+
+    def of_many(self, anchors: Int64) -> tuple[Int64, Int32, Float32]:
+        """`of` some anchors, one after the other: the place of the anchor of each pair, its item and its
+        log-similarity."""
+        lengths = np.diff(self.rows.ptr)[anchors]
+        places = ranges(self.rows.ptr[anchors], lengths)
+        row = np.repeat(np.arange(len(anchors)), lengths)
+        return row, self.rows.col[places], self.rows.value[places]
 
     def save(self, folder: Path) -> None:
         """The table."""

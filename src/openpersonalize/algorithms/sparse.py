@@ -58,10 +58,16 @@ class SparseRows:
     def scatter_block(self, ptr: Int64, rows: Int32, weights: Float32 | None = None) -> Float32:
         """float32[B, n], the `scatter` of ``rows[ptr[b]:ptr[b + 1]]`` for each b, added up in float32."""
         total = np.zeros((len(ptr) - 1, self.n), dtype=np.float32)
+        self.accumulate(ptr, rows, weights, total)
+        return total
+
+    def accumulate(self, ptr: Int64, rows: Int32, weights: Float32 | None, total: Float32) -> None:
+        """Add ``weights[k] *`` row ``rows[k]`` (or the rows) of each k in ``ptr[b]:ptr[b + 1]`` to row b of
+        float32[B, columns] `total`."""
         starts = self.ptr[rows]
         lengths = self.ptr[rows + 1] - starts
         ends = np.concatenate(([0], np.cumsum(lengths)))
-        shift = np.repeat(np.arange(len(ptr) - 1) * self.n, np.diff(ptr))
+        shift = np.repeat(np.arange(len(ptr) - 1) * total.shape[1], np.diff(ptr))
         for first, end in spans(np.diff(ends[ptr]), PIECE_CELLS):
             some = slice(ptr[first], ptr[end])
             col, value = self._cells(starts[some], lengths[some])
@@ -70,7 +76,6 @@ class SparseRows:
             cells = np.repeat(shift[some], lengths[some])
             cells += col
             np.add.at(total.reshape(-1), cells, value)
-        return total
 
     def _cells(self, starts: Int64, lengths: Int64) -> tuple[Int32, Float32]:
         """Columns and values of some rows, one row after the other; new arrays."""

@@ -78,6 +78,15 @@ class TfIdf:
         value = self._index.value[places] * np.repeat(weights, lengths)
         return np.bincount(self._index.col[places], weights=value, minlength=self.rows.n).astype(np.float32)
 
+    def accumulate(self, numbers: Int64, weights: Float32, total: Float32) -> None:
+        """Add the `cosines` of some rows of the index, by number, times float32[B] `weights`, to `total`,
+        float32[B, n]."""
+        lengths = np.diff(self.rows.ptr)[numbers]
+        ptr = np.concatenate(([0], np.cumsum(lengths)))
+        places = ranges(self.rows.ptr[numbers], lengths)
+        own = self.rows.value[places] * np.repeat(weights, lengths)
+        self._index.accumulate(ptr, self.rows.col[places], own, total)
+
     @cached_property
     def terms(self) -> pl.Series:
         """The known terms, read at first use."""

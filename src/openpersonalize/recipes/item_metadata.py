@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from ..algorithms.arrays import Float32
+from ..algorithms.arrays import Bools, Float32, Int64
 from ..algorithms.mapped import mapped
 from ..algorithms.sparse import SparseRows, spans
 from ..algorithms.tfidf import TfIdf
@@ -158,6 +158,26 @@ class ItemMetadata:
             for column, part in zip(self.columns, record.columns, strict=True)
         ]
         return [*found, self.vectors @ record.vector] if self.texts else found
+
+    def accumulate(self, numbers: Int64, weights: Float32, total: Float32) -> None:
+        """Add the `similarities` of some items of the catalogue, by number, times float32[B, F] `weights`, to
+        float32[B, n] `total`."""
+        for k, column in enumerate(self.columns):
+            if column.kind == "number":
+                own = self.numbers[column.name]
+                for row, number, weight in zip(total, numbers.tolist(), weights[:, k], strict=True):
+                    row += weight * self._near(column.name, float(own[number]))
+            else:
+                self.texts[column.name].accumulate(numbers, weights[:, k], total)
+        if self.texts:
+            total += (self.vectors[numbers] * weights[:, -1:]) @ self.vectors.T
+
+    def known(self, numbers: Int64) -> Bools:
+        """bool[B], whether anything known of an item of the catalogue can be like another one."""
+        found = np.zeros(len(numbers), dtype=np.bool_)
+        for values in self.numbers.values():
+            found |= ~np.isnan(values[numbers])
+        return found | self.vectors[numbers].any(axis=1) if self.texts else found
 
     def _near(self, name: str, quantile: float) -> Float32:
         numbers = self.numbers[name]

@@ -14,7 +14,7 @@ Memory: that of the similarities. Time of an answer: linear in the items, `item_
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -42,6 +42,8 @@ LEADERS = 30
 """Items that are alternatives for being best by one similarity; the others are a random sample."""
 PRIOR = {"cosine": 2.0, "vectors": 3.0, "text": 3.0, "category": 0.5, "number": 0.2}
 """Weights where pairs are few: the fit is drawn to them as by `RIDGE` pairs."""
+BLOCK_BYTES = 16 * 1024 * 1024
+"""Of scores that are worked out together for many anchors."""
 LITTLE_KNOWN = 5.0
 """Users of an anchor with which the weights are two thirds of the way to those of little known ones."""
 RIDGE = 2.0
@@ -74,6 +76,33 @@ class SimilarItemsModel:
             return self._counts.scores.copy()
         features = similarities(self.pairs, self.metadata, query.anchor, None)
         return self._scored(features, float(self.pairs.users[query.anchor]))
+
+    def many(self, queries: Sequence[Query]) -> Float32:
+        """See `Batches.many`. Memory: the answer, and as much again for products of `BLOCK_BYTES`."""
+        found = np.empty((len(queries), len(self._counts)), dtype=np.float32)
+        anchors = np.array([-1 if one.anchor is None else one.anchor for one in queries], dtype=np.int64)
+        together = np.flatnonzero(anchors >= 0)
+        known = self.pairs.known(anchors[together]) | self.metadata.known(anchors[together])
+        together = together[known]
+        step = max(1, BLOCK_BYTES // (4 * max(len(self._counts), 1)))
+        for start in range(0, len(together), step):
+            some = together[start : start + step]
+            found[some] = self._scored_block(anchors[some])
+        for place in np.setdiff1d(np.arange(len(queries)), together).tolist():
+            found[place] = self.scores(queries[place])
+        return found
+
+    def _scored_block(self, anchors: Int64) -> Float32:
+        """float32[B, n], the scores of anchors of which something is known."""
+        unknown = 1.0 / np.sqrt(1.0 + self.pairs.users[anchors] / LITTLE_KNOWN)
+        weights = (self.weights[0] + self.weights[1] * unknown[:, None]).astype(np.float32)
+        scores = np.repeat(self._own[None], len(anchors), axis=0)
+        self.pairs.accumulate(anchors, weights[:, :2], scores)
+        self.metadata.accumulate(anchors, weights[:, 2:], scores)
+        others = self._counts.others
+        if not self.metadata.columns and 0 < len(others) < scores.shape[1]:
+            scores[:, others] = scores[:, self._counts.interacted].min(axis=1, keepdims=True) - 1
+        return scores
 
     def cold_scores(self, query: Query) -> Float32:
         """See `ColdStarts.cold_scores`: by the record of the anchor."""

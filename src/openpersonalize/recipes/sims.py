@@ -5,8 +5,11 @@ Behind the items related to the anchor come the popular ones; of an anchor with 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
+
+import numpy as np
 
 from ..algorithms.arrays import Float32
 from ..algorithms.events import Events
@@ -37,6 +40,20 @@ class SimsModel:
         if len(rows):
             scores[rows] = similarity + (scores.max() - similarity.min() + 1)
         return scores
+
+    def many(self, queries: Sequence[Query]) -> Float32:
+        """See `Batches.many`."""
+        found = np.repeat(self._popular[None], len(queries), axis=0)
+        places = [place for place, query in enumerate(queries) if query.anchor is not None]
+        anchors = np.array([queries[place].anchor for place in places], dtype=np.int64)
+        row, col, similarity = self.table.of_many(anchors)
+        if len(row):
+            start = np.flatnonzero(np.concatenate(([True], row[1:] != row[:-1])))
+            least = np.empty(len(anchors), dtype=np.float32)
+            least[row[start]] = np.minimum.reduceat(similarity, start)
+            most = self._popular.max()
+            found[np.array(places)[row], col] = similarity + (most - least[row] + 1)
+        return found
 
     def save(self, folder: Path) -> None:
         """See `Model.save`."""
