@@ -41,12 +41,13 @@ class Server:
 
     Attributes:
         data: its data folder; ``data/buckets/NAME/...`` is ``s3://NAME/...`` to it.
-        options: more words of its command line.
+        options: more words of its command line. environment: more variables of its environment.
         endpoint: its URL, on a port that it keeps over restarts.
     """
 
     data: Path
     options: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -61,6 +62,7 @@ class Server:
     def start(self) -> Server:
         command = [str(Path(sys.executable).with_name("openpersonalize")), "serve", "--port", str(self.port)]
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "OPENPERSONALIZE_"))}
+        environment |= self.environment
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, "--data-dir", str(self.data), *self.options],
