@@ -28,7 +28,7 @@ _numbers = itertools.count(1)
 def plot(item: str) -> str:
     """A text of its own with the phrase of its department, unless its number ends in 9."""
     number, kind = int(item[-2:]), shop.department(item)
-    own = f"Number {'abcdefghij'[number % 10] * 4} of the {'klmnopqrst'[number // 10] * 3} shelf"
+    own = f"Number {'abcdefghij'[number % 10] * 3}{'klmnopqrst'[number // 10] * 3} of the shelf"
     return own if number % 10 == 9 else f"{own}, with a {PHRASES[kind]} in it."
 
 
