@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.settings import read_settings
 from openpersonalize.storage.objects import ObjectStore, open_objects
-from openpersonalize.testing.worlds import DAY
+from openpersonalize.testing.worlds import DAY, two_clubs
 
 AFFINITY = recipe("aws-item-affinity")
 assert AFFINITY is not None
@@ -75,6 +76,37 @@ def test_a_model_that_ranks_users_forgets_them(objects: ObjectStore, tmp_path: P
         assert np.corrcoef(scores, old.model.affinity(row)[kept])[0, 1] > 0.95
         best = [stay[place] for place in np.argsort(-scores, kind="stable")[:20]]
         assert all("ab"[int(user[-3:]) % 2] == item[0] for user in best)
+
+
+def test_a_model_of_actions_forgets_what_they_did_with_items_and_actions(
+    objects: ObjectStore, tmp_path: Path
+) -> None:
+    found, data = recipe("aws-next-best-action"), two_clubs()
+    assert found is not None
+    assert data.interactions is not None
+    assert data.behaviour is not None
+    # u003 did something with items only, u004 with both.
+    met = data.interactions
+    others = met.where(met.user != met.users.find("u003"))
+    data = replace(data, interactions=replace(others, users=met.users))
+    model = found.fit(data, read_configuration(found.facts, {}), Training())
+    staged, selection = objects.stage(), EventSelection()
+    write_artifact(staged, model=model, recipe=found, data=data, selection=selection, position=0)
+    objects.publish(staged, "artifacts/before")
+    gone = pl.Series("USER_ID", ["u003", "u004"])
+    assert erase_from_artifact(objects, "artifacts/before", "artifacts/after", gone)
+    old, new = (Artifact.open(objects.fetch(f"artifacts/{name}")) for name in ("before", "after"))
+    assert old.behaviour is not None
+    assert new.behaviour is not None
+    assert len(old.behaviour.history("u003")[0]) == 8
+    objects.remove("artifacts/before")
+    for user in gone:
+        assert places_of(user, tmp_path) == []
+        assert not len(new.history(user)[0]) + len(new.behaviour.history(user)[0])
+    assert new.verify() == []
+    for user in ("u002", "u005"):
+        assert np.array_equal(new.history(user)[1], old.history(user)[1])
+        assert np.array_equal(new.behaviour.history(user)[0], old.behaviour.history(user)[0])
 
 
 def test_of_whom_nothing_is_known_changes_nothing(objects: ObjectStore) -> None:

@@ -37,8 +37,7 @@ class _Layer:
 
 
 class ColumnSet:
-    """The columns of an Items, Users or Actions dataset over `n` ids. Immutable, safe to share between
-    threads.
+    """The columns of an Items, Users or Actions dataset over `n` ids. Immutable, safe to share by threads.
 
     Fields are named exactly as in the schema; an absent field, or one of a kind that the question does not
     fit (text asked for numbers), raises `KeyError`. The id column answers like a plain string.
@@ -94,6 +93,10 @@ class ColumnSet:
     def compare(self, field: str, op: Operator, value: float) -> Mask:
         """Rows whose number compares so with `value`; null compares false, save with ``!=``."""
         return self._answer(field, lambda column: _numbers(field, column).compare(op, value))
+
+    def numbers(self, field: str) -> npt.NDArray[np.float64]:
+        """float64[n] of a number column, NaN for null; not to be written into."""
+        return _numbers(field, (self._merged() if self._layers else self)._columns[field]).data
 
     def is_null(self, field: str) -> Mask:
         """Rows without a value."""

@@ -221,7 +221,7 @@ class LiveLog(ABC):
         return pl.concat(self.records(stream, schema, after=after, up_to=up_to, versions=versions))
 
 
-def stream_of(arn: str) -> str:
-    """The stream that an ARN names: a dataset's own; for a dataset group that of its Interactions dataset."""
+def stream_of(arn: str, kind: str = "INTERACTIONS") -> str:
+    """The stream that an ARN names: a dataset's own; for a group that of its dataset of type `kind`."""
     head, group, name = arn.partition(":dataset-group/")
-    return f"{head}:dataset/{name}/INTERACTIONS" if group else arn
+    return f"{head}:dataset/{name}/{kind}" if group else arn

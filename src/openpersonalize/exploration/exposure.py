@@ -42,6 +42,7 @@ class Exposure:
         sequences: Sequences,
         created: npt.NDArray[np.float64] | None = None,
         passed_over: Int64 | None = None,
+        latest: int = 0,
     ) -> Exposure:
         """From the training data.
 
@@ -49,9 +50,10 @@ class Exposure:
             sequences: the selected interactions.
             created: float64[n] CREATION_TIMESTAMP of each item, NaN where there is none.
             passed_over: int64[n] see `Exposure`.
+            latest: seconds, what was done last beside these interactions.
         """
         n = len(sequences.items)
-        latest = int(sequences.time.max()) if len(sequences.time) else 0
+        latest = max(latest, int(sequences.time.max())) if len(sequences.time) else latest
         first = np.full(n, latest, dtype=np.int64)
         np.minimum.at(first, sequences.item, sequences.time)
         if created is not None:

@@ -9,6 +9,7 @@ events.
     history.*         the last `HISTORY_LENGTH` selected events of every user, flat arrays
     exposure.*        how new and how well known the items were
     linked/           what users did in anonymous sessions before they were known, where anybody did
+    behaviour.*       what users did with items, where actions are ranked (`artifact_behaviour`)
     model/            what the model saved
 
 Opening maps the large files and reads none of them, so it takes milliseconds whatever the size.
@@ -21,9 +22,8 @@ import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import polars as pl
 
 from ..algorithms.arrays import Float32, Int16, Int32, Int64
@@ -34,6 +34,7 @@ from ..datasets.sequences import Sequences
 from ..errors import JobFailed
 from ..exploration.exposure import Exposure
 from ..storage.idtable import IdTable
+from .artifact_behaviour import ArtifactBehaviour
 from .complete import CompleteModel, tuned_state
 from .incremental import Earlier
 from .item_attributes import ItemAttributes
@@ -43,12 +44,11 @@ from .query import HISTORY_LENGTH
 from .recipe import Recipe
 from .registry import recipe as find_recipe
 from .training import TrainingData
+from .user_histories import UserHistories
 
 FORMAT = 3
 """Raised when an older program could not read the folder any more. Up to 2 the popularity of the items was a
 part of every model."""
-
-COLUMNS = ("item", "time", "event", "weight")
 
 
 def write_artifact(
@@ -86,7 +86,9 @@ def write_artifact(
     if sequences.profiles is not None:
         sequences.profiles.save(folder)
     data.counts.save(folder)
-    _write_history(folder, sequences)
+    UserHistories.write(folder, "history", sequences)
+    if data.behaviour is not None:
+        ArtifactBehaviour.write(folder, data.behaviour)
     (exposure or Exposure.of(sequences)).save(folder)
     if linked is not None:
         _write_linked(folder, linked)
@@ -133,12 +135,7 @@ class Artifact:
         self.event_types: tuple[str, ...] = tuple(manifest["event_types"])
         self.selection = EventSelection.from_json(manifest["selection"])
         self.position: int = manifest["position"]
-        self._ptr = np.asarray(np.load(folder / "history.ptr.npy", mmap_mode="r"))
-        mode: Literal["r"] | None = "r" if self._ptr[-1] else None
-        # Plain views of the maps: slicing an np.memmap costs ten times as much.
-        self._history = [
-            np.asarray(np.load(folder / f"history.{name}.npy", mmap_mode=mode)) for name in COLUMNS
-        ]
+        self._histories = UserHistories(folder, "history")
 
     @classmethod
     def open(cls, folder: Path) -> Artifact:
@@ -199,6 +196,11 @@ class Artifact:
         return Exposure.load(self.folder, len(self.items))
 
     @cached_property
+    def behaviour(self) -> ArtifactBehaviour | None:
+        """What users had done with items; None where items are ranked."""
+        return ArtifactBehaviour.load(self.folder)
+
+    @cached_property
     def linked(self) -> InteractionHistories | None:
         """What users did in anonymous sessions before they were known, as of the training: their histories in
         the live log begin later. None where nobody did."""
@@ -207,18 +209,14 @@ class Artifact:
 
     def history(self, user: str) -> tuple[Int32, Int64, Int16, Float32]:
         """item, time, event type and weight of a user's last events, oldest first; empty when unknown."""
-        number = self.users.find(user)
-        span = slice(int(self._ptr[number]), int(self._ptr[number + 1])) if number >= 0 else slice(0, 0)
-        item, time, event, weight = (np.array(column[span]) for column in self._history)
-        return item, time, event, weight
+        return self._histories.of(self.users.find(user))
 
     @property
     def earlier(self) -> Earlier:
         """What an update goes on from."""
-        item, time = self._history[:2]
-        return Earlier(
-            self.model, self.users, self.items, self.event_types, self._ptr, item, time, HISTORY_LENGTH
-        )
+        item, time = self._histories.columns[:2]
+        ptr = self._histories.ptr
+        return Earlier(self.model, self.users, self.items, self.event_types, ptr, item, time, HISTORY_LENGTH)
 
     def verify(self) -> list[str]:
         """Files that are missing or differ from what was written; empty when all is well. Reads all."""
@@ -227,17 +225,6 @@ class Artifact:
             for path, written in self.manifest["files"].items()
             if not (self.folder / path).is_file() or fingerprint(self.folder / path) != written
         ]
-
-
-def _write_history(folder: Path, sequences: Sequences) -> None:
-    ptr, counts = sequences.ptr, sequences.counts
-    kept = np.minimum(counts, HISTORY_LENGTH)
-    newest = np.arange(len(sequences.item)) >= np.repeat(ptr[1:] - kept, counts)
-    ends = np.zeros(len(ptr), dtype=np.int64)
-    np.cumsum(kept, out=ends[1:])
-    np.save(folder / "history.ptr.npy", ends)
-    for name in COLUMNS:
-        np.save(folder / f"history.{name}.npy", getattr(sequences, name)[newest])
 
 
 def _write_linked(folder: Path, linked: pl.LazyFrame) -> None:

@@ -166,6 +166,7 @@ _OWN: tuple[Facts, ...] = (
         hyperparameters=(_number("action_optimization_period", 14, 7, 28, "feature"),),
         offers=ACTIONS,
         needs=("INTERACTIONS", "ACTIONS"),
+        most_items=1000,
     ),
     Facts(
         "aws-personalized-ranking",

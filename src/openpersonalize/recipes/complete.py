@@ -23,6 +23,7 @@ from .model import (
     Inductive,
     Model,
     Online,
+    Propensities,
     RanksNewItems,
     Resumes,
     Retriever,
@@ -64,6 +65,7 @@ class CompleteModel:
         model: Model = trained if online is None else online
         self.model, self._online, self._counts = model, online, counts
         self.anchored, self._needs_history = task.anchored, task.personal
+        self._of_actions = task is Task.ACTIONS
         self._cold = model if isinstance(model, ColdStarts) else None
         self._batches = model if isinstance(model, Batches) else None
         self._describes = model if isinstance(model, Describes) else None
@@ -71,6 +73,7 @@ class CompleteModel:
         self._resumes = model if isinstance(model, Resumes) else None
         self._features = model if isinstance(model, UsesFeatures) else None
         self._explains = model if isinstance(model, Explains) else None
+        self._propensities = model if isinstance(model, Propensities) else None
         self._retriever: Retriever | None = model.retriever() if isinstance(model, Retrieves) else None
         self._new_items = model if isinstance(model, RanksNewItems) else None
         self.ranks_new_items = self._new_items is not None
@@ -80,14 +83,18 @@ class CompleteModel:
     def _answerable(self, query: Query) -> bool:
         """Whether the model itself is asked."""
         if self._needs_history:
-            return len(query.item) > 0
+            return len(query.item) > 0 or query.item_history is not None
         return query.anchor is not None if self.anchored else True
 
     def scores(self, query: Query) -> Float32:
         """See `Model.scores`, of any query: the popular items where the model has no answer."""
         if self._answerable(query):
             return self.model.scores(query)
-        return self._counts.scores.copy() if self._cold is None else self._cold.cold_scores(query)
+        if self._cold is not None:
+            return self._cold.cold_scores(query)
+        popular = self._counts.scores
+        # Of actions, logarithms of probabilities: that of the most popular one is 1 at most.
+        return popular - popular.max(initial=0.0) if self._of_actions else popular.copy()
 
     def many(self, queries: Sequence[Query]) -> Float32:
         """See `Batches.many`; one by one by default, and those that the model has no answer to."""
@@ -169,6 +176,10 @@ class CompleteModel:
     ) -> tuple[dict[str, str | float], dict[str, str | float]]:
         """See `UsesFeatures.used_features`; nothing by default."""
         return ({}, {}) if self._features is None else self._features.used_features(profile, context)
+
+    def propensities(self) -> Bools:
+        """See `Propensities.propensities`; by default those that somebody interacted with."""
+        return self._counts.interacted if self._propensities is None else self._propensities.propensities()
 
     def explain(self, query: Query, row: int) -> Mapping[str, float]:
         """See `Explains.explain`; nothing by default."""

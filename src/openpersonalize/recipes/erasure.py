@@ -12,15 +12,16 @@ import os
 import shutil
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from ..storage.idtable import IdTable
 from ..storage.objects import ObjectStore
-from .artifact import COLUMNS, Artifact, fingerprint
+from .artifact import Artifact, fingerprint
+from .artifact_behaviour import PERSONAL as OF_BEHAVIOUR
 from .model import Segments
+from .user_histories import UserHistories
 
-_PERSONAL = ("users.", "history.", "profiles.", "linked/")
+_PERSONAL = ("users.", "history.", "profiles.", "linked/", *OF_BEHAVIOUR)
 """Files that hold something of single users; others are taken over as they are."""
 
 _OF_USERS = ("counts.", "model/")
@@ -39,6 +40,7 @@ def erase_from_artifact(objects: ObjectStore, previous: str, key: str, users: pl
     tables = [artifact.users]
     tables += [] if artifact.profiles is None else [artifact.profiles.ids]
     tables += [] if artifact.linked is None else [artifact.linked.users]
+    tables += [] if artifact.behaviour is None else [artifact.behaviour.users]
     if not any((table.find_all(users) >= 0).any() for table in tables):
         return False
     if not objects.exists(key):
@@ -55,13 +57,9 @@ def erase_from_artifact(objects: ObjectStore, previous: str, key: str, users: pl
 def _write(artifact: Artifact, folder: Path, users: pl.Series) -> None:
     stays = ~artifact.users.series().is_in(users.implode()).to_numpy()
     IdTable.from_series(artifact.users.series().filter(pl.Series(stays))).save(folder, "users")
-    ends = np.load(artifact.folder / "history.ptr.npy")
-    counts = np.diff(ends)
-    rows = np.repeat(stays, counts)
-    np.save(folder / "history.ptr.npy", np.append(0, np.cumsum(counts[stays])).astype(ends.dtype))
-    for name in COLUMNS:
-        column = np.load(artifact.folder / f"history.{name}.npy")
-        np.save(folder / f"history.{name}.npy", column[rows])
+    UserHistories(artifact.folder, "history").without(stays, folder)
+    if artifact.behaviour is not None:
+        artifact.behaviour.without(users, folder)
     if artifact.profiles is not None:
         artifact.profiles.without(users).save(folder)
     if artifact.linked is not None:

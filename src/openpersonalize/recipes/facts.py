@@ -41,6 +41,16 @@ class Task(StrEnum):
         return self in (Task.PERSONALISE, Task.RERANK, Task.ACTIONS)
 
     @property
+    def records(self) -> str:
+        """The type of the dataset whose records describe what is ranked."""
+        return "ACTIONS" if self is Task.ACTIONS else "ITEMS"
+
+    @property
+    def events(self) -> str:
+        """The type of the dataset of what users did with what is ranked."""
+        return "ACTION_INTERACTIONS" if self is Task.ACTIONS else "INTERACTIONS"
+
+    @property
     def anchored(self) -> bool:
         """Whether a question is about an item."""
         return self in (Task.RELATED, Task.SEGMENT)
@@ -127,7 +137,8 @@ class Facts:
         scored: which items have a score: ``all``, or ``seen``, those with interactions at training; then the
             others fill up short answers in the order of popularity.
         needs_user: whether a request must bring a userId; None: as its task has it.
-        most_items, most_interactions: so many of its data a training considers, the newest; None: all.
+        most_items, most_interactions: so many of its data a training considers, the newest; None: all. Of a
+            recipe for actions, these.
         algorithm, feature_transformation: names inside their ARNs; the recipe's own name when empty.
         listed: False for legacy names that can be described but not used any more.
     """

@@ -224,6 +224,15 @@ class Explains(Protocol):
 
 
 @runtime_checkable
+class Propensities(Protocol):
+    """Scores actions (`Task.ACTIONS`): its scores are logarithms of probabilities, each of its own."""
+
+    def propensities(self) -> Bools:
+        """bool[n], the actions of which it learned enough to print their probabilities; answers give the
+        others 0, behind them."""
+
+
+@runtime_checkable
 class Segments(Protocol):
     """Ranks users for items: every model of a recipe with `Task.SEGMENT`. Its numbers are those of users."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 HISTORY_LENGTH = 200
 """Newest events of a user that a model is shown: in serving, in measuring, and as long as an artifact
 remembers."""
+
+
+class ItemHistory(NamedTuple):
+    """What a user did with items, oldest first: int32[k] numbers in the table of items, int64[k] seconds."""
+
+    item: Int32
+    time: Int64
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,7 @@ class Query:
         influence: how much POPULARITY and FRESHNESS count, as ``rankingInfluence`` has it.
         anchor: number of the item asked about (related items); None where there is none, or training did not
             know it. anchor_record: what the Items dataset says today of an anchor that training did not know.
+        item_history: what the user did with items, where the other columns are about actions; None elsewhere.
     """
 
     item: Int32
@@ -47,6 +55,7 @@ class Query:
     anchor_record: Mapping[str, Any] | None = None
     influence: Mapping[str, float] = field(default_factory=dict)
     arriving: bool = False
+    item_history: ItemHistory | None = None
 
     @classmethod
     def at(

@@ -18,6 +18,7 @@ from importlib.metadata import EntryPoint, entry_points, version
 from ..errors import StartError
 from .catalogue import CATALOGUE, LEGACY
 from .facts import Facts
+from .next_best_action import NextBestAction
 from .personalized_ranking import PersonalizedRanking
 from .popularity_count import PopularityCount
 from .recipe import API, Recipe
@@ -39,6 +40,7 @@ SUPPORTED = frozenset({API})
 CODE: dict[str, type[Recipe]] = {
     "aws-item-affinity": UserSegmentation,
     "aws-item-attribute-affinity": UserSegmentation,
+    "aws-next-best-action": NextBestAction,
     "aws-personalized-ranking": PersonalizedRanking,
     "aws-personalized-ranking-v2": PersonalizedRanking,
     "aws-popularity-count": PopularityCount,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import polars as pl
 
 from ..datasets.schemas import MAX_TIMESTAMP
+from ..datasets.selection import EventSelection
 from ..datasets.sequences import Sequences
 from ..errors import JobFailed
 from ..storage.idtable import IdTable
@@ -52,6 +53,19 @@ class Kind:
 
 
 @dataclass(frozen=True)
+class Behaviour:
+    """What users did with items, where these are not what is ranked.
+
+    Attributes:
+        items: of the interactions. interactions: by user, oldest first. selection: which of them were chosen.
+    """
+
+    items: Kind
+    interactions: Sequences
+    selection: EventSelection
+
+
+@dataclass(frozen=True)
 class TrainingData:
     """What a recipe learns from.
 
@@ -63,6 +77,7 @@ class TrainingData:
         of_items: the items of the interactions with their records, where `ranked` is another kind.
         attributes: what can be asked about, for a recipe that is asked about attributes of items
             (`Facts.needs_attribute`); None for others.
+        behaviour: what users did with items, for a recipe that ranks actions; None for others.
     """
 
     ranked: Kind
@@ -70,6 +85,7 @@ class TrainingData:
     counted: Counted = "users"
     of_items: Kind | None = None
     attributes: ItemAttributes | None = None
+    behaviour: Behaviour | None = None
 
     @classmethod
     def of(

@@ -24,7 +24,7 @@ from ..recipes.facts import Offer, Task
 from ..recipes.model import (
     Model,
 )
-from ..recipes.query import Query
+from ..recipes.query import ItemHistory, Query
 from ..recipes.recipe import Updates
 from ..recipes.registry import Registered, Registry
 from ..recipes.training import Configuration, Training, TrainingData
@@ -125,6 +125,19 @@ class RecipeContract(CapabilityContract):
             asked = replace(query, now=late)
             assert np.array_equal(opened.scores(asked), model.scores(asked))
 
+    def test_what_was_done_with_items_has_a_say_where_actions_are_ranked(
+        self, model: CompleteModel, data: TrainingData
+    ) -> None:
+        if self.recipe.facts.task is not Task.ACTIONS or data.behaviour is None:
+            pytest.skip("it ranks no actions, or its data has nothing of items")
+        done, unknown = data.behaviour.interactions, nobody(data.sequences)
+        answers = []
+        for user in (0, 1):
+            span = slice(int(done.ptr[user]), int(done.ptr[user + 1]))
+            history = ItemHistory(done.item[span], done.time[span])
+            answers.append(model.scores(replace(unknown, item_history=history)))
+        assert not np.array_equal(answers[0], answers[1])
+
     def test_it_knows_the_answer(self, model: CompleteModel, sequences: Sequences) -> None:
         """Who interacted with eight items of one half has the other two of it before those of the other."""
         if not self.learns or self.recipe.facts.task is Task.SEGMENT:
@@ -168,6 +181,15 @@ class RecipeContract(CapabilityContract):
         )
         assert not np.array_equal(one, other)
 
+    def test_scores_of_actions_are_logarithms_of_probabilities(
+        self, model: CompleteModel, sequences: Sequences
+    ) -> None:
+        if self.recipe.facts.task is not Task.ACTIONS:
+            pytest.skip("it ranks no actions")
+        for query in self.questions(sequences):
+            assert (model.scores(query) <= 0).all()
+        assert model.propensities().shape == (len(sequences.items),)
+
     def test_of_nobody_the_popular_items_in_order(self, model: CompleteModel, data: TrainingData) -> None:
         if self.own_order:
             pytest.skip("it has an order of its own")
@@ -175,7 +197,7 @@ class RecipeContract(CapabilityContract):
         assert np.argsort(-scores, kind="stable").tolist() == data.counts.order.tolist()
 
     def test_items_nobody_interacted_with_come_last(self, configuration: Configuration) -> None:
-        if "ITEMS" in self.recipe.facts.needs:
+        if self.recipe.facts.task.records in self.recipe.facts.needs:
             pytest.skip("it knows items by their records")
         if self.recipe.facts.task is Task.SEGMENT:
             pytest.skip("it ranks users, who all interacted")

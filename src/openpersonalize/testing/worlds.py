@@ -8,6 +8,7 @@ import polars as pl
 from ..datasets.selection import EventSelection
 from ..datasets.sequences import Sequences, build_sequences
 from ..recipes.query import HISTORY_LENGTH, Query
+from ..recipes.training import Behaviour, Kind, TrainingData
 
 DAY = 86_400
 ALL = EventSelection()
@@ -29,6 +30,26 @@ def two_clusters(users: int = 60, seed: int = 0) -> Sequences:
         for place, item in enumerate(rng.permutation(10)[:8].tolist()):
             rows.append((f"u{user:03}", f"{side}{item}", start + 60 * place))
     return sequences_of(rows)
+
+
+def two_clubs(users: int = 60, seed: int = 0) -> TrainingData:
+    """Users of `two_clusters`, offered the actions a0..a9 and b0..b9 after what they did with items of those
+    names: they refuse five of the other half's and take eight of their own half's."""
+    rng = np.random.default_rng(seed)
+    items = two_clusters(users, seed)
+    rows = []
+    for user in range(users):
+        start = int(items.time[items.ptr[user + 1] - 1]) + 3600
+        own, other = "ab"[user % 2], "ba"[user % 2]
+        offered = [(f"{other}{one}", "nottaken") for one in rng.permutation(10)[:5].tolist()]
+        offered += [(f"{own}{one}", "taken") for one in rng.permutation(10)[:8].tolist()]
+        rows += [(f"u{user:03}", action, kind, start + 60 * k) for k, (action, kind) in enumerate(offered)]
+    frame = pl.DataFrame(rows, schema=["USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP"], orient="row")
+    actions = build_sequences(frame.lazy(), None, ALL)
+    halves = actions.items.series().alias("ACTION_ID").to_frame()
+    records = halves.with_columns(pl.col("ACTION_ID").str.slice(0, 1).alias("HALF"))
+    ranked = Kind(actions.items, records, name="actions")
+    return TrainingData(ranked, actions, behaviour=Behaviour(Kind(items.items), items, ALL))
 
 
 def chain(users: int = 80, length: int = 12, seed: int = 0) -> Sequences:

@@ -184,6 +184,6 @@ def trained_columns(schema: Schema, kind: str, config: Mapping[str, Any]) -> lis
 def aligned(
     records: pl.DataFrame, columns: Sequence[str], ids: pl.Series, key: str = "ITEM_ID"
 ) -> pl.DataFrame:
-    """The rows of `ids` in order, nulls where there is none, reduced to `columns`."""
+    """The rows of `ids` in order, nulls where there is none, reduced to `columns` behind the `key`."""
     chosen = records.select(key, *columns)
     return ids.alias(key).to_frame().join(chosen, on=key, how="left", maintain_order="left")

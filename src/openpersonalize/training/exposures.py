@@ -7,7 +7,8 @@ import numpy.typing as npt
 import polars as pl
 
 from ..clock import SystemClock
-from ..datasets.schemas import Schema
+from ..datasets.schemas import ID_FIELDS, Schema
+from ..datasets.sequences import Sequences
 from ..engine.task import Task
 from ..events.layers import current_records
 from ..events.members import EVENT_MEMBERS
@@ -24,21 +25,24 @@ from .inputs import TrainingInputs
 CREATED = "CREATION_TIMESTAMP"
 
 
-def creation_times(inputs: TrainingInputs, items: IdTable) -> npt.NDArray[np.float64] | None:
+def creation_times(
+    inputs: TrainingInputs, items: IdTable, kind: str = "ITEMS"
+) -> npt.NDArray[np.float64] | None:
     """float64[n] CREATION_TIMESTAMP of the items in force, NaN where there is none; None without the column.
 
-    Memory: two columns of the Items records.
+    Memory: two columns of the records.
+
+    Args:
+        inputs: where the records are. items: whose. kind: type of their dataset.
     """
-    schema = inputs.schemas.get("ITEMS")
+    schema, key = inputs.schemas.get(kind), ID_FIELDS[kind]
     created = None if schema is None else schema.field(CREATED)
     if schema is None or created is None:
         return None
-    narrow = Schema(tuple(field for field in schema.fields if field.name in ("ITEM_ID", CREATED)))
-    records = current_records(
-        inputs.log, inputs.stream("ITEMS"), narrow, inputs.snapshot("ITEMS"), inputs.position
-    )
+    narrow = Schema(tuple(field for field in schema.fields if field.name in (key, CREATED)))
+    records = current_records(inputs.log, inputs.stream(kind), narrow, inputs.snapshot(kind), inputs.position)
     times = np.full(len(items), np.nan)
-    rows = items.find_all(records["ITEM_ID"])
+    rows = items.find_all(records[key])
     stated = records[CREATED].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     times[rows[rows >= 0]] = stated[rows >= 0]
     return times
@@ -70,11 +74,16 @@ def times_passed_over(
 
 
 def exposure_of(task: Task, inputs: TrainingInputs, data: TrainingData, recipe: Recipe) -> Exposure | None:
-    """How new and how well known the items are, for a recipe that explores; None for others."""
-    if Offer.EXPLORATION not in recipe.facts.offers or data.interactions is None:
+    """How new and how well known the items are, for a recipe that explores; None for others. The age of
+    actions counts back from what was done last with actions or items."""
+    task_of = recipe.facts.task
+    latest = 0
+    if data.behaviour is not None and len(data.behaviour.interactions.time):
+        latest = int(data.behaviour.interactions.time.max())
+    if Offer.EXPLORATION not in recipe.facts.offers or (data.interactions is None and not latest):
         return None
     items = data.ranked.ids
-    created = creation_times(inputs, items)
+    created = creation_times(inputs, items, task_of.records)
     times = None
     if Offer.IMPRESSIONS in recipe.facts.offers:
         recommendations = open_recommendation_log(task.settings, SystemClock())
@@ -82,4 +91,4 @@ def exposure_of(task: Task, inputs: TrainingInputs, data: TrainingData, recipe: 
             times = times_passed_over(inputs, items, recommendations)
         finally:
             recommendations.close()
-    return Exposure.of(data.interactions, created, times)
+    return Exposure.of(data.interactions or Sequences.without_events(items), created, times, latest)

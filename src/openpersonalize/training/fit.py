@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from ..datasets.holdout import HoldOut
 from ..datasets.selection import EventSelection
 from ..datasets.sequences import Bools
 from ..datasets.splits import split_newest, split_users
 from ..engine.task import Task
 from ..errors import JobFailed
+from ..evaluation.action_metrics import PERIOD_DAYS, measure_actions
 from ..evaluation.measure import measure
 from ..evaluation.metrics import rounded
 from ..evaluation.segments import measure_segments
@@ -22,7 +24,7 @@ from ..recipes.hyperparameters import read_configuration
 from ..recipes.model import Model, Segments
 from ..recipes.objective import measured_rewards
 from ..recipes.recipe import Measures, Recipe
-from ..recipes.training import Configuration, Training, TrainingData
+from ..recipes.training import Behaviour, Configuration, Training, TrainingData
 from .search import best_third, parts_tried, settings_to_try
 from .stages import training_stages
 
@@ -105,7 +107,7 @@ def measured(
     segments = recipe.facts.task is Answers.SEGMENT
     parts = (split_newest if segments else split_users)(data.sequences)
     learnt = data.sequences.where(parts.training & sample(data, part, training.seed))
-    shown = replace(data, interactions=learnt)
+    shown = replace(data, interactions=learnt, behaviour=_behaviour_before(data, parts))
     model = recipe.fit(shown, configuration, training)
     if segments:
         if not isinstance(model, Segments):
@@ -119,8 +121,13 @@ def measured(
             check=training.check,
         )
         return model, rounded(found)
+    complete = CompleteModel(model, recipe.facts.task, shown.counts)
+    if recipe.facts.task is Answers.ACTIONS:
+        days = int(configuration.parameters.get("action_optimization_period", PERIOD_DAYS))
+        found = measure_actions(complete, data, parts, days, progress=training.progress, check=training.check)
+        return model, rounded(found)
     metrics = measure(
-        CompleteModel(model, recipe.facts.task, shown.counts),
+        complete,
         data.sequences,
         parts,
         weighted=selection.weighted,
@@ -131,6 +138,17 @@ def measured(
         check=training.check,
     )
     return model, rounded(metrics)
+
+
+def _behaviour_before(data: TrainingData, held_out: HoldOut) -> Behaviour | None:
+    """What users did with items, of those who are asked only what came before their questions."""
+    if data.behaviour is None:
+        return None
+    done = data.behaviour.interactions
+    asked = data.sequences.users.series().gather(held_out.user)
+    until = np.full(len(done.users) + 1, np.iinfo(np.int64).max)
+    until[done.users.find_all(asked)] = held_out.now  # -1 is nobody's place
+    return replace(data.behaviour, interactions=done.where(done.time < until[:-1][done.user]))
 
 
 def sample(data: TrainingData, part: int, seed: int) -> Bools:

@@ -4,19 +4,17 @@ which ever changes: `TrainingInputs`."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import polars as pl
 
+from ..datasets.histories import EVENT_OBJECTS
 from ..datasets.schemas import Schema
 from ..datasets.snapshots import Snapshot
 from ..events.layers import current_records
 from ..events.linking import link_sessions, session_owners
 from ..events.livelog import LiveLog, stream_of
 from ..storage.objects import ObjectStore
-
-_LINKED = ("USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE")
 
 
 @dataclass(frozen=True)
@@ -37,35 +35,45 @@ class TrainingInputs:
     snapshots: Mapping[str, str | None]
     group: str
     position: int
+    _owners_found: dict[str, pl.DataFrame] = field(default_factory=dict)
 
-    def interactions(self) -> pl.LazyFrame:
-        """All interactions in order of arrival; streamed ones under the user of their session. The group has
-        an Interactions dataset."""
-        schema = self.schemas["INTERACTIONS"]
-        linked = link_sessions(self._streamed(schema), self._owners).select(schema.names)
-        bulk = self.snapshot("INTERACTIONS")
+    def interactions(self, kind: str = "INTERACTIONS") -> pl.LazyFrame:
+        """All interactions with items, or with actions, in order of arrival; streamed ones under the user of
+        their session. The group has such a dataset.
+
+        Args:
+            kind: type of the dataset.
+        """
+        schema = self.schemas[kind]
+        linked = link_sessions(self._streamed(kind, schema), self._owners(kind)).select(schema.names)
+        bulk = self.snapshot(kind)
         return linked if bulk is None else pl.concat([bulk.scan(schema), linked])
 
-    def linked(self) -> pl.LazyFrame | None:
-        """What was done in anonymous sessions that belong to a user by now, of any type: USER_ID, ITEM_ID,
-        TIMESTAMP, and EVENT_TYPE where the schema has it. None without an Interactions dataset."""
-        if "INTERACTIONS" not in self.schemas:
+    def linked(self, kind: str = "INTERACTIONS") -> pl.LazyFrame | None:
+        """What was done in anonymous sessions that belong to a user by now, of any type: USER_ID, ITEM_ID
+        (which holds the action of action interactions), TIMESTAMP, and EVENT_TYPE where the schema has it.
+        None without such a dataset."""
+        if kind not in self.schemas:
             return None
-        schema = Schema(tuple(one for one in self.schemas["INTERACTIONS"].fields if one.name in _LINKED))
-        anonymous = self._streamed(schema).filter(pl.col("#ANONYMOUS"))
-        return link_sessions(anonymous, self._owners).select(schema.names)
+        item, whole = EVENT_OBJECTS[kind], self.schemas[kind]
+        columns = ("USER_ID", item, "TIMESTAMP", "EVENT_TYPE")
+        schema = Schema(tuple(one for one in whole.fields if one.name in columns), whole.name)
+        anonymous = self._streamed(kind, schema).filter(pl.col("#ANONYMOUS"))
+        linked = link_sessions(anonymous, self._owners(kind)).select(schema.names)
+        return linked.rename({item: "ITEM_ID"})
 
-    @cached_property
-    def _owners(self) -> pl.DataFrame:
-        return session_owners(self._streamed(self.schemas["INTERACTIONS"]))
+    def _owners(self, kind: str) -> pl.DataFrame:
+        if kind not in self._owners_found:
+            self._owners_found[kind] = session_owners(self._streamed(kind, self.schemas[kind]))
+        return self._owners_found[kind]
 
-    def _streamed(self, schema: Schema) -> pl.LazyFrame:
+    def _streamed(self, kind: str, schema: Schema) -> pl.LazyFrame:
         """Scanned, never held: whoever collects it as a stream holds some blocks."""
-        streamed = self.log.scan(stream_of(self.group), schema, up_to=self.position)
+        streamed = self.log.scan(self.stream(kind), schema, up_to=self.position)
         return streamed.filter(~pl.col("#DUPLICATE"))
 
     def records(self, kind: str) -> pl.DataFrame | None:
-        """One row per id of an Items or Users dataset; None when the group has none."""
+        """One row per id of an Items, Users or Actions dataset; None when the group has none."""
         schema = self.schemas.get(kind)
         if schema is None:
             return None
@@ -73,7 +81,7 @@ class TrainingInputs:
 
     def stream(self, kind: str) -> str:
         """ARN of the group's dataset of a type."""
-        return f"{self.group.replace(':dataset-group/', ':dataset/')}/{kind}"
+        return stream_of(self.group, kind)
 
     def snapshot(self, kind: str) -> Snapshot | None:
         """The bulk layer of a dataset type."""

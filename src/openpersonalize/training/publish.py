@@ -53,7 +53,7 @@ def publish(
             "base_artifact": base_artifact,
         },
         exposure=exposure,
-        linked=inputs.linked(),
+        linked=inputs.linked(recipe.facts.task.events),
     )
     key = artifact_key(task.job_id)
     inputs.objects.publish(staged, key)

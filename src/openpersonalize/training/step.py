@@ -17,10 +17,12 @@ from ..datasets.schemas import parse_schema
 from ..engine.task import Task
 from ..errors import JobFailed, StartError
 from ..events.stores import open_live_log
+from ..recipes.facts import Task as Answers
 from ..recipes.registry import recipe as find_recipe
 from ..recipes.registry import registry
 from ..recipes.training import Training
 from ..storage.objects import open_objects
+from .action_data import read_actions
 from .data import read
 from .exposures import exposure_of
 from .fit import train
@@ -80,7 +82,8 @@ def run(
     try:
         known = {kind: parse_schema(text) for kind, text in schemas.items()}
         inputs = TrainingInputs(objects, log, known, snapshots, group, position)
-        data, selection = read(task, inputs, solution, chosen)
+        read_it = read_actions if chosen.facts.task is Answers.ACTIONS else read
+        data, selection = read_it(task, inputs, solution, chosen)
         exposure = exposure_of(task, inputs, data, chosen)
         encoder = task.settings.sentence_encoder
         training = Training(

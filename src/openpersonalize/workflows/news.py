@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..datasets.histories import EVENT_OBJECTS
 from ..datasets.schemas import parse_schema
 from ..events.livelog import LiveLog
 from ..resources.internals import DatasetInternal
@@ -18,8 +19,9 @@ def has_news(
     snapshots: Mapping[str, str | None],
     position: int,
 ) -> bool:
-    """Whether interactions came, or, for a recipe that needs none, records; no for one whose datasets are not
-    there. Reads the live log, which may take long: not to be called inside a transaction.
+    """Whether interactions came, also with actions for a recipe that ranks them, or, for a recipe that needs
+    none, records; no for one whose datasets are not there. Reads the live log, which may take long: not to be
+    called inside a transaction.
 
     Args:
         log: where streamed data is.
@@ -29,11 +31,14 @@ def has_news(
     """
     if any(kind not in schemas or kind not in datasets for kind in needs):
         return False
-    for kind in ("INTERACTIONS",) if "INTERACTIONS" in needs else needs:
+    watched = ["INTERACTIONS"] if "INTERACTIONS" in needs else list(needs)
+    if "ACTIONS" in needs and "ACTION_INTERACTIONS" in datasets and "ACTION_INTERACTIONS" in schemas:
+        watched.append("ACTION_INTERACTIONS")
+    for kind in watched:
         dataset = datasets[kind]
         if DatasetInternal.of(dataset).snapshot != snapshots.get(kind):
             return True
-        read = log.interactions if kind == "INTERACTIONS" else log.records
+        read = log.interactions if kind in EVENT_OBJECTS else log.records
         schema = parse_schema(schemas[kind])
         if any(len(chunk) for chunk in read(dataset.arn, schema, after=position, chunk=1)):
             return True

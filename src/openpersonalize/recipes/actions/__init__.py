@@ -1,0 +1,1 @@
+"""Next best action, its parts: outcomes of actions, features of users, the model."""
