@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from openpersonalize.cli.main import main
-from openpersonalize.operations.registry import NOT_AVAILABLE, OPERATIONS
+from openpersonalize.operations.registry import OPERATIONS
 from openpersonalize.recipes.registry import registry
 from openpersonalize.settings import SETTINGS
 
@@ -45,12 +45,7 @@ def _commands(group: click.Group = main, prefix: str = "openpersonalize") -> lis
 
 
 def _operations() -> str:
-    built = ", ".join(sorted(OPERATIONS))
-    later = ", ".join(sorted(NOT_AVAILABLE))
-    return (
-        f"Built ({len(OPERATIONS)} of {len(OPERATIONS) + len(NOT_AVAILABLE)}): {built}.\n\n"
-        f"Not available in this version (`InvalidInputException`): {later}."
-    )
+    return f"All {len(OPERATIONS)}: {', '.join(sorted(OPERATIONS))}."
 
 
 def _recipes() -> str:

@@ -294,6 +294,8 @@ def test_users_as_candidates(expression, values, left):
         ('EXCLUDE ActionID WHERE Action_Interactions.EVENT_TYPE IN ("TAKEN")', None, "qr"),
         ('EXCLUDE ActionID WHERE Action_Interactions.EVENT_TYPE IN ("NOT_TAKEN")', None, "pr"),
         ("INCLUDE ActionID WHERE Action_Interactions.EVENT_TYPE IN (*)", None, "pq"),
+        ('INCLUDE ActionID WHERE Action_Interactions.EVENT_TYPE IN ("Not taken")', None, "q"),
+        ('INCLUDE ActionID WHERE Action_Interactions.EVENT_TYPE NOT IN ("nottaken")', None, "p"),
         ("INCLUDE ActionID WHERE Actions.VALUE > ($V)", {"V": "5"}, "q"),
         (
             "INCLUDE ActionID WHERE Actions.VALUE > ($V) IF CurrentUser.MEMBERSHIP = $M",

@@ -101,7 +101,6 @@ def test_bad_schedule(personalize: Any, group: str, name: str, rate: str) -> Non
         ({"recipeArn": f"{RECIPE}none"}, "ResourceNotFoundException", f"{RECIPE}none does not exist"),
         ({"recipeArn": f"{RECIPE}aws-vod-top-picks"}, "InvalidInputException", "VIDEO_ON_DEMAND"),
         ({"recipeArn": f"{RECIPE}aws-hrnn"}, "InvalidInputException", "no longer supported"),
-        ({"recipeArn": f"{RECIPE}aws-next-best-action"}, "InvalidInputException", "not available"),
         ({"performAutoML": True}, "InvalidInputException", "recipeArn must be absent"),
         ({"recipeArn": None}, "InvalidInputException", "recipeArn is required"),
         ({"performIncrementalUpdate": True}, "InvalidInputException", "performIncrementalUpdate"),

@@ -107,7 +107,6 @@ def wire(
         app = create_app(
             settings,
             operations=operations,
-            not_available=("CreateBatchInferenceJob",),
             open_services=open_metadata_only,
         )
         ready = threading.Event()

@@ -151,6 +151,8 @@ def _recipe(name: str) -> Recipe:
         raise InvalidInput(f"{name} is a preset of {found.facts.preset.of}; compare that one.")
     if found is not None and found.facts.task is Task.SEGMENT:
         raise InvalidInput(f"{name} ranks users; what is compared are lists of items.")
+    if found is not None and found.facts.task is Task.ACTIONS:
+        raise InvalidInput(f"{name} ranks actions; what is compared are lists of items.")
     if found is None:
         names = ", ".join(
             one.facts.name for one in registry().all() if one.recipe and one.facts.preset is None
@@ -169,6 +171,7 @@ def _trainable(schemas: Schemas, domain: str | None) -> list[Recipe]:
         for one in registry().all()
         if one.recipe and one.facts.domain in (None, domain) and set(one.facts.needs) <= set(schemas)
         if one.facts.preset is None and not one.facts.task.anchored
+        if one.facts.task.records == "ITEMS"
     ]
     return sorted(fit, key=lambda one: one.name != _BASELINE)
 

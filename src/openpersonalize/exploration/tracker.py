@@ -116,6 +116,7 @@ class ExposureTracker(EventHandler):
         kept_after: int = KEPT_AFTER,
         histories: Sequence[InteractionHistories] = (),
         newcomers: Newcomers | None = None,
+        recorded_only: bool = False,
     ) -> None:
         """Begin where the version's training ended, or with a checkpoint.
 
@@ -129,13 +130,14 @@ class ExposureTracker(EventHandler):
             until: see `ExposureTracker`.
             store: where checkpoints are; None: nowhere. kept_after: see `KEPT_AFTER`.
             histories: see `ExposureTracker`. newcomers: what the model calls the newcomers.
+            recorded_only: what was met in events without having a record is no newcomer.
         """
         self._version, self._embed = version, embed
         self._shown, self._now = shown, now
         self._seconds = refresh_seconds
         self._grows, self.most, self._newcomer_bytes = grows, most, newcomer_bytes
         self.catalogue, self.histories = catalogue, histories
-        self._newcomers = newcomers
+        self._newcomers, self._recorded_only = newcomers, recorded_only
         self.until = until
         self._exposure = version.exposure
         self._store, self._kept_after, self._counted = store, kept_after, 0
@@ -264,7 +266,8 @@ class ExposureTracker(EventHandler):
         stated = pl.col("CREATION_TIMESTAMP") if "CREATION_TIMESTAMP" in records.columns else pl.lit(None)
         known = records.select(ITEM_ID=pl.col(key), STATED=stated.cast(pl.Int64))
         room = max(0, self.most - len(items))
-        newcomers = newcomers_among(known, self._unlisted, exposure.latest, room, self._newcomer_bytes)
+        met = self._unlisted.clear() if self._recorded_only else self._unlisted
+        newcomers = newcomers_among(known, met, exposure.latest, room, self._newcomer_bytes)
         ids = IdTable.from_series(newcomers["ITEM_ID"])
         came = np.zeros(len(ids), dtype=np.int64)
         came[ids.find_all(newcomers["ITEM_ID"])] = newcomers["CREATED"].to_numpy()

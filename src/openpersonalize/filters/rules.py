@@ -15,6 +15,7 @@ from typing import Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
+from ..datasets.action_events import folded
 from ..datasets.column_kinds import Operator as Comparison
 from ..datasets.columns import ColumnSet
 from ..errors import InvalidInput
@@ -100,9 +101,14 @@ class Test:
         """The event types, in lower case, that meet the test of an EVENT_TYPE column."""
         types = frozenset(cast("tuple[str, ...]", self.operand))
         anything = STAR.text in types
-        if self.operator in NEGATIONS:
-            return _nothing if anything else lambda kind: kind not in types
-        return _everything if anything else types.__contains__
+        if anything:
+            return _nothing if self.operator in NEGATIONS else _everything
+        if self.column.dataset == "ACTION_INTERACTIONS":  # whose types are compared in any spelling
+            alike = frozenset(map(folded, types))
+            if self.operator in NEGATIONS:
+                return lambda kind: folded(kind) not in alike
+            return lambda kind: folded(kind) in alike
+        return (lambda kind: kind not in types) if self.operator in NEGATIONS else types.__contains__
 
 
 Branches = tuple[tuple[Test, ...], ...]

@@ -1,4 +1,4 @@
-"""All 79 operations of Amazon Personalize: the ones built, and the ones that this version refuses by name."""
+"""All 79 operations of Amazon Personalize, by name."""
 
 from __future__ import annotations
 
@@ -74,6 +74,7 @@ OPERATIONS: dict[str, Handler] = {
     "DescribeSchema": schemas.describe_schema,
     "DescribeSolution": solutions.describe_solution,
     "DescribeSolutionVersion": solution_versions.describe_solution_version,
+    "GetActionRecommendations": runtime.get_action_recommendations,
     "GetPersonalizedRanking": runtime.get_personalized_ranking,
     "GetRecommendations": runtime.get_recommendations,
     "GetSolutionMetrics": solution_versions.get_solution_metrics,
@@ -111,10 +112,3 @@ OPERATIONS: dict[str, Handler] = {
     "UpdateRecommender": recommenders.update_recommender,
     "UpdateSolution": solutions.update_solution,
 }
-
-NOT_AVAILABLE: frozenset[str] = frozenset(
-    {
-        "GetActionRecommendations",
-    }
-)
-"""Operations that this version knows and refuses, so that nobody mistakes silence for success."""

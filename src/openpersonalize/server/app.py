@@ -25,7 +25,7 @@ import inspect
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -39,7 +39,7 @@ from ..access.signature import S3, SERVICE, STS, Head, claimed_key_id, read_head
 from ..errors import AccessRefused, InternalFailure, InvalidInput, ServiceError, StartError, Unavailable
 from ..logs import ACCESS
 from ..operations.context import Context
-from ..operations.registry import NOT_AVAILABLE, OPERATIONS, Handler
+from ..operations.registry import OPERATIONS, Handler
 from ..settings import Settings
 from ..storage.bucket_service import are_local, named_endpoint
 from . import sts
@@ -66,17 +66,15 @@ def create_app(
     settings: Settings,
     *,
     operations: Mapping[str, Handler] = OPERATIONS,
-    not_available: Collection[str] = NOT_AVAILABLE,
     open_services: Callable[[Settings], Services] = open_services,
 ) -> Application:
     """The ASGI application of one server process.
 
     Args:
         operations: handler of each operation by name; by default those of this package.
-        not_available: operations that are answered with a sentence saying so.
         open_services: called at start-up; what it returns is closed at the end.
     """
-    return Application(settings, operations, not_available, open_services)
+    return Application(settings, operations, open_services)
 
 
 class Application:
@@ -92,7 +90,6 @@ class Application:
         self,
         settings: Settings,
         operations: Mapping[str, Handler],
-        not_available: Collection[str],
         open_services: Callable[[Settings], Services],
     ) -> None:
         self.failure: StartError | None = None
@@ -102,7 +99,6 @@ class Application:
         self._handlers: dict[str, tuple[Any, bool]] = {
             name: (run, inspect.iscoroutinefunction(run)) for name, run in operations.items()
         }
-        self._not_available = not_available
         self._open_services = open_services
         self._services: Services | None = None
         self._keys = KeyRing(settings.data)
@@ -301,7 +297,7 @@ class Application:
     async def _perform(
         self, operation: Operation, caller: Caller, request: dict[str, Any], request_id: str
     ) -> Any:
-        if operation.name in self._not_available:
+        if operation.name not in self._handlers:  # a later botocore knows more operations
             raise InvalidInput(f"{operation.name} is not available in this version.")
         services = self.running
         context = Context(

@@ -1,4 +1,4 @@
-"""The records of an Items or Users dataset as they are now, beside a fixed list of ids.
+"""The records of an Items, Users or Actions dataset as they are now, beside a fixed list of ids.
 
 It begins with the records in force of both layers of the dataset (see `events.layers`); what is streamed
 afterwards replaces them. Records of ids outside the list (an item put after training, a user put after the
@@ -42,11 +42,15 @@ FEW = 1000
 
 @dataclass(frozen=True)
 class Records:
-    """The records in force at one position of the live log: those of the listed ids, and all others."""
+    """The records in force at one position of the live log: those of the listed ids, and all others.
+
+    `recorded`: bool[n], the listed ids that have one.
+    """
 
     position: int
     columns: ColumnSet
     unlisted: pl.DataFrame
+    recorded: npt.NDArray[np.bool_]
 
 
 class Catalogue:
@@ -88,13 +92,17 @@ class Catalogue:
         position = log.position()
         records = arrived_records(log, stream, schema, snapshot, position)
         self.ids = IdTable.from_series(records[self._key]) if ids is None else ids
-        others = self.ids.find_all(records[self._key]) < 0 if ids is not None else np.empty(0, dtype=np.bool_)
+        rows = self.ids.find_all(records[self._key])
+        others = rows < 0 if ids is not None else np.empty(0, dtype=np.bool_)
+        recorded = np.zeros(len(self.ids), dtype=np.bool_)
+        recorded[rows[rows >= 0]] = True
         self._advancing = threading.Lock()
         self._bytes = int(records.estimated_size())
         self._now = Records(
             position,
             ColumnSet.build(records, schema, self.ids),
             self._bounded(records.filter(pl.Series(others))) if others.any() else records.clear(),
+            recorded,
         )
         self._outside = RecordIndex(self._now.unlisted, self._key)
 
@@ -112,6 +120,11 @@ class Catalogue:
     def columns(self) -> ColumnSet:
         """The current values; its `version` grows with each change."""
         return self._now.columns
+
+    @property
+    def recorded(self) -> npt.NDArray[np.bool_]:
+        """bool[n], the listed ids that have a record; not to be written into."""
+        return self._now.recorded
 
     def catch_up(self, position: int) -> None:
         """Take in all records that were streamed since the last time, up to `position` of the log."""
@@ -139,15 +152,18 @@ class Catalogue:
     def _with(self, fresh: pl.DataFrame, position: int) -> Records:
         """What is known with records that follow it, which is then everything up to `position`."""
         fresh = fresh.select(*self.schema.names, ARRIVAL)
-        columns, unlisted = self._now.columns, self._now.unlisted
+        columns, unlisted, recorded = self._now.columns, self._now.unlisted, self._now.recorded
         rows = self._rows_of(fresh[self._key])
         listed = fresh.filter(pl.Series(rows >= 0, dtype=pl.Boolean)).drop(ARRIVAL)
         if len(listed):
             columns = columns.with_rows(dict(zip(rows[rows >= 0].tolist(), listed.to_dicts(), strict=True)))
+            if not recorded[rows[rows >= 0]].all():
+                recorded = recorded.copy()
+                recorded[rows[rows >= 0]] = True
         if len(listed) < len(fresh):
             joined = pl.concat([unlisted, fresh.filter(pl.Series(rows < 0, dtype=pl.Boolean))])
             unlisted = self._bounded(joined.unique(self._key, keep="last", maintain_order=True))
-        return Records(position, columns, unlisted)
+        return Records(position, columns, unlisted, recorded)
 
     def _bounded(self, unlisted: pl.DataFrame) -> pl.DataFrame:
         """The newest records, those at the end, that fit into half of the room when all no longer fit."""

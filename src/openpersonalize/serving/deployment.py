@@ -14,6 +14,7 @@ from ..exploration.draw import MOST_CANDIDATES
 from ..exploration.tracker import ExposureTracker
 from .catalogue import Catalogue
 from .loaded import GroupData, LoadedVersion
+from .next_actions import NextActions
 from .online_scorer import OnlineScorer
 from .ranked import TOP_ROWS
 from .scoring import NARROW
@@ -24,7 +25,7 @@ from .states import Memory
 class Deployment(AnswerSource):
     """A source of answers to single questions that follows the live log. Belongs to the event loop's thread.
 
-    Attributes: see `AnswerSource`.
+    Attributes: see `AnswerSource`; next_actions: answers of a recipe for actions.
     """
 
     scorer: OnlineScorer
@@ -61,6 +62,7 @@ class Deployment(AnswerSource):
             now=now,
             top_rows=top_rows,
             narrow=narrow,
+            beside=group.beside,
         )
         super().__init__(
             loaded,
@@ -73,6 +75,7 @@ class Deployment(AnswerSource):
             most_candidates=most_candidates,
         )
         self._consumer = consumer
+        self.next_actions = NextActions(self)
 
     def follow(self) -> None:
         """Before each answer: answer from what the consumer has read. No I/O."""

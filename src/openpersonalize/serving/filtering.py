@@ -118,13 +118,13 @@ class UserFilters:
             rows = [members.bulk_rows(one.histories) for one in self._bulk]
             state.newcomers_interacted = (
                 members,
-                self._gather(state, self._live_newcomers(state, members), rows),
+                self._gather(state, self.live_newcomers(state, members), rows),
             )
             self._scorer.resized(state)
         facts = _Facts(self, state, state.newcomers_interacted[1])
         return chosen.keep(members.columns, user=facts, static=static)[numbers]
 
-    def _live_newcomers(self, state: UserState, members: ExtendedCatalogue) -> Int32:
+    def live_newcomers(self, state: UserState, members: ExtendedCatalogue) -> Int32:
         """int32[k] in order of arrival: the number of each item of the live history among the newcomers, -1
         where it is none. Only what the model does not know is looked for."""
         known = self._scorer.live_rows(state)

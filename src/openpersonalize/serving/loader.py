@@ -21,7 +21,7 @@ from ..exploration.checkpoint import CheckpointStore, Part
 from ..exploration.tracker import MOST_ITEMS, ExposureTracker
 from ..installation import Installation
 from ..recipes.artifact import Artifact
-from ..recipes.facts import Offer
+from ..recipes.facts import Offer, Task
 from ..recipes.registry import facts_of
 from .catalogue import Catalogue
 from .deployment import Deployment
@@ -30,8 +30,14 @@ from .metadata_reads import DatasetEntry, Datasets, EndpointEntry
 from .popularity_feed import PopularityFeed
 from .states import Memory
 
-NO_ITEMS = Schema((Field("ITEM_ID", "string"),))
-"""Stands for the Items schema of a group without such a dataset."""
+NO_RECORDS = {
+    "ITEMS": Schema((Field("ITEM_ID", "string"),)),
+    "ACTIONS": Schema((Field("ACTION_ID", "string"),)),
+}
+"""Stand for the schemas of a group without such a dataset."""
+
+ACTION_WINDOW = 3
+"""Amazon's filters see 300 action interactions of a type where they see 100 item interactions."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,8 @@ class Loader:
             feed = self._feed(loaded, entry)
         else:
             loaded, size, feed = held.loaded, held.model_bytes, held.feed
-        items, group = self._items(loaded, entry.datasets), self._group_data(loaded, entry)
+        items, group = self._records(loaded, entry.datasets), self._group_data(loaded, entry)
+        times = ACTION_WINDOW if loaded.recipe.task is Task.ACTIONS else 1
         deployment = Deployment(
             loaded,
             items,
@@ -108,7 +115,7 @@ class Loader:
             consumer=self._consumer,
             memory=self._memory,
             now=self._installation.clock.now,
-            window=self._installation.settings.filter_window,
+            window=self._installation.settings.filter_window * times,
             tracker=self._tracker(loaded, entry, items, group, held),
         )
         return LoadedDeployment(loaded, deployment, feed, entry.datasets, size)
@@ -137,8 +144,9 @@ class Loader:
     ) -> ExposureTracker | None:
         """What came after training, for a recipe that explores it or ranks it among the others."""
         offers, installation = loaded.recipe.offers, self._installation
-        ranks = loaded.model.ranks_new_items
-        if not ranks and (Offer.EXPLORATION not in offers or "INTERACTIONS" not in entry.datasets):
+        ranks, actions = loaded.model.ranks_new_items, loaded.recipe.task is Task.ACTIONS
+        known = actions or "INTERACTIONS" in entry.datasets
+        if not ranks and (Offer.EXPLORATION not in offers or not known):
             return None
         earlier = held.deployment.tracker if held is not None else None
         if earlier is not None:
@@ -159,12 +167,14 @@ class Loader:
             store=self._checkpoints(entry, "exposure"),
             histories=[one.histories for one in group.bulk(loaded)],
             newcomers=loaded.newcomers,
+            recorded_only=actions,
         )
 
-    def _items(self, loaded: LoadedVersion, datasets: Datasets) -> Catalogue:
-        dataset = datasets.get("ITEMS")
+    def _records(self, loaded: LoadedVersion, datasets: Datasets) -> Catalogue:
+        kind = loaded.recipe.task.records
+        dataset = datasets.get(kind)
         if dataset is None:
-            return Catalogue(self._installation.log, "", NO_ITEMS, loaded.artifact.items)
+            return Catalogue(self._installation.log, "", NO_RECORDS[kind], loaded.artifact.items)
         return self._catalogue(dataset, loaded)
 
     def _catalogue(self, dataset: DatasetEntry, loaded: LoadedVersion | None) -> Catalogue:
@@ -174,12 +184,19 @@ class Loader:
         return Catalogue(self._installation.log, dataset.arn, dataset.parsed(), ids, snapshot)
 
     def _group_data(self, loaded: LoadedVersion, entry: EndpointEntry) -> GroupData:
-        dataset = entry.datasets.get("INTERACTIONS")
+        task = loaded.recipe.task
+        dataset = entry.datasets.get(task.events)
         histories, rows = None, np.empty(0, dtype=np.int32)
         if dataset is not None and dataset.snapshot is not None:
             histories = Snapshot.open(self._installation.objects, dataset.snapshot).histories()
             rows = loaded.artifact.items.find_all(histories.items.series())
-        return GroupData(stream_of(entry.group), histories, rows, lambda: self._users_of(entry.group))
+        return GroupData(
+            stream_of(entry.group, task.events),
+            histories,
+            rows,
+            lambda: self._users_of(entry.group),
+            stream_of(entry.group) if loaded.behaviour is not None else None,
+        )
 
 
 def _bytes_below(folder: Path) -> int:

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable
 
 from ..events.consumer import LogConsumer
-from ..events.history import EMPTY
+from ..events.history import EMPTY, History
 from ..recipes.query import Query
 from .catalogue import Catalogue
 from .history import LiveRows
@@ -23,7 +23,11 @@ _serials = itertools.count()
 
 
 class OnlineScorer(VersionScorer):
-    """Scores for single questions, with what `Memory` keeps of users. Belongs to one thread, the loop's."""
+    """Scores for single questions, with what `Memory` keeps of users. Belongs to one thread, the loop's.
+
+    Attributes:
+        streams: of the live log, whose events of a user it reads.
+    """
 
     def __init__(
         self,
@@ -36,6 +40,7 @@ class OnlineScorer(VersionScorer):
         now: Callable[[], float],
         top_rows: int = TOP_ROWS,
         narrow: int = NARROW,
+        beside: str | None = None,
     ) -> None:
         """Nothing is worked out yet.
 
@@ -44,9 +49,11 @@ class OnlineScorer(VersionScorer):
             items: current item records.
             consumer: knows what is streamed. memory: keeps what is worked out. now: the time.
             top_rows: rows of a user's order that are kept. narrow: see `NARROW`.
+            beside: the stream of interactions with items, where answers are about actions.
         """
         super().__init__(loaded, items, top_rows=top_rows, narrow=narrow)
-        self._stream = stream
+        self._stream, self._beside_stream = stream, beside
+        self.streams = (stream,) if beside is None else (stream, beside)
         self._consumer, self._memory, self._now = consumer, memory, now
         self._serial = next(_serials)
         self._position = -1
@@ -71,25 +78,49 @@ class OnlineScorer(VersionScorer):
         state = self._memory.states.get(key)
         if state is not None and state.position == self._position and state.until > now:
             return state
-        live = EMPTY if user is None else self._consumer.history(self._stream, user)
-        if state is None or state.live.newest != live.newest or state.until <= now:
-            rows = None if state is None else state.rows
-            state = UserState(user, live, until(now), context=context, anchor=anchor, rows=rows)
+        live = beside = EMPTY
+        if user is not None:
+            live = self._consumer.history(self._stream, user)
+            if self._beside_stream is not None:
+                beside = self._consumer.history(self._beside_stream, user)
+        if state is None or state.newest != max(live.newest, beside.newest) or state.until <= now:
+            rows, others = (None, None) if state is None else (state.rows, state.beside_rows)
+            state = UserState(
+                user,
+                live,
+                until(now),
+                context=context,
+                anchor=anchor,
+                rows=rows,
+                beside=beside,
+                beside_rows=others,
+            )
             self._memory.states.put(key, state)
         state.position = self._position
         return state
 
-    def unprepared(self, state: UserState) -> Callable[[], LiveRows] | None:
-        """What to call in a thread before an answer, its result to be given to the state: the rows of a
-        history so long that looking them up would hold up other answers. None: nothing of the kind."""
-        rows = LiveRows(self._loaded.rows_of) if state.rows is None else state.rows
-        if rows.missing(state.live) <= LOOKED_UP_AT_ONCE:
+    def unprepared(self, state: UserState) -> Callable[[], Callable[[], None]] | None:
+        """What to call in a thread before an answer, and its result here afterwards: the rows of histories so
+        long that looking them up would hold up other answers. None: nothing of the kind."""
+        loaded = self._loaded
+        rows = LiveRows(loaded.rows_of) if state.rows is None else state.rows
+        long = [("rows", LiveRows(loaded.rows_of), state.live)] if _is_long(rows, state.live) else []
+        if loaded.behaviour is not None:
+            find = loaded.behaviour.rows_of
+            rows = LiveRows(find) if state.beside_rows is None else state.beside_rows
+            if _is_long(rows, state.beside):
+                long.append(("beside_rows", LiveRows(find), state.beside))
+        if not long:
             return None
-        fresh, live = LiveRows(self._loaded.rows_of), state.live
 
-        def prepared() -> LiveRows:
-            fresh.of(live)
-            return fresh
+        def prepared() -> Callable[[], None]:
+            for _, fresh, live in long:
+                fresh.of(live)
+            return given
+
+        def given() -> None:
+            for name, fresh, _ in long:
+                setattr(state, name, fresh)
 
         return prepared
 
@@ -99,7 +130,7 @@ class OnlineScorer(VersionScorer):
 
     def _kept(self, state: UserState, seen_excluded: bool) -> Vector | None:
         found = self._memory.vectors.get((self._serial, state.key, seen_excluded))
-        if found is None or (found.newest, found.until) != (state.live.newest, state.until):
+        if found is None or (found.newest, found.until) != (state.newest, state.until):
             return None
         return found
 
@@ -116,3 +147,7 @@ class OnlineScorer(VersionScorer):
         if kept is not None and kept.nbytes:
             self._memory.sessions.put(key, kept)
         return found
+
+
+def _is_long(rows: LiveRows, history: History) -> bool:
+    return rows.missing(history) > LOOKED_UP_AT_ONCE

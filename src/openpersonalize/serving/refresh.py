@@ -106,14 +106,14 @@ class Readiness:
         context, anchor = scorer.context(sent), scorer.anchor(item)
         if scorer.knows(user, context, anchor):
             return
-        stream = deployment.group.stream
-        if consumer.kept_history(stream, user) is None:
-            await consumer.fetched_history(stream, user)
-            deployment.follow()
+        for stream in scorer.streams:
+            if consumer.kept_history(stream, user) is None:
+                await consumer.fetched_history(stream, user)
+                deployment.follow()
         state = scorer.state(user, context, anchor)
         prepare = scorer.unprepared(state)
         if prepare is not None:
-            state.rows = await asyncio.get_running_loop().run_in_executor(self._threads, prepare)
+            (await asyncio.get_running_loop().run_in_executor(self._threads, prepare))()
 
     async def _taken_in(self, behind: list[tuple[Catalogue, int]]) -> None:
         """Have records read in a thread, some at a time and those of one catalogue once for all who wait."""

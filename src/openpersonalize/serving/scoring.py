@@ -16,7 +16,7 @@ import numpy as np
 
 from ..algorithms.topk import FloatArray, Rows
 from ..events.history import EMPTY
-from ..recipes.query import Query
+from ..recipes.query import ItemHistory, Query
 from .catalogue import Catalogue
 from .history import NOTHING, Int32, LiveRows
 from .loaded import LoadedVersion
@@ -138,8 +138,11 @@ class VersionScorer(Scorer):
         live = state.live if user is not None else EMPTY
         query = loaded.recent.query(trained, live, self.live_rows(state), state.until - 1, seen_excluded)
         profile = loaded.profile(user) if user is not None else {}
-        if state.user is not None and not len(query.item) and not profile:
+        beside = self._beside(state)
+        if state.user is not None and not len(query.item) and not profile and beside is None:
             return None
+        if beside is not None:
+            query = replace(query, item_history=beside)
         if profile or state.context:
             query = replace(query, profile=profile, context=dict(state.context))
         if state.anchor is not None:
@@ -150,6 +153,17 @@ class VersionScorer(Scorer):
                 influence=dict(state.anchor.influence),
             )
         return query
+
+    def _beside(self, state: UserState) -> ItemHistory | None:
+        """What a user did with items, where the answers are about actions; None where that is nothing."""
+        behaviour = self._loaded.behaviour
+        if behaviour is None or state.user is None:
+            return None
+        if state.beside_rows is None:
+            state.beside_rows = LiveRows(behaviour.rows_of)
+        rows = state.beside_rows.of(state.beside)
+        found = behaviour.history(state.user, state.beside, rows, state.until - 1)
+        return found if len(found.item) else None
 
     def live_rows(self, state: UserState) -> Int32:
         if state.rows is None:
@@ -215,7 +229,7 @@ class VersionScorer(Scorer):
         if unscored is not None:
             hidden = scores[unscored]
             scores[unscored] = DROP
-        return Vector(state.live.newest, state.until, scores, hidden)
+        return Vector(state.newest, state.until, scores, hidden)
 
     def _with_unscored(self, state: UserState, seen_excluded: bool, scores: FloatArray) -> FloatArray:
         """float32[n]: with the scores of the rows that the recipe gives none."""

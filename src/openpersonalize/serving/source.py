@@ -25,6 +25,7 @@ class AnswerSource:
         scorer: what it says of a user. filters: what filters leave. exploration: who draws.
         tracker: what exploration may choose from; None: the recipe does not explore.
         chance: where draws come from.
+        bulk: what users did before the live history. now: the time.
     """
 
     scorer: Scorer
@@ -54,6 +55,8 @@ class AnswerSource:
         self.group = group
         self.scorer = scorer
         self.tracker = tracker
+        self.bulk = group.bulk(loaded)
+        self.now = now
         self.chance = np.random.default_rng()  # answers are meant to differ from one call to the next
         self.filters = UserFilters(loaded, items, group, scorer, now=now, window=window)
         self.exploration = UserExploration(loaded, scorer, self.chance, most_candidates)

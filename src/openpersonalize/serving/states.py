@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from ..algorithms.topk import FloatArray
 from ..caching import ByteLRU
-from ..events.history import History
+from ..events.history import EMPTY, History
 from ..exploration.catalogue import ExtendedCatalogue
 from ..exploration.draw import ExplorationCandidates
 from ..recipes.model import State
@@ -58,6 +58,7 @@ class UserState:
         context: what the model recognises of the request's context. anchor: the item asked about.
         rows: the model's rows of `live`. new_items: scores of those that came after
         training, beside which ones they are of and how many the model was told of.
+        beside: what was streamed of items where the answers are about actions; beside_rows: its rows.
     """
 
     user: str | None
@@ -75,6 +76,13 @@ class UserState:
     rows: LiveRows | None = None
     anchor: Anchor | None = None
     new_items: tuple[ExtendedCatalogue, int, FloatArray] | None = None
+    beside: History = EMPTY
+    beside_rows: LiveRows | None = None
+
+    @property
+    def newest(self) -> int:
+        """The position of the newest event: another one for each that is added."""
+        return max(self.live.newest, self.beside.newest)
 
     @property
     def key(self) -> tuple[str | None, ContextValues, Anchor | None]:
@@ -85,6 +93,8 @@ class UserState:
     def size(self) -> int:
         """About how many bytes it takes."""
         total = 400 + self.live.nbytes + (self.rows.nbytes if self.rows is not None else 0)
+        if self.beside_rows is not None:
+            total += self.beside.nbytes + self.beside_rows.nbytes
         total += sum(one.size for one in self.ranked if one is not None)
         if self.interacted is not None:
             total += sum(rows.nbytes + 200 for rows in self.interacted.rows)

@@ -5,7 +5,8 @@ does, in threads. The checks come in a fixed order, so that of several mistakes 
 reported every time: ARN, campaign, recipe, ids, sizes, metadata, promotion, filter, its values.
 """
 
+from .actions import get_action_recommendations
 from .rank import get_personalized_ranking
 from .recommend import get_recommendations
 
-__all__ = ["get_personalized_ranking", "get_recommendations"]
+__all__ = ["get_action_recommendations", "get_personalized_ranking", "get_recommendations"]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 
 from ...errors import InvalidInput
 from ...filters.compiler import BoundFilter
-from ...recipes.facts import Offer
+from ...recipes.facts import Offer, Task
 from ...serving.answer import Promotion
 from ...serving.endpoint import Endpoint
 from ...telemetry import UNKNOWN_FILTER_VALUES
@@ -47,13 +47,14 @@ async def filter_of(
     if found is None:
         found = await context.endpoints.load_filter(context.scope, arn)
     compiled = found.compiled
+    target = "ActionID" if campaign.recipe.task is Task.ACTIONS else "ItemID"
     reason = ""
     if found.status != "ACTIVE":
         reason = f"its status is {found.status}"
     elif found.group != campaign.group:
         reason = "it belongs to another dataset group"
-    elif compiled.target != "ItemID":
-        reason = f"it filters {compiled.target}, not ItemID"
+    elif compiled.target != target:
+        reason = f"it filters {compiled.target}, not {target}"
     elif compiled.needs_current_item and not campaign.recipe.task.anchored:
         reason = f"CurrentItem has no meaning for recipe {campaign.recipe.name}"
     elif compiled.needs_user and user is None:

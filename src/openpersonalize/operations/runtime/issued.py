@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 
-from ...serving.answer import Entry
 from ...serving.endpoint import Endpoint
 from ..context import Context
 
@@ -19,8 +18,7 @@ def new_recommendation_id() -> str:
 
 
 def remember(
-    context: Context, identifier: str, campaign: Endpoint, entries: list[Entry], user: str | None
+    context: Context, identifier: str, campaign: Endpoint, shown: list[str], user: str | None
 ) -> None:
-    """Keep what was shown, for events that name the answer by its id."""
-    shown = [entry.item_id for entry in entries]
+    """Keep what was shown, ids of items or actions, for events that name the answer by its id."""
     context.installation.recommendations.add(identifier, campaign.arn, shown, user)

@@ -45,5 +45,5 @@ async def get_personalized_ranking(context: Context, request: Request) -> bytes:
     reads_records = chosen is not None or columns is not None or any(row_of(item) is None for item in items)
     await context.endpoints.ready(campaign.deployment, user, sent, records=reads_records)
     entries = rank(campaign.deployment, user or "", items, chosen, columns, sent)
-    remember(context, identifier, campaign, entries, user)
+    remember(context, identifier, campaign, [entry.item_id for entry in entries], user)
     return _encode(_Ranking(entries, identifier))

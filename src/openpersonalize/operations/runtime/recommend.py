@@ -48,5 +48,5 @@ async def get_recommendations(context: Context, request: Request) -> bytes:
     about = subject(campaign.deployment, question)
     await context.endpoints.ready(campaign.deployment, about, sent, item, records=question.reads_records)
     entries = answer(campaign.deployment, question)
-    remember(context, identifier, campaign, entries, user)
+    remember(context, identifier, campaign, [entry.item_id for entry in entries], user)
     return _encode(_Recommendations(entries, identifier))
