@@ -193,7 +193,17 @@ def test_datasets_that_the_group_lacks():
     guarded = parse(INC + "Items.YEAR = 1 IF CurrentUser.AGE > 1")
     assert complaint(guarded, only_items) == INVALID + "unknown dataset Users"
     untyped = {"INTERACTIONS": schema("Interactions", ("USER_ID", "string"), ("ITEM_ID", "string"))}
-    assert complaint(event, untyped) == INVALID + "unknown field Interactions.EVENT_TYPE"
+    assert complaint(event, untyped) is None
+    assert check(event, untyped) == {"INTERACTIONS.EVENT_TYPE"}
+
+
+@pytest.mark.parametrize("condition", ['IN ("click")', "IN ($T)", 'NOT IN ("*")', '!= "click"'])
+def test_events_without_a_type_can_only_be_met_all(condition):
+    untyped = {"INTERACTIONS": schema("Interactions", ("USER_ID", "string"), ("ITEM_ID", "string"))}
+    assert complaint(parse(f"{INC}Interactions.event_type {condition}"), untyped) == (
+        INVALID + "unknown field Interactions.event_type: the schema of Interactions has no EVENT_TYPE,"
+        ' so only Interactions.EVENT_TYPE IN ("*"), all events, can be used'
+    )
 
 
 def test_fields_are_counted_once_whoever_they_are_asked_of():

@@ -146,6 +146,14 @@ def _about_condition(condition: Condition, schemas: FilterSchemas) -> Iterator[s
     if kind in EVENTS and condition.field.upper() != EVENT_TYPE:
         yield f"only {EVENT_TYPE} can be used with {condition.dataset}"
         return
+    schema = schemas.get(kind)
+    if kind in EVENTS and schema is not None and field_of(schema, EVENT_TYPE) is None:
+        if condition.operator != "IN" or STAR not in condition.operands:
+            yield (
+                f"unknown field {condition.named}: the schema of {condition.dataset} has no {EVENT_TYPE},"
+                f' so only {condition.dataset}.{EVENT_TYPE} IN ("*"), all events, can be used'
+            )
+        return
     field = yield from _found(kind, condition.dataset, condition.field, schemas)
     if field is None:
         return

@@ -84,7 +84,13 @@ def usable(dataset: str, field: Field) -> bool:
 
 
 def column_of(dataset: str | None, written: str, schemas: FilterSchemas) -> Column | None:
-    """The column `written` in any case of a dataset type; None when the group has no such column."""
+    """The column `written` in any case of a dataset type; None when the group has no such column. Events
+    always have a type to filter by: where their schema has none, it is empty."""
     schema = schemas.get(dataset) if dataset is not None else None
-    field = field_of(schema, written) if schema is not None else None
-    return None if dataset is None or field is None else Column(dataset, field.name, field.is_number)
+    if dataset is None or schema is None:
+        return None
+    field = field_of(schema, written)
+    if field is not None:
+        return Column(dataset, field.name, field.is_number)
+    is_type = dataset in EVENTS and written.upper() == EVENT_TYPE
+    return Column(dataset, EVENT_TYPE, numeric=False) if is_type else None
