@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from conftest import LONG
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "openpersonalize"
 PAGE = ROOT / "docs" / "conventions.md"
@@ -82,6 +84,10 @@ def test_names_that_are_gone_are_not_defined_again() -> None:
 def test_what_became_short_is_not_listed_any_more() -> None:
     """The list only gets shorter, so that nobody grows back what was cut."""
     assert [name for name in LONGER if len((PACKAGE / name).read_text().splitlines()) <= MOST_LINES] == []
+
+
+def test_the_long_files_that_go_first_exist() -> None:
+    assert [name for name in LONG if not (ROOT / "tests" / name).exists()] == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())

@@ -181,4 +181,4 @@ def test_an_endless_history_comes_to_a_plateau(running: Server, arns: dict[str, 
                 sent, number = sent + len(data), number + 1
             at.append(megabytes(running))
     print("an endless history: " + ", ".join(f"{one - at[0]:+.0f} MB" for one in at[1:]))
-    assert at[3] - at[1] < 40
+    assert at[3] - at[1] < 70  # a copy that is being replaced
