@@ -108,6 +108,10 @@ def test_cp_goes_through_the_server_that_the_shell_names(run: Any, server: Serve
     assert (server.data / "buckets" / "daily" / "in" / "a.csv").read_text() == "x\n"
     assert run("cp", "s3://daily/in/a.csv", str(tmp_path / "b.csv")).exit_code == 0
     assert (tmp_path / "b.csv").read_text() == "x\n"
+    refused = run("cp", str(tmp_path / "a.csv"), "s3://NO_BUCKET/a.csv")
+    assert refused.exit_code == 2
+    assert refused.output.startswith("openpersonalize: ")
+    assert "openpersonalize serve" not in refused.output
     missing = run("cp", "s3://daily/none", str(tmp_path / "c.csv"))
     assert missing.exit_code == 2
     assert "There is no object s3://daily/none" in missing.output

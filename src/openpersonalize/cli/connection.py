@@ -22,7 +22,8 @@ import click
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NotConnected
 
 from ..errors import OpenPersonalizeError
 from ..settings import Settings, read_settings
@@ -33,6 +34,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 ENDPOINT = "AWS_ENDPOINT_URL_PERSONALIZE"
 _SECONDS = 10
+_GO_ON = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists", "AccessDenied")
 _POLL = 0.2
 _SIGN = (
     " This server has access keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of an admin or"
@@ -87,8 +89,9 @@ class Connection:
         s3 = self.client("s3")
         try:
             s3.create_bucket(Bucket=name)
-        except ClientError:
-            pass
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _GO_ON:
+                raise
         return s3
 
     def page(self, path: str) -> Any:
@@ -163,7 +166,9 @@ def in_one_sentence(error: Exception) -> OpenPersonalizeError:
         return OpenPersonalizeError(
             f"{error.response['Error']['Code']}: {error.response['Error']['Message']}"
         )
-    return OpenPersonalizeError(f"{error} Is a server running there? Start one with `openpersonalize serve`.")
+    if isinstance(error, HTTPClientError | NotConnected):
+        return OpenPersonalizeError(f"{error} Is a server there? Start one with `openpersonalize serve`.")
+    return OpenPersonalizeError(str(error))
 
 
 def _message(body: bytes) -> str:
