@@ -3,9 +3,8 @@ they are to interact with an item, or with the items that have an attribute.
 
 A score is a weighted sum of what is known of a user towards the items asked about (`SegmentFeatures`). The
 weights are those of a conditional logit of held-out questions: of everybody's newest fifth of events, which
-user it was that interacted with the item, or with any item of the attribute's value. Each feature has a
-second weight for items of which little is known. So the softmax of the scores is the distribution of users
-over the next event with these items.
+user it was that interacted with the item, or with any item of the attribute's value. So the softmax of the
+scores is the distribution of users over the next event with these items.
 
 Memory: that of the features. Time of an answer: linear in the users, and in the interactions with the items
 that are like those asked about.
@@ -37,7 +36,7 @@ from .training import Configuration, Training, TrainingData
 METADATA_SIZE = 100
 """Numbers of an item's vector of metadata."""
 MOST_QUESTIONS = 400
-"""Items on which the weights are found, and values of attributes where these can be asked about."""
+"""Items, or values of attributes, on which the weights are found."""
 MOST_EVENTS = 4_000
 """Users that are looked for, of all of them together."""
 ALTERNATIVES = 200
@@ -52,8 +51,7 @@ class SegmentModel:
     """A trained model of user segmentation; immutable."""
 
     def __init__(self, features: SegmentFeatures, weights: Float32, counts: ItemCounts) -> None:
-        """`weights`: float32[2, F] of the features, of any items and in addition of little known ones.
-        `counts`: how many items each user interacted with."""
+        """`weights`: float32[F] of the features. `counts`: how many items each user interacted with."""
         self.features, self.weights, self._counts = features, weights, counts
 
     def scores(self, query: Query) -> Float32:
@@ -65,9 +63,8 @@ class SegmentModel:
     def affinity(self, items: Int64) -> Float32:
         """See `Segments.affinity`."""
         scores = np.zeros(self.features.users.users, dtype=np.float32)
-        unknown = little_known(self.features, items)
-        for (always, more), feature in zip(self.weights.T, self.features.of(items), strict=True):
-            scores += (always + more * unknown) * feature
+        for weight, feature in zip(self.weights, self.features.of(items), strict=True):
+            scores += weight * feature
         return scores
 
     def without_users(self, kept: Bools) -> SegmentModel:
@@ -128,7 +125,7 @@ def weigh(
     size: int,
     training: Training,
 ) -> Float32:
-    """float32[2, F], the weights that held-out events ask for."""
+    """float32[F], the weights that held-out events ask for."""
     rng = np.random.default_rng([training.seed, 1])
     held_out = split_newest(history)
     features = SegmentFeatures.fit(
@@ -136,59 +133,50 @@ def weigh(
     )
     names = features.names
     centre = np.array([PRIOR.get(name, PRIOR_LIKE if name.startswith("like") else 0.0) for name in names])
-    centre = np.concatenate((centre, np.zeros(len(names))))
-    later = ~held_out.training
-    groups = [list(_about_items(history, later, rng))]
-    if attributes is not None:
-        groups.append(list(_about_attributes(history, later, attributes, rng)))
-    questions = [(one, max(1, MOST_EVENTS // len(groups) // len(group))) for group in groups for one in group]
     asked, standing = [], []
-    for number, (question, most) in enumerate(questions):
+    questions = list(_questions(history, ~held_out.training, attributes, rng))
+    for number, question in enumerate(questions):
         training.check()
         training.progress("weigh", number, len(questions), "questions")
-        rows, share = _alternatives(rng.permutation(question.users)[:most], features.users.users, rng)
+        chosen = rng.permutation(question.users)[: max(1, MOST_EVENTS // len(questions))]
+        rows, share = _alternatives(chosen, features.users.users, rng)
         found = np.stack([one[rows] for one in features.of(question.items)], axis=-1)
-        asked.append(np.concatenate((found, found * little_known(features, question.items)), axis=-1))
+        asked.append(found)
         standing.append(share)
     if not asked:
-        return centre.reshape(2, -1).astype(np.float32)
+        return centre.astype(np.float32)
     stacked, shares = np.concatenate(asked), np.concatenate(standing)
-    ridge: Float64 = np.full(len(centre), RIDGE / len(stacked))
+    ridge: Float64 = np.full(len(names), RIDGE / len(stacked))
     weights, likelihood = fit_logit(stacked, shares, ridge, centre, training.check)
     training.line(f"users weighed on {len(stacked):,} events, log-likelihood {likelihood:.3f}")
-    return weights.reshape(2, -1).astype(np.float32)
+    return weights.astype(np.float32)
 
 
-def little_known(features: SegmentFeatures, items: Int64) -> np.float32:
-    """1 of items without users, towards 0 of such with many."""
-    return np.float32(1.0 / (1.0 + np.log1p(features.users.counts[items].sum())))
-
-
-def _about_items(history: Sequences, later: Bools, rng: np.random.Generator) -> Iterator[_Question]:
-    """In an order that is chance, each with the users who interacted with the item later."""
-    order = np.argsort(history.item[later], kind="stable")
-    item, user = history.item[later][order], history.user[later][order]
-    for one in rng.permutation(np.unique(item))[:MOST_QUESTIONS].tolist():
-        start, end = np.searchsorted(item, [one, one + 1])
-        yield _Question(np.array([one]), np.unique(user[start:end]))
-
-
-def _about_attributes(
-    history: Sequences, later: Bools, attributes: ItemAttributes, rng: np.random.Generator
+def _questions(
+    history: Sequences, later: Bools, attributes: ItemAttributes | None, rng: np.random.Generator
 ) -> Iterator[_Question]:
-    """About values of attributes, in the same way."""
+    """About items, or values of attributes, in an order that is chance: each with the users who interacted
+    with it later."""
     item, user = history.item[later], history.user[later]
+    if attributes is None:
+        order = np.argsort(item, kind="stable")
+        item, user = item[order], user[order]
+        asked = [(one, np.array([one])) for one in rng.permutation(np.unique(item)).tolist()]
+        for one, items in asked[:MOST_QUESTIONS]:
+            start, end = np.searchsorted(item, [one, one + 1])
+            yield _Question(items, np.unique(user[start:end]))
+        return
     values = list(attributes.values())
-    asked = 0
+    count = 0
     for place in rng.permutation(len(values)).tolist():
-        if asked == MOST_QUESTIONS:
+        if count == MOST_QUESTIONS:
             return
         items = attributes.items_with(*values[place])
         having = np.zeros(len(history.items), dtype=np.bool_)
         having[items] = True
         theirs = np.unique(user[having[item]])
         if len(theirs):
-            asked += 1
+            count += 1
             yield _Question(items, theirs)
 
 
