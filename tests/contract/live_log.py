@@ -17,6 +17,7 @@ from openpersonalize.clock import Clock
 from openpersonalize.datasets.schemas import Field, Schema
 from openpersonalize.errors import Unavailable
 from openpersonalize.events.entries import COUNTS, IDENTICAL, REPEATED_ID, Event, Record
+from openpersonalize.events.frames import COUNTED_TIME
 from openpersonalize.events.livelog import LiveLog
 
 PREFIX = "arn:aws:personalize:us-east-1:000000000000:"
@@ -130,6 +131,28 @@ class LiveLogContract:
             assert list(found[user].item) == list(tail.history(GROUP, user).item) == ["i0", "i1", "i2", "i3"]
         assert list(tail.histories(GROUP, odd[:2], 2)["ann"].item) == ["i2", "i3"]
         assert tail.histories(GROUP, []) == {} == tail.histories(ITEMS, asked)
+    def test_no_event_counts_as_later_than_it_came(
+        self, open_log: Callable[[], LiveLog], hands: Hands
+    ) -> None:
+        """Kept, told one by one and read again; the time that was sent stays beside it."""
+        log, now = open_log(), int(hands.time)
+        tail = log.tail()
+        ahead = Event("ann", "s1", "alien", now + 3 * 86_400, "click")
+        log.append(GROUP, [ahead]).result()
+        hands.time += 60
+        log.append(GROUP, [Event("ann", "s1", "brazil", now + 50, "click")]).result()
+        news = tail.news(0, 100)
+        told = [(event.item, event.time) for event in news.events]
+        assert news.skipped or told == [("alien", now), ("brazil", now + 50)]
+        for one in (tail, open_log().tail()):
+            kept = one.history(GROUP, "ann")
+            assert (kept.item, kept.time.tolist()) == (("alien", "brazil"), [now, now + 50])
+        (frame,) = log.interactions(GROUP, SCHEMA)
+        assert frame["TIMESTAMP"].to_list() == [now + 3 * 86_400, now + 50]
+        assert frame.select(COUNTED_TIME)["TIMESTAMP"].to_list() == [now, now + 50]
+        # Sent again it is the same event.
+        log.append(GROUP, [ahead]).result()
+        assert len(log.tail().history(GROUP, "ann")) == 2
 
     def test_the_newest_record_of_each_dataset_is_told(self, log: LiveLog) -> None:
         log.append(ITEMS, [Record(f"i{k}") for k in range(3000)]).result()

@@ -205,6 +205,57 @@ def test_under_a_later_schema_new_columns_are_null(tmp_path: Path):
     assert bulk(second) == [(None, "j", 2, None), ("y", "i", 7, 0.5)]
 
 
+def times(of: Snapshot) -> dict[str, list[int]]:
+    """What everybody's interactions count as, in trainings and in the index, and that both agree."""
+    found = of.counted().select("USER_ID", "TIMESTAMP").sort("USER_ID", "TIMESTAMP").collect()
+    users: dict[str, list[int]] = {}
+    for user, time in found.iter_rows():
+        users.setdefault(user, []).append(time)
+    assert {user: of.histories().of(user)[1].tolist() for user in users} == users
+    return users
+
+
+def test_rows_that_claim_the_future_count_as_of_the_newest_that_do_not(tmp_path: Path):
+    rows = [
+        ("u", "a", 100, None),
+        ("u", "b", 5_000, None),
+        ("v", "a", 300, None),
+        ("v", "c", 1_000, None),
+        ("w", "a", 9_000, None),
+    ]
+    first = snapshot(tmp_path / "a", "INTERACTIONS", INTERACTIONS, rows, moment=1_000)
+    assert first.late == 2
+    assert sorted(first.scan().collect()["TIMESTAMP"]) == [100, 300, 1_000, 5_000, 9_000]
+    assert times(first) == {"u": [100, 1_000], "v": [300, 1_000], "w": [1_000]}
+    # A later import is believed up to its own moment, and moves nothing of the earlier one.
+    more = [("u", "c", 7_000, None), ("v", "b", 99_000, None)]
+    second = snapshot(tmp_path / "b", "INTERACTIONS", INTERACTIONS, more, previous=first, moment=8_000)
+    assert second.late == 1
+    assert times(second) == {"u": [100, 1_000, 7_000], "v": [300, 1_000, 7_000], "w": [1_000]}
+    # Of nothing but late rows the newest of what was there counts.
+    alone = [("x", "a", 99_000, None)]
+    third = snapshot(tmp_path / "c", "INTERACTIONS", INTERACTIONS, alone, previous=second, moment=9_000)
+    assert times(third)["x"] == [7_000]
+    gone = snapshot(
+        tmp_path / "d",
+        "INTERACTIONS",
+        INTERACTIONS,
+        previous=third,
+        moment=10_000,
+        without=pl.Series(["w"]),
+    )
+    assert times(gone) == {name: found for name, found in times(third).items() if name != "w"}
+    only = snapshot(tmp_path / "e", "INTERACTIONS", INTERACTIONS, alone, moment=9_000)
+    assert times(only) == {"x": [9_000]}
+
+
+def test_where_nobody_claims_the_future_nothing_is_said_of_it(tmp_path: Path):
+    made = snapshot(tmp_path / "a", "INTERACTIONS", INTERACTIONS, [("u", "a", 100, None)], moment=1_000)
+    assert made.late == 0
+    text = (made.folder / "manifest.json").read_text()
+    assert "late" not in text
+
+
 def test_an_empty_snapshot_can_be_read(tmp_path: Path):
     made = snapshot(tmp_path / "a", "ITEMS", ITEMS)
     assert made.scan().collect().schema == table_types(parse_schema(ITEMS))

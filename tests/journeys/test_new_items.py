@@ -2,13 +2,15 @@
 
 1,100 interactions, which is about what may train: 60 items in six departments, prices that go with them, and
 colours that go with nothing; 40 users, each at home in one department. Two novelties a department came
-with the catalogue and were never met; others are put after training.
+with the catalogue and were never met; others are put after training. One row claims to be of the year after
+next: it would make everything else old, and so nothing new.
 """
 
 from __future__ import annotations
 
 import json
 import time
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +48,7 @@ def world() -> tuple[pl.DataFrame, pl.DataFrame]:
         pool = [k for k in range(KNOWN) if not at_home or k % DEPARTMENTS == user % DEPARTMENTS]
         item = pool[int(len(pool) * rng.random() ** 1.5)]
         rows.append((f"user-{user:02}", f"known-{item:02}", NOW - int(50 * DAY * rng.random()), "view"))
+    rows.append(("traveller", "known-01", NOW + 730 * DAY, "view"))
     interactions = pl.DataFrame(rows, schema=["USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE"], orient="row")
     ids = names("known", KNOWN) + names("new", NEW)
     items = pl.DataFrame(
@@ -69,6 +72,7 @@ class Shop:
     campaigns: dict[str, str]
     novelties: str
     items: str
+    tracker: str
 
     @property
     def runtime(self) -> Any:
@@ -119,7 +123,8 @@ def shop(live_server: LiveServer, live_campaign: Callable[..., LiveCampaign]) ->
         active(personalize.describe_campaign, "campaign", campaign)
     datasets = personalize.list_datasets(datasetGroupArn=first.group)["datasets"]
     items = next(one["datasetArn"] for one in datasets if one["datasetType"] == "ITEMS")
-    return Shop(live_server, campaigns, chosen, items)
+    tracker = personalize.create_event_tracker(name="novelties", datasetGroupArn=first.group)["trackingId"]
+    return Shop(live_server, campaigns, chosen, items, tracker)
 
 
 def recommended(shop: Shop, campaign: str, user: str, count: int = 10, **more: Any) -> list[dict[str, Any]]:
@@ -238,3 +243,37 @@ def test_items_put_after_training_are_in_their_place_at_once(shop: Shop) -> None
             assert time.monotonic() < end
             time.sleep(0.1)
         assert [department(item) for item in listed[:4]] == [home("user-01")] * 4
+
+
+def test_the_import_says_how_many_rows_claim_the_future(shop: Shop) -> None:
+    told = []
+    for job in shop.server.client("personalize").list_dataset_import_jobs()["datasetImportJobs"]:
+        address = f"{shop.server.endpoint}/v1/jobs/{job['datasetImportJobArn']}"
+        with urllib.request.urlopen(address) as page:
+            told += [line["text"] for line in json.load(page)["lines"] if "novelties" in job["jobName"]]
+    assert sum("1 row claims to be later than this import" in text for text in told) == 1
+
+
+def test_a_phone_whose_clock_is_ahead_does_not_hold_its_owners_list(shop: Shop) -> None:
+    """Two views of three days to come, then what the user really does: the list goes with that."""
+    events = shop.server.client("personalize-events")
+
+    def view(items: list[str], ahead: float) -> None:
+        events.put_events(
+            trackingId=shop.tracker,
+            userId="phone",
+            sessionId="s",
+            eventList=[
+                {"eventType": "view", "itemId": item, "sentAt": time.time() + ahead + place}
+                for place, item in enumerate(items)
+            ],
+        )
+
+    def departments() -> list[int]:
+        return [department(item) for item in ids(recommended(shop, "never", "phone", 5))]
+
+    view(["known-00", "known-06"], 3 * DAY)
+    assert departments().count(0) >= 3
+    for item in ("known-03", "known-09", "known-15", "known-21"):
+        view([item], 0)
+    assert departments().count(3) >= 3

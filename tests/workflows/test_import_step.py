@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from datasets.tabular import CATEGORICAL, TEXTUAL, schema
+from openpersonalize.clock import SystemClock
 from openpersonalize.datasets.snapshots import Snapshot
 from openpersonalize.engine.task import Task
 from openpersonalize.errors import JobFailed, JobStopped
@@ -384,3 +385,16 @@ def test_an_import_says_what_is_hardly_meant_and_how_many_ids_are_known(shelf: S
     assert shelf.lines[-1] == (
         "of the 20 items in the interactions, 20 are in the Items dataset, which has 20"
     )
+
+
+def test_rows_that_claim_the_future_are_counted_and_told(shelf: Shelf):
+    ahead = int(SystemClock().now()) + 730 * 86_400
+    shelf.put("f.csv", interactions(1_000) + f"u1,i1,{ahead},click\nu2,i2,{ahead + 1},click\n")
+    made = shelf.run("INTERACTIONS", INTERACTIONS)
+    told = [line for line in shelf.lines if "claim to be later than this import" in line]
+    assert len(told) == 1
+    assert told[0].startswith("WARNING: 2 rows ")
+    assert any(f"such as {ahead} (first in f.csv, line 1002)" in line for line in shelf.lines)
+    assert [row[2] for row in shelf.rows(made)][-2:] == [ahead, ahead + 1]
+    shelf.run("INTERACTIONS", INTERACTIONS, job="job-1")
+    assert any("WARNING: 2 rows claim to be later" in line for line in shelf.lines)

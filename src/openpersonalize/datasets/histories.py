@@ -133,6 +133,7 @@ def build_histories(
     item: str = "ITEM_ID",
     where: pl.Expr | None = None,
     arrival: str | None = None,
+    times: Sequence[pl.Expr] | None = None,
 ) -> None:
     """Index the interactions in the Parquet files `parts`, in their order, into the new folder `folder`.
 
@@ -142,6 +143,7 @@ def build_histories(
         item: the column that says with what users interacted: ``ACTION_ID`` of action interactions.
         where: which rows count; None: all. Users of other rows are in the table, without interactions.
         arrival: an int64 column that is kept beside each interaction, in ``arrival.npy``; None: none is.
+        times: of each part the time that an interaction counts as; None: its TIMESTAMP.
     """
     folder.mkdir(parents=True)
     everybody = [piece for path in parts for piece in _pieces(path, None)]
@@ -154,7 +156,12 @@ def build_histories(
     (folder / "event_types.json").write_text(json.dumps(types.to_list()), "utf-8")
 
     user = _numbers(chosen, "USER_ID", users)
-    time = _gathered(chosen, "TIMESTAMP", pl.Int64())
+    counted = times or [pl.col("TIMESTAMP")] * len(parts)
+    time = _gathered(
+        [piece for path, one in zip(parts, counted, strict=True) for piece in _pieces(path, where, one)],
+        "TIMESTAMP",
+        pl.Int64(),
+    )
     order = np.argsort((user.astype(np.int64) << _TIME_BITS) | time, kind="stable")
     pointers = np.zeros(len(users) + 1, dtype=np.int64)
     np.cumsum(np.bincount(user, minlength=len(users)), out=pointers[1:])
@@ -185,18 +192,19 @@ class _Piece:
     path: Path
     where: pl.Expr | None
     start: int
+    time: pl.Expr
 
     def column(self, name: str) -> pl.Series:
         """One column of them, in order."""
         rows = pl.scan_parquet(self.path).slice(self.start, PIECE_ROWS)
         if self.where is not None:
             rows = rows.filter(self.where)
-        return rows.select(name).collect()[name]
+        return rows.select(self.time if name == "TIMESTAMP" else name).collect()[name]
 
 
-def _pieces(path: Path, where: pl.Expr | None) -> list[_Piece]:
+def _pieces(path: Path, where: pl.Expr | None, time: pl.Expr = pl.col("TIMESTAMP")) -> list[_Piece]:
     rows = pl.scan_parquet(path).select(pl.len()).collect().item()
-    return [_Piece(path, where, start) for start in range(0, rows, PIECE_ROWS)]
+    return [_Piece(path, where, start, time) for start in range(0, rows, PIECE_ROWS)]
 
 
 def _distinct(parts: Sequence[_Piece], column: str) -> pl.Series:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,7 @@ class SnapshotWriter:
         previous: Snapshot | None = None,
         *,
         position: int,
+        moment: int | None = None,
         part_rows: int = PART_ROWS,
         compact_after: int = COMPACT_AFTER,
         without: pl.Series | None = None,
@@ -59,6 +60,8 @@ class SnapshotWriter:
             schema_text: the schema of the rows to come; rows of `previous` are brought under it.
             previous: the dataset's bulk layer so far.
             position: the place in the live log that the rows to come count as written at.
+            moment: seconds, when the rows to come are imported: interactions that claim to be later count as
+                of the newest that do not. None: all are believed.
             part_rows: rows of a part, and of a pass over equal rows.
             compact_after: generations after which parts of records are written anew as one.
             without: users of whom nothing is taken over from `previous`; None: all of it is. Every folder of
@@ -75,7 +78,10 @@ class SnapshotWriter:
         self.schema_text = schema_text
         self.schema = parse_schema(schema_text)
         self.appended = 0
+        self.late = 0
         self._position = position
+        self._moment = moment if dataset_type in EVENT_OBJECTS else None
+        self._newest: int | None = None
         self._without = without
         self._kept = list(self._taken(previous)) if previous is not None else []
         self._generation = 1 + max((one.part.generation for one in self._kept), default=-1)
@@ -85,12 +91,22 @@ class SnapshotWriter:
     def append(self, frame: pl.DataFrame) -> None:
         """Add rows (the schema's columns) at the end."""
         self.appended += frame.height
+        if self._moment is not None:
+            self._look(frame["TIMESTAMP"], self._moment)
         self._waiting.append(frame.select(self.schema.names))
         if (
             sum(f.height for f in self._waiting) >= self._part_rows
             or sum(f.estimated_size() for f in self._waiting) >= PART_BYTES
         ):
             self._write_part()
+
+    def _look(self, times: pl.Series, moment: int) -> None:
+        """See who claims the future, and who is the newest of the others."""
+        others = times.filter(times <= moment)
+        self.late += len(times) - len(others)
+        newest = others.max()
+        if isinstance(newest, int):
+            self._newest = newest if self._newest is None else max(self._newest, newest)
 
     def finish(self) -> int:
         """Write the index and the manifest; the snapshot is then ready to be published.
@@ -102,10 +118,33 @@ class SnapshotWriter:
         if self.dataset_type in ID_FIELDS:
             return self._write_manifest(self._bulk_rows())
         self._drop_equal_rows()
-        files = [one.path for one in (*self._kept, *self._new)]
-        item = EVENT_OBJECTS[self.dataset_type]
-        build_histories(files, self.folder / "histories", self.schema.names, item=item)
+        if self.late:
+            latest = self._latest()
+            self._new = [_Placed(path, replace(part, latest=latest)) for path, part in self._new]
+        placed = (*self._kept, *self._new)
+        build_histories(
+            [one.path for one in placed],
+            self.folder / "histories",
+            self.schema.names,
+            item=EVENT_OBJECTS[self.dataset_type],
+            times=[one.part.counted_time for one in placed],
+        )
         return self._write_manifest(sum(one.part.rows for one in (*self._kept, *self._new)))
+
+    def _latest(self) -> int:
+        """What late rows count as: the newest of their import that is believed, or of what was there, or the
+        moment of the import."""
+        if self._newest is not None:
+            return self._newest
+        assert self._moment is not None
+        found = [
+            pl.scan_parquet(one.path)
+            .select(one.part.counted_time.clip(upper_bound=self._moment).max())
+            .collect()
+            .item()
+            for one in self._kept
+        ]
+        return max((one for one in found if one is not None), default=self._moment)
 
     def publish(self) -> None:
         """Make it the snapshot under its key: the parts first, the manifest last.
@@ -145,7 +184,8 @@ class SnapshotWriter:
         if changed or (records and len(generations) >= self._compact_after):
             path = self._new_path()
             self._left(previous.stored(self.schema)).sink_parquet(path)
-            yield self._placed(path, pl.scan_parquet(path).select(pl.len()).collect().item(), 0)
+            latest = max((one.latest for one in previous.parts if one.latest is not None), default=None)
+            yield self._placed(path, pl.scan_parquet(path).select(pl.len()).collect().item(), 0, latest)
             return
         changed_parts = [part for part in previous.parts if self._loses_rows(previous.path(part))]
         changed_keys = {part.key for part in changed_parts}
@@ -160,7 +200,7 @@ class SnapshotWriter:
                 rows = pl.scan_parquet(path).select(pl.len()).collect().item()
             else:
                 _link(previous.path(part), path)
-            yield self._placed(path, rows, part.generation)
+            yield self._placed(path, rows, part.generation, part.latest)
 
     def _left(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """The rows of users that stay."""
@@ -180,8 +220,8 @@ class SnapshotWriter:
         self._files += 1
         return self._parts_folder / f"part-{self._files - 1:05d}.parquet"
 
-    def _placed(self, path: Path, rows: int, generation: int) -> _Placed:
-        return _Placed(path, Part(path.name, rows, generation, parts_key(self._key)))
+    def _placed(self, path: Path, rows: int, generation: int, latest: int | None = None) -> _Placed:
+        return _Placed(path, Part(path.name, rows, generation, parts_key(self._key), latest))
 
     def _write_part(self) -> None:
         rows = sum(frame.height for frame in self._waiting)
@@ -239,7 +279,8 @@ class SnapshotWriter:
             "schema": self.schema_text,
             "rows": rows,
             "appended": self.appended,
-            "parts": [asdict(one.part) for one in (*self._kept, *self._new)],
+            **({"late": self.late} if self.late else {}),
+            "parts": [_written(one.part) for one in (*self._kept, *self._new)],
         }
         (self.folder / "manifest.json").write_text(json.dumps(manifest, indent=1), "utf-8")
         return rows
@@ -263,6 +304,14 @@ class _Staged:
     def fetch(self, key: str) -> Path:
         """The local folder of a key."""
         return self.folder if key == self.key and self.folder is not None else self.objects.fetch(key)
+
+
+def _written(part: Part) -> dict[str, Any]:
+    """A part in a manifest, as releases before `Part.latest` read it where it says nothing."""
+    found = asdict(part)
+    if part.latest is None:
+        del found["latest"]
+    return found
 
 
 def rows_of(rows: pl.LazyFrame, users: pl.Series) -> pl.Series:

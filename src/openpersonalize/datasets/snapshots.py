@@ -54,12 +54,23 @@ class Published(Protocol):
 
 @dataclass(frozen=True)
 class Part:
-    """One Parquet file of a snapshot, in the folder under `key` (None: in the snapshot's own, format 1)."""
+    """One Parquet file of a snapshot, in the folder under `key` (None: in the snapshot's own, format 1).
+
+    `latest`: seconds, what rows of a later TIMESTAMP count as: they claimed the future when they were
+    imported. None: there are none.
+    """
 
     file: str
     rows: int
     generation: int
     key: str | None = None
+    latest: int | None = None
+
+    @property
+    def counted_time(self) -> pl.Expr:
+        """The second that an interaction counts as."""
+        time = pl.col("TIMESTAMP")
+        return time if self.latest is None else time.clip(upper_bound=self.latest)
 
 
 class Snapshot:
@@ -74,6 +85,7 @@ class Snapshot:
         self.schema_text: str = manifest["schema"]
         self.rows: int = manifest["rows"]
         self.appended: int = manifest["appended"]
+        self.late: int = manifest.get("late", 0)
         self.parts = tuple(Part(**part) for part in manifest["parts"])
 
     @classmethod
@@ -106,6 +118,17 @@ class Snapshot:
             rows = self._last(rows)
         return rows.select(_under(schema or self.schema, self.schema))
 
+    def counted(self, schema: Schema | None = None) -> pl.LazyFrame:
+        """`scan` of interactions as they count: those that claimed to be later than their import as of the
+        newest of it that did not."""
+        if not self.parts:
+            return self.scan(schema)
+        frames = [
+            pl.scan_parquet(self.path(part)).with_columns(part.counted_time.alias("TIMESTAMP"))
+            for part in self.parts
+        ]
+        return pl.concat(frames).select(_under(schema or self.schema, self.schema))
+
     def records(self, schema: Schema | None = None) -> pl.LazyFrame:
         """`scan` of a dataset of records, with the column ``#ARRIVAL``."""
         return self._last(self._all()).select(*_under(schema or self.schema, self.schema), ARRIVAL)
@@ -137,7 +160,13 @@ class Snapshot:
         with TemporaryDirectory() as made:  # of action interactions older releases made none
             folder = Path(made) / "histories"
             item = EVENT_OBJECTS[self.dataset_type]
-            build_histories([self.path(one) for one in self.parts], folder, self.schema.names, item=item)
+            build_histories(
+                [self.path(one) for one in self.parts],
+                folder,
+                self.schema.names,
+                item=item,
+                times=[one.counted_time for one in self.parts],
+            )
             return InteractionHistories.open(folder)  # mapped files stay as long as somebody has them
 
     @property

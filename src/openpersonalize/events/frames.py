@@ -67,6 +67,13 @@ EVENT_BESIDE: dict[str, pl.DataType] = {
 """What stands beside the columns of an Interactions schema (see `LiveLog.interactions`)."""
 
 
+COUNTED_TIME = pl.min_horizontal(pl.col("TIMESTAMP"), pl.col("#WRITTEN").floor().cast(pl.Int64)).alias(
+    "TIMESTAMP"
+)
+"""The second that a streamed event counts as: its TIMESTAMP, which stays as it was sent, but none later than
+it came. A client whose clock is ahead would outrank everybody else for as long."""
+
+
 def stored_events(rows: Sequence[tuple[Any, ...]]) -> pl.DataFrame:
     """Event rows, tuples in the order of `STORED_EVENT`, as a frame."""
     return _columns(rows, STORED_EVENT)

@@ -120,9 +120,9 @@ FROM (VALUES /*rows*/) WHERE column1 IS NOT NULL
 INSERT INTO record (position, stream, id, properties, written)
 SELECT column1, column2, column3, column4, column5 FROM (VALUES /*rows*/) WHERE column1 IS NOT NULL
 
--- history: one user's events that count and are not sealed, newest first; found by the subject, so the position is
--- hidden from the planner (+)
-SELECT e.position, e.item, e.time, e.type, e.value
+-- history: one user's events that count and are not sealed, newest first, none later than it came; found by the
+-- subject, so the position is hidden from the planner (+)
+SELECT e.position, e.item, min(e.time, CAST(e.written AS INTEGER)), e.type, e.value
 FROM stream AS s JOIN event AS e ON e.stream = s.id
 WHERE s.arn = ? AND e.subject = ? AND e.mark = 0 AND +e.position > s.sealed
 ORDER BY e.time DESC, e.position DESC LIMIT ?
@@ -136,8 +136,8 @@ WHERE EXISTS (SELECT 1 FROM stream AS s JOIN event AS e ON e.stream = s.id
 -- count_events: whether a step along the tail stays short; counts no further than the limit
 SELECT count(*) FROM (SELECT 1 FROM event WHERE position > ? AND position <= ? LIMIT ?)
 
--- new_events: the tail in order
-SELECT e.position, s.arn, e.subject, e.item, e.time, e.type, e.value, e.mark
+-- new_events: the tail in order, no event later than it came
+SELECT e.position, s.arn, e.subject, e.item, min(e.time, CAST(e.written AS INTEGER)), e.type, e.value, e.mark
 FROM event AS e JOIN stream AS s ON s.id = e.stream
 WHERE e.position > ? AND e.position <= ? AND s.arn IS NOT NULL
 ORDER BY e.position

@@ -25,6 +25,7 @@ import polars as pl
 from ..datasets.histories import InteractionHistories, build_histories
 from .digests import Digests, content_digest, id_digest
 from .entries import COUNTS
+from .frames import COUNTED_TIME
 
 FORMAT = 1
 
@@ -145,7 +146,9 @@ def write_segment(folder: Path, rows: pl.LazyFrame, contents: Digests, ids: Dige
     arrival = pl.read_parquet(file, columns=["#ARRIVAL"])["#ARRIVAL"].to_numpy()
     np.save(folder / "arrival.npy", arrival)
     counts = pl.col("#MARK") == COUNTS
-    build_histories([file], folder / "histories", _INDEXED, where=counts, arrival="#ARRIVAL")
+    build_histories(
+        [file], folder / "histories", _INDEXED, where=counts, arrival="#ARRIVAL", times=[COUNTED_TIME]
+    )
     contents.save(folder, "contents")
     ids.save(folder, "ids")
     times = pl.col("TIMESTAMP")

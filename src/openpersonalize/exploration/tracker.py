@@ -31,6 +31,7 @@ from ..datasets.schemas import Schema
 from ..datasets.selection import EventSelection
 from ..datasets.tables import id_column
 from ..events.consumer import EventHandler
+from ..events.frames import COUNTED_TIME
 from ..storage.idtable import IdTable
 from .catalogue import ExposureCounts, ExtendedCatalogue
 from .checkpoint import CheckpointStore
@@ -227,6 +228,7 @@ class ExposureTracker(EventHandler):
         weight = self._version.selection.expression(events.columns)
         return (
             events.lazy()
+            .with_columns(COUNTED_TIME)
             .filter(weight.is_not_null())
             .group_by("ITEM_ID")
             .agg(

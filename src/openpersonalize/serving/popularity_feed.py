@@ -18,6 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ..events.consumer import EventHandler
+from ..events.frames import COUNTED_TIME
 from ..exploration.checkpoint import CheckpointStore
 from ..storage.idhash import hashes
 from .loaded import LoadedVersion
@@ -68,7 +69,7 @@ class PopularityFeed(EventHandler):
         chosen = events.select(
             "ITEM_ID",
             "USER_ID",
-            pl.col("TIMESTAMP").cast(pl.Int64),
+            COUNTED_TIME,
             artifact.selection.expression(events.columns).alias("WEIGHT"),
         ).filter(pl.col("WEIGHT").is_not_null())
         item = artifact.items.find_all(chosen["ITEM_ID"])
@@ -76,7 +77,6 @@ class PopularityFeed(EventHandler):
         numbers = self._loaded.newcomers.numbered(chosen["ITEM_ID"].gather(new))
         item[new] = np.where(numbers < 0, -1, len(artifact.items) + numbers)
         known = item >= 0
-        # A client whose clock is ahead must not fade all others away.
         time = np.minimum(chosen["TIMESTAMP"].to_numpy(), int(self._now()))
         weight = chosen["WEIGHT"].to_numpy().astype(np.float32)
         user = hashes(chosen["USER_ID"])

@@ -11,6 +11,7 @@ import polars as pl
 from ..datasets.histories import EVENT_OBJECTS
 from ..datasets.schemas import Schema
 from ..datasets.snapshots import Snapshot
+from ..events.frames import COUNTED_TIME
 from ..events.layers import current_records
 from ..events.linking import link_sessions, session_owners
 from ..events.livelog import LiveLog, stream_of
@@ -38,8 +39,8 @@ class TrainingInputs:
     _owners_found: dict[str, pl.DataFrame] = field(default_factory=dict)
 
     def interactions(self, kind: str = "INTERACTIONS") -> pl.LazyFrame:
-        """All interactions with items, or with actions, in order of arrival; streamed ones under the user of
-        their session. The group has such a dataset.
+        """All interactions with items, or with actions, in order of arrival, none later than it came;
+        streamed ones under the user of their session. The group has such a dataset.
 
         Args:
             kind: type of the dataset.
@@ -47,7 +48,7 @@ class TrainingInputs:
         schema = self.schemas[kind]
         linked = link_sessions(self._streamed(kind, schema), self._owners(kind)).select(schema.names)
         bulk = self.snapshot(kind)
-        return linked if bulk is None else pl.concat([bulk.scan(schema), linked])
+        return linked if bulk is None else pl.concat([bulk.counted(schema), linked])
 
     def linked(self, kind: str = "INTERACTIONS") -> pl.LazyFrame | None:
         """What was done in anonymous sessions that belong to a user by now, of any type: USER_ID, ITEM_ID
@@ -70,7 +71,7 @@ class TrainingInputs:
     def _streamed(self, kind: str, schema: Schema) -> pl.LazyFrame:
         """Scanned, never held: whoever collects it as a stream holds some blocks."""
         streamed = self.log.scan(self.stream(kind), schema, up_to=self.position)
-        return streamed.filter(~pl.col("#DUPLICATE"))
+        return streamed.filter(~pl.col("#DUPLICATE")).with_columns(COUNTED_TIME)
 
     def records(self, kind: str) -> pl.DataFrame | None:
         """One row per id of an Items, Users or Actions dataset; None when the group has none."""

@@ -16,11 +16,12 @@ from typing import Any
 
 import polars as pl
 
+from ..clock import SystemClock
 from ..datasets import problems as reasons
 from ..datasets.csv_reader import CsvReader
 from ..datasets.csv_text import CsvText
 from ..datasets.header import header_problems, match_header, of_form
-from ..datasets.hints import repeated
+from ..datasets.hints import WARNING, repeated
 from ..datasets.known_ids import known_sentences
 from ..datasets.minimums import LEAST_INTERACTIONS
 from ..datasets.problems import Problems
@@ -87,9 +88,12 @@ def run(
         if not objects.exists(key):
             task.plan([("read", 0.2 + total / READ_BYTES), ("index", 0.2 + total / INDEXED_BYTES)])
             base = Snapshot.open(objects, previous) if previous and mode == "INCREMENTAL" else None
-            writer = SnapshotWriter(objects, key, dataset_type, schema, base, position=position)
+            moment = int(SystemClock().now())
+            writer = SnapshotWriter(
+                objects, key, dataset_type, schema, base, position=position, moment=moment
+            )
             try:
-                first = _read(task, buckets, files, total, writer)
+                first = _read(task, buckets, files, total, writer, moment)
                 _check_rows(writer, minimum_data, first)
                 task.progress("index", 0, writer.appended, "rows")
                 writer.finish()
@@ -103,10 +107,20 @@ def run(
     except Unreachable as error:
         raise JobFailed(reasons.unreachable(str(error))) from error
     snapshot = Snapshot.open(objects, key)
+    if snapshot.late:
+        task.line(
+            f"{WARNING}{snapshot.late:,} {'row claims' if snapshot.late == 1 else 'rows claim'} to be later"
+            " than this import; in trainings and answers they count as of the newest row that does not."
+        )
     known = {kind: Snapshot.open(objects, other) for kind, other in (others or {}).items()}
     for sentence in known_sentences({**known, dataset_type: snapshot}):
         task.line(sentence)
-    return {"snapshot": key, "rows": snapshot.appended, "total_rows": snapshot.rows, "bytes": total}
+    return {
+        "snapshot": key,
+        "rows": snapshot.appended,
+        "total_rows": snapshot.rows,
+        "bytes": total,
+    }
 
 
 def _check_headers(
@@ -141,7 +155,7 @@ def _check_headers(
 
 
 def _read(
-    task: Task, buckets: Buckets, files: list[ObjectInfo], total: int, writer: SnapshotWriter
+    task: Task, buckets: Buckets, files: list[ObjectInfo], total: int, writer: SnapshotWriter, moment: int
 ) -> list[pl.DataFrame]:
     """Read all rows into `writer`.
 
@@ -152,7 +166,7 @@ def _read(
         JobFailed: some rows have problems; the first of them have been reported.
     """
     problems = Problems(task.problem)
-    reader = CsvReader(writer.schema, writer.dataset_type, problems)
+    reader = CsvReader(writer.schema, writer.dataset_type, problems, now=moment)
     done = 0
     first: list[pl.DataFrame] = []
     for file in files:
