@@ -131,6 +131,7 @@ class LiveLogContract:
             assert list(found[user].item) == list(tail.history(GROUP, user).item) == ["i0", "i1", "i2", "i3"]
         assert list(tail.histories(GROUP, odd[:2], 2)["ann"].item) == ["i2", "i3"]
         assert tail.histories(GROUP, []) == {} == tail.histories(ITEMS, asked)
+
     def test_no_event_counts_as_later_than_it_came(
         self, open_log: Callable[[], LiveLog], hands: Hands
     ) -> None:

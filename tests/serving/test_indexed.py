@@ -106,7 +106,7 @@ def test_everybody_draws_from_the_same_scores(pair):
         assert np.array_equal(mine.rows, theirs.rows)
         assert np.allclose(mine.relevance, theirs.relevance, atol=0.01)
         assert np.allclose(mine.before, theirs.before, atol=0.01)
-        assert np.allclose(mine.log_chance, theirs.log_chance, atol=0.05)
+        assert np.allclose(mine.weight, theirs.weight, rtol=0.05)
 
 
 def test_a_ranking_scores_what_it_was_given(pair):

@@ -8,12 +8,12 @@ with chances proportional to ::
 
     exp(relevance) / sqrt(1 + met + passed over)
 
-by the Gumbel trick (Yellott 1977; Vieira 2014): probability matching, as Thompson sampling does it (Thompson
-1933; Chapelle and Li, "An empirical evaluation of Thompson sampling", 2011), with an uncertainty that shrinks
-with the root of how often an item was met, or shown and not chosen. An item that is well known by now mostly
-gives its place back. Among items that nobody met relevance is what their metadata say to the user; together
-they weigh as much as if each had a low score of the user's (one standard deviation below the mean), for a
-model puts last what nobody met, which is not much of a judgement.
+by exponential draws over weights (Efraimidis and Spirakis 2006): probability matching, as Thompson sampling
+does it (Thompson 1933; Chapelle and Li, "An empirical evaluation of Thompson sampling", 2011), with an
+uncertainty that shrinks with the root of how often an item was met, or shown and not chosen. An item that is
+well known by now mostly gives its place back. Among items that nobody met relevance is what their metadata
+say to the user; together they weigh as much as if each had a low score of the user's (one standard deviation
+below the mean), for a model puts last what nobody met, which is not much of a judgement.
 
 **Where.** Spread over the list below its beginning, one place in each of as many stretches, the most relevant
 first; never the first place. There an item has the score of the entry whose place it takes: what it needs to
@@ -38,7 +38,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..algorithms.topk import FloatArray, Rows
-from .catalogue import BoolArray, ExposureCounts, ExtendedCatalogue
+from .candidates import ExplorationCandidates, places_among
+from .catalogue import BoolArray, ExposureCounts
 from .config import Exploration
 
 Doubles = npt.NDArray[np.float64]
@@ -49,40 +50,9 @@ PLACES_BY_WEIGHT = 0.6
 UNDISTURBED = 5
 """Of an answer this part, its beginning, is left to relevance where there is room behind it: a fifth."""
 
-MOST_SPREAD, MOST_DEVIATION = 2.0, 1.5
-"""What relevance may differ by in a draw: between a user's best and low score, and the standard deviation
-among items that nobody met. More would have the same few drawn every time."""
-
 KNOWN_WELL = 8.0
 """Times that an item was met or passed over from which on it gives some of its places back, and four times
 as often half of them."""
-
-MOST_CANDIDATES = 1024
-"""Items that draw in one answer besides those of the user's top rows: of more eligible ones so many are
-chosen at random, each time the user's scores are worked out, all alike likely."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExplorationCandidates:
-    """Those who draw for one user at one state of the history.
-
-    Attributes:
-        members: whose rows they are.
-        rows: int64[p] ascending. relevance: float32[p] log-scores without a bonus.
-        before: float32[p], what the total of the user's scores holds of them: log-scores, -inf for nothing.
-        log_chance: float32[p], the logarithm of how likely each is drawn for its relevance.
-    """
-
-    members: ExtendedCatalogue
-    rows: Rows
-    relevance: FloatArray
-    before: FloatArray
-    log_chance: FloatArray
-
-    @property
-    def size(self) -> int:
-        """Bytes of the arrays."""
-        return 300 + self.rows.nbytes + 3 * self.relevance.nbytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,78 +69,6 @@ class Explored:
     values: Doubles
     log_total: float
     explored: frozenset[int]
-
-
-def exploration_candidates(
-    members: ExtendedCatalogue,
-    eligible: Rows,
-    leaders: Rows,
-    best: Rows,
-    top_score: float,
-    floor_score: float,
-    scores: Callable[[Rows], FloatArray],
-    hidden: Callable[[Rows], FloatArray],
-    newcomers: Callable[[Rows, float], FloatArray],
-    chance: np.random.Generator,
-    most: int = MOST_CANDIDATES,
-) -> ExplorationCandidates:
-    """Who draws for a user.
-
-    Args:
-        members: the catalogue. eligible: int64 rows, ascending. leaders: int64 rows that draw in any case if
-            they are eligible.
-        best: the user's best rows, which draw in any case, too. top_score: that of the first of them, the
-            floor score where there is none. floor_score: see `floor_score_of`.
-        scores: gives what was ranked at some rows, -inf at those that the recipe gives none.
-        hidden: the same with the scores of those rows, too.
-        newcomers: gives the log-scores of newcomers, by their numbers; told the user's floor score.
-        chance: draws some where more are eligible than `most`.
-    """
-    if len(eligible) > most:
-        some = eligible[np.unique(chance.integers(0, len(eligible), most))]
-        # Whoever may be in the answer by relevance draws in any case.
-        others = np.concatenate((best, leaders))
-        rows = np.union1d(some, others[_places(eligible, others)[1]])
-    else:
-        rows = eligible
-    known = rows[rows < members.known]
-    before = np.full(len(rows), -np.inf, dtype=np.float32)
-    before[: len(known)] = relevance = scores(known)
-    if not (relevance > -np.inf).all():
-        relevance = hidden(known)
-    if len(known) < len(rows):
-        numbers = rows[len(known) :] - members.known
-        relevance = np.concatenate([relevance, newcomers(numbers, floor_score)])
-    unseen = np.ones(len(rows), dtype=np.bool_)
-    unseen[: len(known)] = members.unseen[known]
-    log_chance = _log_chances(relevance, unseen, top_score, floor_score)
-    return ExplorationCandidates(members, rows, relevance, before, log_chance)
-
-
-def _log_chances(
-    relevance: FloatArray, unseen: BoolArray, top_score: float, floor_score: float
-) -> FloatArray:
-    """See `ExplorationCandidates`: by relevance, those that nobody met beside each other."""
-    spread = max(top_score - floor_score, 1e-3)
-    scale = min(1.0, MOST_SPREAD / spread)
-    chances = (relevance - np.float32(top_score)) * np.float32(scale)
-    own = relevance[unseen].astype(np.float64)
-    if len(own):
-        own -= own.max()
-        own *= min(1.0, MOST_DEVIATION / max(float(own.std()), 1e-6))
-        chances[unseen] = own - np.log(np.exp(own).mean()) - scale * spread
-    return chances
-
-
-def floor_score_of(scores: FloatArray) -> float:
-    """A low score among float32[n], -inf on rows without one: one standard deviation below the mean."""
-    scored = scores[scores > -np.inf]
-    return float(scored.mean() - scored.std()) if len(scored) else 0.0
-
-
-def neutral(numbers: Rows, floor_score: float) -> FloatArray:
-    """The log-scores of newcomers that a model knows nothing about: all at the user's floor score."""
-    return np.full(len(numbers), floor_score, dtype=np.float32)
 
 
 def room(exploration: Exploration, count: int, chance: np.random.Generator) -> int:
@@ -205,33 +103,42 @@ def explore(
     """
     if not len(drawing.rows) or not budget:
         return None
-    base, values = np.array(pure_rows, dtype=np.int64), pure_values.astype(np.float64)
-    at, there = _places(drawing.rows, base)
+    at, there = places_among(drawing.rows, np.array(pure_rows, dtype=np.int64))
+    at = at[there]
     taken = np.zeros(len(drawing.rows), dtype=np.bool_)
-    taken[at[there]] = True
+    taken[at] = True
+    base, values = list(pure_rows), pure_values.tolist()
     entering = at[:0]
     if exploration.share is None:
-        entering = _entering(drawing, taken, budget, values[-1] if len(base) >= count else -np.inf, passing)
+        least = values[-1] if values and len(base) >= count else -math.inf
+        entering = _entering(drawing, taken, budget, least, passing)
         taken[entering] = True
-        unseen = int((candidates.scale[base[there]] == 1.0).sum())
+        unseen = int((candidates.scale[drawing.rows[at]] == 1.0).sum())
         places = exploration.weight * PLACES_BY_WEIGHT * count - unseen
         budget = min(budget - len(entering), math.floor(max(places, 0.0) + chance.random()), count - 1)
-    if not len(base):
-        budget = 0
-    drawn = _drawn(drawing, candidates.scale, taken, budget, passing, chance, exploration.share is None)
-    if len(entering):
-        joined = np.concatenate([values, drawing.relevance[entering].astype(np.float64)])
-        order = np.argsort(-joined, kind="stable")
-        base = np.concatenate([base[: len(values)], drawing.rows[entering], base[len(values) :]])
-        base[: len(joined)] = base[: len(joined)][order]
-        values = joined[order]
-    elif not len(drawn):
+    drawn = _drawn(drawing, candidates.scale, taken, budget if base else 0, passing, chance, exploration)
+    if not len(entering) and not len(drawn):
         return None
+    before = dict(zip(drawing.rows[drawn].tolist(), drawing.before[drawn].tolist(), strict=True))
+    if len(entering):
+        base, values = _merged(base, values, drawing, entering)
+        before.update(dict.fromkeys(drawing.rows[entering].tolist(), -math.inf))
     rows, values = _placed(drawing, drawn, base, values, count, chance)
-    brought = np.concatenate([drawing.rows[entering], drawing.rows[drawn]])
-    total = _total(drawing, rows[: len(values)], values, log_total)
-    listed = frozenset(rows.tolist())
-    return Explored(rows.tolist(), values, total, frozenset(brought.tolist()) & listed)
+    changed = [
+        (value, before[row]) for row, value in zip(rows[: len(values)], values, strict=True) if row in before
+    ]
+    total = _total(log_total, changed)
+    return Explored(rows, np.array(values), total, frozenset(row for row in rows if row in before))
+
+
+def _merged(
+    base: list[int], values: list[float], drawing: ExplorationCandidates, entering: Rows
+) -> tuple[list[int], list[float]]:
+    """A list and its log-scores with those `entering` where their relevance puts them."""
+    joined = np.concatenate([np.array(values), drawing.relevance[entering]])
+    rows = base[: len(values)] + drawing.rows[entering].tolist()
+    order = np.argsort(-joined, kind="stable")
+    return [rows[place] for place in order.tolist()] + base[len(values) :], joined[order].tolist()
 
 
 def _entering(
@@ -242,8 +149,10 @@ def _entering(
     passing: Callable[[Rows], BoolArray] | None,
 ) -> Rows:
     """Places of the at most `budget` newcomers that are more relevant than `least`, the end of the list."""
-    over = (drawing.relevance > least) & (drawing.rows >= drawing.members.known) & ~taken
-    at = np.flatnonzero(over)
+    if drawing.rows[-1] < drawing.members.known:
+        return np.empty(0, dtype=np.int64)
+    first = int(drawing.rows.searchsorted(drawing.members.known))
+    at = first + np.flatnonzero((drawing.relevance[first:] > least) & ~taken[first:])
     if not len(at):
         return at
     return _first(drawing.rows, at[np.argsort(-drawing.relevance[at], kind="stable")], budget, passing)
@@ -256,55 +165,62 @@ def _drawn(
     budget: int,
     passing: Callable[[Rows], BoolArray] | None,
     chance: np.random.Generator,
-    known_give_back: bool,
+    exploration: Exploration,
 ) -> Rows:
     """Places of at most `budget` that draw, the most relevant first."""
     if budget <= 0:
         return np.empty(0, dtype=np.int64)
     certainty = scale[drawing.rows]
-    # The logarithm of a weight less that of an exponential draw: the largest are a sample without repetition.
-    keys = drawing.log_chance + np.log(certainty / chance.standard_exponential(len(certainty), np.float32))
-    keys[taken] = -np.inf
-    at = np.argsort(-keys, kind="stable")[: len(keys) - int(taken.sum())]
-    at = _first(drawing.rows, at, budget, passing)
-    if known_give_back:
+    # Exponential draws over weights: the smallest are a sample without repetition.
+    keys = chance.standard_exponential(len(certainty), np.float32)
+    keys /= drawing.weight * certainty
+    keys[taken] = np.inf
+    at = _first(drawing.rows, _smallest(keys, budget if passing is None else 4 * budget), budget, passing)
+    if len(at) < budget and passing is not None:
+        at = _first(drawing.rows, _smallest(keys, len(keys)), budget, passing)
+    if exploration.share is None:
         stays = certainty[at] * math.sqrt(1.0 + KNOWN_WELL)
         at = at[chance.random(len(at)) < stays]
-    return at[np.argsort(-drawing.log_chance[at], kind="stable")]
+    return at[np.argsort(-drawing.weight[at], kind="stable")] if len(at) > 1 else at
+
+
+def _smallest(keys: FloatArray, most: int) -> Rows:
+    """The places of the `most` smallest keys that are finite, the smallest first."""
+    at = np.argpartition(keys, most)[:most] if most < len(keys) else np.arange(len(keys))
+    at = at[np.argsort(keys[at], kind="stable")]
+    return at[np.isfinite(keys[at])]
 
 
 def _placed(
     drawing: ExplorationCandidates,
     drawn: Rows,
-    base: Rows,
-    values: Doubles,
+    base: list[int],
+    values: list[float],
     count: int,
     chance: np.random.Generator,
-) -> tuple[Rows, Doubles]:
+) -> tuple[list[int], list[float]]:
     """The answer's rows, with those at `drawn` among `base`, and the log-scores of those that have one."""
     k, size = len(drawn), min(count, len(base) + len(drawn))
     if not k:
         return base[:size], values[:size]
     first = max(min(max(1, size // UNDISTURBED), size - k), 1)
-    edges = first + np.arange(k + 1) * (size - first) // k
-    places = edges[:-1] + (chance.random(k) * np.diff(edges)).astype(np.int64)
-    explored = np.zeros(size, dtype=np.bool_)
-    explored[places] = True
-    rows = np.empty(size, dtype=np.int64)
-    rows[explored], rows[~explored] = drawing.rows[drawn], base[: size - k]
-    following: Rows = np.cumsum(~explored) - ~explored
-    found = values[following[following < len(values)]]
-    # Behind all others an entry has its own relevance, but no more than what stands before it.
-    last = drawing.relevance[drawn[np.cumsum(explored)[explored & (following == len(values))] - 1]]
-    most = values[-1] if len(values) else -np.inf
-    return rows, np.concatenate([found, np.minimum.accumulate(np.minimum(last, most))])
-
-
-def _places(rows: Rows, wanted: Rows) -> tuple[Rows, BoolArray]:
-    """Where each of `wanted` stands in ascending `rows`, and whether it does."""
-    at = rows.searchsorted(wanted)
-    at[at == len(rows)] = 0
-    return at, rows[at] == wanted
+    explored, relevance = drawing.rows[drawn].tolist(), drawing.relevance[drawn].tolist()
+    rows: list[int] = []
+    scores: list[float] = []
+    following = 0
+    for number, drop in enumerate(chance.random(k).tolist()):
+        begin, end = (first + step * (size - first) // k for step in (number, number + 1))
+        before = begin + int(drop * (end - begin)) - number
+        rows += base[following:before]
+        scores += values[following:before]
+        following = before
+        rows.append(explored[number])
+        if following < len(values):
+            scores.append(values[following])
+        elif following == len(values):
+            # Behind all that have scores it has its own, but no more than what stands before it.
+            scores.append(min(relevance[number], scores[-1]) if scores else relevance[number])
+    return rows + base[following : size - k], scores + values[following : size - k]
 
 
 def _first(rows: Rows, at: Rows, most: int, passing: Callable[[Rows], BoolArray] | None) -> Rows:
@@ -323,12 +239,10 @@ def _first(rows: Rows, at: Rows, most: int, passing: Callable[[Rows], BoolArray]
     return np.concatenate(chosen) if chosen else at[:0]
 
 
-def _total(drawing: ExplorationCandidates, rows: Rows, scores: Doubles, log_total: float) -> float:
-    """The log of the sum of all scores, those of the answer as they came out of the draw."""
-    at, there = _places(drawing.rows, rows)
-    at, scores = at[there], scores[there]
-    before = drawing.before[at].astype(np.float64)
-    largest = max(log_total, float(scores.max(initial=log_total)))
-    added = float((np.exp(scores - largest) - np.exp(before - largest)).sum())
+def _total(log_total: float, changed: Sequence[tuple[float, float]]) -> float:
+    """The log of the sum of all scores, some of which are now the first instead of the second."""
+    largest = max([log_total, *(now for now, _ in changed)])
+    total = math.exp(log_total - largest)
+    total += sum(math.exp(now - largest) - math.exp(before - largest) for now, before in changed)
     # What rounding takes away is not let below nothing.
-    return largest + math.log(max(math.exp(log_total - largest) + added, 1e-300))
+    return largest + math.log(max(total, 1e-300))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..events.consumer import LogConsumer
-from ..exploration.draw import MOST_CANDIDATES
+from ..exploration.candidates import MOST_CANDIDATES
 from ..exploration.tracker import ExposureTracker
 from .catalogue import Catalogue
 from .loaded import GroupData, LoadedVersion

@@ -7,14 +7,14 @@ from collections.abc import Callable
 import numpy as np
 
 from ..algorithms.topk import FloatArray, Rows, top_k
-from ..exploration.catalogue import BoolArray, ExposureCounts, ExtendedCatalogue
-from ..exploration.draw import (
+from ..exploration.candidates import (
     MOST_CANDIDATES,
     ExplorationCandidates,
     exploration_candidates,
     floor_score_of,
     neutral,
 )
+from ..exploration.catalogue import BoolArray, ExposureCounts, ExtendedCatalogue
 from .loaded import LoadedVersion
 from .scoring import Scorer
 from .states import ContextValues, UserState

@@ -23,9 +23,10 @@ import numpy.typing as npt
 from ..algorithms.topk import Rows
 from ..datasets.action_events import NAMES, folded
 from ..datasets.columns import ColumnSet
+from ..exploration.candidates import MOST_SPREAD
 from ..exploration.catalogue import DAY, ExtendedCatalogue
 from ..exploration.config import Exploration
-from ..exploration.draw import KNOWN_WELL, MOST_SPREAD, PLACES_BY_WEIGHT, room
+from ..exploration.draw import KNOWN_WELL, PLACES_BY_WEIGHT, room
 from ..filters.compiler import BoundFilter
 from .history import Int32, bulk_parts, live_parts
 from .ranked import DECIMALS, BoolArray

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..exploration.draw import MOST_CANDIDATES
+from ..exploration.candidates import MOST_CANDIDATES
 from ..exploration.tracker import ExposureTracker
 from .catalogue import Catalogue
 from .exploring import UserExploration

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, TypeAlias
 from ..algorithms.topk import FloatArray
 from ..caching import ByteLRU
 from ..events.history import EMPTY, History
+from ..exploration.candidates import ExplorationCandidates
 from ..exploration.catalogue import ExtendedCatalogue
-from ..exploration.draw import ExplorationCandidates
 from ..recipes.model import State
 from .history import InteractedItems, LiveRows
 from .ranked import Ranked

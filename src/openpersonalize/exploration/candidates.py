@@ -1,0 +1,123 @@
+"""Who draws in exploration for one user, with which weights: `ExplorationCandidates`; see `draw`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..algorithms.topk import FloatArray, Rows
+from .catalogue import BoolArray, ExtendedCatalogue
+
+MOST_SPREAD, MOST_DEVIATION = 2.0, 1.5
+"""What relevance may differ by in a draw: between a user's best and low score, and the standard deviation
+among items that nobody met. More would have the same few drawn every time."""
+
+LEAST_WEIGHT = np.float32(1e-6)
+"""Of an item in a draw: nobody is left out for good."""
+
+MOST_CANDIDATES = 1024
+"""Items that draw in one answer besides those of the user's top rows: of more eligible ones so many are
+chosen at random, each time the user's scores are worked out, all alike likely."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExplorationCandidates:
+    """Those who draw for one user at one state of the history.
+
+    Attributes:
+        members: whose rows they are.
+        rows: int64[p] ascending. relevance: float32[p] log-scores without a bonus.
+        before: float32[p], what the total of the user's scores holds of them: log-scores, -inf for nothing.
+        weight: float32[p], how likely each is drawn for its relevance, beside the others.
+    """
+
+    members: ExtendedCatalogue
+    rows: Rows
+    relevance: FloatArray
+    before: FloatArray
+    weight: FloatArray
+
+    @property
+    def size(self) -> int:
+        """Bytes of the arrays."""
+        return 300 + self.rows.nbytes + 3 * self.relevance.nbytes
+
+
+def exploration_candidates(
+    members: ExtendedCatalogue,
+    eligible: Rows,
+    leaders: Rows,
+    best: Rows,
+    top_score: float,
+    floor_score: float,
+    scores: Callable[[Rows], FloatArray],
+    hidden: Callable[[Rows], FloatArray],
+    newcomers: Callable[[Rows, float], FloatArray],
+    chance: np.random.Generator,
+    most: int = MOST_CANDIDATES,
+) -> ExplorationCandidates:
+    """Who draws for a user.
+
+    Args:
+        members: the catalogue. eligible: int64 rows, ascending. leaders: int64 rows that draw in any case if
+            they are eligible.
+        best: the user's best rows, which draw in any case, too. top_score: that of the first of them, the
+            floor score where there is none. floor_score: see `floor_score_of`.
+        scores: gives what was ranked at some rows, -inf at those that the recipe gives none.
+        hidden: the same with the scores of those rows, too.
+        newcomers: gives the log-scores of newcomers, by their numbers; told the user's floor score.
+        chance: draws some where more are eligible than `most`.
+    """
+    if len(eligible) > most:
+        some = eligible[np.unique(chance.integers(0, len(eligible), most))]
+        # Whoever may be in the answer by relevance draws in any case.
+        others = np.concatenate((best, leaders))
+        rows = np.union1d(some, others[places_among(eligible, others)[1]])
+    else:
+        rows = eligible
+    known = rows[rows < members.known]
+    before = np.full(len(rows), -np.inf, dtype=np.float32)
+    before[: len(known)] = relevance = scores(known)
+    if not (relevance > -np.inf).all():
+        relevance = hidden(known)
+    if len(known) < len(rows):
+        numbers = rows[len(known) :] - members.known
+        relevance = np.concatenate([relevance, newcomers(numbers, floor_score)])
+    unseen = np.ones(len(rows), dtype=np.bool_)
+    unseen[: len(known)] = members.unseen[known]
+    weight = _weights(relevance, unseen, top_score, floor_score)
+    return ExplorationCandidates(members, rows, relevance, before, weight)
+
+
+def _weights(relevance: FloatArray, unseen: BoolArray, top_score: float, floor_score: float) -> FloatArray:
+    """See `ExplorationCandidates`: by relevance, those that nobody met beside each other."""
+    spread = max(top_score - floor_score, 1e-3)
+    scale = min(1.0, MOST_SPREAD / spread)
+    chances = (relevance - np.float32(top_score)) * np.float32(scale)
+    own = relevance[unseen].astype(np.float64)
+    if len(own):
+        own -= own.max()
+        own *= min(1.0, MOST_DEVIATION / max(float(own.std()), 1e-6))
+        chances[unseen] = own - np.log(np.exp(own).mean()) - scale * spread
+    found: FloatArray = np.exp(chances - chances.max(initial=-np.inf)).clip(LEAST_WEIGHT, None)
+    return found
+
+
+def floor_score_of(scores: FloatArray) -> float:
+    """A low score among float32[n], -inf on rows without one: one standard deviation below the mean."""
+    scored = scores[scores > -np.inf]
+    return float(scored.mean() - scored.std()) if len(scored) else 0.0
+
+
+def neutral(numbers: Rows, floor_score: float) -> FloatArray:
+    """The log-scores of newcomers that a model knows nothing about: all at the user's floor score."""
+    return np.full(len(numbers), floor_score, dtype=np.float32)
+
+
+def places_among(rows: Rows, wanted: Rows) -> tuple[Rows, BoolArray]:
+    """Where each of `wanted` stands in ascending `rows`, and whether it does."""
+    at = rows.searchsorted(wanted)
+    at[at == len(rows)] = 0
+    return at, rows[at] == wanted
