@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import LONG
+from longest import LONG
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "openpersonalize"

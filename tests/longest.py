@@ -1,0 +1,37 @@
+"""Which test files take longest, for the order in which workers begin."""
+
+LONG = (
+    "cli/test_serve.py",
+    "operations/test_solution_versions.py",
+    "operations/test_batch_inference.py",
+    "training/test_step.py",
+    "recipes/test_encoder_fit.py",
+    "recipes/test_user_personalization.py",
+    "operations/test_restart.py",
+    "operations/test_recommenders.py",
+    "operations/test_runtime.py",
+    "events/test_sealing.py",
+    "recipes/test_memory.py",
+    "operations/test_data_deletion_jobs.py",
+    "durability/test_encoder.py",
+    "durability/test_batch.py",
+    "operations/test_metric_attributions.py",
+    "durability/test_trainings.py",
+    "algorithms/test_encoder.py",
+    "operations/test_exploration.py",
+    "journeys/test_metadata.py",
+    "recipes/test_indexing.py",
+    "operations/test_exports.py",
+    "durability/test_processes.py",
+    "durability/test_recommenders.py",
+    "cli/test_evaluate.py",
+    "engine/test_crashes.py",
+    "testing/test_examples.py",
+    "serving/test_exploration.py",
+    "test_old_folders.py",
+    "bench/test_accuracy.py",
+    "operations/test_records.py",
+    "durability/test_imports.py",
+)
+"""Files that take longest, the longest first. Workers begin with them: whoever began one last would keep the
+others waiting."""
