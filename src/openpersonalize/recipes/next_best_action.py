@@ -23,7 +23,7 @@ from ..datasets.action_events import Int8, Outcome, outcomes_of
 from ..datasets.sequences import Sequences
 from ..storage.idtable import IdTable
 from .actions.coding import MetadataCoding
-from .actions.features import PAIRS, Events, Features, Moments
+from .actions.features import NEWEST, PAIRS, Events, Features, Moments
 from .actions.item_vectors import item_vectors
 from .actions.model import NextBestActionModel, standardised
 from .actions.outcomes import DAY, Occasions, judged, occasions
@@ -44,7 +44,7 @@ LEAST_TRIED = 400
 HELD_OUT = 0.25
 """Share of the users on whom choices are tried and probabilities calibrated."""
 
-CHOICES = ((0, 10.0), (0, 60.0), (16, 30.0), (16, 150.0))
+CHOICES = ((0, 5.0), (0, 20.0), (0, 100.0), (16, 20.0), (16, 100.0))
 """Widths of the hidden layer and ridges that are tried."""
 
 DEFAULT: Mapping[str, Any] = {"width": 0, "ridge": 60.0, "calibration": [1.0, 0.0]}
@@ -98,7 +98,7 @@ class NextBestAction(Recipe):
         found = _newest(sequences, occasions(sequences, said, days))
         training.progress("count", 1, 1, "passes")
         ready = _prepared(data, sequences, said, found, days, training)
-        mean, deviation = _moments_of(ready.examples.users)
+        mean, deviation = _moments_of(ready.examples.users, 1 + len(NEWEST), ready.features.vectors.shape[1])
         examples = ready.examples._replace(users=standardised(ready.examples.users, mean, deviation))
         response, tuned = _learned(examples, ready, training)
         return NextBestActionModel(
@@ -240,11 +240,15 @@ def _axes(sequences: Sequences, said: Int8, training: Training) -> Float32:
     return leading_axes(rows, n, size, rng, training.check)
 
 
-def _moments_of(users: Float32) -> tuple[Float32, Float32]:
-    """float32[F] means and deviations; 1 where nothing differs."""
+def _moments_of(users: Float32, parts: int, size: int) -> tuple[Float32, Float32]:
+    """float32[F] means and deviations, 1 where nothing differs; the first columns are `parts` of `size` axes,
+    which have one deviation each."""
     if not len(users):
         return np.zeros(users.shape[1], np.float32), np.ones(users.shape[1], np.float32)
     mean, deviation = users.mean(axis=0, dtype=np.float64), users.std(axis=0, dtype=np.float64)
+    # The axes of one part of the histories keep their proportions: the last ones are mostly noise.
+    for start in range(0, parts * size, size or 1):
+        deviation[start : start + size] = deviation[start : start + size].max(initial=0.0)
     return mean.astype(np.float32), np.where(deviation > 1e-6, deviation, 1.0).astype(np.float32)
 
 

@@ -34,13 +34,13 @@ def test_a_history_is_the_mean_of_its_items() -> None:
     users, _ = FEATURES.of(moments([(0, 3, 0, 0), (3, 4, 0, 0), (2, 2, 0, 0)]))
     assert np.allclose(users[:, :2], [[2 / 3, 1 / 3], [4, 4], [0, 0]])
     assert np.allclose(users[:, 2:4], users[:, :2]), "no history is longer than the newest part"
-    assert np.allclose(users[:, 4], np.log1p([3, 1, 0]))
-    assert users[:, 6].tolist() == [1, 1, 0]
+    assert np.allclose(users[:, 6], np.log1p([3, 1, 0]))
+    assert users[:, 8].tolist() == [1, 1, 0]
 
 
 def test_the_newest_items_stand_apart() -> None:
-    count = 2 * NEWEST
-    thing = np.repeat([0, 1], NEWEST).astype(np.int32)
+    count = 2 * NEWEST[0]
+    thing = np.repeat([0, 1], NEWEST[0]).astype(np.int32)
     one = moments([(0, count, 0, 0)])
     long = Moments(
         one.now,
@@ -54,7 +54,7 @@ def test_the_newest_items_stand_apart() -> None:
         one.profiles,
     )
     users, _ = FEATURES.of(long)
-    assert np.allclose(users[0, :4], [0.5, 0.5, 0, 1])
+    assert np.allclose(users[0, :6], [0.5, 0.5, 0, 1, 0, 1])
 
 
 def test_responses_are_told_by_action_and_pair() -> None:

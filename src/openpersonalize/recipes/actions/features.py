@@ -18,8 +18,8 @@ from ...algorithms.arrays import Float32, Int32, Int64
 from ...datasets.action_events import Int8, Outcome
 from .outcomes import DAY
 
-NEWEST = 10
-"""Items of the newest part of a history."""
+NEWEST = (12, 3)
+"""Items of the newest parts of a history: of the last times, and of what the user is at."""
 
 LENGTH = 200
 """Events of a history that count."""
@@ -119,14 +119,13 @@ class Features:
         return np.concatenate(users), np.concatenate(pairs)
 
     def _histories(self, moments: Moments) -> Float32:
-        """float32[B, 2 d + 3] of the items."""
+        """float32[B, 3 d + 3] of the items."""
         count = moments.item_end - moments.item_start
         has = count > 0
         last = moments.items.time[np.maximum(moments.item_end - 1, 0)] if len(moments.items.time) else 0
         lately = np.where(has, np.exp(-np.maximum(moments.now - last, 0) / (30.0 * DAY)), 0.0)
         parts = [
-            self._mean(moments, LENGTH),
-            self._mean(moments, NEWEST),
+            *(self._mean(moments, newest) for newest in (LENGTH, *NEWEST)),
             np.stack((np.log1p(count), lately, has), axis=1),
         ]
         return np.concatenate(parts, axis=1, dtype=np.float32)
