@@ -1,6 +1,7 @@
 """Item neighbours within sessions (item-based session kNN, "IKNN": Hidasi et al. 2016; Ludewig and Jannach,
 "Evaluation of session-based recommendation algorithms", 2018), as a base ranker, `SessionNeighbours`: what
-belongs together, for catalogues too large for `session_linear`.
+belongs together, as it was bought. `session_linear` asks beyond that what is not due to popularity; it is for
+smaller catalogues.
 
 A pair of items is worth its sessions over the root of the product of both items' sessions (cosine), a session
 the less the more items it has. Asked with the items of the running session alone, which are no answer

@@ -88,9 +88,8 @@ def base_rankers(
         labels = telling(categories, events, users, np.random.default_rng(training.seed))
     steps: list[tuple[str, Callable[[], BaseRanker | None]]] = [
         (Transitions.kind, lambda: Transitions.fit(events, check=training.check)),
-        (SessionLinear.kind, lambda: SessionLinear.fit(events, gap, check=training.check))
-        if (n <= MOST_LINEAR_ITEMS if only is None else SessionLinear.kind in only)
-        else (SessionNeighbours.kind, lambda: SessionNeighbours.fit(events, gap, check=training.check)),
+        (SessionNeighbours.kind, lambda: SessionNeighbours.fit(events, gap, check=training.check)),
+        (SessionLinear.kind, lambda: SessionLinear.fit(events, gap, check=training.check)),
         (Linear.kind, lambda: Linear.fit(events, check=training.check))
         if n <= MOST_LINEAR_ITEMS
         else (Neighbours.kind, lambda: Neighbours.fit(events, check=training.check)),
@@ -106,7 +105,9 @@ def base_rankers(
     if recency:
         moving = online_rankers(everything, training, None if only is None else HALF_LIVES)
         steps += [(one.name, lambda one=one: one) for one in moving]  # type: ignore[misc]
-    chosen = [step for step in steps if only is None or step[0] in only]
+    if only is None:
+        only = {name for name, _ in steps if n <= MOST_LINEAR_ITEMS or name != SessionLinear.kind}
+    chosen = [step for step in steps if step[0] in only]
     rankers = []
     for done, (_, fit) in enumerate(chosen):
         training.check()

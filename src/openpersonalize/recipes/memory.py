@@ -29,7 +29,7 @@ _LIMITS = (
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 )
 
-MOST_RANKERS = 8 + taste.MOST_COLUMNS + recent_popularity.MOST_HALF_LIVES + len(freshness.AGE_SCALES)
+MOST_RANKERS = 9 + taste.MOST_COLUMNS + recent_popularity.MOST_HALF_LIVES + len(freshness.AGE_SCALES)
 """Most rankers of a fusion."""
 CELL = 8
 """Bytes of a cell of a table."""
