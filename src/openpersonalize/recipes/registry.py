@@ -16,6 +16,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points, version
 
 from ..errors import StartError
+from .bought_together import BoughtTogether
 from .catalogue import CATALOGUE, LEGACY
 from .facts import Facts
 from .next_best_action import NextBestAction
@@ -38,6 +39,7 @@ SUPPORTED = frozenset({API})
 """Versions of the contract that this release takes."""
 
 CODE: dict[str, type[Recipe]] = {
+    "aws-ecomm-frequently-bought-together": BoughtTogether,
     "aws-item-affinity": UserSegmentation,
     "aws-item-attribute-affinity": UserSegmentation,
     "aws-next-best-action": NextBestAction,
@@ -160,12 +162,12 @@ def filled(points: Iterable[EntryPoint]) -> Registry:
 
 
 def _own(facts: Facts) -> Recipe | None:
-    """The code of a recipe of the catalogue; a preset has that of the recipe it is made of, and trains with
-    the hyperparameters of that one, which nobody can set."""
+    """The code of a recipe of the catalogue; a preset has its own, or that of the recipe it is made of, and
+    trains with the hyperparameters of that one, which nobody can set."""
     if facts.preset is None:
         code = CODE.get(facts.name)
         return None if code is None else code(facts)
-    code = CODE.get(facts.preset.of)
+    code = CODE.get(facts.name, CODE.get(facts.preset.of))
     base = next(one for one in CATALOGUE if one.name == facts.preset.of)
     return None if code is None else code(replace(facts, hyperparameters=base.hyperparameters))
 
