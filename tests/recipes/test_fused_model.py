@@ -151,6 +151,9 @@ def test_metadata_order_items_that_nobody_met_for_each_user(
         for query in (question(learnt, user), question(learnt, user, seen_excluded=True)):
             scores = model.scores(query)
             assert np.array_equal(scores, made.scores(query))
+            # What anybody met keeps its scores.
+            met = plain.interacted
+            assert np.array_equal(scores[met], plain.scores(query)[met])
             assert scores[rows[side]] > scores[rows[1 - side]] + 0.5
             assert scores[rows[side]] < scores.max()
             found = model.scores_of(query, records)
