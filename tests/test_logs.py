@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from openpersonalize.access.keys import KeyRing
 from openpersonalize.logs import ACCESS, JsonFormatter, LineFormatter, configure_logging
 from server.wire import wire
 
@@ -87,6 +88,17 @@ def test_a_line_for_each_request(tmp_path: Path, capsys: pytest.CaptureFixture[s
     lines = [json.loads(text) for text in capsys.readouterr().err.splitlines()]
     told = [(one["operation"], one["code"], one["bytes"]) for one in lines if one["logger"] == ACCESS]
     assert told == [("ListSchemas", "OK", 2), ("ListSchemas", "SerializationException", 2)]
+
+
+@pytest.mark.usefixtures("loggers")
+def test_refusals_have_lines_in_any_case(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info")
+    KeyRing(tmp_path).create("admin")
+    with wire(tmp_path, {}) as live:
+        live.call("ListSchemas")
+    [told] = [text for text in capsys.readouterr().err.splitlines() if "refused" in text]
+    assert "logger=openpersonalize.access.refusals" in told
+    assert "peer=127.0.0.1 reason=MissingAuthenticationToken" in told
 
 
 @pytest.mark.usefixtures("loggers")

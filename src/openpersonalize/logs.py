@@ -14,7 +14,7 @@ import queue
 import sys
 import time
 
-ACCESS = "openpersonalize.access"
+ACCESS = "openpersonalize.requests"
 """The logger of the lines of the setting access_log."""
 _WAITING = 10_000
 """Access lines that wait to be written; of more, the newest are lost, rather than that answers wait."""
