@@ -175,14 +175,17 @@ def test_wrong_rows_are_told_with_their_places(tmp_path: Path) -> None:
         (("--interactions", "{file}", "--schema", "{file}"), "not valid JSON"),
         (("--interactions", "{file}", "--schema", "{schema}"), "'Items', not after a file given"),
         (("--interactions", "{file}", "--users", "{file}"), "a Users file has no column ITEM_ID"),
-        (("--interactions", "{schema}",), "the header lacks USER_ID, ITEM_ID, TIMESTAMP"),
+        (("--interactions", "{schema}",), "line 1: a blank stands before the quote"),
+        (("--interactions", "{items}"), "the header lacks USER_ID, TIMESTAMP"),
         (("--interactions", "{file}", "--minimum-data", "on"), "fewer than 1000 interactions"),
     ],
 )  # fmt: skip
 def test_wrong_words(words: tuple[str, ...], told: str, everybody: Path, tmp_path: Path) -> None:
     schema = tmp_path / "items.avsc"
     schema.write_text(shop.SCHEMAS["Items"])
-    places = {"file": everybody, "schema": schema, "none": tmp_path / "none"}
+    items = tmp_path / "items.csv"
+    items.write_text("ITEM_ID,PRICE\na,1\n")
+    places = {"file": everybody, "schema": schema, "items": items, "none": tmp_path / "none"}
     result = run(
         *(["--minimum-data", "off"] if "on" not in words else []), *(w.format(**places) for w in words)
     )

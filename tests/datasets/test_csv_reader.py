@@ -178,7 +178,10 @@ def test_textual_values_are_cut(value: str, left: int):
     read = one_column("string", value, TEXTUAL)
     assert read.problems == []
     assert read.rows == [("i", value[:left])]
-    assert read.reader.cut_texts == (len(value) > left)
+    cut = [note for note in read.reader.notes() if "have been cut" in note]
+    assert cut == (
+        ["1 textual values were longer than is used and have been cut"] if len(value) > left else []
+    )
 
 
 @pytest.mark.parametrize(
@@ -202,7 +205,7 @@ def test_a_column_called_timestamp_elsewhere_is_an_ordinary_number():
 def test_empty_texts_are_counted():
     read = Read('ITEM_ID,X\na,\nb,x\nc,""\n', schema("Items", "ITEM_ID", "X"), "ITEMS")
     assert read.rows == [("a", ""), ("b", "x"), ("c", "")]
-    assert read.reader.empty_texts == {"X": 2, "ITEM_ID": 0}
+    assert list(read.reader.notes()) == ["column X: 2 empty values kept as empty text"]
 
 
 def test_the_guides_own_example():

@@ -114,4 +114,4 @@ def test_the_process_is_killed_while_the_encoder_learns(busy: World) -> None:
             key = tx.require(version).internal.artifact
         artifact = Artifact.open(installation.objects.fetch(key))
     weights = artifact.manifest["settled"]["weights"]
-    assert "encoder" in {*weights["alone_kept"]}
+    assert "encoder" in {*weights["arriving"]["alone_kept"]}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import shop
-from live import Clients, Server, Wait, fails
+from live import PATIENCE, Clients, Server, Wait, fails
 
 from .test_actions import Datasets, make_datasets
 
@@ -302,6 +302,9 @@ def test_new_actions_are_explored(bank: Bank, personalize: Any, wait: Wait) -> N
     )["campaignArn"]
     wait.active(campaign)
     exploring = Bank(bank.datasets, bank.solution, bank.version, campaign, bank.tracker)
+    ends = time.monotonic() + PATIENCE
+    while "new-and-liked" not in dict(exploring.ask("u1", 5)):  # new actions join within a second
+        assert time.monotonic() < ends
     answers = [exploring.ask("u1", 5) for _ in range(40)]
     explored = [answer for answer in answers if "new-and-liked" in dict(answer)]
     assert explored

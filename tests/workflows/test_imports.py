@@ -100,6 +100,7 @@ def test_the_step_is_told_what_to_read(shelves: Callable[[], Shelf]) -> None:
         "previous": shelf.old,
         "position": 7,
         "minimum_data": True,
+        "others": {},
     }
 
 

@@ -34,10 +34,14 @@ class Import:
             row = tx.update(job.resource_arn, status="CREATE IN_PROGRESS")
             dataset = tx.require(row.attributes["datasetArn"], "dataset")
             schema = tx.require(dataset.attributes["schemaArn"], "schema")
-            siblings = tx.find("dataset", group_arn=dataset.attributes["datasetGroupArn"])
+            siblings = tx.find("dataset", group_arn=dataset.group_arn)
             attribution = report_of_import(tx, row, int(job.installation.clock.now()))
         old = DatasetInternal.of(dataset).snapshot
-        known = {row.attributes["datasetType"]: DatasetInternal.of(row).snapshot for row in siblings}
+        known = {
+            one.attributes["datasetType"]: DatasetInternal.of(one).snapshot
+            for one in siblings
+            if one.arn != dataset.arn
+        }
         made = job.heavy(
             "openpersonalize.workflows.import_step:run",
             dataset_type=dataset.attributes["datasetType"],
