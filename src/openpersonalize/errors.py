@@ -13,6 +13,7 @@ OpenPersonalizeError
 │   ├── MalformedRequest              SerializationException, UnknownOperationException
 │   └── Unavailable                   try again later (throttled, shed, broken)
 ├── StartError                        the operator: cannot start; one sentence that says what to do
+├── BackupFailed                      the operator: no backup was made or restored; says what to do
 ├── CannotUpdate                      nobody: a training learns everything anew instead
 ├── JobFailed                         the owner of a job: becomes its failureReason
 ├── JobPostponed                      nobody: a job waits for others and begins again later
@@ -192,6 +193,10 @@ class InternalFailure(Unavailable):
 
 class StartError(OpenPersonalizeError):
     """The process cannot start."""
+
+
+class BackupFailed(OpenPersonalizeError):
+    """A backup could not be made or restored."""
 
 
 class JobFailed(OpenPersonalizeError):

@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .. import __version__
 from ..errors import OpenPersonalizeError
+from .backup import backup, restore
 from .connection import in_one_sentence
 from .copy import copy
 from .delete_user import delete_user
@@ -61,6 +62,7 @@ def main() -> None:
 for command in (
     *(quickstart, serve, environment, key, validate),
     *(status, import_file, train, recommend, jobs, copy, delete_user, doctor),
+    *(backup, restore),
     *(evaluate, recipes, demo),
 ):
     main.add_command(command)
