@@ -191,6 +191,18 @@ def test_threads_change_nothing(seen_excluded: bool) -> None:
     assert questions.fit(seen_excluded, threads=3) == questions.fit(seen_excluded)
 
 
+@pytest.mark.parametrize("seen_excluded", [False, True])
+@pytest.mark.parametrize(("n", "targets", "leading"), [(700, 3, 100), (4000, 1, 192), (4000, 4, 30)])
+def test_judging_steps_beside_leading_items_first_changes_nothing(
+    n: int, targets: int, leading: int, seen_excluded: bool
+) -> None:
+    members = ["good", "bad", "against", "good", "bad"]
+    bounded, unbounded = (
+        asked(members, n, 80, met_share=0.5, targets=targets, leading=some) for some in (leading, n)
+    )
+    assert bounded.fit(seen_excluded) == unbounded.fit(seen_excluded)
+
+
 def test_nothing_is_asked_about_items_that_nobody_knows() -> None:
     popularity = np.array([0, 0, 1, 2, 3], np.float32)
     questions = Questions([False], 4, popularity, np.random.default_rng(1))

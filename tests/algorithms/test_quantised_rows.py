@@ -38,3 +38,17 @@ def test_a_row_of_one_number_tells_nothing_apart(value: float) -> None:
     kept = QuantisedRows(1, 1, 4)
     kept.put(0, 0, np.full(4, value, np.float32))
     assert kept.times(0, slice(0, 1), 5.0).tolist() == [[0.0] * 4]
+
+
+def test_a_part_reads_as_the_whole_does() -> None:
+    rng = np.random.default_rng(2)
+    kept = QuantisedRows(2, 5, 50)
+    for layer in range(2):
+        for row in range(5):
+            kept.put(layer, row, rng.normal(size=50).astype(np.float32))
+    rows = np.array([1, 2, 4])
+    columns = np.stack([rng.permutation(50)[:7] for _ in rows])
+    part = kept.part(rows, columns)
+    for layer in range(2):
+        whole = kept.times(layer, slice(0, 5), 1.5)
+        assert (part.times(layer, slice(0, 3), 1.5) == whole[rows[:, None], columns]).all()

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .arrays import Bools, Float32, Int32, Int64
-from .coordinate_ascent import BAGS, STEP_SIZES, CoordinateAscent, Judged
+from .coordinate_ascent import BAGS, LEADING, STEP_SIZES, CoordinateAscent, Judged
 from .lazy_scores import DenseScores, LazyScores
 from .quantised_rows import QuantisedRows
 
@@ -48,9 +48,11 @@ class Fitted:
 
 def questions_memory(rankers: int, count: int, n: int, threads: int = 1) -> int:
     """Bytes of so many questions about n items, `Questions.fit` included: two for each ranker, two for the
-    tie, three for what is no candidate, four for scores (two for each ascent, of half of the questions)."""
-    scores = max(4, 2 * min(threads, 2 * BAGS))
-    return (2 * rankers + 5 + scores) * count * min(n, EXACT_ITEMS)
+    tie, three for what is no candidate, four for scores (two for each ascent, of half of the questions); and
+    what an ascent keeps of the leading items."""
+    ascents = min(threads, 2 * BAGS)
+    leading = ascents * (rankers + 10) * min(n, LEADING + LEADING // 3)
+    return ((2 * rankers + 5 + max(4, 2 * ascents)) * min(n, EXACT_ITEMS) + leading) * count
 
 
 class Questions:
@@ -64,6 +66,7 @@ class Questions:
         rng: np.random.Generator,
         exact_items: int = EXACT_ITEMS,
         shuffled_items: int = SHUFFLED_ITEMS,
+        leading: int = LEADING,
     ) -> None:
         """Room for `capacity` questions.
 
@@ -72,11 +75,11 @@ class Questions:
             capacity: most questions that will be added.
             popularity: float32[n], parts items that no ranker tells apart.
             rng: draws samples.
-            exact_items: see `EXACT_ITEMS`. shuffled_items: see `SHUFFLED_ITEMS`.
+            exact_items: see `EXACT_ITEMS`. shuffled_items: see `SHUFFLED_ITEMS`. leading: see `LEADING`.
         """
         n = len(popularity)
         self.n, self.signed_weight, self._rng = n, tuple(signed_weight), rng
-        self._shuffled_items = shuffled_items
+        self._shuffled_items, self._steps_beside = shuffled_items, leading
         self.size = min(n, exact_items)
         self._leaders = n if n <= exact_items else exact_items // 2
         self._share = (n - self._leaders) / max(self.size - self._leaders, 1)
@@ -171,7 +174,7 @@ class Questions:
         Without a single question to judge by, the lead ranker alone. The ascents do not depend on each other:
         so many at once as there are `threads`, which changes nothing about the result.
         """
-        ascent = CoordinateAscent(self._judged(seen_excluded), check)
+        ascent = CoordinateAscent(self._judged(seen_excluded), check, self._steps_beside)
         rankers = len(self.signed_weight)
         lead = np.eye(rankers)[0]
         if not ascent.rows:

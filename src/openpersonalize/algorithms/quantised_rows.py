@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arrays import Float32
+from .arrays import Float32, Int64
 
 LEVELS = 65_535
 LEAST_STEP = 1e-30
@@ -41,4 +41,14 @@ class QuantisedRows:
         code = self._code[layer, rows]
         found: Float32 = code.astype(np.float32)
         found *= self._step[layer, rows] * np.float32(factor)
+        return found
+
+    def part(self, rows: Int64, columns: Int64) -> QuantisedRows:
+        """Of these rows, int64[k], the numbers in some columns each, int64[k, m]."""
+        layers, _, size = self._code.shape
+        found = QuantisedRows(layers, *columns.shape)
+        flat = rows[:, None] * size + columns
+        for layer in range(layers):
+            np.take(self._code[layer].reshape(-1), flat, out=found._code[layer], mode="clip")
+        found._step[:] = self._step[:, rows]
         return found

@@ -172,8 +172,9 @@ def _weigh_attributes(
             ]
         )
         target = sequences.item[event : event + 1]
+        told = _told(sets, query)
         for known, some in sets.items():
-            features: list[Float32 | LazyScores] = [combined, *(one.feature(query) for one in some)]
+            features: list[Float32 | LazyScores] = [combined, *(told[one.name] for one in some)]
             asking[known].add(features, target, EQUAL_GAIN, query.item, late.first_seen_at < query.now)
     found = {}
     for known, some in sets.items():
@@ -207,8 +208,9 @@ def _shifts(
     }
     for event in chosen.tolist():
         query = cold_question(sequences, event)
+        told = _told(sets, query)
         for known, some in sets.items():
-            features = [popular, *(ranker.feature(query) for ranker in some)]
+            features = [popular, *(told[one.name] for one in some)]
             asking[known].add(features, sequences.item[event : event + 1], EQUAL_GAIN, query.item)
     return {known: _ratios(some, asking[known], training) for known, some in sets.items()}
 
@@ -242,6 +244,11 @@ def _sets(rankers: list[NaiveBayes]) -> dict[str, list[NaiveBayes]]:
     """The rankers that count, by what is known."""
     some = [rankers] if len(rankers) == 1 else [rankers[:1], rankers[1:], rankers] if rankers else []
     return {" ".join(ranker.name for ranker in one): one for one in some}
+
+
+def _told(sets: Mapping[str, list[NaiveBayes]], query: Query) -> dict[str, Float32]:
+    """What each ranker of the sets answers, by its name."""
+    return {one.name: one.feature(query) for one in max(sets.values(), key=len, default=[])}
 
 
 def cold_question(sequences: Sequences, event: int) -> Query:
