@@ -106,3 +106,11 @@ def test_pages() -> None:
     for role in ("runtime", "events", "catalogue", "ingest"):
         with pytest.raises(AccessRefused, match="may not read /metrics"):
             authorise_page(caller(role), "/metrics")
+
+
+def test_the_page_that_explains_answers() -> None:
+    for role in ("admin", "read", "runtime"):
+        authorise_page(caller(role), "/v1/explain")
+    for role in ("events", "catalogue", "ingest", "buckets"):
+        with pytest.raises(AccessRefused, match="needs one of the roles admin, read, runtime"):
+            authorise_page(caller(role), "/v1/explain")

@@ -3,6 +3,8 @@ items."""
 
 from __future__ import annotations
 
+import json
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -70,6 +72,20 @@ def test_an_item_is_required_and_an_answer_has_no_scores(sims: LiveCampaign, liv
         runtime.get_personalized_ranking(campaignArn=sims.arn, userId="u000", inputList=["a1"])
     answer = runtime.get_recommendations(campaignArn=sims.arn, itemId="a1", numResults=3)
     assert all(set(entry) == {"itemId"} for entry in answer["itemList"])
+
+
+def test_related_items_are_explained_by_score_and_rank(sims: LiveCampaign) -> None:
+    def explained(**members: Any) -> list[dict[str, Any]]:
+        body = json.dumps({"campaignArn": sims.arn, "itemId": "a3", "numResults": 5, **members}).encode()
+        with urllib.request.urlopen(f"{sims.server.endpoint}/v1/explain", body, timeout=30) as answer:
+            found: list[dict[str, Any]] = json.load(answer)["explanation"]["items"]
+        return found
+
+    assert [one["status"] for one in explained(explainItemId="a3")] == ["ASKED_ABOUT"]
+    found = explained()
+    assert [one["itemId"] for one in found] == sims.recommend(item="a3", count=3)
+    assert [one["rank"] for one in found] == [1, 2, 3]
+    assert all("sources" not in one and "logScore" in one for one in found)
 
 
 def filtered(sims: LiveCampaign, name: str, expression: str, item: str, **more: Any) -> list[str]:

@@ -138,6 +138,9 @@ service's name before."""
 PAGE_ROLES = _READ
 """The roles that may read ``/metrics`` and the pages under ``/v1/``."""
 
+EXPLAIN_PAGE, EXPLAIN_ROLES = "/v1/explain", PAGE_ROLES | _RUNTIME
+"""The page that explains answers, and the roles that may ask it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -199,9 +202,11 @@ def authorise_page(caller: Caller, page: str) -> None:
     Raises:
         AccessRefused: the caller's role does not allow it.
     """
-    if caller.role not in PAGE_ROLES:
+    allowed = EXPLAIN_ROLES if page == EXPLAIN_PAGE else PAGE_ROLES
+    if caller.role not in allowed:
         raise AccessRefused(
-            f"The key {caller.key_id} of role {caller.role} may not read {page}; use an admin or read key."
+            f"The key {caller.key_id} of role {caller.role} may not read {page}; "
+            f"it needs one of the roles {', '.join(sorted(allowed))}."
         )
 
 

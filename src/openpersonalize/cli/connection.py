@@ -94,21 +94,23 @@ class Connection:
                 raise
         return s3
 
-    def page(self, path: str) -> Any:
-        """A page beside the operations, as JSON.
+    def page(self, path: str, request_body: object = None) -> Any:
+        """A page beside the operations, as JSON; with a `request_body` (JSON), that is sent to it.
 
         Raises:
             OpenPersonalizeError: nobody answers, or refuses; the sentence says what to do.
         """
         address = self.address + path
-        request = AWSRequest("GET", address)
+        body = None if request_body is None else json.dumps(request_body).encode()
+        method, headers = ("GET", {}) if body is None else ("POST", {"Content-Type": "application/json"})
+        request = AWSRequest(method, address, headers=headers, data=body)
         credentials = (
             botocore.session.get_session().get_credentials() if "AWS_ACCESS_KEY_ID" in os.environ else None
         )
         if credentials is not None:  # a server without keys ignores it
             SigV4Auth(credentials, "personalize", self.region).add_auth(request)
         try:
-            prepared = urllib.request.Request(address, headers=dict(request.headers.items()))  # noqa: S310 (checked)
+            prepared = urllib.request.Request(address, body, dict(request.headers.items()))  # noqa: S310 (checked)
             with urllib.request.urlopen(prepared, timeout=_SECONDS) as answer:  # noqa: S310
                 return json.load(answer)
         except urllib.error.HTTPError as error:

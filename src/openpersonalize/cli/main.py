@@ -19,6 +19,7 @@ from .demo import demo
 from .doctor import doctor
 from .environment import environment
 from .evaluate import evaluate
+from .explain import explain
 from .imports import import_file
 from .jobs import jobs
 from .key import key
@@ -61,7 +62,7 @@ def main() -> None:
 # A command lives in a module of its own and is added here.
 for command in (
     *(quickstart, serve, environment, key, validate),
-    *(status, import_file, train, recommend, jobs, copy, delete_user, doctor),
+    *(status, import_file, train, recommend, explain, jobs, copy, delete_user, doctor),
     *(backup, restore),
     *(evaluate, recipes, demo),
 ):

@@ -39,7 +39,7 @@ def recommend(
     connection = Connection.of(endpoint, given)
     request: dict[str, Any] = {"numResults": count}
     if recommender is None and campaign is None:
-        recommender = _only_recommender(connection)
+        recommender = only_recommender(connection)
     if recommender is not None:
         request["recommenderArn"] = found(connection, RECOMMENDERS, recommender)
     else:
@@ -63,7 +63,7 @@ def recommend(
     )
 
 
-def _only_recommender(connection: Connection) -> str | None:
+def only_recommender(connection: Connection) -> str | None:
     """The one recommender of a server without campaigns."""
     if listed(connection, CAMPAIGNS):
         return None

@@ -20,6 +20,7 @@ from .model import (
     ColdStarts,
     Describes,
     Explains,
+    ExplainsSources,
     Inductive,
     Model,
     Online,
@@ -29,6 +30,7 @@ from .model import (
     Retriever,
     Retrieves,
     Shortlist,
+    Source,
     State,
     Tunes,
     UsesFeatures,
@@ -72,7 +74,6 @@ class CompleteModel:
         self._inductive = model if isinstance(model, Inductive) else None
         self._resumes = model if isinstance(model, Resumes) else None
         self._features = model if isinstance(model, UsesFeatures) else None
-        self._explains = model if isinstance(model, Explains) else None
         self._propensities = model if isinstance(model, Propensities) else None
         self._retriever: Retriever | None = model.retriever() if isinstance(model, Retrieves) else None
         self._new_items = model if isinstance(model, RanksNewItems) else None
@@ -181,6 +182,17 @@ class CompleteModel:
         """See `Propensities.propensities`; by default those that somebody interacted with."""
         return self._counts.interacted if self._propensities is None else self._propensities.propensities()
 
-    def explain(self, query: Query, row: int) -> Mapping[str, float]:
-        """See `Explains.explain`; nothing by default."""
-        return {} if self._explains is None else self._explains.explain(query, row)
+    def sources(self, query: Query, row: int) -> list[Source]:
+        """See `ExplainsSources.sources`; by default what `Explains.explain` tells, or nothing. Popular items
+        in place of an answer of the model are their own explanation."""
+        if not self._answerable(query) and self._cold is None:
+            counted = self._counts.scores
+            return [
+                Source(
+                    "popularity", "logarithm of the users", 1.0, float(counted[row]), float(counted.mean())
+                )
+            ]
+        if isinstance(self.model, ExplainsSources):
+            return self.model.sources(query, row)
+        parts = self.model.explain(query, row) if isinstance(self.model, Explains) else {}
+        return [Source(name, name, 1.0, float(value), 0.0) for name, value in parts.items()]

@@ -223,6 +223,32 @@ class Explains(Protocol):
         """What each part adds to the score of an item, by the name of the part."""
 
 
+class Source(NamedTuple):
+    """One term of a score that is a sum.
+
+    Attributes:
+        name: tells it from the others. term: what the literature calls it.
+        weight, value: it adds their product. average: of `value` over the catalogue.
+        history: float32[k], how much of what it adds is owed to each event of the query; None where events
+            are not told apart.
+    """
+
+    name: str
+    term: str
+    weight: float
+    value: float
+    average: float
+    history: Float32 | None = None
+
+
+@runtime_checkable
+class ExplainsSources(Protocol):
+    """Says of each term of its sum how it came about."""
+
+    def sources(self, query: Query, row: int) -> list[Source]:
+        """The terms of an item's score, which add up to it, but for rounding."""
+
+
 @runtime_checkable
 class Propensities(Protocol):
     """Scores actions (`Task.ACTIONS`): its scores are logarithms of probabilities, each of its own."""

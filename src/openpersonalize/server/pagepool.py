@@ -7,9 +7,11 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import Throttled
+
+Made = TypeVar("Made")
 
 THREADS = 2
 MOST = 16
@@ -29,8 +31,8 @@ class PagePool:
         self._at_work = 0
         self._kept: dict[str, tuple[float, asyncio.Future[bytes]]] = {}
 
-    async def made(self, make: Callable[..., bytes], *arguments: Any) -> bytes:
-        """A page made for one request.
+    async def made(self, make: Callable[..., Made], *arguments: Any) -> Made:
+        """A page, or a part of one, made for one request.
 
         Raises:
             Throttled: too many are being made.

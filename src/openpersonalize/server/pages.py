@@ -9,17 +9,19 @@ import logging
 from typing import Protocol
 
 from .. import telemetry
-from ..access.admission import Admission
+from ..access.admission import Admission, BodyRoom
 from ..access.keys import KeyRing
 from ..access.roles import Caller, authorise, authorise_page
 from ..access.signature import Head
 from ..errors import InternalFailure, ServiceError
+from ..operations.context import Context
+from ..operations.runtime.explain import explain, explain_request
 from ..settings import Settings
 from .cors import Origins
-from .exchange import Exchange
+from .exchange import Disconnected, Exchange
 from .frontpage import FRONT, HTML, POLICY, front_page
 from .pagepool import PagePool
-from .plain import HEALTH, JSON, LIVE, LIVING, METRICS, NOT_READY, error_page, is_change, page
+from .plain import EXPLAIN, HEALTH, JSON, LIVE, LIVING, METRICS, NOT_READY, error_page, is_change, page
 from .proof import Proof
 from .routing import check_local
 from .services import Services
@@ -71,11 +73,15 @@ class Pages:
                 check_local(exchange, self._origins)
             if exchange.path in (FRONT, HEALTH, LIVE):
                 status, content_type, body = await self._open(exchange.path)
+            elif exchange.path == EXPLAIN:
+                body = await self._explained(exchange)
             else:
                 body, content_type = await self._guarded(exchange, changes)
         except ServiceError as error:
             self._door.log_refusal(exchange, error)
             (status, body), code = error_page(error), error.code
+        except Disconnected:
+            raise
         except Exception:  # noqa: BLE001 (the last resort of every request)
             _log.exception("a page failed unexpectedly", extra={"request_id": exchange.request_id})
             (status, body), code = error_page(InternalFailure()), InternalFailure.code
@@ -110,3 +116,27 @@ class Pages:
             return await self._pool.made(page, exchange, services), JSON
         finally:
             self._admission.leave()
+
+    async def _explained(self, exchange: Exchange) -> bytes:
+        """The page that explains an answer: admitted as the call for that answer is."""
+        room = BodyRoom(self._admission, exchange.peer)
+        try:
+            exchange.check_size(self._settings.max_body_bytes)
+            caller, head = self._door.identify(exchange)
+            authorise_page(caller, EXPLAIN)
+            body = await exchange.read_body(self._settings.max_body_bytes, room)
+            if head is not None:
+                self._proof.of(exchange, head, body)
+            self._admission.enter()
+            try:
+                services = self._door.running
+                request = explain_request(body)
+                if self._admission.rated:
+                    await self._admission.admit("GetRecommendations", request, caller.region)
+                scope = services.scope(caller.region)
+                context = Context(services.installation, services.endpoints, scope, exchange.request_id)
+                return await explain(context, request, self._pool.made)
+            finally:
+                self._admission.leave()
+        finally:
+            room.close()

@@ -12,11 +12,13 @@
 ``GET /v1/jobs/{arn}/problems``        what was wrong with the data, row by row
 ``POST /v1/jobs/{arn}/retrain``        of a data deletion job: trains every solution anew of which a
                                        version saw the data of those users; ``{"versions": [arn]}``
+``POST /v1/explain``                   why an answer of GetRecommendations or GetPersonalizedRanking is as it
+                                       is, see `operations.runtime.explain`
 
 The page of a data deletion job says which ``versions`` those are.
 
-Where there are keys, all but the first three want one of the roles of `PAGE_ROLES`, and ``retrain`` that of
-CreateSolutionVersion. An ARN may be percent-encoded
+Where there are keys, all but the first three want one of the roles of `PAGE_ROLES`, ``retrain`` that of
+CreateSolutionVersion, and ``explain`` one of `EXPLAIN_ROLES`. An ARN may be percent-encoded
 or carry its slashes as they are. Errors are ``{"error": {"code": ..., "message": ...}}``.
 """
 
@@ -27,6 +29,7 @@ from urllib.parse import parse_qs, unquote
 
 import msgspec
 
+from ..access.roles import EXPLAIN_PAGE
 from ..engine.report import job_list, job_problems, job_report
 from ..errors import InvalidInput, ResourceNotFound, ServiceError
 from ..resources.store import Scope
@@ -39,7 +42,7 @@ from .services import Services
 JSON = b"application/json"
 HEALTH, LIVE, METRICS, PREFIX = "/health", "/health/live", "/metrics", "/v1/"
 LIVING, NOT_READY = b'{"status":"live"}', b'{"status":"not ready"}'
-JOBS, RETRAIN = "/v1/jobs/", "/retrain"
+JOBS, RETRAIN, EXPLAIN = "/v1/jobs/", "/retrain", EXPLAIN_PAGE
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
@@ -58,6 +61,10 @@ def is_change(exchange: Exchange) -> bool:
     Raises:
         InvalidInput: the page is not for such requests.
     """
+    if exchange.path == EXPLAIN:
+        if exchange.method != "POST":
+            raise InvalidInput(f"{EXPLAIN} takes POST requests only.")
+        return False
     if exchange.method in ("GET", "HEAD"):
         return False
     if exchange.method != "POST" or not exchange.path.startswith(JOBS) or not exchange.path.endswith(RETRAIN):

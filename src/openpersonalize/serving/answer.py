@@ -88,6 +88,11 @@ def subject(source: AnswerSource, question: Question) -> str | None:
 
 def answer(source: AnswerSource, question: Question) -> list[Entry]:
     """The entries of GetRecommendations, best first, fewer than asked when catalogue or filter hold fewer."""
+    return answered(source, question)[0]
+
+
+def answered(source: AnswerSource, question: Question) -> tuple[list[Entry], Reasons]:
+    """The same, with why items are there, whether the recipe gives reasons or not."""
     chosen, user = question.chosen, subject(source, question)
     source.follow()
     scorer = source.scorer
@@ -104,7 +109,7 @@ def answer(source: AnswerSource, question: Question) -> list[Entry]:
         entries = _promoted(source, question, chosen, state, mask, why)
     _explain(source, entries, why)
     describe(source, entries, question.columns)
-    return entries
+    return entries, why
 
 
 def _explain(source: AnswerSource, entries: list[Entry], why: Reasons) -> None:

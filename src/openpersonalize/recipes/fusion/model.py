@@ -28,12 +28,13 @@ from ...algorithms.ranker import BaseRanker, OnlineRanker, RankerStates
 from ...storage.idtable import IdTable
 from ..item_counts import ItemCounts
 from ..item_vocabulary import ItemVocabulary
-from ..model import OnlineModel, Retriever, State
+from ..model import OnlineModel, Retriever, Source, State
 from ..objective import ItemRewards
 from ..query import Query
 from .blocks import block_scores
 from .candidates import FusedRetriever
 from .cold_items import ColdItems, ColdScores, behind_others
+from .explanation import sources
 from .newcomers import ItemRecords, newcomer_scores
 from .online import OnlineState
 from .store import Described
@@ -200,6 +201,10 @@ class FusedModel:
             return self._plans[self.plan_key(query)]
         return self._cold_plans.get(self._known(query), ())
 
+    def base(self, query: Query) -> Float32:
+        """float32[n], what the sum begins with, beside the rankers. Not to be written into."""
+        return self._tie if len(query.item) else self._popular(query)
+
     def _popular(self, query: Query) -> Float32:
         """A new float32[n], what log(users) adds for users without events; ties are parted by it."""
         weight = self.weights.cold.get(self._known(query), {}).get(POPULAR, 1.0)
@@ -258,16 +263,13 @@ class FusedModel:
             known["context"].recognised(context) if context and "context" in known else {},
         )
 
+    def sources(self, query: Query, row: int) -> list[Source]:
+        """See `ExplainsSources.sources`."""
+        return sources(self, query, row)
+
     def explain(self, query: Query, row: int) -> dict[str, float]:
-        """See `Explains.explain`: what each ranker adds, by name."""
-        parts = {} if len(query.item) else {POPULAR: float(self._popular(query)[row])}
-        found = {
-            ranker.name: float(weight * ranker.feature(query)[row]) for ranker, weight in self.plan(query)
-        }
-        cold = self.cold_items(query)
-        if cold is not None and not self.interacted[row]:
-            parts["content"] = float(cold.at(np.array([row]))[0])
-        return parts | found
+        """See `Explains.explain`: what each source adds, by name."""
+        return {one.name: one.weight * one.value for one in self.sources(query, row)}
 
     def tuned_state(self) -> dict[str, Any]:
         """See `Tunes.tuned_state`: the weights."""
