@@ -1,6 +1,7 @@
 """Which test files take longest, for the order in which workers begin."""
 
 LONG = (
+    "operations/test_walk.py",
     "cli/test_serve.py",
     "operations/test_solution_versions.py",
     "operations/test_batch_inference.py",
