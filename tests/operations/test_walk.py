@@ -67,3 +67,17 @@ def test_unknown_members(world: World) -> None:
     """They change nothing: what was made is there already, what only reads answers."""
     made = [faults.unknown_members(name, request) for name, request in world.requests.items()]
     check(world, itertools.chain.from_iterable(made), 50)
+
+
+def test_the_walk_ends(world: World) -> None:
+    """What changes and deletes, in the order in which a user tidies up; nothing is left behind."""
+    for operation, request in world.changes().items():
+        if operation.startswith("Delete"):
+            world.delete_all(operation)
+        else:
+            world.call(operation, **request)
+            for arn in request.values():
+                if isinstance(arn, str) and ":personalize:" in arn:
+                    world.settled(arn)
+    assert world.called.keys() == SERVICE_OF.keys()
+    assert not any(word in world.server.log.read_text() for word in faults.TROUBLE)
