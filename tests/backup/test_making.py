@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import shutil
@@ -226,3 +227,18 @@ def test_a_restore_that_is_killed_leaves_a_folder_that_no_server_opens(data: Pat
     restore_backup(copy, target)
     DataFolder.open(target).close()
     assert (target / "buckets" / "shop" / "a.csv").read_text() == "x\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(errno.ENOSPC, "There is no room for .*copy .* MB free.: make room"), (errno.EACCES, "sudo -u")],
+)
+def test_what_the_disk_refuses_is_told_and_leaves_nothing(
+    data: Path, tmp_path: Path, number: int, told: str
+) -> None:
+    def moved(share: float, step: str) -> None:
+        raise OSError(number, os.strerror(number), str(tmp_path / "copy"))
+
+    with pytest.raises(BackupFailed, match=told):
+        make_backup(data, tmp_path / "copy", version="test", moved=moved)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]

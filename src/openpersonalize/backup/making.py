@@ -99,10 +99,11 @@ def make_backup(
     Raises:
         BackupFailed: the sentence says what to do.
     """
-    paths = {name: data / name for name in DATABASES if (data / name).is_file()}
-    if metadata is not None:
-        paths = {METADATA: metadata, **{name: path for name, path in paths.items() if name != METADATA}}
-    _check(data, target, paths)
+    with explained(data, target):
+        paths = {name: data / name for name in DATABASES if (data / name).is_file()}
+        if metadata is not None:
+            paths = {METADATA: metadata, **{name: path for name, path in paths.items() if name != METADATA}}
+        _check(data, target, paths)
     with explained(data, target), _staged(data, target) as staged:
         total = _size(data, paths)
         done = 0
@@ -136,14 +137,6 @@ def make_backup(
 
 def _check(data: Path, target: Path, paths: dict[str, Path]) -> None:
     if not (METADATA in paths and paths[METADATA].is_file()):
-        try:
-            os.listdir(data)
-        except PermissionError as error:
-            raise BackupFailed(
-                f"{data} cannot be read by this user: be the one who runs the server (sudo -u)."
-            ) from error
-        except OSError:
-            pass
         raise BackupFailed(f"{data} is no data folder of a server: name one with --data-dir.")
     if _inside(target, data):
         raise BackupFailed(f"{target} lies in the data folder {data}: name a folder elsewhere.")
@@ -309,6 +302,6 @@ def _no_room(target: Path) -> BackupFailed:
     base = next(one for one in (target, *target.parents) if one.exists())
     free = shutil.disk_usage(base).free
     return BackupFailed(
-        f"There is no room for {target} ({free / 1e9:.1f} GB free): make room, or name a folder on"
+        f"There is no room for {target} ({free / 1e6:,.0f} MB free): make room, or name a folder on"
         " another disk."
     )
