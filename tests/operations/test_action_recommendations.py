@@ -136,7 +136,8 @@ def test_the_first_actions_are_those_of_the_users_taste(bank: Bank) -> None:
     assert np.mean(found) > 0.9
 
 
-def test_scores_are_probabilities_in_order(bank: Bank) -> None:
+def mean_error(bank: Bank) -> float:
+    """Of the scores of 30 users, beside the true probabilities; 0.21 for who knows everybody's mean only."""
     error = []
     for user in range(30):
         answer = bank.ask(f"u{user}", 100)
@@ -144,8 +145,16 @@ def test_scores_are_probabilities_in_order(bank: Bank) -> None:
         assert scores == sorted(scores, reverse=True)
         assert all(0 < score < 1 for score in scores[:ACTIONS])
         error += [abs(score - LIKED[taste_of(user), int(action[1:])]) for action, score in answer[:ACTIONS]]
-    # Each training has a seed of its own: 0.143 was the largest seen. Everybody's mean would be off by 0.21.
-    assert np.mean(error) < 0.17
+    return float(np.mean(error))
+
+
+def test_scores_are_probabilities_in_order(bank: Bank) -> None:
+    assert mean_error(bank) < 0.17
+
+
+@pytest.mark.xfail(reason="a fault: with some seeds of a training 0.141 and 0.143 were seen")
+def test_scores_are_as_near_as_they_were(bank: Bank) -> None:
+    assert mean_error(bank) < 0.14
 
 
 def test_actions_with_too_few_outcomes_come_last_by_value(bank: Bank) -> None:
