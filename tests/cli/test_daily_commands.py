@@ -55,6 +55,29 @@ def test_train_and_deploy(run: Any, personalize: Any, wait: Wait) -> None:
     assert "normalized_discounted_cumulative_gain_at_10" in made.output
 
 
+def test_versions(run: Any) -> None:
+    """Of a shop so small that nothing can be said of two versions of it."""
+    older, newer = (one["solutionVersionArn"] for one in record(run("versions", "list", "--json")))
+    listed = run("versions", "list", "popular").output
+    assert [line.split()[1:2] for line in listed.splitlines()] == [["SOLUTION"], ["popular"], ["popular"]]
+    alone = run("versions", "compare", older.rpartition("/")[2])
+    assert alone.exit_code == 0, alone.output
+    for word in ("95 % INTERVAL", "BEST SELLERS", "ndcg_at_25", "coverage", "aws-popularity-count"):
+        assert word in alone.output
+    both = run("versions", "compare", older, newer)
+    assert both.exit_code == 2
+    assert "questions; 20 are the least" in both.output
+    for words, told in (
+        (("none",), "There is no solution version none"),
+        (("compare", "a"), "There is no solution version compare"),
+        (("arn:aws:personalize:eu-west-1:000000000000:campaign/a",), "not the ARN of a solution version"),
+        ((older + "0",), "does not exist"),
+    ):
+        refused = run("versions", "compare", *words)
+        assert refused.exit_code == 2
+        assert told in refused.output
+
+
 def test_recommend(run: Any) -> None:
     answer = record(run("recommend", "user-01", "--count", "3", "--json"))
     assert len(answer["itemList"]) == 3

@@ -69,6 +69,58 @@ def test_blanks_around_ids_of_floats_are_found(tmp_path: Path) -> None:
     assert written(tmp_path)["USER_ID"].to_list() == ["1", "2"]
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        *((name, ["view", "buy"]) for name in ("kind", "action", "type", "event", "Event-Kind", "verb")),
+        ("was_geschah", ["add_to_cart", "Purchase"]),
+    ],
+)
+def test_event_types_under_usual_names_or_by_what_they_say(
+    name: str, values: list[str], tmp_path: Path
+) -> None:
+    rows = "".join(f"u{k},p{k},171197280{k},{values[k % 2]}\n" for k in range(4))
+    made = adapted(tmp_path, f"user,item,ts,{name}\n{rows}")
+    assert written(tmp_path)["EVENT_TYPE"].to_list() == values * 2
+    assert made.types == dict.fromkeys(sorted(values), 2)
+
+
+def test_a_column_that_says_anything_else_is_no_event_type(tmp_path: Path) -> None:
+    made = adapted(tmp_path, "user,item,ts,shop\nu1,p1,1711972800,Wien\nu2,p2,1711972801,Graz\n")
+    assert "EVENT_TYPE" not in made.columns
+
+
+@pytest.mark.parametrize(
+    ("values", "plain", "said"),
+    [
+        (["12,50", "1.234,99", "3"], ["12.50", "1234.99", "3"], "decimal comma"),
+        (["0,5", "", "7,25"], ["0.5", None, "7.25"], "decimal comma"),
+        (["€ 12,50", "9 €", "1 299,00 EUR"], ["12.50", "9", "1299.00"], "decimal comma"),
+        (["$1,234.50", "$12.00", "$3"], ["1234.50", "12.00", "3"], "decimal point"),
+        (["1,234,567", "12", "1,000"], ["1234567", "12", "1000"], "decimal point"),
+        (["12.50", "3", "-1"], ["12.50", "3", "-1"], ""),
+        (["1,234", "2,500", "3,000"], ["1,234", "2,500", "3,000"], ""),
+        (["12,50", "on request", "3"], ["12,50", "on request", "3"], ""),
+    ],
+)
+def test_prices_become_numbers(values: list[str], plain: list[str | None], said: str, tmp_path: Path) -> None:
+    rows = "".join(f"p{k};{value}\n" for k, value in enumerate(values))
+    made = adapted(tmp_path, f"item;price\n{rows}", "ITEMS")
+    assert written(tmp_path)["PRICE"].to_list() == plain
+    assert [said in line for line in made.words() if line.startswith("PRICE: ")] == ([True] if said else [])
+
+
+def test_a_price_that_is_none_far_down_stays_as_it_is(tmp_path: Path) -> None:
+    rows = "".join(f"p{k};1,{k % 100:02d}\n" for k in range(10_000))
+    adapted(tmp_path, f"item;price\n{rows}last;ask\n", "ITEMS")
+    assert written(tmp_path)["PRICE"][-2:].to_list() == ["1.99", "ask"]
+
+
+def test_values_of_events_with_thousands(tmp_path: Path) -> None:
+    adapted(tmp_path, 'user,item,ts,value\nu,p,1711972800,"1.234,50"\nu,q,1711972801,"2,5"\n')
+    assert written(tmp_path)["EVENT_VALUE"].to_list() == ["1234.5", "2.5"]
+
+
 def test_rare_event_types_are_put_together(tmp_path: Path) -> None:
     rows = [(f"u{k}", "i", "5", f"kind{k % 9}") for k in range(90)] + [("u", "i", "5", "kind0")]
     made = adapted(tmp_path, text(rows))

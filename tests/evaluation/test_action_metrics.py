@@ -41,7 +41,7 @@ def test_precision_recall_and_the_rest() -> None:
     held_out = HoldOut(
         sequences.time < 50 * DAY, np.array([0, 1], np.int32), start, sequences.ptr[1:], sequences.time[start]
     )
-    found = measure_actions(CompleteModel(Fixed(), Task.ACTIONS, data.counts), data, held_out, 14)
+    found = measure_actions(CompleteModel(Fixed(), Task.ACTIONS, data.counts), data, held_out, 14).metrics
     assert found["coverage"] == 1.0
     # a0 was recommended to both and taken by u; a1 to a4 to both and taken by nobody.
     assert found["precision"] == pytest.approx((0.5 + 0 * 4) / 5)

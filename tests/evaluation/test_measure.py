@@ -42,7 +42,8 @@ class Fixed(Model):
 
 def figures(model: Model, world: Sequences, *how: Any, **more: Any) -> dict[str, float]:
     """`measure` of a model of users with histories."""
-    return measure(CompleteModel(model, Task.PERSONALISE, ItemCounts.of(world)), world, *how, **more)
+    counts = ItemCounts.of(world)
+    return measure(CompleteModel(model, Task.PERSONALISE, counts), world, *how, counts, **more).metrics
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ import pytest
 import domains
 from domains import BOUGHT_MOST, VIEWED_MOST, bought, department, partner
 from live import Server, Wait, fails, make_clients
+from openpersonalize.recipes.facts import Offer
+from openpersonalize.recipes.registry import facts_of
 
 RECIPE = "arn:aws:personalize:::recipe/"
 ECOMMERCE = (
@@ -471,3 +474,51 @@ def test_too_few_of_its_events(server: Server, region: str, name: str) -> None:
     fails("InvalidInputException", personalize.stop_recommender, recommenderArn=arn)
     personalize.delete_recommender(recommenderArn=arn)
     wait.gone(arn)
+
+
+class Novelties:
+    """Two things put after everything was trained, and the filter for them."""
+
+    def __init__(self, store: Store) -> None:
+        personalize, shop = store.clients.personalize, store.domain == "ECOMMERCE"
+        column, name = ("CATEGORY_L1", "categoryL1") if shop else ("GENRES", "genres")
+        self.store = store
+        self.filter = personalize.create_filter(
+            name="novelties",
+            datasetGroupArn=store.group,
+            filterExpression=f'INCLUDE ItemID WHERE Items.{column} IN ("novelty")',
+        )["filterArn"]
+        store.wait.active(self.filter)
+        others = {"price": 2.5} if shop else {}
+        for number, item in enumerate(("novel-1", "novel-2")):
+            created = domains.shop.LAST + number
+            properties = json.dumps({name: "novelty", "creationTimestamp": created, **others})
+            store.clients.events.put_items(
+                datasetArn=store.group.replace(":dataset-group/", ":dataset/") + "/ITEMS",
+                items=[{"itemId": item, "properties": properties}],
+            )
+
+    def listed(self, recipe: str, item: str, count: int) -> list[str]:
+        return self.store.ids(recipe, itemId=item, count=count, filterArn=self.filter)
+
+
+@pytest.fixture(scope="module")
+def novelties(store: Store, cinema: Store) -> dict[str, Novelties]:
+    return dict.fromkeys(ECOMMERCE, Novelties(store)) | dict.fromkeys(VIDEO, Novelties(cinema))
+
+
+@pytest.mark.parametrize("recipe", [*ECOMMERCE, *VIDEO])
+def test_what_was_put_and_passes_a_filter_is_in_the_next_answers(
+    novelties: dict[str, Novelties], recipe: str
+) -> None:
+    own, end = novelties[recipe], time.monotonic() + 20
+    while sorted(own.listed(recipe, "thing-04", 10)) != ["novel-1", "novel-2"]:
+        assert time.monotonic() < end, own.listed(recipe, "thing-04", 10)
+        time.sleep(0.05)
+    assert len(own.listed(recipe, "thing-04", 1)) == 1
+    facts = facts_of(recipe)
+    assert facts is not None
+    if facts.task.anchored:  # a thing is no answer about itself
+        assert own.listed(recipe, "novel-1", 10) == ["novel-2"]
+    if Offer.EXPLORATION not in facts.offers:  # where nothing asks for them, what people know comes first
+        assert not {"novel-1", "novel-2"} & set(own.store.ids(recipe, itemId="thing-04", count=3))

@@ -192,12 +192,12 @@ def test_metrics_have_the_keys_and_the_values(world: tuple[Sequences, np.ndarray
         def without_users(self, kept: np.ndarray) -> Segments:
             raise NotImplementedError
 
-    best = measure_segments(Knows(), sequences, held_out, data.attributes)
+    best = measure_segments(Knows(), sequences, held_out, data.attributes).metrics
     assert set(best) == {"coverage", "hits_at_1_percent", "recall_at_1_percent"}
     assert best["recall_at_1_percent"] == 1.0
     assert best["hits_at_1_percent"] == 4.0  # one percent of 400, for every kind
     assert 0 < best["coverage"] <= 4 * KINDS / USERS
-    items = measure_segments(Knows(), sequences, held_out)
+    items = measure_segments(Knows(), sequences, held_out).metrics
     sizes = [len(one.users) for one in asked(sequences, held_out, None)]
     assert items["hits_at_1_percent"] == pytest.approx(np.minimum(sizes, 4).mean())
 

@@ -3,7 +3,9 @@ items."""
 
 from __future__ import annotations
 
+import itertools
 import json
+import time
 import urllib.request
 from collections.abc import Callable
 from typing import Any
@@ -118,6 +120,26 @@ def test_a_current_item_that_came_after_training_has_its_put_record(sims: LiveCa
     )
     expression = "INCLUDE ItemID WHERE Items.PRICE < CurrentItem.PRICE AND Items.COLOUR IN CurrentItem.COLOUR"
     assert set(filtered(sims, "cheaper-than-new", expression, "new")) == {"a1", "a3", "b1", "b3"}
+
+
+def test_what_was_put_and_passes_a_filter_is_listed(sims: LiveCampaign) -> None:
+    """Behind all that has relatives, the newest first."""
+    events = sims.server.client("personalize-events")
+    dataset = sims.group.replace(":dataset-group/", ":dataset/") + "/ITEMS"
+    for number in range(3):
+        events.put_items(
+            datasetArn=dataset,
+            items=[{"itemId": f"late-{number}", "properties": '{"colour": "violet", "price": 1.0}'}],
+        )
+    chosen = 'INCLUDE ItemID WHERE Items.COLOUR IN ("violet", "red") AND Items.PRICE < 3'
+    end = time.monotonic() + 20
+    for attempt in itertools.count():
+        found = filtered(sims, f"violet-{attempt}", chosen, "a5")
+        if len(found) > 3 and {"late-0", "late-1", "late-2"} == set(found[-3:]):
+            break
+        assert time.monotonic() < end, found
+        time.sleep(0.1)
+    assert all(one[0] in "ab" for one in found[:-3])
 
 
 def test_what_a_user_met_goes_by_a_filter_on_the_user(sims: LiveCampaign) -> None:

@@ -30,6 +30,7 @@ from .serve import serve
 from .status import status
 from .train import train
 from .validate import validate
+from .versions import versions
 
 
 class OneSentence(click.Group):
@@ -62,7 +63,7 @@ def main() -> None:
 # A command lives in a module of its own and is added here.
 for command in (
     *(quickstart, serve, environment, key, validate),
-    *(status, import_file, train, recommend, explain, jobs, copy, delete_user, doctor),
+    *(status, import_file, train, versions, recommend, explain, jobs, copy, delete_user, doctor),
     *(backup, restore),
     *(evaluate, recipes, demo),
 ):

@@ -16,9 +16,10 @@ from typing import IO
 import polars as pl
 
 from ..errors import InvalidInput
-from .column_names import likely_type, own_name, usual_columns
+from .column_names import EVENT_WORDS, likely_type, own_name, plain_name, usual_columns
 from .file_forms import foreign_form, separator_of
 from .hints import NULL_WORDS
+from .number_forms import NumberForm
 from .schemas import required_names, spelled
 from .times import TimeForm
 
@@ -32,6 +33,8 @@ MOST_LEFT_OUT = 0.2
 _BLOCK = 1024 * 1024
 _MOST_OWN = {"INTERACTIONS": 0, "ITEMS": 90, "USERS": 25}
 _TIMES = {"INTERACTIONS": "TIMESTAMP", "ITEMS": "CREATION_TIMESTAMP"}
+_MOST_WORDS = 30
+"""Different values of a column that may hold event types under a name that nobody knows."""
 _FLOAT_ID = r"^\s*[0-9]+\.0+\s*$"
 
 
@@ -43,6 +46,7 @@ class Adaptation:
         path: of the text, unpacked and in UTF-8. columns: new name -> the file's name.
         own: those of them that are not reserved. unused: names of the file that are left out.
         times: the form of the times, if there are any. floats: id columns that write 101 as 101.0.
+        numbers: the forms of columns whose numbers are not plain, by new name.
         types: event types with their numbers, most frequent first.
         rows, left_out: after `write`.
     """
@@ -57,6 +61,7 @@ class Adaptation:
     unused: tuple[str, ...] = ()
     times: TimeForm | None = None
     floats: tuple[str, ...] = ()
+    numbers: dict[str, NumberForm] = field(default_factory=dict)
     types: dict[str, int] = field(default_factory=dict)
     rows: int = 0
     left_out: int = 0
@@ -108,6 +113,7 @@ class Adaptation:
             lines.append(f"times: {self.times.words}")
         if self.floats:
             lines.append(f"{', '.join(self.floats)}: ids like 101.0 become 101")
+        lines += [f"{name}: numbers {form.words}" for name, form in self.numbers.items()]
         if self.types:
             shown = ", ".join(f"{name} {count:,}" for name, count in list(self.types.items())[:MOST_TYPES])
             rarer = len(self.types) - MOST_TYPES
@@ -163,6 +169,9 @@ class Adaptation:
                 )
             if self.times is None:
                 del self.columns[time]
+        if self.dataset_type == "INTERACTIONS" and "EVENT_TYPE" not in self.columns:
+            found = _column_of_types(sample.drop(*self.columns.values()))
+            self.columns |= {} if found is None else {"EVENT_TYPE": found}
         ids = [name for name in ("USER_ID", "ITEM_ID") if name in self.columns]
         floats = {name: sample[self.columns[name]].drop_nulls().str.contains(_FLOAT_ID) for name in ids}
         self.floats = tuple(name for name in ids if len(floats[name]) and floats[name].all())
@@ -174,6 +183,10 @@ class Adaptation:
         others = dict(list(others.items())[: _MOST_OWN[self.dataset_type]])
         self.own = tuple(others)
         self.columns |= others
+        for name, old in self.columns.items():
+            if name == "EVENT_VALUE" or (name in others and not name.endswith("ID")):
+                form = NumberForm.of(sample[old])
+                self.numbers |= {} if form is None else {name: form}
         self.unused = tuple(name for name in header if name not in self.columns.values())
         if "EVENT_TYPE" in self.columns:
             column = _text(self.columns["EVENT_TYPE"]).alias("t")
@@ -189,7 +202,9 @@ class Adaptation:
                 text = text.str.replace(r"\.0+$", "")
             if new == _TIMES.get(self.dataset_type) and self.times is not None:
                 text = self.times.expression(pl.col(old))
-            elif new == "EVENT_VALUE":
+            elif new in self.numbers:
+                text = self.numbers[new].expression(text)
+            if new == "EVENT_VALUE":
                 text = text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
             elif new == "EVENT_TYPE":
                 kept = list(self.types)[:MOST_TYPES]
@@ -198,6 +213,17 @@ class Adaptation:
                 text = pl.when(~text.is_in(NULL_WORDS)).then(text)
             found.append(text.alias(new))
         return _scan(self.path, self.separator, self.skipped).select(found)
+
+
+def _column_of_types(sample: pl.DataFrame) -> str | None:
+    """The column whose values are what events are usually called, most of them; None: none is."""
+    for name in sample.columns:
+        different = sample[name].drop_nulls().unique()
+        if 0 < len(different) <= _MOST_WORDS:
+            usual = sum(plain_name(value) in EVENT_WORDS for value in different.to_list())
+            if usual >= max(1, len(different) / 2):
+                return name
+    return None
 
 
 def _text(column: str) -> pl.Expr:

@@ -33,12 +33,21 @@ _USUAL: Mapping[str, Mapping[str, str]] = {
         "ITEM_ID": _ITEM,
         "TIMESTAMP": _TIME,
         "EVENT_TYPE": "eventtype event eventname action behavior behaviour behaviortype interactiontype"
-        " interaction activity type",
+        " interaction activity type kind eventkind actiontype actionname activitytype eventcategory verb",
         "EVENT_VALUE": "eventvalue rating value overall stars",
     },
     "ITEMS": {"ITEM_ID": f"{_ITEM} id", "CREATION_TIMESTAMP": _CREATED},
     "USERS": {"USER_ID": f"{_USER} id"},
 }
+_EVENTS = (
+    "view views viewed pageview productview detail click clicks clicked purchase purchases purchased buy"
+    " bought order ordered sale checkout cart addtocart basket addtobasket wishlist addtowishlist like liked"
+    " favorite favourite share watch watched play played listen listened read download search rate rated"
+    " rating return returned refund remove removefromcart transaction visit impression stream streamed add"
+    " save saved pv fav"
+)
+EVENT_WORDS = frozenset(_EVENTS.split())
+"""What events are usually called, as `plain_name` has it."""
 _BETWEEN = re.compile(r"[\s_.\-]+")
 
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..algorithms.arrays import Float32, Float64
+from ..algorithms.arrays import Float32, Float64, Int64
 from ..algorithms.topk import top_k
 from ..datasets.action_events import Outcome, outcomes_of
 from ..datasets.holdout import HoldOut
@@ -24,7 +24,10 @@ from ..datasets.splits import MOST_USERS, sampled
 from ..recipes.actions.outcomes import occasions
 from ..recipes.complete import CompleteModel
 from ..recipes.query import ItemHistory, Query
+from ..recipes.question_values import QuestionValues, hashes_of_sets
 from ..recipes.training import Behaviour, TrainingData
+from ..storage.idhash import hashes
+from .measure import Measurement
 from .metrics import CUTS, LIST, ideal_gains, ndcg
 
 SHOWN = 5
@@ -46,8 +49,9 @@ def measure_actions(
     most_users: int = MOST_USERS,
     progress: Callable[[str, float, float, str], None] = lambda step, done, total, unit: None,
     check: Callable[[], None] = lambda: None,
-) -> dict[str, float]:
-    """The metrics of a model that was trained on ``held_out.training``; by name, not rounded.
+) -> Measurement:
+    """The metrics of a model that was trained on ``held_out.training``; for each question NDCG, beside that
+    of the actions which were taken most.
 
     Args:
         model: of the actions of `data`. data: all of it. held_out: the questions.
@@ -59,6 +63,8 @@ def measure_actions(
     asker = Asker(data)
     n, count = len(data.ranked.ids), len(held_out.user)
     hits, sizes = np.zeros((count, LIST)), np.zeros(count, dtype=np.int64)
+    most_taken, taken_hits = asker.most_taken(held_out, n)[:LIST], np.zeros((count, LIST))
+    truths = [np.empty(0, np.int32)] * count
     shown, correct, takers = np.zeros((3, n), dtype=np.int64)
     covered = np.zeros(n, dtype=np.bool_)
     for k in range(count):
@@ -73,18 +79,28 @@ def measure_actions(
         correct[first] += np.isin(first, taken)
         takers[taken] += 1
         hits[k, : len(listed)] = np.isin(listed, taken)
-        sizes[k] = len(taken)
+        taken_hits[k, : len(most_taken)] = np.isin(most_taken, taken)
+        sizes[k], truths[k] = len(taken), taken
     progress("measure", count, count, "users")
     some = sizes > 0
     found = {"coverage": float(covered.mean()) if n else 0.0}
-    ideal = ideal_gains(sizes[some])
-    for k in CUTS:
-        gains = ndcg(hits[some], ideal, k)
-        found[f"normalized_discounted_cumulative_gain_at_{k}"] = float(gains.mean()) if some.any() else 0.0
+    values, peer = (_gains(one[some], sizes[some]) for one in (hits, taken_hits))
+    found |= {name: float(one.mean()) if some.any() else 0.0 for name, one in values.items()}
     found["precision"] = _mean(correct, shown)
     found["recall"] = _mean(correct, takers)
     scores, outcome = asked_occasions(model, asker, held_out, period_days, check)
-    return {**found, "area_under_curve": area_under_curve(scores, outcome)}
+    found["area_under_curve"] = area_under_curve(scores, outcome)
+    ids, users = hashes(data.ranked.ids.series()), data.sequences.users.series()
+    ptr = np.concatenate(([0], np.cumsum(sizes[some])))
+    truth = hashes_of_sets(ids[np.concatenate([np.empty(0, np.int32), *truths])], ptr)
+    asked = hashes(users.gather(held_out.user[some]))
+    return Measurement(found, QuestionValues.of(asked, truth, values, peer))
+
+
+def _gains(hits: Float64, sizes: Int64) -> dict[str, Float64]:
+    """NDCG by name, float64[Q], of lists with these hits."""
+    ideal = ideal_gains(sizes)
+    return {f"normalized_discounted_cumulative_gain_at_{k}": ndcg(hits, ideal, k) for k in CUTS}
 
 
 class Asker:
@@ -108,6 +124,11 @@ class Asker:
         start, stop = int(done.ptr[row]), int(done.ptr[row + 1])
         stop = start + int(np.searchsorted(done.time[start:stop], now))
         return replace(query, item_history=ItemHistory(done.item[start:stop], done.time[start:stop]))
+
+    def most_taken(self, held_out: HoldOut, n: int) -> Int64:
+        """int64[n], the actions by how often they were taken in what trained, most often first."""
+        taken = self.sequences.item[held_out.training & (self.outcome == Outcome.TAKEN)]
+        return np.argsort(-np.bincount(taken, minlength=n), kind="stable")
 
     def taken(self, start: int, end: int) -> np.ndarray:
         """The different actions taken in some events."""

@@ -17,13 +17,17 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from ..algorithms.arrays import Bools, Int64
+from ..algorithms.arrays import Bools, Int64, UInt64
 from ..algorithms.topk import top_k
 from ..datasets.holdout import HoldOut
 from ..datasets.sequences import Sequences
 from ..datasets.splits import in_order_of_hashes
 from ..recipes.item_attributes import ItemAttributes
+from ..recipes.item_counts import ItemCounts
 from ..recipes.model import Segments
+from ..recipes.question_values import QuestionValues, hashes_of_sets
+from ..storage.idhash import hashes
+from .measure import Measurement
 
 MOST_QUESTIONS = 1_000
 PERCENT = 100
@@ -49,8 +53,9 @@ def measure_segments(
     most: int = MOST_QUESTIONS,
     progress: Callable[[str, float, float, str], None] = lambda step, done, total, unit: None,
     check: Callable[[], None] = lambda: None,
-) -> dict[str, float]:
-    """The metrics of a model that was trained on ``held_out.training``.
+) -> Measurement:
+    """The metrics of a model that was trained on ``held_out.training``, beside the users who were most active
+    in it.
 
     Args:
         model: its users and items must be those of `sequences`.
@@ -59,26 +64,35 @@ def measure_segments(
         most: of more questions only so many are asked. progress, check: told how far it is; may raise.
 
     Returns:
-        By name, not rounded. Without a question all are 0.
+        By name. Without a question all are 0.
     """
-    trained = int((sequences.where(held_out.training).counts > 0).sum())
-    k = max(1, trained // PERCENT)
+    learnt = sequences.where(held_out.training)
+    k = max(1, int((learnt.counts > 0).sum()) // PERCENT)
+    active = ItemCounts.of_users(learnt).order[:k]
     questions = list(asked(sequences, held_out, attributes, most))
     named = np.zeros(len(sequences.users), dtype=np.bool_)
-    hits, recalls = np.zeros(len(questions)), np.zeros(len(questions))
+    hits = np.zeros((2, len(questions)))
     for number, question in enumerate(questions):
         check()
         progress("measure", number, len(questions), "segments")
         found = top_k(model.affinity(question.items), k)
         named[found] = True
-        hits[number] = np.isin(found, question.users).sum()
-        recalls[number] = hits[number] / min(len(question.users), k)
+        hits[:, number] = [np.isin(listed, question.users).sum() for listed in (found, active)]
     progress("measure", len(questions), len(questions), "segments")
-    return {
-        "coverage": float(named.sum() / max(len(named), 1)),
-        "hits_at_1_percent": float(hits.mean()) if len(hits) else 0.0,
-        "recall_at_1_percent": float(recalls.mean()) if len(recalls) else 0.0,
-    }
+    possible = np.minimum([len(one.users) for one in questions], k)
+    values, peer = ({"hits_at_1_percent": one, "recall_at_1_percent": one / possible} for one in hits)
+    metrics = {"coverage": float(named.sum() / max(len(named), 1))}
+    metrics |= {name: float(one.mean()) if len(one) else 0.0 for name, one in values.items()}
+    about = _keys(sequences.items.series(), [one.items for one in questions])
+    truth = _keys(sequences.users.series(), [one.users for one in questions])
+    return Measurement(metrics, QuestionValues.of(about, truth, values, peer))
+
+
+def _keys(ids: pl.Series, sets: list[Int64]) -> UInt64:
+    """uint64[Q], a hash of each set of ids, given by their numbers."""
+    ptr = np.concatenate(([0], np.cumsum([len(one) for one in sets]))).astype(np.int64)
+    members, place = np.unique(np.concatenate([np.empty(0, np.int64), *sets]), return_inverse=True)
+    return hashes_of_sets(hashes(ids.gather(members))[place], ptr)
 
 
 def asked(

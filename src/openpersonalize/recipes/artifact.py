@@ -7,6 +7,7 @@ events.
     profiles.*        what the Users dataset said about everybody in it, where it has columns that train
     counts.*          how popular everything was that answers consist of
     history.*         the last `HISTORY_LENGTH` selected events of every user, flat arrays
+    questions.*       what the version scored, question by question (`question_values`)
     exposure.*        how new and how well known the items were
     linked/           what users did in anonymous sessions before they were known, where anybody did
     behaviour.*       what users did with items, where actions are ranked (`artifact_behaviour`)
@@ -41,6 +42,7 @@ from .item_attributes import ItemAttributes
 from .item_counts import ItemCounts
 from .model import Model
 from .query import HISTORY_LENGTH
+from .question_values import QuestionValues
 from .recipe import Recipe
 from .registry import recipe as find_recipe
 from .training import TrainingData
@@ -62,6 +64,7 @@ def write_artifact(
     manifest: Mapping[str, Any] | None = None,
     exposure: Exposure | None = None,
     linked: pl.LazyFrame | None = None,
+    questions: QuestionValues | None = None,
 ) -> None:
     """Write everything into the empty `folder`; the manifest last.
 
@@ -76,6 +79,7 @@ def write_artifact(
         exposure: of the items; None: as far as `data` tells.
         linked: streamed interactions of any type, from anonymous sessions, under the users they belong to:
             USER_ID, ITEM_ID, TIMESTAMP and perhaps EVENT_TYPE. None: there are none.
+        questions: the metrics of each held-out question; None: nothing was held out.
     """
     sequences = data.interactions or Sequences.without_events(data.ranked.ids)
     tables = {"items": data.items.ids, "users": sequences.users, data.ranked.name: data.ranked.ids}
@@ -92,6 +96,8 @@ def write_artifact(
     (exposure or Exposure.of(sequences)).save(folder)
     if linked is not None:
         _write_linked(folder, linked)
+    if questions is not None:
+        questions.save(folder)
     (folder / "model").mkdir()
     model.save(folder / "model")
     described = {
@@ -194,6 +200,11 @@ class Artifact:
     def exposure(self) -> Exposure:
         """How new and how well known the items were at training."""
         return Exposure.load(self.folder, len(self.items))
+
+    @property
+    def questions(self) -> QuestionValues | None:
+        """The metrics of each held-out question; None where there are none."""
+        return QuestionValues.load(self.folder)
 
     @cached_property
     def behaviour(self) -> ArtifactBehaviour | None:

@@ -1,8 +1,8 @@
 """Erasure of users from artifacts, trained models with the users' last events: `erase_from_artifact`.
 
 What a model learned of many people stays; what it knows of one goes: the id, the history, what was done in
-anonymous sessions, the profile with every value that nobody else had. A model that ranks users is written
-anew without them.
+anonymous sessions, the profile with every value that nobody else had, what was measured on it. A model that
+ranks users is written anew without them.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from ..storage.objects import ObjectStore
 from .artifact import Artifact, fingerprint
 from .artifact_behaviour import PERSONAL as OF_BEHAVIOUR
 from .model import Segments
+from .question_values import PREFIX
 from .user_histories import UserHistories
 
-_PERSONAL = ("users.", "history.", "profiles.", "linked/", *OF_BEHAVIOUR)
+_PERSONAL = ("users.", "history.", "profiles.", "linked/", PREFIX, *OF_BEHAVIOUR)
 """Files that hold something of single users; others are taken over as they are."""
 
 _OF_USERS = ("counts.", "model/")
@@ -64,6 +65,8 @@ def _write(artifact: Artifact, folder: Path, users: pl.Series) -> None:
         artifact.profiles.without(users).save(folder)
     if artifact.linked is not None:
         artifact.linked.without(users, folder / "linked")
+    if artifact.questions is not None:
+        artifact.questions.without(users).save(folder)
     personal: tuple[str, ...] = _PERSONAL
     if artifact.ranked is artifact.users:
         personal += _OF_USERS

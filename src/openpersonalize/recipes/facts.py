@@ -41,6 +41,11 @@ class Task(StrEnum):
         return self in (Task.PERSONALISE, Task.RERANK, Task.ACTIONS)
 
     @property
+    def lists_items(self) -> bool:
+        """Whether answers are items of the catalogue that nobody named."""
+        return self in (Task.PERSONALISE, Task.RELATED, Task.POPULAR)
+
+    @property
     def records(self) -> str:
         """The type of the dataset whose records describe what is ranked."""
         return "ACTIONS" if self is Task.ACTIONS else "ITEMS"

@@ -12,6 +12,8 @@
 ``GET /v1/jobs/{arn}/problems``        what was wrong with the data, row by row
 ``POST /v1/jobs/{arn}/retrain``        of a data deletion job: trains every solution anew of which a
                                        version saw the data of those users; ``{"versions": [arn]}``
+``GET /v1/versions/compare``            ``?version=ARN`` once or twice: what versions scored, with intervals,
+                                       beside the best sellers and one another
 ``POST /v1/explain``                   why an answer of GetRecommendations or GetPersonalizedRanking is as it
                                        is, see `operations.runtime.explain`
 
@@ -32,6 +34,7 @@ import msgspec
 from ..access.roles import EXPLAIN_PAGE
 from ..engine.report import job_list, job_problems, job_report
 from ..errors import InvalidInput, ResourceNotFound, ServiceError
+from ..operations.version_comparison import compared
 from ..resources.store import Scope
 from ..workflows.data_deletions import deletion_report, retrain
 from ..workflows.schedule import scheduled_trainings
@@ -42,6 +45,7 @@ from .services import Services
 JSON = b"application/json"
 HEALTH, LIVE, METRICS, PREFIX = "/health", "/health/live", "/metrics", "/v1/"
 LIVING, NOT_READY = b'{"status":"live"}', b'{"status":"not ready"}'
+COMPARE = "versions/compare"
 JOBS, RETRAIN, EXPLAIN = "/v1/jobs/", "/retrain", EXPLAIN_PAGE
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
@@ -83,6 +87,9 @@ def page(exchange: Exchange, services: Services) -> bytes:
     raw = exchange.raw_path.decode("latin-1").removeprefix(PREFIX).rstrip("/")
     if raw == "jobs":
         return _encode(_jobs(exchange, services))
+    if raw == COMPARE:
+        arns = parse_qs(exchange.query.decode("latin-1")).get("version", [])
+        return _encode(compared(services.installation, services.scope, arns))
     if exchange.method == "POST":
         return _encode(_retrained(unquote(raw.removeprefix("jobs/")).removesuffix(RETRAIN), services))
     if raw.startswith("jobs/"):

@@ -139,33 +139,36 @@ def _filled(
     """The best `count` rows that pass a filter and its mask. Where they are too few, the items follow that
     came after training and, for a recipe that scores a part of the catalogue, those that it does not score:
     by what is known of them, in a recipe that scores all in the order of the scores."""
-    scorer = source.scorer
+    scorer, loaded = source.scorer, source.loaded
     best = choose(
         scorer.ranked(state, seen_excluded),
         mask,
         count,
         lambda: scorer.scores_within(state, seen_excluded, mask),
     )
-    if source.loaded.model.ranks_new_items:
-        return _with_new_items(source, chosen, state, seen_excluded, mask, best, count)
+    if loaded.model.ranks_new_items:
+        best = _with_new_items(source, chosen, state, seen_excluded, mask, best, count)
     missing = count - len(best.rows)
     if not missing:
         return best
     rows = np.empty(0, dtype=np.int64)
     values = np.empty(0, dtype=np.float32)
-    if source.loaded.unscored is not None:
-        rows = np.array(mask.rows(source.loaded.unseen_by_popularity), dtype=np.int64)
+    if loaded.unscored is not None:
+        rows = np.array(mask.rows(loaded.unseen_by_popularity), dtype=np.int64)
         values = scorer.scores_at(state, seen_excluded, rows, unscored=True)
+    nothing_known = False
     if source.tracker is not None and len(source.tracker.counts.members.ids):
         members = source.tracker.counts.members
         every = np.arange(len(members.ids))
         passing = _passing_rows(source, chosen, state, mask, members)
         kept = every if passing is None else every[passing(members.known + every)]
+        kept = np.setdiff1d(kept, np.array(best.rows, dtype=np.int64) - members.known, assume_unique=True)
         numbers, relevance = source.exploration.rest(state, seen_excluded, members, kept, missing)
         rows, values = np.concatenate([rows, members.known + numbers]), np.concatenate([values, relevance])
+        nothing_known = members.vectors is None and Offer.EXPLORATION not in source.recipe.offers
     last = top_k(values, missing)
     rows, values = rows[last], values[last]
-    if source.loaded.unscored is not None:
+    if loaded.unscored is not None or loaded.model.ranks_new_items or nothing_known:
         return Chosen(best.rows + rows.tolist(), best.scores, best.values)
     joined = np.concatenate([best.values, values])
     order = np.argsort(-joined, kind="stable")

@@ -67,11 +67,15 @@ class UserExploration:
     def rest(
         self, state: UserState, seen_excluded: bool, members: ExtendedCatalogue, numbers: Rows, most: int
     ) -> tuple[Rows, FloatArray]:
-        """Of newcomers, by number, the `most` best for a user, best first, and their log-scores; where they
-        are many, of the newest and the most wanted of them."""
-        numbers = self.foremost(state, seen_excluded, members, numbers)
+        """Of newcomers, by number, the `most` best for a user, best first, of equals the newest, and their
+        log-scores; where they are many, of the newest and the most wanted of them. The item asked about is
+        none."""
+        own = None if state.anchor is None else members.number_of(state.anchor.item)
+        numbers = self.foremost(
+            state, seen_excluded, members, numbers if own is None else numbers[numbers != own]
+        )
         relevance = self.newcomers(state, seen_excluded, members, numbers, self._floor(state, seen_excluded))
-        best = np.argsort(-relevance, kind="stable")[:most]
+        best = np.lexsort((-members.created[members.known + numbers], -relevance))[:most]
         return numbers[best], relevance[best]
 
     def _floor(self, state: UserState, seen_excluded: bool) -> float:

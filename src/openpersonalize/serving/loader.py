@@ -142,11 +142,14 @@ class Loader:
         group: GroupData,
         held: LoadedDeployment | None,
     ) -> ExposureTracker | None:
-        """What came after training, for a recipe that explores it or ranks it among the others."""
+        """What came after training, for a recipe whose answers are taken from the catalogue. One that neither
+        explores it nor ranks it among the others has what was put, where a filter leaves too little."""
         offers, installation = loaded.recipe.offers, self._installation
-        ranks, actions = loaded.model.ranks_new_items, loaded.recipe.task is Task.ACTIONS
+        task, ranks = loaded.recipe.task, loaded.model.ranks_new_items
+        actions = task is Task.ACTIONS
         known = actions or "INTERACTIONS" in entry.datasets
-        if not ranks and (Offer.EXPLORATION not in offers or not known):
+        fills_up = not ranks and (Offer.EXPLORATION not in offers or not known)
+        if fills_up and not (task.lists_items and "ITEMS" in entry.datasets):
             return None
         earlier = held.deployment.tracker if held is not None else None
         if earlier is not None:
@@ -160,14 +163,14 @@ class Loader:
             shown=installation.recommendations.shown if Offer.IMPRESSIONS in offers else None,
             now=installation.clock.now,
             refresh_seconds=installation.settings.item_refresh_seconds,
-            grows=ranks or Offer.AUTO_UPDATE in offers,
+            grows=ranks or fills_up or Offer.AUTO_UPDATE in offers,
             most=most,
             newcomer_bytes=installation.settings.newcomers_mb << 20,
             until=entry.until,
             store=self._checkpoints(entry, "exposure"),
             histories=[one.histories for one in group.bulk(loaded)],
             newcomers=loaded.newcomers,
-            recorded_only=actions,
+            recorded_only=actions or fills_up,
         )
 
     def _records(self, loaded: LoadedVersion, datasets: Datasets) -> Catalogue:

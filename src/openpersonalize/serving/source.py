@@ -23,7 +23,7 @@ class AnswerSource:
         loaded: the version; recipe: its recipe. items: current item records, aligned with its items.
         group: the group's other data.
         scorer: what it says of a user. filters: what filters leave. exploration: who draws.
-        tracker: what exploration may choose from; None: the recipe does not explore.
+        tracker: what exploration may choose from, and what came after training; None: neither is in answers.
         chance: where draws come from.
         bulk: what users did before the live history. now: the time.
     """

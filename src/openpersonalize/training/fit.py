@@ -15,7 +15,7 @@ from ..datasets.splits import split_newest, split_users
 from ..engine.task import Task
 from ..errors import JobFailed
 from ..evaluation.action_metrics import PERIOD_DAYS, measure_actions
-from ..evaluation.measure import measure
+from ..evaluation.measure import Measurement, measure
 from ..evaluation.metrics import rounded
 from ..evaluation.segments import measure_segments
 from ..recipes.complete import CompleteModel, tuned_state
@@ -23,6 +23,7 @@ from ..recipes.facts import Task as Answers
 from ..recipes.hyperparameters import read_configuration
 from ..recipes.model import Model, Segments
 from ..recipes.objective import measured_rewards
+from ..recipes.question_values import QuestionValues
 from ..recipes.recipe import Measures, Recipe
 from ..recipes.training import Behaviour, Configuration, Training, TrainingData
 from .search import best_third, parts_tried, settings_to_try
@@ -37,11 +38,13 @@ OBJECTIVES = {Answers.SEGMENT: ("recall_at_1_percent", "recall at 1 percent")}
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished training: the model, its metrics, and what a search settled."""
+    """A finished training: the model, its metrics, what a search settled, and the metrics of each held-out
+    question (None: nothing was held out)."""
 
     model: Model
     metrics: dict[str, float]
     tuned: dict[str, str]
+    questions: QuestionValues | None = None
 
 
 def train(
@@ -79,14 +82,15 @@ def train(
         found = []
         for number, settings in enumerate(tries, start=1):
             configuration = read_configuration(recipe.facts, config, settings)
-            model, metrics = measured(recipe, data, selection, configuration, training, part)
+            model, made = measured(recipe, data, selection, configuration, training, part)
+            metrics = rounded(made.metrics)
             value = metrics[objective]
             shown = ", ".join(f"{name} {text}" for name, text in settings.items()) or recipe.name
             of = "" if part == 1 else f" of one user in {part}"
             task.line(f"Model {number} of {len(tries)}{of} ({shown}): {called} is {value}.")
             found.append((value, settings))
             if part == 1 and (best is None or value > best.metrics[objective]):
-                best = Outcome(model, metrics, settings)
+                best = Outcome(model, metrics, settings, made.questions)
         tries = best_third(found)
     assert best is not None
     final = replace(training, warm_state=tuned_state(best.model), warm_model=best.model)
@@ -100,7 +104,7 @@ def measured(
     configuration: Configuration,
     training: Training,
     part: int = 1,
-) -> tuple[Model, dict[str, float]]:
+) -> tuple[Model, Measurement]:
     """A model of nine tenths of the users, or of one in `part` of these, and how well it does for the
     others; where users are ranked, one of the older four fifths of everybody's events, and how well it finds
     who had the others."""
@@ -120,16 +124,17 @@ def measured(
             progress=training.progress,
             check=training.check,
         )
-        return model, rounded(found)
+        return model, found
     complete = CompleteModel(model, recipe.facts.task, shown.counts)
     if recipe.facts.task is Answers.ACTIONS:
         days = int(configuration.parameters.get("action_optimization_period", PERIOD_DAYS))
         found = measure_actions(complete, data, parts, days, progress=training.progress, check=training.check)
-        return model, rounded(found)
-    metrics = measure(
+        return model, found
+    found = measure(
         complete,
         data.sequences,
         parts,
+        shown.counts,
         weighted=selection.weighted,
         reward=measured_rewards(
             data.ranked.records, configuration.objective.attribute if configuration.objective else None
@@ -137,7 +142,7 @@ def measured(
         progress=training.progress,
         check=training.check,
     )
-    return model, rounded(metrics)
+    return model, found
 
 
 def _behaviour_before(data: TrainingData, held_out: HoldOut) -> Behaviour | None:

@@ -54,6 +54,7 @@ def publish(
         },
         exposure=exposure,
         linked=inputs.linked(recipe.facts.task.events),
+        questions=outcome.questions,
     )
     key = artifact_key(task.job_id)
     inputs.objects.publish(staged, key)

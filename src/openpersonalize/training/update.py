@@ -32,9 +32,11 @@ def bring_up_to_date(
     config = solution.get("solutionConfig") or {}
     metrics: dict[str, float] = {}
     tuned: dict[str, str] = {}
+    questions = None
     try:
         artifact = earlier_artifact(objects, base_artifact, recipe, selection)
         metrics, tuned = artifact.manifest["metrics"], artifact.manifest["tuned"]
+        questions = artifact.questions
         configuration = read_configuration(recipe.facts, config, tuned)
         if not isinstance(recipe, Updates):
             raise CannotUpdate(f"{recipe.name} always learns everything anew")
@@ -42,7 +44,7 @@ def bring_up_to_date(
     except CannotUpdate as error:
         task.line(f"The earlier version cannot be brought up to date: {error.message}. All is learned anew.")
         model = recipe.fit(data, read_configuration(recipe.facts, config, tuned), training)
-    return Outcome(model, metrics, tuned)
+    return Outcome(model, metrics, tuned, questions)
 
 
 def earlier_artifact(objects: ObjectStore, key: str, recipe: Recipe, selection: EventSelection) -> Artifact:
