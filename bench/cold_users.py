@@ -20,7 +20,8 @@ import polars as pl
 
 from openpersonalize.algorithms.popularity import item_popularity
 from openpersonalize.datasets.profiles import Profiles
-from openpersonalize.datasets.schemas import Schema, metadata_fields, parse_schema
+from openpersonalize.datasets.schema_rules import metadata_fields
+from openpersonalize.datasets.schemas import Schema, parse_schema
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences, build_sequences
 from openpersonalize.recipes.base_rankers import online_rankers

@@ -14,7 +14,8 @@ from bench.signing import Signer
 
 from openpersonalize.access.canonical import joined
 from openpersonalize.access.signature import prove, read_head
-from openpersonalize.datasets.schemas import check_schema_for, parse_schema
+from openpersonalize.datasets.schema_rules import check_schema_for
+from openpersonalize.datasets.schemas import parse_schema
 
 
 @pytest.fixture

@@ -8,15 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openpersonalize.datasets.schemas import (
-    DATASET_TYPES,
-    Field,
-    check_schema_for,
-    dataset_type,
-    metadata_fields,
-    parse_schema,
-    spelled,
-)
+from openpersonalize.datasets.schema_rules import check_schema_for, metadata_fields
+from openpersonalize.datasets.schemas import DATASET_TYPES, Field, dataset_type, parse_schema, spelled
 from openpersonalize.errors import InvalidInput
 
 from .tabular import CATEGORICAL, TEXTUAL, schema

@@ -21,7 +21,8 @@ from ..datasets.csv_text import CsvText
 from ..datasets.header import explained, match_header
 from ..datasets.inference import infer_schema
 from ..datasets.problems import Problems
-from ..datasets.schemas import Schema, check_schema_for, dataset_type_named, parse_schema, spelled
+from ..datasets.schema_rules import check_schema_for
+from ..datasets.schemas import Schema, dataset_type_named, parse_schema, spelled
 from ..datasets.snapshot_writer import SnapshotWriter
 from ..engine.task import Report, Task
 from ..errors import InvalidInput, ResourceNotFound

@@ -116,7 +116,8 @@ def _typed(files: tuple[Path, ...], kind: str | None, texts: Mapping[str, str]) 
 
 
 def _given(paths: tuple[Path, ...]) -> dict[str, str]:
-    from ..datasets.schemas import check_schema_for, dataset_type_named, parse_schema
+    from ..datasets.schema_rules import check_schema_for
+    from ..datasets.schemas import dataset_type_named, parse_schema
 
     texts: dict[str, str] = {}
     for path in paths:

@@ -20,7 +20,8 @@ from .column_names import EVENT_WORDS, likely_type, own_name, plain_name, usual_
 from .file_forms import foreign_form, separator_of
 from .hints import NULL_WORDS
 from .number_forms import NumberForm
-from .schemas import required_names, spelled
+from .schema_rules import required_names
+from .schemas import spelled
 from .times import TimeForm
 
 SAMPLE = 10_000

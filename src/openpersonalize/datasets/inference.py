@@ -24,19 +24,8 @@ from .csv_reader import CsvReader
 from .csv_text import CsvText
 from .header import explained
 from .problems import Problems
-from .schemas import (
-    FLOAT_LIMIT,
-    ID_FIELDS,
-    Field,
-    FieldType,
-    Schema,
-    check_schema_for,
-    known_fields,
-    parse_schema,
-    required_names,
-    schema_text,
-    spelled,
-)
+from .schema_rules import check_schema_for, known_fields, required_names
+from .schemas import FLOAT_LIMIT, ID_FIELDS, Field, FieldType, Schema, parse_schema, schema_text, spelled
 
 MOST_DIFFERENT = 50_000
 """Different values of a column that are kept while counting them; more are taken for "all differ"."""

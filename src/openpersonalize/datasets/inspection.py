@@ -23,7 +23,8 @@ from .inference import infer_schema
 from .known_ids import known_sentence
 from .minimums import LEAST_INTERACTIONS, LEAST_USERS, MOST_KINDS, SMALL_DATA
 from .problems import NO_RECORDS, Problem, Problems
-from .schemas import ID_FIELDS, Schema, known_fields, metadata_fields, parse_schema, required_names
+from .schema_rules import known_fields, metadata_fields, required_names
+from .schemas import ID_FIELDS, Schema, parse_schema
 
 _HEADER_BYTES = 64 * 1024
 

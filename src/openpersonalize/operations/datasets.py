@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
-from ..datasets.schemas import DATASET_TYPES, Schema, check_schema_for, parse_schema
+from ..datasets.schema_rules import check_schema_for
+from ..datasets.schemas import DATASET_TYPES, Schema, parse_schema
 from ..errors import InvalidInput, ResourceInUse
 from ..resources.endpoints import update_under_way
 from ..resources.internals import RecommenderInternal

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .facts import Facts, Hyperparameter, Offer, Preset, Task
+from .hyperparameter_tables import AFFINITY, RECENCY_BIAS, SEQUENCE, TREND, number, percentiles
 
 LATEST_UPDATE = "2026-11-25"
 """``lastUpdatedDateTime`` of every recipe: one date, moved by releases."""
@@ -19,43 +20,6 @@ DEFAULT_RESOURCES = {"maxNumberOfTrainingJobs": "20", "maxParallelTrainingJobs":
 SEARCH_JOBS_LIMIT, SEARCH_PARALLEL_LIMIT = 40, 10
 """Caps of ``hpoResourceConfig``."""
 
-
-def _number(
-    name: str, default: float, low: float, high: float, place: str = "algorithm", tunable: bool = False
-) -> Hyperparameter:
-    kind = "integer" if isinstance(default, int) else "float"
-    return Hyperparameter(name, place, kind, default, low=low, high=high, tunable=tunable)  # type: ignore[arg-type]
-
-
-def _boolean(name: str, default: bool, tunable: bool = False) -> Hyperparameter:
-    return Hyperparameter(name, "algorithm", "boolean", default, values=("true", "false"), tunable=tunable)
-
-
-def _percentiles(low: float, high: float, what: str = "user_history_length") -> tuple[Hyperparameter, ...]:
-    return (
-        _number(f"min_{what}_percentile", low, 0.0, 1.0, "feature"),
-        _number(f"max_{what}_percentile", high, 0.0, 1.0, "feature"),
-    )
-
-
-SEQUENCE = (
-    _number("hidden_dimension", 149, 32, 256, tunable=True),
-    _number("bptt", 32, 2, 32, tunable=True),
-    _boolean("recency_mask", True, tunable=True),
-    *_percentiles(0.0, 0.99),
-)
-RECENCY_BIAS = (_boolean("apply_recency_bias", True),)
-AFFINITY = (_number("hidden_dimension", 149, 32, 256),)
-TREND = (
-    Hyperparameter(
-        "trend_discovery_frequency",
-        "feature",
-        "string",
-        "2 hours",
-        values=("30 minutes", "1 hour", "2 hours", "3 hours", "1 day"),
-        aliases={"30 min": "30 minutes", "1h": "1 hour", "2h": "2 hours", "3h": "3 hours"},
-    ),
-)
 
 PERSONAL = frozenset(
     {
@@ -163,7 +127,7 @@ _OWN: tuple[Facts, ...] = (
         Task.ACTIONS,
         "The actions that a user is most likely to take, each with its probability.",
         created="2023-08-11",
-        hyperparameters=(_number("action_optimization_period", 14, 7, 28, "feature"),),
+        hyperparameters=(number("action_optimization_period", 14, 7, 28, "feature"),),
         offers=ACTIONS,
         needs=("INTERACTIONS", "ACTIONS"),
         most_items=1000,
@@ -206,9 +170,9 @@ _OWN: tuple[Facts, ...] = (
         Task.RELATED,
         "Items like the item at hand, by who interacted with both and by their metadata.",
         hyperparameters=(
-            _number("popularity_discount_factor", 0.0, 0.0, 1.0),
-            _number("item_id_hidden_dim", 100, 30, 200, "search", tunable=True),
-            _number("item_metadata_hidden_dim", 100, 30, 200, "search", tunable=True),
+            number("popularity_discount_factor", 0.0, 0.0, 1.0),
+            number("item_id_hidden_dim", 100, 30, 200, "search", tunable=True),
+            number("item_metadata_hidden_dim", 100, 30, 200, "search", tunable=True),
         ),
         offers=RELATED | {Offer.HPO, Offer.THEMES},
     ),
@@ -217,10 +181,10 @@ _OWN: tuple[Facts, ...] = (
         Task.RELATED,
         "Items that the same users interacted with as the item at hand.",
         hyperparameters=(
-            _number("popularity_discount_factor", 0.5, 0.0, 1.0, tunable=True),
-            _number("min_cointeraction_count", 3, 0, 10, tunable=True),
-            *_percentiles(0.005, 0.995),
-            *_percentiles(0.01, 0.9, "item_interaction_count"),
+            number("popularity_discount_factor", 0.5, 0.0, 1.0, tunable=True),
+            number("min_cointeraction_count", 3, 0, 10, tunable=True),
+            *percentiles(0.005, 0.995),
+            *percentiles(0.01, 0.9, "item_interaction_count"),
         ),
         offers=RELATED | {Offer.HPO},
         feature_transformation="sims",
@@ -307,14 +271,14 @@ def _limited(one: Facts) -> Facts:
 
 CATALOGUE: tuple[Facts, ...] = tuple(map(_limited, _OWN))
 
-_PERCENTILES = _percentiles(0.0, 0.99)
+_PERCENTILES = percentiles(0.0, 0.99)
 LEGACY: tuple[Facts, ...] = (
     Facts(
         "aws-hrnn",
         Task.PERSONALISE,
         "A former recipe for sequences of interactions. Use aws-user-personalization-v2.",
         hyperparameters=(
-            _number("hidden_dimension", 43, 32, 256, tunable=True),
+            number("hidden_dimension", 43, 32, 256, tunable=True),
             *SEQUENCE[1:3],
             *_PERCENTILES,
         ),
@@ -328,8 +292,8 @@ LEGACY: tuple[Facts, ...] = (
         hyperparameters=(
             *SEQUENCE[:3],
             *_PERCENTILES,
-            _number("cold_start_max_interactions", 15, 1, 1_000_000, "feature"),
-            _number("cold_start_max_duration", 5.0, 0.0, 1_000_000.0, "feature"),
+            number("cold_start_max_interactions", 15, 1, 1_000_000, "feature"),
+            number("cold_start_max_duration", 5.0, 0.0, 1_000_000.0, "feature"),
             Hyperparameter(
                 "cold_start_relative_from",
                 "feature",
@@ -346,7 +310,7 @@ LEGACY: tuple[Facts, ...] = (
         Task.PERSONALISE,
         "A former recipe for sequences of interactions with metadata. Use aws-user-personalization-v2.",
         hyperparameters=(
-            _number("hidden_dimension", 43, 32, 256, tunable=True),
+            number("hidden_dimension", 43, 32, 256, tunable=True),
             *SEQUENCE[1:3],
             *_PERCENTILES,
         ),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from ..datasets.minimums import LEAST_INTERACTIONS, LEAST_SHARE, LEAST_USERS, MOST_KINDS, SMALL_DATA
-from ..datasets.schemas import Schema, metadata_fields
+from ..datasets.schema_rules import metadata_fields
+from ..datasets.schemas import Schema
 from ..datasets.selection import EventSelection
 from ..datasets.sequences import Sequences
 from ..errors import JobFailed

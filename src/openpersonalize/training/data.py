@@ -14,7 +14,8 @@ import polars as pl
 
 from ..datasets.considered import considered_items, newest_interactions
 from ..datasets.profiles import Profiles
-from ..datasets.schemas import Schema, metadata_fields
+from ..datasets.schema_rules import metadata_fields
+from ..datasets.schemas import Schema
 from ..datasets.selection import EventSelection
 from ..datasets.sequences import Sequences, build_sequences
 from ..engine.task import Task
