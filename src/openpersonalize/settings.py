@@ -119,6 +119,9 @@ class Settings:
     training_seconds: int = _setting(
         0, "seconds after which the encoder of a fit is to be done, if not as good as it gets; 0 = no limit"
     )
+    training_seed: int = _setting(
+        0, "seed of a training's random choices: the same data and the same seed give the same model"
+    )
     sentence_encoder: str = _setting(
         "",
         "folder with model.onnx and tokenizer.json, by which aws-semantic-similarity reads too; empty: none",

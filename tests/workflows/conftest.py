@@ -29,7 +29,9 @@ def clock() -> Hands:
 
 @pytest.fixture
 def installation(tmp_path: Path, clock: Hands) -> Iterator[Installation]:
-    opened = Installation.open(read_settings({"data_dir": str(tmp_path / "data")}, {}), clock)
+    opened = Installation.open(
+        read_settings({"data_dir": str(tmp_path / "data"), "training_seed": 7}, {}), clock
+    )
     yield opened
     opened.close()
 

@@ -5,7 +5,7 @@ Every event of a window predicts the one that follows it, or one further on; a s
 not of windows. Loss: softmax over all items, or over a sample that all events of a step share. Adam, one
 cosine cycle with a short warm-up (Smith 2018). Memory: `encoder_plan.memory_needed`.
 
-One seed, one number of threads and one data set give the same weights, bit for bit.
+One seed, one number of threads, one kind of processor and one data set give the same weights, bit for bit.
 """
 
 from __future__ import annotations
@@ -31,14 +31,12 @@ from .item_attribute import ItemAttribute
 from .item_counts import item_counts
 from .optimisers import Adam, RowWise
 from .sessions import shuffled_ties
-from .softmax import CHUNK, softmax_loss
+from .softmax import softmax_loss
 from .windows import Windows, batches, cut_windows
 
 WARM_UP = 0.05
 PATIENCE = 2
 BETAS = (0.9, 0.98)
-TRIES = 16
-"""Of which the fastest counts: with four, a choice that must not change from run to run sometimes did."""
 
 
 @dataclass(frozen=True)
@@ -291,19 +289,9 @@ def _seconds_since(began: float) -> float:
 
 @cache
 def fast_type() -> torch.dtype:
-    """bfloat16 where this processor is clearly faster with it at a softmax than with float32, by trying.
+    """bfloat16 where this processor multiplies it natively (AVX512-BF16), else float32.
 
-    Without AVX-512 it is ten times slower, and not even tried.
+    Without that it is up to ten times slower. What is faster is not tried: on a busy machine the choice could
+    fall differently from one training to the next, and with it the weights.
     """
-    if "AVX512" not in torch.backends.cpu.get_cpu_capability():
-        return torch.float32
-    hidden, items = torch.ones(CHUNK, 64), torch.ones(2_048, 64)
-    target = torch.zeros(CHUNK, dtype=torch.int64)
-    seconds = dict.fromkeys((torch.float32, torch.bfloat16), math.inf)
-    # By turns, so that what else the machine does meets both alike; the first ones prepare.
-    for _ in range(TRIES):
-        for kind, least in seconds.items():
-            began = time.thread_time()
-            softmax_loss(hidden, items, target, low=kind)
-            seconds[kind] = min(least, time.thread_time() - began)
-    return torch.bfloat16 if seconds[torch.bfloat16] < 0.9 * seconds[torch.float32] else torch.float32
+    return torch.bfloat16 if torch.cpu.get_capabilities().get("avx512_bf16") else torch.float32

@@ -9,7 +9,6 @@ several jobs about a recommender those that train run one after the other.
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +97,7 @@ def begin(tx: Transaction, job: Job, *, anew: bool = False) -> Resource:
         pinned_snapshots(tx, recommender.group_arn),
         installation.log.position(),
         int(installation.clock.now()),
-        secrets.randbits(31),
+        installation.settings.training_seed,
         remembered_schemas(tx, recommender.attributes["datasetGroupArn"]) if anew else schemas,
     )
     return tx.update(recommender, internal={"training": pins}, touch=False)

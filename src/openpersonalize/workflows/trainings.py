@@ -76,7 +76,6 @@ def start_training(
             "trainingMode": training_mode,
             "trainingType": training_type,
         },
-        internal={"seed": secrets.randbits(31)},
         tags=tags,
     )
     tx.enqueue("train", arn, {})
@@ -160,6 +159,7 @@ def _begin(tx: Transaction, job: Job) -> Resource:
         status="CREATE IN_PROGRESS",
         internal={
             "snapshots": pinned_snapshots(tx, version.group_arn),
+            "seed": job.installation.settings.training_seed,
             "position": job.installation.log.position(),
             "moment": int(job.installation.clock.now()),
             **_foundation(tx, version),
