@@ -61,6 +61,16 @@ def test_what_the_solution_sets_is_not_searched() -> None:
     assert [one["bptt"] for one in settings_to_try(v1(), both, seed=3)] == ["5", "4"]
 
 
+def test_what_changes_nothing_keeps_its_default() -> None:
+    ignored = frozenset(("hidden_dimension", "bptt"))
+    tries = settings_to_try(v1(), config(20), 3, ignored)
+    assert tries == [
+        {"hidden_dimension": "149", "bptt": "32", "recency_mask": one} for one in ("true", "false")
+    ]
+    narrow = config(20, integerHyperParameterRanges=[{"name": "bptt", "minValue": 4, "maxValue": 8}])
+    assert settings_to_try(v1(), narrow, 3, ignored) == [{"bptt": "8"}]
+
+
 def test_categories_alone_are_all_tried() -> None:
     sent = config(9, categoricalHyperParameterRanges=[{"name": "recency_mask", "values": ["true", "false"]}])
     tries = settings_to_try(v1(), sent, seed=0)

@@ -25,6 +25,7 @@ from openpersonalize.events.livelog import stream_of
 from openpersonalize.events.stores import open_live_log, open_recommendation_log
 from openpersonalize.recipes.artifact import Artifact
 from openpersonalize.recipes.query import Query
+from openpersonalize.recipes.sims import Sims
 from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.recipes.user_personalization import UserPersonalization
 from openpersonalize.settings import Settings, read_settings
@@ -35,7 +36,7 @@ from openpersonalize.training.inputs import TrainingInputs
 from openpersonalize.training.step import run
 
 GROUP = "arn:aws:personalize:us-east-1:000000000000:dataset-group/shop"
-V1, V2 = "aws-user-personalization", "aws-user-personalization-v2"
+V1, V2, SIMS = "aws-user-personalization", "aws-user-personalization-v2", "aws-sims"
 
 
 def schema(name: str, *fields: tuple[str, Any]) -> str:
@@ -321,16 +322,18 @@ def test_a_search_tries_most_settings_on_few_users(
 ) -> None:
     monkeypatch.setattr("openpersonalize.training.search.LEAST_SAMPLE", 400)
     sizes = []
-    fit = UserPersonalization.fit
+    fit = Sims.fit
 
     def counted(self: Any, data: TrainingData, *more: Any) -> Any:
         sizes.append(len(data.sequences.item))
         return fit(self, data, *more)
 
-    monkeypatch.setattr(UserPersonalization, "fit", counted)
+    monkeypatch.setattr(Sims, "fit", counted)
     house, key = stocked
     some = {"hpoConfig": {"hpoResourceConfig": {"maxNumberOfTrainingJobs": "8"}}}
-    made, artifact = house.train(V1, interactions=key, solution={"performHPO": True, "solutionConfig": some})
+    made, artifact = house.train(
+        SIMS, interactions=key, solution={"performHPO": True, "solutionConfig": some}
+    )
     lines = [report["line"] for report in house.reports if "NDCG at 25" in report.get("line", "")]
     told = [
         re.fullmatch(r"Model (\d of \d)( of one user in 3)? \((.*)\): NDCG .* is (.*)\.", one)
@@ -346,7 +349,7 @@ def test_a_search_tries_most_settings_on_few_users(
     assert best[1] == ", ".join(f"{name} {value}" for name, value in made["tuned"].items())
     assert made["metrics"]["normalized_discounted_cumulative_gain_at_25"] == best[0]
     again, same = house.train(
-        V1,
+        SIMS,
         "again",
         interactions=key,
         tuned=made["tuned"],
@@ -363,11 +366,23 @@ def test_a_search_tries_most_settings_on_few_users(
 def test_a_search_reports_what_it_tuned(stocked: tuple[House, str]) -> None:
     house, key = stocked
     few = {"hpoConfig": {"hpoResourceConfig": {"maxNumberOfTrainingJobs": "3"}}}
-    made, artifact = house.train(V1, interactions=key, solution={"performHPO": True, "solutionConfig": few})
-    assert made["tuned"].keys() == {"hidden_dimension", "bptt", "recency_mask"}
-    assert made["tuned"]["recency_mask"] in ("true", "false")
+    made, artifact = house.train(SIMS, interactions=key, solution={"performHPO": True, "solutionConfig": few})
+    assert made["tuned"].keys() == {"popularity_discount_factor", "min_cointeraction_count"}
     assert artifact.manifest["tuned"] == made["tuned"]
     assert sum("NDCG at 25" in report.get("line", "") for report in house.reports) == 3
+
+
+def test_a_search_does_not_try_what_changes_nothing(stocked: tuple[House, str]) -> None:
+    """1,600 interactions train no encoder, whatever its width is to be."""
+    house, key = stocked
+    made, artifact = house.train(V1, interactions=key, solution={"performHPO": True})
+    assert made["tuned"].keys() == {"hidden_dimension", "bptt", "recency_mask"}
+    assert (made["tuned"]["hidden_dimension"], made["tuned"]["bptt"]) == ("149", "32")
+    assert artifact.manifest["tuned"] == made["tuned"]
+    told = [one["line"] for one in house.reports if "NDCG at 25" in one.get("line", "")]
+    assert len(told) == 2
+    assert "recency_mask true" in told[0]
+    assert "recency_mask false" in told[1]
 
 
 @pytest.mark.parametrize(

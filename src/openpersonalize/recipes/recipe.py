@@ -73,6 +73,15 @@ class Measures(Protocol):
 
 
 @runtime_checkable
+class IgnoresHyperparameters(Protocol):
+    """A recipe some of whose hyperparameters change nothing with some data: a search tries no two settings
+    that make the same model."""
+
+    def ignored(self, data: TrainingData) -> frozenset[str]:
+        """Their names, with `data` and any part of it."""
+
+
+@runtime_checkable
 class Updates(Protocol):
     """A recipe that can bring a trained model up to date (`Offer.UPDATE_MODE`)."""
 

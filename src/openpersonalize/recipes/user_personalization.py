@@ -77,6 +77,11 @@ class UserPersonalization(Recipe):
         )
         return self._made(data, sequences, configuration, training, rankers, weights, vocabulary)
 
+    def ignored(self, data: TrainingData) -> frozenset[str]:
+        """See `IgnoresHyperparameters.ignored`: those of the encoder, where there is too little for one."""
+        few = len(data.sequences.item) < encoder_fit.LEAST_EVENTS
+        return frozenset(("hidden_dimension", "bptt")) if few else frozenset()
+
     def update(
         self, data: TrainingData, configuration: Configuration, training: Training, earlier: Earlier
     ) -> FusedModel:

@@ -24,7 +24,7 @@ from ..recipes.hyperparameters import read_configuration
 from ..recipes.model import Model, Segments
 from ..recipes.objective import measured_rewards
 from ..recipes.question_values import QuestionValues
-from ..recipes.recipe import Measures, Recipe
+from ..recipes.recipe import IgnoresHyperparameters, Measures, Recipe
 from ..recipes.training import Behaviour, Configuration, Training, TrainingData
 from .search import best_third, parts_tried, settings_to_try
 from .stages import training_stages
@@ -74,7 +74,8 @@ def train(
         return Outcome(fitted, metrics, settings)
     tries = [dict(tuned or {})]
     if solution.get("performHPO") and tuned is None:
-        tries = settings_to_try(recipe.facts, config, training.seed)
+        ignored = recipe.ignored(data) if isinstance(recipe, IgnoresHyperparameters) else frozenset()
+        tries = settings_to_try(recipe.facts, config, training.seed, ignored)
     objective, called = OBJECTIVES.get(recipe.facts.task, OBJECTIVE)
     task.plan(training_stages(recipe, data, len(tries)))
     best: Outcome | None = None

@@ -54,29 +54,35 @@ def best_third_of(count: int) -> int:
     return math.ceil(count / THIRDS)
 
 
-def settings_to_try(recipe: Facts, config: Mapping[str, Any], seed: int) -> list[dict[str, str]]:
-    """The settings that a search tries, at most ``maxNumberOfTrainingJobs``, all different.
+def settings_to_try(
+    recipe: Facts, config: Mapping[str, Any], seed: int, ignored: frozenset[str] = frozenset()
+) -> list[dict[str, str]]:
+    """The settings that a search tries, at most ``maxNumberOfTrainingJobs``, all different. Those `ignored`
+    (see `IgnoresHyperparameters`) keep their defaults.
 
     Categories alone: every combination. With numbers: first the recipe's defaults, moved into their ranges,
     then points spread evenly over all ranges (additive recurrence by powers of the generalised golden ratio,
     Roberts 2018), from a start that the seed draws.
     """
     search = read_search(recipe, config)
-    if all(one.values for one in search.ranges):
-        names = [one.row.name for one in search.ranges]
-        combined = product(*(one.values for one in search.ranges))
+    ranges = [
+        Range(one.row, values=(default_in(one),)) if one.row.name in ignored else one for one in search.ranges
+    ]
+    if all(one.values for one in ranges):
+        names = [one.row.name for one in ranges]
+        combined = product(*(one.values for one in ranges))
         return [dict(zip(names, values, strict=True)) for values in islice(combined, search.jobs)]
-    tries = [{one.row.name: default_in(one) for one in search.ranges}]
+    tries = [{one.row.name: default_in(one) for one in ranges}]
     ratio = 2.0
     for _ in range(64):
-        ratio = (1 + ratio) ** (1 / (len(search.ranges) + 1))
-    steps = ratio ** -np.arange(1.0, len(search.ranges) + 1)
-    start = np.random.default_rng(seed).random(len(search.ranges))
+        ratio = (1 + ratio) ** (1 / (len(ranges) + 1))
+    steps = ratio ** -np.arange(1.0, len(ranges) + 1)
+    start = np.random.default_rng(seed).random(len(ranges))
     for turn in range(DRAWS * search.jobs):
         if len(tries) == search.jobs:
             break
         point = (start + turn * steps) % 1.0
-        drawn = {one.row.name: drawn_from(one, float(u)) for one, u in zip(search.ranges, point, strict=True)}
+        drawn = {one.row.name: drawn_from(one, float(u)) for one, u in zip(ranges, point, strict=True)}
         if drawn not in tries:
             tries.append(drawn)
     return tries
