@@ -11,14 +11,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 import shop
 from leftovers import places_of
-from live import Clients, Server, Wait, fails, make_clients, make_shop
+from live import PATIENCE, Clients, Server, Wait, fails, make_clients, make_shop
+from openpersonalize.access.keys import KeyRing
 
 REGION = "eu-west-3"
 ROLE = "arn:aws:iam::000000000000:role/Personalize"
 PERSON, OTHER, CITY = "user-of-whom-nothing-stays", "user-01", "Nowhere-on-Sea"
+ONLY_THEIRS = "an-item-of-nobody-else"
 
 
 class Shop:
@@ -48,6 +53,28 @@ class Shop:
             name="campaign", solutionVersionArn=self.version, minProvisionedTPS=1
         )["campaignArn"]
         self.wait.active(self.campaign)
+        self.quoted()
+        self.sealed()
+
+    def quoted(self) -> None:
+        """Imports that fail with the person's id in their words: in the wrong column, in a file without a
+        header; and one that tells an id beside its hint."""
+        shifted = f"USER_ID,AGE,CITY\nother,{PERSON},{CITY}\n"
+        for name, text in (("shifted", shifted), ("headless", f"{PERSON},44,{CITY}\n")):
+            location = self.server.put(f"s3://more/{name}.csv", text)
+            job = self.clients.personalize.create_dataset_import_job(
+                jobName=name, datasetArn=self.datasets["Users"], dataSource={"dataLocation": location}
+            )["datasetImportJobArn"]
+            assert PERSON in self.wait.failed(job)
+
+    def sealed(self) -> None:
+        """Until what was streamed lies in segments: a server that starts looks for what is to be sealed."""
+        self.server.stop()
+        self.server.start()
+        end = time.monotonic() + 30 * PATIENCE
+        while not any(path.startswith("segments/") for path in places_of(PERSON, self.server.data)):
+            assert time.monotonic() < end, "nothing was sealed"
+            time.sleep(0.1)
 
     def interactions(self) -> str:
         rows = [f"{PERSON},{item},{shop.LAST - 50 * n},click,1.5" for n, item in enumerate(shop.ITEMS[:30])]
@@ -104,6 +131,22 @@ class Shop:
         )
         return [one["itemId"] for one in answer["personalizedRanking"]]
 
+    def popular(self, name: str) -> list[str]:
+        """The items that a version trained now knows."""
+        personalize = self.clients.personalize
+        solution = personalize.create_solution(
+            name=name,
+            datasetGroupArn=self.group,
+            recipeArn="arn:aws:personalize:::recipe/aws-popularity-count",
+            performAutoTraining=False,
+        )["solutionArn"]
+        version = personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+        self.wait.active(version, 120)
+        campaign = personalize.create_campaign(name=name, solutionVersionArn=version)["campaignArn"]
+        self.wait.active(campaign)
+        answer = self.clients.runtime.get_recommendations(campaignArn=campaign, userId=OTHER, numResults=500)
+        return [one["itemId"] for one in answer["itemList"]]
+
     def page(self, path: str, method: str = "GET") -> Any:
         request = urllib.request.Request(f"{self.server.endpoint}/v1/jobs/{path}", method=method)
         with urllib.request.urlopen(request, timeout=10) as answer:
@@ -112,7 +155,7 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    options = ("--minimum-data", "off")
+    options = ("--minimum-data", "off", "--segment-rows", "2", "--strict-filter-values", "on")
     server = Server(tmp_path_factory.mktemp("deletion") / "data", options).start()
     yield Shop(server)
     server.stop()
@@ -123,8 +166,8 @@ def test_a_person_is_really_gone(house: Shop) -> None:
     of_nobody, of_others = house.ranking("nobody-in-particular"), house.ranking(OTHER)
     assert house.ranking(PERSON) != of_nobody
     before = {path.split("/")[0] for path in places_of(PERSON, data)}
-    assert before >= {"artifacts", "parts", "snapshots"}
-    assert any(path.startswith("events.db") for path in before)
+    assert before >= {"artifacts", "parts", "snapshots", "segments"}
+    assert {path.split(".")[0] for path in before} >= {"events", "metadata"}
     arn = house.delete("first", f"USER_ID\n{PERSON}\nwhom-nobody-knows\n", folder=True)
     done = house.wait.until(arn, lambda job: job["status"] not in ("PENDING", "IN_PROGRESS"))
     assert done["status"] == "COMPLETED", done
@@ -135,6 +178,13 @@ def test_a_person_is_really_gone(house: Shop) -> None:
     assert places_of(CITY, data) == []
     assert house.ranking(PERSON) == of_nobody
     assert house.ranking(OTHER) == of_others
+    for name in ("shifted", "headless"):
+        job = house.datasets["Users"].rsplit(":", 1)[0] + f":dataset-import-job/{name}"
+        reason = house.wait.describe(job)["failureReason"]
+        assert reason.endswith("What stood there was removed with a data deletion job."), reason
+        assert reason.startswith(("Input csv has rows", "Failed to create a data import job Users")), reason
+        page = house.page(urllib.parse.quote(job, safe=""))
+        assert page["reason"] == reason
     assert personalize.list_tags_for_resource(resourceArn=arn)["tags"] == [
         {"tagKey": "why", "tagValue": "asked"}
     ]
@@ -154,6 +204,17 @@ def test_the_versions_that_saw_the_person_are_trained_anew_in_one_call(house: Sh
             "arn%3Aaws%3Apersonalize%3Aeu-west-3%3A000000000000%3Adata-deletion-job%2Fnone/retrain", "POST"
         )
     assert caught.value.code == 404
+
+
+def test_an_item_that_only_the_person_knew_goes_with_the_next_version(house: Shop) -> None:
+    rows = "".join(f"{PERSON},{ONLY_THEIRS},{shop.LAST - n},click,1\n" for n in range(3))
+    house.import_rows("Interactions", "theirs", "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE,EVENT_VALUE\n" + rows)
+    assert ONLY_THEIRS in house.popular("before")
+    job = house.delete("theirs", f"USER_ID\n{PERSON}\n")
+    done = house.wait.until(job, lambda found: found["status"] == "COMPLETED")
+    assert done["numDeleted"] == 3
+    assert places_of(PERSON, house.server.data) == []
+    assert ONLY_THEIRS not in house.popular("after")
 
 
 def test_whoever_comes_back_starts_afresh(house: Shop) -> None:
@@ -221,7 +282,7 @@ def test_lists_have_the_newest_first_in_pages(house: Shop) -> None:
     every = house.clients.personalize.list_data_deletion_jobs
     jobs = every(datasetGroupArn=house.group)["dataDeletionJobs"]
     names = [job["jobName"] for job in jobs]
-    assert names[-3:] == ["third", "second", "first"]
+    assert names[-4:] == ["third", "second", "theirs", "first"]
     page = every(datasetGroupArn=house.group, maxResults=2)
     assert [job["jobName"] for job in page["dataDeletionJobs"]] == names[:2]
     rest = every(datasetGroupArn=house.group, nextToken=page["nextToken"])
@@ -229,3 +290,46 @@ def test_lists_have_the_newest_first_in_pages(house: Shop) -> None:
     fails("InvalidNextTokenException", every, nextToken=page["nextToken"])
     assert every(datasetGroupArn=house.group.replace("shop", "none"))["dataDeletionJobs"] == []
     fails("InvalidInputException", every, datasetGroupArn=house.datasets["Items"])
+
+
+def test_values_that_no_placeholder_has_are_refused_where_the_server_is_strict(house: Shop) -> None:
+    made = house.clients.personalize.create_filter(
+        name="strict",
+        datasetGroupArn=house.group,
+        filterExpression="EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ($KIND)",
+    )["filterArn"]
+    house.wait.active(made)
+    rank = house.clients.runtime.get_personalized_ranking
+    asked = {"campaignArn": house.campaign, "userId": OTHER, "inputList": shop.ITEMS, "filterArn": made}
+    assert rank(**asked, filterValues={"KIND": '"click"'})["personalizedRanking"]
+    for values in ({"KIND": '"click"', "KNID": '"click"'}, {"KNID": '"click"'}):
+        message = fails("InvalidInputException", rank, **asked, filterValues=values)
+        assert message == f"Filter {made} has no placeholder $KNID; its placeholders: $KIND."
+
+
+def test_with_keys_only_an_admin_has_the_versions_trained_anew(house: Shop) -> None:
+    """The last: from now on the server wants signatures."""
+    job = house.group.replace("dataset-group/shop", "data-deletion-job/first")
+    url = f"{house.server.endpoint}/v1/jobs/{urllib.parse.quote(job, safe='')}/retrain"
+    ring = KeyRing(house.server.data)
+    made = {role: ring.create(role) for role in ("admin", "read")}
+    house.server.stop()
+    house.server.start()
+
+    def posted(role: str | None) -> tuple[int, Any]:
+        request = AWSRequest("POST", url, data=b"")
+        if role is not None:
+            key, secret = made[role]
+            SigV4Auth(Credentials(key.id, secret), "personalize", REGION).add_auth(request)
+        try:
+            sent = urllib.request.Request(url, b"", dict(request.headers), method="POST")
+            with urllib.request.urlopen(sent, timeout=10) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    assert posted(None)[0] == 403
+    assert posted("read")[0] == 403
+    status, body = posted("admin")
+    assert status == 200
+    assert [version.rsplit("/", 1)[0] for version in body["versions"]] == [house.solution]

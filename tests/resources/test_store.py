@@ -84,6 +84,24 @@ def test_a_commit_that_nobody_lived_to_tell_is_noticed_at_the_next_start(setting
     store.close()
 
 
+def test_what_was_deleted_is_in_no_file_after_a_purge(settings: Settings) -> None:
+    store, secret = open_metadata_store(settings, SystemClock()), b"of-somebody-who-is-gone"
+    scope = store.scope("000000000000", "us-east-1")
+
+    def found() -> bool:
+        return any(secret in path.read_bytes() for path in settings.data.glob("metadata.db*"))
+
+    with scope.write() as tx:
+        tx.add("schema", scope.arn("schema/s"), "s", attributes={"schema": secret.decode() * 500})
+    store.purge()
+    assert found()
+    with scope.write() as tx:
+        tx.remove(scope.arn("schema/s"))
+    store.purge()
+    assert not found()
+    store.close()
+
+
 def test_a_damaged_file_says_what_to_do(settings: Settings) -> None:
     path = settings.data / "metadata.db"
     path.parent.mkdir()

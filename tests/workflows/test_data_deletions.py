@@ -9,18 +9,23 @@ from typing import Any
 
 import polars as pl
 import pytest
+import sqlalchemy as sa
 
 import shop
 from leftovers import places_of
 from openpersonalize.datasets.snapshot_writer import SnapshotWriter
 from openpersonalize.datasets.snapshots import Snapshot
+from openpersonalize.engine.leases import JobOutput, write_output
+from openpersonalize.engine.report import job_problems, job_report
 from openpersonalize.engine.task import Task
 from openpersonalize.errors import JobPostponed
 from openpersonalize.events.entries import Event, Record
 from openpersonalize.installation import Installation
 from openpersonalize.resources.store import Scope
+from openpersonalize.resources.tables import jobs
 from openpersonalize.workflows.data_deletions import RETRY_SECONDS, DataDeletion
 from openpersonalize.workflows.imports import Import
+from openpersonalize.workflows.quotations import GONE
 from openpersonalize.workflows.retention import retire_snapshot
 from workflows.rehearsal import Died, Rehearsal, moments
 
@@ -83,6 +88,37 @@ class Shelf:
         writer.publish()
         return key
 
+    def failed_import(self, group: str, name: str) -> str:
+        """An import that told values of its file in every way it can."""
+        arn = self.scope.arn(f"dataset-import-job/{name}{self.number}")
+        what = '"someone" is no number'
+        reason = f"Input csv has rows that do not conform. 2 problems; first 20: file a.csv, line 2: {what}"
+        with self.scope.write() as tx:
+            tx.add("dataset-import-job", arn, name, group_arn=group, status="CREATE PENDING")
+            tx.enqueue("import", arn, {})
+            job = tx.job(arn)
+            assert job is not None
+            hint = 'WARNING: column USER_ID: 1 row with "someone"'
+            output = JobOutput(
+                lines=[(0, "7 rows read"), (1, hint)], problems=[("a.csv", 2, "AGE", what)], problem_count=2
+            )
+            write_output(tx.connection, job, output)
+            tx.connection.execute(
+                sa.update(jobs).where(jobs.c.number == job.number).values(reason=reason, state="failed")
+            )
+            tx.update(arn, status="CREATE IN_PROGRESS")
+            tx.update(arn, status="CREATE FAILED", set={"failureReason": reason})
+        return arn
+
+    def told(self, arn: str) -> tuple[str, list[str], list[Any], int]:
+        """The reason, the lines, the problems and their number that the owner of a job sees."""
+        report = job_report(self.scope, arn)
+        assert report is not None
+        with self.scope.read() as tx:
+            assert tx.require(arn).attributes["failureReason"] == report["reason"]
+        lines = [line["text"] for line in report["lines"]]
+        return report["reason"], lines, job_problems(self.scope, arn), report["problem_count"]
+
     def rehearse(self, die_at: int | None = None) -> Rehearsal:
         payload = {"erasure": f"erasure{self.number}"}
         return Rehearsal(
@@ -133,6 +169,22 @@ def test_a_crash_at_any_moment_leaves_nothing_of_the_person(shelf: Callable[[], 
         assert places_of(PERSON, one.installation.settings.data) == []
         assert not list((one.installation.settings.data / "erasures").iterdir())
     assert len(stages) > 10
+
+
+def test_what_imports_quoted_of_their_files_goes(shelf: Callable[[], Shelf]) -> None:
+    one = shelf()
+    ours = one.failed_import(one.group, "ours")
+    other = one.failed_import(one.scope.arn("dataset-group/other"), "other")
+    DataDeletion().run(one.rehearse())
+    assert one.told(ours) == (
+        f"Input csv has rows that do not conform. 2 problems. {GONE}",
+        ["7 rows read"],
+        [],
+        2,
+    )
+    reason, lines, problems, count = one.told(other)
+    assert (len(lines), len(problems), count) == (2, 1, 2)
+    assert reason.endswith('file a.csv, line 2: "someone" is no number')
 
 
 def test_it_waits_for_what_is_under_way_and_nothing_begins_meanwhile(shelf: Callable[[], Shelf]) -> None:

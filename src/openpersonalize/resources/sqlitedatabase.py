@@ -24,6 +24,7 @@ from ..errors import StartError, Unavailable
 _BUSY_STEP = 0.02
 _PATIENCE = 60.0
 _CONNECTIONS = 64
+_TRUNCATIONS = 50  # each waits twice for _BUSY_STEP
 
 
 class SqliteDatabase:
@@ -85,6 +86,19 @@ class SqliteDatabase:
         with self._watching:
             return int(self._watcher.execute("PRAGMA data_version").fetchone()[0])
 
+    def truncate_journal(self) -> None:
+        """Empty the write-ahead log: what was deleted from the file is then not to be found beside it either.
+        Tried again for two seconds while others read."""
+        connection = _connect(self.path)
+        try:
+            for _ in range(_TRUNCATIONS):
+                busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                if not busy:
+                    return
+                time.sleep(_BUSY_STEP)
+        finally:
+            connection.close()
+
     def close(self) -> None:
         """Close all connections that no thread is using."""
         self._engine.dispose()
@@ -134,6 +148,7 @@ def _connect(path: Path, timeout: float = _BUSY_STEP) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA secure_delete=ON")  # what was deleted is not to be found in the file
     return connection
 
 

@@ -79,6 +79,9 @@ class SqliteMetadataStore(MetadataStore):
         if jobs:
             self._changes.jobs_changed()
 
+    def purge(self) -> None:
+        self._database.truncate_journal()
+
     def close(self) -> None:
         self._changes.close()
         self._database.close()

@@ -86,6 +86,11 @@ class MetadataStore(ABC):
         """
 
     @abstractmethod
+    def purge(self) -> None:
+        """See to it that what was deleted stands in no file of the store any more. While others read for more
+        than two seconds it may stay until the next call, or until the last process closes the store."""
+
+    @abstractmethod
     def close(self) -> None:
         """Close the store; transactions that are still open lose nothing they committed."""
 

@@ -1,8 +1,9 @@
 """Data deletion jobs: everything that is kept of some users of a dataset group is removed (`DataDeletion`).
 
 Nobody reads the group's data meanwhile, see `exclusion`. The bulk layers and models are written anew beside
-the old ones; one transaction puts them in force; then the live log and the log of recommendations forget, and
-what was replaced is removed at once, without the usual grace. Run again from any moment, it ends the same.
+the old ones; one transaction puts them in force; then the live log, the log of recommendations and what
+imports told of their files forget, and what was replaced is removed at once, without the usual grace. Run
+again from any moment, it ends the same.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from ..resources.store import Resource, Scope, Transaction
 from ..settings import Settings
 from ..storage.keys import erased_artifact_key, erased_snapshot_key, erasure_key, parts_key
 from .exclusion import wait_for_readers
+from .quotations import forget_quotations
 from .recommendertraining import RETRAIN, train_again
 from .retention import RemoveArtifact, RemoveSnapshot, remove_snapshot, snapshots_in_use
 from .trainings import free_suffix, start_training
@@ -63,6 +65,9 @@ class DataDeletion:
         job.installation.recommendations.flush()
         job.heavy(f"{STEPS}:forget", erasure=erasure, streams=streams, endpoints=endpoints)
         _remove_replaced(job, internal.replaced)
+        with job.scope.write() as tx:
+            forget_quotations(tx, group)
+        job.installation.metadata.purge()
         for version in internal.versions:
             job.line(f"trained with data of users that are removed now: {version}")
         job.installation.objects.remove(erasure_key(erasure))  # the last: without it `forget` has been done
