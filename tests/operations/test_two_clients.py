@@ -1,33 +1,157 @@
-"""Two clients that create, update and delete the same names at once: the state stays whole."""
+"""Two clients that create, update and delete the same names at once: the state stays whole.
+
+`TwoClients` draws pairs of calls that are sent at the same moment; of schemas, which are made and removed
+within their call, the outcomes must be those of one order or the other. Beside it two clients race without
+waiting for one another.
+"""
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import botocore
 import pytest
 from botocore.exceptions import ClientError
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 import shop
-from live import Server, Wait, make_clients
+from live import Server, make_clients
 
 from .faults import listed
+from .race import MAKING, NAMES, REMOVING, WORKING, check_whole, request_of
 
-RECIPE = "arn:aws:personalize:::recipe/aws-popularity-count"
-NAMES = ("one", "two")
-PARENTS = {
-    "ListDatasets": ("datasetArn", ("datasetGroupArn", "schemaArn")),
-    "ListFilters": ("filterArn", ("datasetGroupArn",)),
-    "ListEventTrackers": ("eventTrackerArn", ("datasetGroupArn",)),
-    "ListSolutions": ("solutionArn", ("datasetGroupArn",)),
-    "ListSolutionVersions": ("solutionVersionArn", ("solutionArn", "datasetGroupArn")),
-    "ListDatasetImportJobs": ("datasetImportJobArn", ("datasetArn",)),
-    "ListDatasetGroups": ("datasetGroupArn", ()),
-    "ListSchemas": ("schemaArn", ()),
-}
-"""List operation -> the member that names an entry, the members of its description that name others."""
+_regions = itertools.count(1)
+_pool = ThreadPoolExecutor(2, "client")
+
+names = st.sampled_from(NAMES)
+# What makes something is likelier: nothing is to be met where nothing is.
+calls = st.tuples(st.sampled_from((*MAKING, *MAKING, *REMOVING)), names, names)
+schema_calls = st.tuples(st.sampled_from(["create", "delete", "describe"]), names)
+
+
+class TwoClients(RuleBasedStateMachine):
+    """A region of its own, and what its schemas ``free-...``, which no dataset uses, must be."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        region = f"eu-pair-{next(_regions)}"
+        self.clients = [make_clients(server.endpoint, region).personalize for _ in range(2)]
+        self.prefix = f"arn:aws:personalize:{region}:000000000000"
+        self.location = server.put(f"s3://{region}/clicks.csv", shop.csv("Interactions"))
+        self.jobs = itertools.count(1)
+        self.working = 0
+        self.free: frozenset[str] = frozenset()
+        for one, other in (("CreateDatasetGroup", "CreateSchema"), ("CreateDataset", "CreateFilter")):
+            self.at_once((one, "one", "one"), (other, "one", "one"))
+
+    @rule(one=calls, other=calls)
+    def at_once(self, one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
+        """Each outcome is one that the operation may have."""
+        asked = [
+            (client, each[0], request_of(client, each[0], self.prefix, *each[1:], self.job, self.location))
+            for client, each in zip(self.clients, (one, other), strict=True)
+        ]
+        for (_, operation, request), code in zip(asked, self.sent(asked), strict=True):
+            assert code in (None, *listed(operation)), f"{operation} {request}: {code}"
+
+    @precondition(lambda self: self.working < 2)
+    @rule(operation=st.sampled_from(WORKING), name=names, other=calls)
+    def at_work(self, operation: str, name: str, other: tuple[str, str, str]) -> None:
+        """A job begins while something else is changed."""
+        self.working += 1
+        self.at_once((operation, name, name), other)
+
+    @rule(one=schema_calls, other=schema_calls)
+    def schemas(self, one: tuple[str, str], other: tuple[str, str]) -> None:
+        """The outcomes, and the state after them, are those of one order or the other."""
+        asked = [
+            (client, f"{verb.capitalize()}Schema", self.schema(verb, f"free-{name}"))
+            for client, (verb, name) in zip(self.clients, (one, other), strict=True)
+        ]
+        found = self.sent(asked)
+        there = frozenset(
+            name
+            for name in NAMES
+            if self.sent([(self.clients[0], "DescribeSchema", self.schema("describe", f"free-{name}"))])
+            == [None]
+        )
+        first, after_first = outcome(self.free, *one)
+        second, after = outcome(after_first, *other)
+        third, after_third = outcome(self.free, *other)
+        fourth, otherwise = outcome(after_third, *one)
+        assert (found, there) in (([first, second], after), ([fourth, third], otherwise)), (one, other)
+        self.free = there
+
+    def schema(self, verb: str, name: str) -> dict[str, Any]:
+        if verb == "create":
+            return {"name": name, "schema": shop.SCHEMAS["Users"]}
+        return {"schemaArn": f"{self.prefix}:schema/{name}"}
+
+    @property
+    def job(self) -> str:
+        """A name that nobody has used."""
+        return f"job-{next(self.jobs)}"
+
+    def sent(self, asked: list[tuple[Any, str, dict[str, Any]]]) -> list[str | None]:
+        """The codes of the errors of calls that are sent at once; None: it was answered."""
+        return list(_pool.map(lambda each: code_of(*each), asked))
+
+    def teardown(self) -> None:
+        check_whole(self.clients[0])
+
+
+def code_of(client: Any, operation: str, request: dict[str, Any]) -> str | None:
+    try:
+        getattr(client, botocore.xform_name(operation))(**request)
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    return None
+
+
+def outcome(there: frozenset[str], verb: str, name: str) -> tuple[str | None, frozenset[str]]:
+    """What a call about a schema is answered where these are, and which are there then."""
+    if verb == "create":
+        return ("ResourceAlreadyExistsException", there) if name in there else (None, there | {name})
+    if name not in there:
+        return "ResourceNotFoundException", there
+    return None, there - {name} if verb == "delete" else there
+
+
+@pytest.mark.parametrize(
+    ("examples", "steps"), [(3, 20), pytest.param(150, 60, marks=pytest.mark.soak)], ids=["share", "soak"]
+)
+def test_pairs_of_calls(roomy: Server, examples: int, steps: int) -> None:
+    run_state_machine_as_test(
+        lambda: TwoClients(roomy),
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+@pytest.fixture
+def roomy(
+    request: pytest.FixtureRequest, server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """The session's server; for very many regions one of their own."""
+    if request.node.callspec.params["examples"] < 10:
+        yield server
+        return
+    options = ("--quota-regions", "1000000")
+    running = Server(tmp_path_factory.mktemp("pairs") / "data", options).start()
+    yield running
+    running.stop()
 
 
 class Client:
@@ -43,56 +167,28 @@ class Client:
 
     def run(self, steps: int) -> None:
         for _ in range(steps):
-            operation, request = self.chosen()
+            operation = self.chosen()
+            name, other = self.chance.choice(NAMES), self.chance.choice(NAMES)
+            job = f"job-{self.seed}-{self.jobs}"
             try:
-                getattr(self.personalize, botocore.xform_name(operation))(**request)
-                self.done.append(operation)
-            except ClientError as error:
-                if error.response["Error"]["Code"] not in listed(operation):
-                    self.wrong.append(f"{operation} {request}: {error}")
+                request = request_of(
+                    self.personalize, operation, self.prefix, name, other, job, self.location
+                )
+                code = code_of(self.personalize, operation, request)
             except Exception as error:  # a thread's errors would be lost
-                self.wrong.append(f"{operation} {request}: {error!r}")
+                self.wrong.append(f"{operation}: {error!r}")
+                continue
+            if code is None:
+                self.done.append(operation)
+            elif code not in listed(operation):
+                self.wrong.append(f"{operation} {request}: {code}")
 
-    def chosen(self) -> tuple[str, dict[str, Any]]:
-        """An operation and its request."""
-        name, other = self.chance.choice(NAMES), self.chance.choice(NAMES)
-        group, schema = f"{self.prefix}:dataset-group/{name}", f"{self.prefix}:schema/{other}"
-        dataset, solution = f"{self.prefix}:dataset/{name}/INTERACTIONS", f"{self.prefix}:solution/{name}"
-        text = shop.SCHEMAS["Interactions"]
-        in_group = {"name": name, "datasetGroupArn": group}
-        trackers = self.personalize.list_event_trackers()["eventTrackers"]
-        tracker = trackers[0]["eventTrackerArn"] if trackers else f"{self.prefix}:event-tracker/00000000"
+    def chosen(self) -> str:
         self.jobs += 1
-        job = f"job-{self.seed}-{self.jobs}"
-        expression = "EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ('click')".replace("'", '"')
-        often: list[tuple[str, dict[str, Any]]] = [
-            ("CreateDatasetGroup", {"name": name}),
-            ("CreateSchema", {"name": other, "schema": text}),
-            ("CreateDataset", {**in_group, "datasetType": "Interactions", "schemaArn": schema}),
-            ("UpdateDataset", {"datasetArn": dataset, "schemaArn": schema}),
-            ("CreateFilter", {**in_group, "filterExpression": expression}),
-            ("CreateEventTracker", in_group),
-            ("CreateSolution", {**in_group, "recipeArn": RECIPE, "performAutoTraining": False}),
-            ("UpdateSolution", {"solutionArn": solution, "performAutoTraining": False}),
-            ("TagResource", {"resourceArn": group, "tags": [{"tagKey": job, "tagValue": ""}]}),
-            ("UntagResource", {"resourceArn": group, "tagKeys": [job]}),
-            ("CreateSchema", {"name": other, "schema": text}),
-            ("CreateDataset", {**in_group, "datasetType": "Interactions", "schemaArn": schema}),
-        ]
-        rare: list[tuple[str, dict[str, Any]]] = [
-            ("DeleteFilter", {"filterArn": f"{self.prefix}:filter/{name}"}),
-            ("DeleteEventTracker", {"eventTrackerArn": tracker}),
-            ("DeleteSolution", {"solutionArn": solution}),
-            ("DeleteDataset", {"datasetArn": dataset}),
-            ("DeleteSchema", {"schemaArn": schema}),
-            ("DeleteDatasetGroup", {"datasetGroupArn": group}),
-        ]
-        if self.jobs % 60 == 30:
-            return "CreateSolutionVersion", {"solutionArn": solution}
-        if self.jobs % 60 == 0:
-            source = {"dataLocation": self.location}
-            return "CreateDatasetImportJob", {"jobName": job, "datasetArn": dataset, "dataSource": source}
-        return self.chance.choice(often if self.chance.random() < 0.7 else rare)
+        if self.jobs % 30 == 0:
+            return WORKING[self.jobs // 30 % 2]
+        often = (*MAKING, "CreateSchema", "CreateDataset")
+        return self.chance.choice(often if self.chance.random() < 0.7 else REMOVING)
 
 
 @pytest.mark.parametrize("steps", [100, pytest.param(1500, marks=pytest.mark.soak)])
@@ -108,52 +204,4 @@ def test_the_same_names_at_once(server: Server, steps: int) -> None:
     assert two[0].wrong + two[1].wrong == []
     done = {*two[0].done, *two[1].done}
     assert {"CreateDatasetGroup", "CreateSchema", "CreateDataset"} <= done
-    personalize = two[0].personalize
-    wait = Wait(personalize)
-    for operation, (member, _) in PARENTS.items():
-        for arn in arns(personalize, operation, member):
-            settled(wait, arn)
-    for operation, (member, parents) in PARENTS.items():
-        for entry in entries(personalize, operation):
-            described = wait.describe(entry[member])
-            assert {name: described[name] for name in entry if name in described} == entry
-            for parent in parents:
-                if not (operation == "ListDatasetImportJobs" and gone(wait, described[parent])):
-                    assert wait.describe(described[parent]).get("status", "ACTIVE") == "ACTIVE"
-
-
-def entries(personalize: Any, operation: str) -> list[dict[str, Any]]:
-    answer = getattr(personalize, botocore.xform_name(operation))()
-    return next(value for value in answer.values() if isinstance(value, list))
-
-
-def arns(personalize: Any, operation: str, member: str) -> list[str]:
-    return [entry[member] for entry in entries(personalize, operation)]
-
-
-def gone(wait: Wait, arn: str) -> bool:
-    """Jobs stay when their dataset is deleted."""
-    try:
-        wait.describe(arn)
-    except ClientError as error:
-        return error.response["Error"]["Code"] == "ResourceNotFoundException"
-    return False
-
-
-def settled(wait: Wait, arn: str) -> None:
-    """Until nothing of a resource is under way, or it is gone."""
-    if gone(wait, arn):
-        return
-    try:
-        wait.until(
-            arn,
-            lambda described: (
-                not any(
-                    str(part.get("status", "")).endswith(("PENDING", "IN_PROGRESS"))
-                    for part in (described, *(one for one in described.values() if isinstance(one, dict)))
-                )
-            ),
-        )
-    except ClientError:
-        if not gone(wait, arn):
-            raise
+    check_whole(two[0].personalize)
