@@ -30,7 +30,7 @@ from openpersonalize.recipes.registry import recipe as find_recipe
 from openpersonalize.recipes.training import TrainingData
 from openpersonalize.serving.catalogue import Catalogue
 from openpersonalize.serving.loaded import GroupData, LoadedVersion
-from openpersonalize.serving.loader import NO_ITEMS
+from openpersonalize.serving.loader import NO_RECORDS
 from openpersonalize.serving.source import AnswerSource
 from openpersonalize.settings import read_settings
 
@@ -63,7 +63,7 @@ def measured(n: int, lines: int) -> list[Row]:
         log = open_live_log(read_settings({"data_dir": name}, {}), SystemClock())
         tail = log.tail()
         try:
-            items = Catalogue(log, "", NO_ITEMS, loaded.names)
+            items = Catalogue(log, "", NO_RECORDS["ITEMS"], loaded.names)
             now = float(sequences.time.max())
             scorer = BatchScorer(loaded, items, histories=lambda users: tail.histories(GROUP, users), now=now)
             group = GroupData(GROUP, None, np.empty(0, dtype=np.int32), lambda: None)

@@ -190,6 +190,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"expression": "SUM(Items.NONE)"}, "no column NONE"),
     ({"expression": "SUM(Users.AGE)"}, "Invalid expression"),
     ({"expression": "AVG(Items.PRICE)"}, "Invalid expression"),
+    ({"eventType": "\x00"}, "eventType must have characters"),
+    ({"eventType": ""}, "eventType must have characters"),
+    ({"metricName": " "}, "metricName must have characters"),
 ]
 
 

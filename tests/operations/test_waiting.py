@@ -96,6 +96,38 @@ def test_sixth_running_import(still: Still) -> None:
     still.call("CreateDatasetImportJob", jobName="job-5", **request)
 
 
+def test_sixth_running_job_of_each_kind(still: Still) -> None:
+    group = still.group()
+    users = still.dataset(group, "Users")
+    still.dataset(group, "Interactions")
+    version = still.version(still.solution(group), "CREATE IN_PROGRESS", "ACTIVE")
+    segments = still.solution(group, "segments", "aws-item-affinity")
+    batch: dict[str, Any] = {
+        "jobInput": {"s3DataSource": {"path": "s3://batch/in.json"}},
+        "jobOutput": {"s3DataDestination": {"path": "s3://batch/out/"}},
+        "roleArn": "arn:aws:iam::000000000000:role/any",
+    }
+    export = {"datasetArn": users, **{name: batch[name] for name in ("jobOutput", "roleArn")}}
+    asked = {
+        "BatchInferenceJob": {"solutionVersionArn": version, **batch},
+        "BatchSegmentJob": {
+            "solutionVersionArn": still.version(segments, "CREATE IN_PROGRESS", "ACTIVE"),
+            **batch,
+        },
+        "DatasetExportJob": export,
+    }
+    for noun, request in asked.items():
+        jobs = [
+            still.call(f"Create{noun}", jobName=f"job-{number}", **request)[f"{noun[0].lower()}{noun[1:]}Arn"]
+            for number in range(5)
+        ]
+        message = still.refused(LimitExceeded, f"Create{noun}", jobName="job-5", **request)
+        assert message.startswith("More than 5 resources with PENDING or IN_PROGRESS status. (Server")
+        still.refused(ResourceAlreadyExists, f"Create{noun}", jobName="job-4", **request)
+        still.become(jobs[0], "CREATE FAILED")
+        still.call(f"Create{noun}", jobName="job-5", **request)
+
+
 def test_imports_of_one_dataset_share_a_queue(still: Still) -> None:
     users = still.dataset(still.group(), "Users")
     arn = still.call(

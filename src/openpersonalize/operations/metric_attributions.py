@@ -139,6 +139,9 @@ def _added(
     position, moment = context.installation.log.position(), context.now
     for each in new:
         name = each["metricName"]
+        for member in ("eventType", "metricName"):
+            if not each[member].strip() or not each[member].isprintable():
+                raise InvalidInput(f"{member} must have characters, all of them ones that print.")
         if any(one.name.lower() == name.lower() for one in kept):
             raise ResourceAlreadyExists(f"Another metric with the name {name} already exists.")
         if any(one.name.lower() == name.lower() for one in metrics):
