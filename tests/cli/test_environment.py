@@ -23,7 +23,10 @@ def lines(
     shell: str = "sh", present: dict[str, str] | None = None, *, isolated: bool = False, **settings: Any
 ) -> list[str]:
     return environment_lines(
-        read_settings({"port": 8077, **settings}, {}), shell, present or {}, isolated=isolated
+        read_settings({"port": 8077, **settings}, {}),
+        shell,
+        present or {},
+        default=NOWHERE if isolated else None,
     )
 
 

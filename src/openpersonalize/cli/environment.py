@@ -84,6 +84,18 @@ SHELLS: dict[str, Callable[[str, str | None], str]] = {
 """Shell -> the line that gives a variable its value, or none."""
 
 
+moto_port_option = click.option(
+    "--moto-port",
+    type=click.IntRange(1, 65535),
+    help="port of the other services  [default: the server's + 1]",
+)
+
+
+def port_of_moto(settings: Settings, given: int | None) -> int:
+    """The port of the services beside a server with these settings; 0, any free one, where its own is."""
+    return given or (settings.port + 1 if settings.port else 0)
+
+
 @click.command("env")
 @setting_options("host", "port", "region", "s3", "data_dir")
 @click.option(
@@ -98,20 +110,34 @@ SHELLS: dict[str, Callable[[str, str | None], str]] = {
     help="let no call reach Amazon: dummy credentials always, and a default endpoint where nobody listens",
 )
 @click.option(
+    "--sandbox", is_flag=True, help="the server is a sandbox: isolated, but for the services that moto plays"
+)
+@moto_port_option
+@click.option(
     "--shell", type=click.Choice(list(SHELLS)), help="form of the lines  [default: as the shell you run]"
 )
-def environment(shell: str | None, isolated: bool, key_id: str | None, **given: object) -> None:
+def environment(
+    shell: str | None,
+    isolated: bool,
+    sandbox: bool,
+    moto_port: int | None,
+    key_id: str | None,
+    **given: object,
+) -> None:
     """Print the lines that point every AWS client at the server.
 
     In a POSIX shell: eval "$(openpersonalize env)"; for a server with access keys:
     eval "$(openpersonalize env --key ID)"
     """
     settings = read_settings(given)
+    default = f"http://127.0.0.1:{port_of_moto(settings, moto_port)}" if sandbox else None
+    if isolated and default is None:
+        default = NOWHERE
     key = None if key_id is None else (key_id, _secret_of(key_id))
     own = os.environ.get("AWS_ACCESS_KEY_ID", "").startswith(OWN_KEYS)
     guarded = key is None and not own and has_keys(settings)
     lines = environment_lines(
-        settings, shell or own_shell(os.environ), os.environ, isolated=isolated, key=key, guarded=guarded
+        settings, shell or own_shell(os.environ), os.environ, default=default, key=key, guarded=guarded
     )
     for line in lines:
         click.echo(line)
@@ -158,7 +184,7 @@ def environment_lines(
     shell: str,
     present: Mapping[str, str],
     *,
-    isolated: bool = False,
+    default: str | None = None,
     key: tuple[str, str] | None = None,
     guarded: bool = False,
 ) -> list[str]:
@@ -171,23 +197,23 @@ def environment_lines(
     Args:
         shell: one of `SHELLS`.
         present: the environment as it is.
-        isolated: whether calls of other services shall fail rather than reach Amazon: then credentials other
-            than a key of a server like this are replaced.
+        default: where the calls of all other services go, so that none reaches Amazon: credentials other
+            than a key of a server like this are then replaced. None: where they went before.
         key: id and secret of the access key to sign with.
         guarded: whether the server has access keys, so that made up credentials are of no use.
     """
     region = present.get("AWS_REGION") or present.get("AWS_DEFAULT_REGION") or settings.region
     variables: dict[str, str | None] = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
     own_key = present.get("AWS_ACCESS_KEY_ID", "").startswith(OWN_KEYS)
-    if isolated:
+    if default is not None:
         variables |= {name: None for name in _LEADS_AWAY if name in present}
-        variables |= {"AWS_ENDPOINT_URL": NOWHERE, "AWS_EC2_METADATA_DISABLED": "true"}
+        variables |= {"AWS_ENDPOINT_URL": default, "AWS_EC2_METADATA_DISABLED": "true"}
     if key is not None:
         variables |= {name: None for name in (*_CREDENTIALS[1:], "AWS_SESSION_TOKEN") if name in present}
         variables |= {"AWS_ACCESS_KEY_ID": key[0], "AWS_SECRET_ACCESS_KEY": key[1]}
     elif guarded:
         pass
-    elif (isolated and not own_key) or not any(present.get(name) for name in _CREDENTIALS):
+    elif (default is not None and not own_key) or not any(present.get(name) for name in _CREDENTIALS):
         variables |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
     address = server_address(settings.host, settings.port)
     variables |= dict.fromkeys((*PERSONALIZE, STS), address)

@@ -26,6 +26,7 @@ from .key import key
 from .quickstart import quickstart
 from .recipes import recipes
 from .recommend import recommend
+from .sandbox import sandbox
 from .serve import serve
 from .status import status
 from .train import train
@@ -62,7 +63,7 @@ def main() -> None:
 
 # A command lives in a module of its own and is added here.
 for command in (
-    *(quickstart, serve, environment, key, validate),
+    *(quickstart, serve, sandbox, environment, key, validate),
     *(status, import_file, train, versions, recommend, explain, jobs, copy, delete_user, doctor),
     *(backup, restore),
     *(evaluate, recipes, demo),
