@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.auth import SigV4Auth
+from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
@@ -44,11 +44,13 @@ def signed_bytes(
     body: bytes = b"",
     target: str | None = None,
     region: str = "us-east-1",
+    service: str = "personalize",
 ) -> bytes:
-    """The same, signed with (key id, secret) for a control plane operation `target` or a path."""
+    """The same, signed with (key id, secret) for `service`: a control plane operation `target`, or a path."""
     headers = {"Host": "localhost"} | ({"X-Amz-Target": f"AmazonPersonalize.{target}"} if target else {})
     request = AWSRequest(method, f"http://localhost{path}", headers, body)
-    SigV4Auth(Credentials(*key), "personalize", region).add_auth(request)
+    signs = S3SigV4Auth if service == "s3" else SigV4Auth
+    signs(Credentials(*key), service, region).add_auth(request)
     return request_bytes(method, path, dict(request.headers.items()), body)
 
 

@@ -133,6 +133,17 @@ def contexts_of_new_users(arns: dict[str, str], number: int) -> Call:
     }
 
 
+def explanations(arns: dict[str, str], number: int) -> Call:
+    """Of ever new items to ever new users, as a `read` key may ask for."""
+    values = {name: f'"{number}-{name}-{"v" * 960}"' for name in PARAMETERS}
+    body = {
+        "campaignArn": arns["campaign"],
+        "userId": f"e-{number}",
+        "explainItemId": f"{number}-{'i' * 240}",
+    }
+    return "/v1/explain", {**body, "filterArn": arns["filter"], "filterValues": values}
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -143,6 +154,7 @@ def contexts_of_new_users(arns: dict[str, str], number: int) -> Call:
         values_of_a_filter,
         rankings_of_unknown_items,
         contexts_of_new_users,
+        explanations,
     ],
 )
 def test_a_hundred_megabytes_of_calls_come_to_a_plateau(

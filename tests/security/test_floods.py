@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from live import free_port
 
 from .raw import Line, request_bytes, signed_bytes
 
-ROLES = ("admin", "runtime", "events", "catalogue", "read")
+ROLES = ("admin", "runtime", "events", "catalogue", "read", "buckets")
 PATHS = {
     "/health": request_bytes("GET", "/health"),
     "/metrics": request_bytes("GET", "/metrics"),
@@ -231,7 +231,7 @@ def test_a_hundred_megabytes_of_noise_leave_at_most_twenty(guarded: Guarded) -> 
 
 @linux
 @pytest.mark.soak
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "buckets"])
 def test_a_hundred_megabytes_of_a_roles_calls(guarded: Guarded, role: str) -> None:
     """Legal calls with ever new values. Nothing is deployed, so nothing of models' memory is in it."""
     key = guarded.keys[role]
@@ -261,6 +261,57 @@ def test_a_hundred_megabytes_of_a_roles_calls(guarded: Guarded, role: str) -> No
                 before = guarded.megabytes
     grown = guarded.megabytes - before
     print(f"{role}: {sent / 1e6:.0f} MB in {number} calls: {grown:+.1f} MB")
+    assert grown < 60
+
+
+def objects(number: int) -> tuple[str, str, bytes]:
+    """Objects with ever new names."""
+    return "PUT", f"/siege/{number % 97}/{number}{'n' * 200}", b"x" * 9_000
+
+
+def listings(number: int) -> tuple[str, str, bytes]:
+    """Names of objects, by ever new prefixes and places to go on from."""
+    after = f"{number}{'t' * 700}"
+    return "GET", f"/siege?delimiter=%2F&list-type=2&prefix={number % 97}%2F&start-after={after}", b""
+
+
+def reads(number: int) -> tuple[str, str, bytes]:
+    """Objects that do not exist, with ever new names."""
+    return "GET", f"/siege/{number}/{'m' * 200}", b""
+
+
+def uploads(number: int) -> tuple[str, str, bytes]:
+    """Uploads in parts that begin and never end: the ten thousandth is the last."""
+    return "POST", f"/siege/{number}/{'u' * 200}?uploads=", b""
+
+
+def batches(number: int) -> tuple[str, str, bytes]:
+    """Lists of objects to delete, none of which exists."""
+    names = "".join(f"<Object><Key>{number}/{k}{'d' * 80}</Key></Object>" for k in range(100))
+    return "POST", "/siege?delete=", f"<Delete><Quiet>true</Quiet>{names}</Delete>".encode()
+
+
+@linux
+@pytest.mark.soak
+@pytest.mark.parametrize("call", [objects, listings, reads, uploads, batches])
+def test_a_hundred_megabytes_of_a_bucket_keys_calls(
+    guarded: Guarded, call: Callable[[int], tuple[str, str, bytes]]
+) -> None:
+    """S3 on the same port, behind the same door."""
+    key = guarded.keys["buckets"]
+    sent, number, before, answers = 0, 0, 0.0, set[int]()
+    with Line(guarded.port) as line:
+        assert line.send(signed_bytes(key, "PUT", "/siege", service="s3")).status in {200, 409}
+        while sent < 105e6 and number < 30_000:
+            method, path, body = call(number)
+            data = signed_bytes(key, method, path, body, service="s3")
+            answers.add(line.send(data).status)
+            sent, number = sent + len(data), number + 1
+            if number == 1_000:
+                before = guarded.megabytes
+    grown = guarded.megabytes - before
+    print(f"{call.__name__}: {sent / 1e6:.0f} MB in {number} calls: {grown:+.1f} MB, answers {answers}")
+    assert answers <= ({200, 400} if call is uploads else {200, 404})
     assert grown < 60
 
 
