@@ -116,7 +116,7 @@ def made(name: str, users: int, seed: int, offers: int = 8) -> World:
     return _world(items, shown, np.array(truth), np.array(everything), member, users)
 
 
-def _world(items, shown, truth, everything, member, users) -> World:  # type: ignore[no-untyped-def]
+def _world(items, shown, truth, everything, member, users) -> World:
     item, offer = np.concatenate(items, axis=1), np.concatenate(shown, axis=1)
     number = pl.Series(offer[0])
     done = pl.DataFrame(
@@ -197,8 +197,9 @@ def _said(sequences: Sequences) -> np.ndarray:
 
 def _plain_features(world: World, said: np.ndarray) -> np.ndarray:
     """Per action interaction, before it: counts of frequent items, the record, takes and refusals."""
-    data, done = world.data, world.data.behaviour.interactions
-    sequences = data.sequences
+    sequences = world.data.sequences
+    assert world.data.behaviour is not None
+    done = world.data.behaviour.interactions
     frequent = np.argsort(-np.bincount(done.item))[:200]
     place = np.full(len(done.items), -1)
     place[frequent] = np.arange(len(frequent))
@@ -229,6 +230,7 @@ def run(name: str, users: int, seed: int) -> tuple[dict[str, dict[str, float]], 
     train, test = np.flatnonzero((sequences.time < moment) & ~held), np.flatnonzero(sequences.time >= moment)
     keep = np.zeros(len(sequences.item), dtype=bool)
     keep[train] = True
+    assert data.behaviour is not None
     done = data.behaviour.interactions
     known = replace(data.behaviour, interactions=done.where(done.time < moment))
     one = recipe("aws-next-best-action")

@@ -76,8 +76,9 @@ def query(world: World, k: int) -> Query:
     """The k-th test's question."""
     ptr, user = world.learnt.ptr, int(world.users[k])
     span = slice(max(int(ptr[user]), int(ptr[user + 1]) - HISTORY_LENGTH), int(ptr[user + 1]))
-    parts = (getattr(world.learnt, name)[span] for name in ("item", "time", "event", "weight"))
-    return Query(*parts, now=int(world.now[k]))
+    learnt = world.learnt
+    item, time, event, weight = learnt.item[span], learnt.time[span], learnt.event[span], learnt.weight[span]
+    return Query(item, time, event, weight, now=int(world.now[k]))
 
 
 def credit(scores: np.ndarray, target: int) -> float:

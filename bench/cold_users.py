@@ -79,11 +79,12 @@ def measure(sequences: Sequences, seed: int) -> dict[str, tuple[float, float]]:
             scores = popularity if name == "popularity" else model.scores(replace(query, **known))
             found.append(int((scores > scores[sequences.item[event]]).sum()))
     print(f"  {len(asked)} users, {len(chosen)} questions")
-    found = {}
+    figures = {}
     for name, listed in ranks.items():
         rank = np.array(listed)
-        found[name] = (float((rank < 10).mean()), float(np.where(rank < 10, 1 / np.log2(rank + 2), 0).mean()))
-    return found
+        ndcg = np.where(rank < 10, 1 / np.log2(rank + 2), 0)
+        figures[name] = (float((rank < 10).mean()), float(ndcg.mean()))
+    return figures
 
 
 def main() -> None:

@@ -23,9 +23,11 @@ from openpersonalize.datasets.schemas import parse_schema
 from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences, build_sequences
 from openpersonalize.recipes.artifact import Artifact, write_artifact
+from openpersonalize.recipes.fusion.model import FusedModel
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.model import Model
 from openpersonalize.recipes.query import Query
+from openpersonalize.recipes.recipe import Updates
 from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.training.data import aligned, trained_columns
@@ -58,13 +60,14 @@ def data_of(rows: pl.DataFrame, items: tuple[pl.DataFrame, list[str], frozenset[
     return TrainingData.of(sequences, aligned(records, columns, sequences.items.series()), textual)
 
 
-def timed(work: Callable[[], Model]) -> tuple[Model, float]:
+def timed(work: Callable[[], Model]) -> tuple[FusedModel, float]:
     began = time.process_time()
     model = work()
+    assert isinstance(model, FusedModel)
     return model, time.process_time() - began
 
 
-def ndcg(model: Model, everything: Sequences, asked: np.ndarray) -> np.ndarray:
+def ndcg(model: FusedModel, everything: Sequences, asked: np.ndarray) -> np.ndarray:
     """NDCG@10 of each question; 0 where the model does not know the item."""
     ours = model.items.find_all(everything.items.series())
     user = everything.user
@@ -76,10 +79,10 @@ def ndcg(model: Model, everything: Sequences, asked: np.ndarray) -> np.ndarray:
         target = int(ours[everything.item[event]])
         if target < 0:
             continue
-        past = [
+        moments, types, weights = (
             np.asarray(getattr(everything, name))[begin:event][known] for name in ("time", "event", "weight")
-        ]
-        scores = model.scores(Query(item[known], *past, now=int(everything.time[event])))
+        )
+        scores = model.scores(Query(item[known], moments, types, weights, now=int(everything.time[event])))
         rank = int((scores > scores[target]).sum())
         values[place] = 1 / np.log2(rank + 2) if rank < 10 else 0.0
     return values
@@ -89,7 +92,7 @@ def measure(folder: Path, threads: int, seed: int) -> None:
     """One data set; prints its rows of the table."""
     table = frame(folder, "interactions")
     assert table is not None
-    assert RECIPE is not None
+    assert isinstance(RECIPE, Updates)
     rows, items = table[0], frame(folder, "items")
     first, second = (int(rows["TIMESTAMP"].quantile(share, "lower") or 0) for share in (0.94, 0.99))
     old, new = (rows.filter(pl.col("TIMESTAMP") <= moment) for moment in (first, second))

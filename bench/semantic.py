@@ -99,7 +99,7 @@ def main() -> None:
         for what, lists in truth.items():
             plain = recalls(lambda k, one=titles: one.cosines(*one.row(k)), lists, anchors)
             ours = recalls(lambda k, one=model: one.scores(Query.of_nobody(0, anchor=k)), lists, anchors)
-            ratio = np.mean(ours) / max(np.mean(plain), 1e-9)
+            ratio = float(np.mean(ours)) / max(float(np.mean(plain)), 1e-9)
             where = f"{name} ({cost:.0f} CPU s), {what}"
             print(f"| {where} | {interval(plain)} | {interval(ours)} | {ratio:.2f} |", flush=True)
 

@@ -15,7 +15,7 @@ import polars as pl
 NEWEST = 1_760_000_000
 """Epoch seconds of the newest interaction."""
 
-SCHEMAS = {
+SCHEMAS: dict[str, list[tuple[str, str | list[str], dict[str, bool]]]] = {
     "Interactions": [
         ("USER_ID", "string", {}),
         ("ITEM_ID", "string", {}),

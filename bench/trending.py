@@ -51,8 +51,8 @@ def replayed(events: Sequences, frequency: str, share: float) -> tuple[list[Row]
     model = chosen.fit(past, read_configuration(chosen.facts, sent), Training())
     online = model.online()  # type: ignore[attr-defined]
     order = np.argsort(events.time, kind="stable")
-    item, time, user = (column[order] for column in (events.item, events.time, events.user))
-    user = user.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    item, time = events.item[order], events.time[order]
+    user = events.user[order].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     known: Visits = visits(item, time, user, window)
     hourly: Visits = visits(item, time, user, HOUR)
     ours, plain = [], []

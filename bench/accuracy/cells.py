@@ -59,9 +59,9 @@ class Cells:
         staged = path.with_suffix(".part")
         with staged.open("wb") as file:
             # NumPy's stubs take the keyword arguments for flags.
-            np.savez_compressed(  # type: ignore[call-overload]
+            np.savez_compressed(
                 file,
-                **{view: values.astype(np.float16) for view, values in cell.values.items()},
+                **{view: values.astype(np.float16) for view, values in cell.values.items()},  # type: ignore[arg-type]
                 facts=json.dumps({**asdict(cell.key), **cell.facts}),
             )
         os.replace(staged, path)

@@ -217,7 +217,10 @@ def run(notebook: Notebook, group: list[Key], cells: Cells) -> None:
     cuts = [asked_of(sequences, key.seed, key.split) for key in group]
     began = time.process_time()
     scores = fitted(group[0].model, notebook, sequences.where(cuts[0].training))
-    facts = {"seconds": round(time.process_time() - began, 1), "finished": True}
+    facts: dict[str, float | bool | str] = {
+        "seconds": round(time.process_time() - began, 1),
+        "finished": True,
+    }
     if group[0].model == OURS:
         facts["code"] = code()
     for key, cut in zip(group, cuts, strict=True):

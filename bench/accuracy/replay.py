@@ -32,6 +32,7 @@ from openpersonalize.recipes.fusion.model import FusedModel
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.query import Query
 from openpersonalize.recipes.questions import held_out_question
+from openpersonalize.recipes.recipe import Updates
 from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.serving.states import FRESH_SECONDS
@@ -125,7 +126,7 @@ def peer(replay: Replay, answer: Callable[[Problem], tuple[Lists, str] | None]) 
 def ours(replay: Replay, seed: int, updated: bool) -> tuple[Lists, list[float]]:
     """The recipe; the CPU seconds of its training and of each update."""
     chosen = recipe(RECIPE)
-    assert chosen is not None
+    assert isinstance(chosen, Updates)
     configuration = read_configuration(chosen.facts, {})
     made, seconds = Lists.empty(len(replay.problem.test.now)), []
     with tempfile.TemporaryDirectory() as folder:
@@ -148,7 +149,8 @@ def ours(replay: Replay, seed: int, updated: bool) -> tuple[Lists, list[float]]:
                     selection=EventSelection(), position=0,
                 )  # fmt: skip
                 earlier = Artifact.open(kept)
-                asking = Asking(replay.problem, model, data.sequences, start)
+                assert isinstance(model, FusedModel)
+            asking = Asking(replay.problem, model, data.sequences, start)
             asking.answer(places, made)
     return made, seconds
 
