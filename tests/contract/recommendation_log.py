@@ -21,7 +21,13 @@ class Opening(Protocol):
     """Opens the same log anew."""
 
     def __call__(
-        self, *, days: float = 14, megabytes: float = 8, most_waiting: int = 50_000, flush_seconds: float = 60
+        self,
+        *,
+        days: float = 14,
+        megabytes: float = 8,
+        most_waiting: int = 50_000,
+        bytes_waiting: int = 1_000_000,
+        flush_seconds: float = 60,
     ) -> RecommendationLog: ...
 
 
@@ -123,6 +129,19 @@ class RecommendationLogContract:
         assert "2 recommendationIds were not remembered" in caplog.text
         log.add("RID-5", CAMPAIGN, ["a"], None)
         assert log.find("RID-5") is not None
+
+    def test_long_answers_that_wait_stay_bounded_too(
+        self, opening: Opening, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        log = opening(bytes_waiting=1_500)
+        for n in range(4):
+            log.add(f"RID-{n}", CAMPAIGN, [f"{n}" * 100] * 4, None)
+        assert log.find("RID-1") is not None
+        assert log.find("RID-2") is None
+        log.flush()
+        assert "2 recommendationIds were not remembered" in caplog.text
+        log.add("RID-4", CAMPAIGN, ["a" * 1_000], None)
+        assert log.find("RID-4") is not None
 
     def test_an_answer_that_cannot_be_stored_harms_no_other(
         self, opening: Opening, caplog: pytest.LogCaptureFixture

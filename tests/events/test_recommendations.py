@@ -22,7 +22,12 @@ class TestSqliteRecommendationLog(RecommendationLogContract):
         opened: list[RecommendationLog] = []
 
         def open_log(
-            *, days: float = 14, megabytes: float = 8, most_waiting: int = 50_000, flush_seconds: float = 60
+            *,
+            days: float = 14,
+            megabytes: float = 8,
+            most_waiting: int = 50_000,
+            bytes_waiting: int = 1_000_000,
+            flush_seconds: float = 60,
         ) -> RecommendationLog:
             opened.append(
                 SqliteRecommendationLog(
@@ -32,6 +37,7 @@ class TestSqliteRecommendationLog(RecommendationLogContract):
                     megabytes,
                     flush_seconds=flush_seconds,
                     most_waiting=most_waiting,
+                    bytes_waiting=bytes_waiting,
                     found_at_once=3,
                 )
             )

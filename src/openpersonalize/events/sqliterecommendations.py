@@ -25,6 +25,9 @@ FORMATS = ["recommendations_1.sql", "recommendations_2.sql"]
 
 FLUSH_SECONDS = 0.25
 MOST_WAITING = 50_000
+BYTES_WAITING = 64 << 20
+BYTES_OF_TEXT = 49
+"""Of a text beside its characters."""
 FOUND_AT_ONCE = 500
 PAUSE_SECONDS = 1.0
 """How long the writing thread rests after an error that nobody had foreseen."""
@@ -47,7 +50,8 @@ _log = logging.getLogger(__name__)
 class SqliteRecommendationLog(RecommendationLog):
     """`RecommendationLog` on SQLite, in WAL mode without a sync: what was written survives the process.
 
-    Memory: at most `most_waiting` answers twice. Disk: the bound given, and one flush more.
+    Memory: at most `most_waiting` answers with `bytes_waiting` of ids, twice. Disk: the bound given, and one
+    flush more.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class SqliteRecommendationLog(RecommendationLog):
         *,
         flush_seconds: float = FLUSH_SECONDS,
         most_waiting: int = MOST_WAITING,
+        bytes_waiting: int = BYTES_WAITING,
         found_at_once: int = FOUND_AT_ONCE,
     ) -> None:
         """Open or create the file.
@@ -68,7 +73,7 @@ class SqliteRecommendationLog(RecommendationLog):
             days: how long answers are remembered. megabytes: how much of the disk they take.
             flush_seconds: how long answers are collected before they are written together.
             most_waiting: answers that wait to be written; while the disk cannot follow, further ones are not
-                remembered.
+                remembered. bytes_waiting: of the ids in them, for which the same holds.
             found_at_once: ids of one look-up of many.
 
         Raises:
@@ -81,6 +86,8 @@ class SqliteRecommendationLog(RecommendationLog):
         self._bytes = int(megabytes * (1 << 20))
         self._flush_seconds = flush_seconds
         self._most_waiting = most_waiting
+        self._bytes_waiting = bytes_waiting
+        self._held = 0
         self._found_at_once = found_at_once
         self._lock = threading.Lock()
         self._waiting: dict[str, Issued] = {}
@@ -94,10 +101,12 @@ class SqliteRecommendationLog(RecommendationLog):
 
     def add(self, id: str, arn: str, items: Sequence[str], user: str | None) -> None:
         issued = Issued(id, arn, tuple(items), user, self._clock.now())
+        held = sum(map(len, issued.items)) + BYTES_OF_TEXT * len(items)
         with self._lock:
-            if len(self._waiting) >= self._most_waiting:
+            if len(self._waiting) >= self._most_waiting or self._held + held > self._bytes_waiting:
                 self._forgone += 1
                 return
+            self._held += held
             self._waiting[id] = issued
             if self._thread is None:  # a process that only reads needs no thread
                 self._thread = threading.Thread(target=self._run, name="recommendation-log", daemon=True)
@@ -198,7 +207,7 @@ class SqliteRecommendationLog(RecommendationLog):
     def _flush(self, connection: sqlite3.Connection) -> None:
         with self._flushing:
             with self._lock:
-                self._writing, self._waiting = self._waiting, {}
+                self._writing, self._waiting, self._held = self._waiting, {}, 0
                 forgone, self._forgone = self._forgone, 0
             try:
                 if forgone:
