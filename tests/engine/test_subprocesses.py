@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from contract.executor import ExecutorContract
-from openpersonalize.engine.executor import Executor, Interruption, StepCall, StepDied
+from openpersonalize.engine.child import MOST_KEPT
+from openpersonalize.engine.executor import Executor, Interruption, StepBroke, StepCall, StepDied
+from openpersonalize.engine.stepprocess import StepProcess, environment_of
 from openpersonalize.engine.subprocesses import SubprocessExecutor
-from openpersonalize.errors import JobStopped
+from openpersonalize.errors import JobFailed, JobStopped
 from openpersonalize.settings import Settings, read_settings
 
 
@@ -41,6 +43,63 @@ def is_running(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z" if Path("/proc").exists() else True
+
+
+def pid_of(
+    executor: SubprocessExecutor, settings: Settings, step: str = "identify", **arguments: object
+) -> int:
+    """The process that a step ran in."""
+    call = StepCall(f"engine.toy:{step}", arguments, "j", settings)
+    return int(executor.run(call, lambda _: None, Interruption())["pid"])
+
+
+def test_small_steps_share_a_process_for_a_while(settings: Settings) -> None:
+    executor = SubprocessExecutor(rest=60.0)
+    first = pid_of(executor, settings)
+    assert pid_of(executor, settings) == first
+    with pytest.raises(JobFailed):
+        executor.run(
+            StepCall("engine.toy:refuse", {"problems": 1}, "j", settings), lambda _: None, Interruption()
+        )
+    assert pid_of(executor, settings) == first
+    assert pid_of(executor, replace(settings, threads=3)) != first, "it was started for other settings"
+    assert not is_running(first)
+
+
+def test_a_process_rests_no_longer_than_it_may(settings: Settings) -> None:
+    first = pid_of(SubprocessExecutor(rest=0.0), settings)
+    end = time.monotonic() + 20
+    while is_running(first) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not is_running(first)
+
+
+def test_what_a_step_broke_or_left_behind_dies_with_its_process(settings: Settings) -> None:
+    executor = SubprocessExecutor(rest=60.0)
+    first = pid_of(executor, settings)
+    with pytest.raises(StepBroke):
+        executor.run(StepCall("engine.toy:break_down", {}, "j", settings), lambda _: None, Interruption())
+    second = pid_of(executor, settings, "leave_a_thread")
+    third = pid_of(executor, settings, "hold", size=MOST_KEPT + 1)
+    assert len({first, second, third, pid_of(executor, settings)}) == 4
+
+
+def test_a_process_that_died_while_it_waited_is_not_missed(settings: Settings) -> None:
+    executor = SubprocessExecutor(rest=60.0)
+    first = pid_of(executor, settings)
+    os.kill(first, signal.SIGKILL)
+    while is_running(first):
+        time.sleep(0.01)
+    assert pid_of(executor, settings) != first
+
+
+def test_a_stop_that_comes_late_stops_nobody_else(settings: Settings) -> None:
+    process = StepProcess(environment_of(StepCall("", {}, "j", settings)))
+    for _ in range(3):
+        process.begin(StepCall("engine.toy:stoppable", {}, "j", settings))
+        assert process.follow(lambda _: None) == {"result": {"stopped": False}, "ready": True}
+        process.stop()  # the step has ended
+    process.close()
 
 
 def test_a_killed_step_says_so(settings: Settings, tmp_path: Path) -> None:

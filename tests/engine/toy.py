@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,3 +188,25 @@ def publish(task: Task, *, key: str, parts: int) -> dict[str, Any]:
         time.sleep(0.002)
     objects.publish(staged, key)
     return {"artifact": key}
+
+
+def identify(task: Task) -> dict[str, Any]:
+    return {"pid": os.getpid()}
+
+
+def leave_a_thread(task: Task) -> dict[str, Any]:
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    return identify(task)
+
+
+_held: list[bytes] = []
+
+
+def hold(task: Task, size: int) -> dict[str, Any]:
+    _held.append(b"x" * size)
+    return identify(task)
+
+
+def stoppable(task: Task) -> dict[str, Any]:
+    task.check()
+    return {"stopped": False}

@@ -1,142 +1,111 @@
 """Heavy steps in processes of their own: what they take or break dies with them, and the server goes on.
 
-A step's process starts in 0.2 s. It lives as long as the pipe to its standard input is open, so it ends with
-its server whatever ends that one.
+A process takes most of a second of CPU to start: interpreter and libraries. One that ended a step well and
+holds little memory waits some seconds for the next step, so that a run of small jobs starts one.
 """
 
 from __future__ import annotations
 
-import json
-import logging
-import os
-import signal
-import subprocess
-import sys
 import threading
-from collections import deque
 from collections.abc import Callable
-from typing import IO, Any
+from typing import Any
 
 from ..errors import JobFailed, JobStopped
 from .executor import Executor, Interruption, ShuttingDown, StepBroke, StepCall, StepDied
+from .stepprocess import StepProcess, environment_of
 from .task import Report
 
-log = logging.getLogger(__name__)
-
 _LOOK = 0.05
-_LAST_LINES = 50
 
 
 class SubprocessExecutor(Executor):
-    """Runs ``python -m openpersonalize.engine.child`` per step; JSON lines over pipes.
+    """Runs each step in a `StepProcess`.
 
     Args:
         grace: seconds that a step has to heed a stop before it is killed.
+        rest: seconds that a process waits for another step; one waits at most.
     """
 
-    def __init__(self, grace: float = 20.0) -> None:
-        self._grace = grace
+    def __init__(self, grace: float = 20.0, rest: float = 10.0) -> None:
+        self._grace, self._rest = grace, rest
+        self._guard = threading.Lock()
+        self._waiting: StepProcess | None = None
+        self._timer = threading.Timer(0.0, lambda: None)
 
     def run(
         self, call: StepCall, report: Callable[[Report], None], interruption: Interruption
     ) -> dict[str, Any]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "openpersonalize.engine.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=_environment(call),
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
+        process = self._taken(environment_of(call))
         ended = threading.Event()
-        last_lines: deque[str] = deque(maxlen=_LAST_LINES)
         watcher = threading.Thread(
             target=self._watch, args=(process, interruption, ended), name="step-watcher", daemon=True
         )
-        listener = threading.Thread(
-            target=_listen, args=(process.stderr, call.job_id, last_lines), name="step-listener", daemon=True
-        )
+        end: Report | None = None
+        how = ""
+        process.begin(call)  # before the watcher may ask it to stop
+        watcher.start()
         try:
-            listener.start()
-            _send(
-                process.stdin,
-                {
-                    "step": call.step,
-                    "arguments": call.arguments,
-                    "job": call.job_id,
-                    "settings": call.settings.to_json(),
-                },
-            )
-            watcher.start()
-            end = _read(process.stdout, report)
+            end = process.follow(report)
             if end is None:
-                code = process.wait()
+                process.wait()
         finally:
             ended.set()
-            process.kill()
-            process.wait()
-            listener.join(5.0)
-            for pipe in (process.stdin, process.stdout, process.stderr):
-                _close(pipe)
+            watcher.join()
+            ready = end is not None and end.pop("ready", False) and not interruption.released
+            if not (ready and self._keep(process)):
+                how = process.close()
         if interruption.released:
             raise ShuttingDown()
         if end is None:
             if interruption.stop_requested:
                 raise JobStopped()
-            raise StepDied(_how(code, last_lines))
+            raise StepDied(how)
         return _outcome(end)
 
-    def _watch(
-        self, process: subprocess.Popen[bytes], interruption: Interruption, ended: threading.Event
-    ) -> None:
+    def _taken(self, environment: dict[str, str]) -> StepProcess:
+        """The process that waits, where it is of this environment, or a new one."""
+        with self._guard:
+            waiting, self._waiting = self._waiting, None
+            self._timer.cancel()
+        if waiting is not None:
+            if waiting.environment == environment and waiting.is_alive():
+                return waiting
+            waiting.close()
+        return StepProcess(environment)
+
+    def _keep(self, process: StepProcess) -> bool:
+        """Have a process wait, unless one does."""
+        with self._guard:
+            if self._waiting is not None:
+                return False
+            self._waiting = process
+            self._timer = threading.Timer(self._rest, self._let_go, (process,))
+            self._timer.daemon = True
+            self._timer.start()
+        return True
+
+    def _let_go(self, process: StepProcess) -> None:
+        with self._guard:
+            if self._waiting is not process:
+                return
+            self._waiting = None
+        process.close()
+
+    def _watch(self, process: StepProcess, interruption: Interruption, ended: threading.Event) -> None:
         """End the step when it is to end: kindly for a stop, at once when the server goes down."""
         while not ended.wait(_LOOK):
             if interruption.released:
-                process.kill()
+                process.end()
                 return
             if interruption.stop_requested:
-                assert process.stdin
-                _send(process.stdin, {"stop": True})
+                process.stop()
                 waited = 0.0
                 while waited < self._grace and not interruption.released:
                     if ended.wait(_LOOK):
                         return
                     waited += _LOOK
-                process.kill()
+                process.end()
                 return
-
-
-def _send(pipe: IO[bytes], message: dict[str, Any]) -> None:
-    try:
-        pipe.write(json.dumps(message).encode() + b"\n")
-        pipe.flush()
-    except OSError:
-        # The process has ended; its exit code says how, and `run` reads that.
-        return
-
-
-def _close(pipe: IO[bytes]) -> None:
-    try:
-        pipe.close()
-    except OSError:
-        # What was left to write to a process that has ended is nobody's.
-        return
-
-
-def _read(pipe: IO[bytes], report: Callable[[Report], None]) -> Report | None:
-    """Pass reports on until the one that ends the step; None when the pipe ends first."""
-    for line in pipe:
-        try:
-            message = json.loads(line)
-        except ValueError:
-            # Only a process that was killed in the middle of a line leaves half of one.
-            return None
-        if message.keys() & {"result", "failed", "stopped", "broke"}:
-            return dict(message)
-        report(message)
-    return None
 
 
 def _outcome(end: Report) -> dict[str, Any]:
@@ -147,41 +116,3 @@ def _outcome(end: Report) -> dict[str, Any]:
     if "broke" in end:
         raise StepBroke(end["broke"])
     return dict(end["result"])
-
-
-def _how(code: int, last_lines: deque[str]) -> str:
-    """How a process ended, in words, with its last words."""
-    if code < 0:
-        try:
-            name = signal.Signals(-code).name
-        except ValueError:
-            name = f"signal {-code}"
-        how = f"killed by {name}"
-        if name == "SIGKILL":
-            how += ", most likely because the machine ran out of memory"
-    else:
-        how = f"exit code {code}"
-    return f"{how}; last words: {last_lines[-1]}" if last_lines else how
-
-
-def _listen(pipe: IO[bytes], job_id: str, last_lines: deque[str]) -> None:
-    """Put what the process writes to its standard error into the server's log."""
-    for raw in pipe:
-        text = raw.decode(errors="replace").rstrip()
-        if text:
-            last_lines.append(text)
-            log.info("job %s: %s", job_id, text)
-
-
-def _environment(call: StepCall) -> dict[str, str]:
-    """The child imports what the server can import, nothing from the folder it happens to run in, and keeps
-    to the number of threads that the settings allow."""
-    environment = dict(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-    environment["PYTHONSAFEPATH"] = "1"
-    # Threads that have nothing to do sleep; spinning takes the cores from the server and from other steps.
-    environment.setdefault("OMP_WAIT_POLICY", "passive")
-    if call.settings.threads:
-        for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-            environment[name] = str(call.settings.threads)
-    return environment
