@@ -18,7 +18,7 @@ from openpersonalize.datasets.schemas import Field, Schema
 from openpersonalize.errors import Unavailable
 from openpersonalize.events.entries import COUNTS, IDENTICAL, REPEATED_ID, Event, Record
 from openpersonalize.events.frames import COUNTED_TIME
-from openpersonalize.events.livelog import LiveLog
+from openpersonalize.events.livelog import RECORD_SECONDS, RECORD_VERSIONS, LiveLog
 
 PREFIX = "arn:aws:personalize:us-east-1:000000000000:"
 GROUP = f"{PREFIX}dataset-group/films"
@@ -418,6 +418,27 @@ class LiveLogContract:
         ]
         assert [c.height for c in log.records(ITEMS, ITEM_SCHEMA, versions=True, chunk=2)] == [2, 1]
         assert log.records_frame(USERS, Schema((Field("USER_ID", "string"),))).height == 0
+
+    def test_versions_of_records_grow_with_ids_and_a_week(self, log: LiveLog, hands: Hands) -> None:
+        """Two items are put six times a day for a month; what was in force in the last week can be read."""
+        put: list[tuple[float, int]] = []
+        for number in range(6 * 30):
+            entries = [Record(item, f'{{"YEAR":{number}}}') for item in ("alien", "heat")]
+            put.append((hands.time, log.append(ITEMS, entries).result()))
+            hands.time += 86_400 / 6
+        log.append(ITEMS, [Record("once", '{"YEAR":1}')]).result()
+        kept = log.records_frame(ITEMS, ITEM_SCHEMA, versions=True)["ITEM_ID"].value_counts()
+        assert dict(kept.iter_rows()) == {"alien": 6 * 7 + 2, "heat": 6 * 7 + 2, "once": 1}
+        for number, (time, position) in enumerate(put):
+            if time >= hands.time - RECORD_SECONDS:
+                then = log.records_frame(ITEMS, ITEM_SCHEMA, up_to=position)
+                assert then.select("ITEM_ID", "YEAR").rows() == [("alien", number), ("heat", number)]
+        for _ in range(40):
+            hands.time += 30 * 86_400
+            log.append(ITEMS, [Record("alien", '{"YEAR":1979}')]).result()
+        kept = log.records_frame(ITEMS, ITEM_SCHEMA, versions=True)["ITEM_ID"].value_counts()
+        assert dict(kept.iter_rows()) == {"alien": RECORD_VERSIONS, "heat": 6 * 7 + 2, "once": 1}
+        assert log.records_frame(ITEMS, ITEM_SCHEMA)["YEAR"].to_list() == [179, 1, 1979]
 
     def test_a_list_of_who_was_removed_may_be_dropped(self, log: LiveLog) -> None:
         log.append(GROUP, [CLICK]).result()

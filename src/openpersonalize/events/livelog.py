@@ -14,6 +14,12 @@ from .entries import Event, News, Record
 from .frames import event_columns
 from .history import LIVE_LENGTH, History
 
+RECORD_VERSIONS = 10
+"""Versions of a record that are kept, for exports."""
+
+RECORD_SECONDS = 7 * 86_400.0
+"""For so long a record that was replaced is kept: longer than a training or a job reads."""
+
 
 class Tail(ABC):
     """One reader's view of the end of the log.
@@ -72,8 +78,9 @@ class LiveLog(ABC):
     - **Repeats.** An event whose eventId was seen before in its stream is stored and marked `REPEATED_ID`;
       an event equal to an earlier one that counts (user, item, time, type, value, properties) is marked
       `IDENTICAL`.
-    - **Versions.** Every version of a record is kept; of one id the version with the highest position is in
-      force.
+    - **Versions.** Of one id the record with the highest position is in force. The newest `RECORD_VERSIONS`
+      of an id are kept, and all that were in force at any time in the last `RECORD_SECONDS`: whoever reads up
+      to a position that is no older finds what was in force there.
     - **Sealed.** Old events lie in immutable segments on the object store (`seal`), new ones and records in
       a database. No method tells the difference: order, repeats, histories and removals are over both.
     - **Bounded.** Readers hold at most one chunk of rows besides what they return; a writer holds the calls

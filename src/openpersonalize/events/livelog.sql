@@ -120,6 +120,17 @@ FROM (VALUES /*rows*/) WHERE column1 IS NOT NULL
 INSERT INTO record (position, stream, id, properties, written)
 SELECT column1, column2, column3, column4, column5 FROM (VALUES /*rows*/) WHERE column1 IS NOT NULL
 
+-- thin_records: of the oldest versions of a record (stream, id) up to two that were replaced before a time (?4), none of
+-- the newest so many (?3). A few steps down an index, however many versions there are
+DELETE FROM record
+WHERE position IN (SELECT position
+                   FROM (SELECT position, lead(written) OVER (ORDER BY position) AS replaced
+                         FROM (SELECT position, written FROM record WHERE stream = ?1 AND id = ?2
+                               ORDER BY position LIMIT 3))
+                   WHERE replaced < ?4)
+  AND position < (SELECT position FROM record WHERE stream = ?1 AND id = ?2
+                  ORDER BY position DESC LIMIT 1 OFFSET ?3 - 1)
+
 -- history: one user's events that count and are not sealed, newest first, none later than it came; found by the
 -- subject, so the position is hidden from the planner (+)
 SELECT e.position, e.item, min(e.time, CAST(e.written AS INTEGER)), e.type, e.value

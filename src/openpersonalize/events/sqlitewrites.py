@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from .entries import Event, Record
+from .livelog import RECORD_SECONDS, RECORD_VERSIONS
 from .repeats import SealedRepeats
 from .sqlitesegments import SQL
 from .statements import rows_of
@@ -65,6 +66,11 @@ def store(
         for row in repeats:
             _insert(connection, SQL["insert_events"], EVENT_COLUMNS, [row])
     _insert(connection, SQL["insert_records"], RECORD_COLUMNS, records)
+    replaced = {(row[1], row[2]) for row in records}
+    before = now - RECORD_SECONDS
+    connection.executemany(
+        SQL["thin_records"], [(number, name, RECORD_VERSIONS, before) for number, name in replaced]
+    )
     return results
 
 
