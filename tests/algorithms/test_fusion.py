@@ -192,15 +192,42 @@ def test_threads_change_nothing(seen_excluded: bool) -> None:
 
 
 @pytest.mark.parametrize("seen_excluded", [False, True])
-@pytest.mark.parametrize(("n", "targets", "leading"), [(700, 3, 100), (4000, 1, 192), (4000, 4, 30)])
-def test_judging_steps_beside_leading_items_first_changes_nothing(
+@pytest.mark.parametrize(("n", "targets", "leading"), [(700, 3, 100), (4000, 1, 192), (4000, 4, 64)])
+def test_steps_judged_beside_leading_items_lead_as_high_as_beside_all(
     n: int, targets: int, leading: int, seen_excluded: bool
 ) -> None:
     members = ["good", "bad", "against", "good", "bad"]
+    told: list[tuple[list[Float32], Int32]] = []
     bounded, unbounded = (
         asked(members, n, 80, met_share=0.5, targets=targets, leading=some) for some in (leading, n)
     )
-    assert bounded.fit(seen_excluded) == unbounded.fit(seen_excluded)
+    one, other = bounded.fit(seen_excluded), unbounded.fit(seen_excluded)
+    assert one.ndcg == pytest.approx(other.ndcg, rel=0.02)
+    assert one.alone == other.alone
+    asked(members, n, 200, seed=5, targets=targets, told=lambda *two: told.append(two))
+    assert ndcg(told, one.weights) == pytest.approx(ndcg(told, other.weights), rel=0.03)
+
+
+def test_an_ascent_goes_on_from_that_of_the_other_rule() -> None:
+    """Of rankers that only know the user's own items nothing is left where these are left out."""
+    rng = np.random.default_rng(4)
+    n = 300
+    questions = Questions([False, False], 200, np.ones(n, np.float32), np.random.default_rng(1))
+    for _ in range(200):
+        met = rng.choice(n, 20, replace=False).astype(np.int32)
+        again, new = met[:1], rng.choice(np.setdiff1d(np.arange(n), met), 1).astype(np.int32)
+        target = again if rng.random() < 0.7 else new
+        own = np.zeros(n, np.float32)
+        own[met] = 1.0
+        own[again] = 3.0
+        known = rng.normal(size=n).astype(np.float32)
+        known[target] += 2.0
+        questions.add([known, own], target, np.ones(1, np.float32), met)
+    kept = questions.fit(False)
+    assert kept.weights[1] > 0.1 * sum(kept.weights)
+    excluded = questions.fit(True, begin=kept.ends)
+    assert excluded.weights[1] == 0.0
+    assert excluded.ndcg == pytest.approx(questions.fit(True).ndcg, rel=0.02)
 
 
 def test_nothing_is_asked_about_items_that_nobody_knows() -> None:

@@ -4,22 +4,21 @@
 The objective is NDCG@10 + NDCG@100 / 2, of questions that keep a part of the catalogue each: items that count
 for themselves, and others that stand for all the rest.
 
-Most steps do not pay, and most items stand far below: a step is judged first beside the items that lead,
-which bounds what it can reach, and beside all items only where it may pay by that bound. The weights are
-those that judging every step beside all items finds.
+Most steps do not pay, and most items stand far below: a step is judged beside the items that lead, which
+bounds what it can reach. One that moves the weights far is judged beside all items as well, and it is looked
+up anew who leads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
-from .arrays import Bools, Float32, Float64, Int32, Int64
-from .quantised_rows import QuantisedRows
+from .arrays import Float32, Float64
+from .rank_quality import Judged, Run, ScoredQuestions
 
 STEP_SIZES = (0.4, 0.2, 0.1)
 """By which one weight is moved at a time."""
@@ -34,152 +33,13 @@ MOST_WEIGHT = 12.0
 BAGS = 5
 """Random halves of the questions."""
 LEADING = 192
-"""Items of a question beside which a step is judged first, of those that count for themselves, and a third as
-many of the others. (The objective looks at 100 places.)"""
-MOST_LOOSE = 3
-"""Steps that the bound let pass in vain before the leading items are looked up anew."""
+"""Items of a question beside which a step is judged, of those that count for themselves, and a third as many
+of the others. (The objective looks at 100 places.)"""
+TRUSTED = 0.25
+"""Share of the weights by which they may move before it is looked up anew which items lead, and the step that
+brought them there is judged beside all."""
 _ROWS = 64
-_CELLS = 64 * 2048
-"""Scores of a block that stays inside the cache."""
 _RUNS = 16
-_LEFT_OUT = np.float32(-1e9)
-
-
-@dataclass(frozen=True)
-class Judged:
-    """Q questions by which weights are judged, over `size` items each.
-
-    Attributes:
-        features: of R rankers, [R, Q, size]. base: parts ties, [1, Q, size].
-        left_out: bool[Q, size], the items that are no candidates.
-        place: int32[Q, targets], of the relevant items in their question. gain: float32[Q, targets], of each;
-            0 where there is none.
-        leaders: how many of the items count for themselves; each of the others counts `share` times.
-        signed_weight: of each ranker, whether its weight may be negative.
-    """
-
-    features: QuantisedRows
-    base: QuantisedRows
-    left_out: Bools
-    place: Int32
-    gain: Float32
-    leaders: int
-    share: float
-    signed_weight: tuple[bool, ...]
-
-
-@dataclass(frozen=True)
-class _Run:
-    """Questions that follow one another, and their relevant items: the first of each question in order (of no
-    credit where it does not count), then the others of those that have more.
-
-    Attributes:
-        rows: which questions.
-        row: int64[k], the place of an item's question in the run. place: int32[k], of the item in the
-            question. credit: float64[k], its share of the objective at rank 0.
-    """
-
-    rows: slice
-    row: Int64
-    place: Int32
-    credit: Float64
-
-    @classmethod
-    def of(cls, start: int, end: int, place: Int32, credit: Float64) -> _Run:
-        """Of the questions from `start` to before `end`; `place` and `credit` [questions, targets]."""
-        rows = slice(start, end)
-        row, target = np.nonzero(credit[rows, 1:])
-        row = np.concatenate((np.arange(end - start), row))
-        target = np.concatenate((np.zeros(end - start, np.int64), target + 1))
-        return cls(rows, row, place[rows][row, target], credit[rows][row, target])
-
-
-@dataclass(frozen=True)
-class _Scored:
-    """Questions with their scores by some weights.
-
-    Attributes:
-        runs: of questions. blocks: float32[questions, size], the scores of each run.
-        features: see `Judged`, of the runs' rows. leaders, share: see there.
-        place: int32[Q, targets], credit: float64[Q, targets], of the rows.
-    """
-
-    runs: Sequence[_Run]
-    blocks: Sequence[Float32]
-    features: QuantisedRows
-    leaders: int
-    share: float
-    place: Int32
-    credit: Float64
-
-    def move(self, ranker: int, by: float) -> None:
-        """Change the weight of one ranker by so much."""
-        for run, block in zip(self.runs, self.blocks, strict=True):
-            block += self.features.times(ranker, run.rows, by)
-
-    def objective(self, moved: int | None = None, by: float = 0.0) -> tuple[float, float]:
-        """The objective and the NDCG@10, with the weight of ranker `moved` changed `by` so much; block by
-        block inside the cache."""
-        at_10 = at_100 = 0.0
-        for run, settled in zip(self.runs, self.blocks, strict=True):
-            block = settled
-            if moved is not None:
-                block = self.features.times(moved, run.rows, by)
-                block += settled
-            rank = self._ranks(block, run)
-            credit = run.credit / np.log2(rank + 2.0)
-            at_10 += float(credit[rank < 10].sum())
-            at_100 += float(credit[rank < 100].sum())
-        return at_10 + 0.5 * at_100, at_10
-
-    def _ranks(self, block: Float32, run: _Run) -> Float32:
-        """float32[k], how many items stand above each of the relevant ones of a run, each sampled one counted
-        as often as it stands for."""
-        reached = block[run.row, run.place][:, None]
-        rank = np.empty(len(reached), dtype=np.float32)
-        first, more = slice(len(block)), slice(len(block), None)
-        for some, items in ((first, block), (more, block[run.row[more]])):
-            above = items > reached[some]
-            rank[some] = _marked(above[:, : self.leaders])
-            if self.leaders < block.shape[1]:
-                rank[some] += _marked(above[:, self.leaders :]) * np.float32(self.share)
-        return rank
-
-    def leading(self, most: int) -> _Scored | None:
-        """The same questions beside at most so many items that lead by these scores: a bound of the objective
-        whatever weight is moved, since no rank is larger beside fewer items. None where that spares
-        little."""
-        size = self.blocks[0].shape[1] if self.blocks else 0
-        leaders, sampled = min(self.leaders, most), min(size - self.leaders, most // 3)
-        if 2 * (leaders + sampled) > size:
-            return None
-        rows = np.concatenate([np.arange(run.rows.start, run.rows.stop) for run in self.runs])
-        columns = np.empty((len(rows), leaders + sampled), dtype=np.int64)
-        blocks = np.empty(columns.shape, dtype=np.float32)
-        place = np.empty((len(rows), self.place.shape[1]), dtype=np.int32)
-        end = 0
-        for run, block in zip(self.runs, self.blocks, strict=True):
-            start, end = end, end + len(block)
-            behind = -block
-            np.put_along_axis(behind, self.place[run.rows], -np.inf, axis=1)  # the relevant ones stay
-            some = columns[start:end]
-            some[:, :leaders] = _least(behind[:, : self.leaders], leaders)
-            some[:, leaders:] = _least(behind[:, self.leaders :], sampled) + self.leaders
-            blocks[start:end] = np.take_along_axis(block, some, axis=1)
-            found = np.empty(block.shape, dtype=np.int32)
-            np.put_along_axis(found, some, np.arange(some.shape[1], dtype=np.int32)[None, :], axis=1)
-            place[start:end] = np.take_along_axis(found, self.place[run.rows], axis=1)
-        credit, step = self.credit[rows], _CELLS // columns.shape[1]
-        ends = [(first, min(first + step, len(rows))) for first in range(0, len(rows), step)]
-        return _Scored(
-            [_Run.of(first, last, place, credit) for first, last in ends],
-            [blocks[first:last] for first, last in ends],
-            self.features.part(rows, columns),
-            leaders,
-            self.share,
-            place,
-            credit,
-        )
 
 
 class CoordinateAscent:
@@ -192,17 +52,9 @@ class CoordinateAscent:
     def __init__(self, judged: Judged, check: Callable[[], None], leading: int = LEADING) -> None:
         """`check`: called between steps; may raise to stop. `leading`: see `LEADING`."""
         self._judged, self._check, self._leading = judged, check, leading
-        gain, count = judged.gain, len(judged.gain)
-        discounts = 1.0 / np.log2(np.arange(2, 2 + gain.shape[1]))
-        ideal = (np.sort(gain, axis=1)[:, ::-1] * discounts).sum(axis=1)
-        self.rows = int((ideal > 0).sum())
-        scale = np.divide(1.0, ideal, out=np.zeros_like(ideal), where=ideal > 0) / max(self.rows, 1)
-        self._credit = gain * scale[:, None]
-        size = max(min(_ROWS, count // _RUNS), 1)
-        starts = range(0, count, size)
-        self._runs = [
-            _Run.of(start, min(start + size, count), judged.place, self._credit) for start in starts
-        ]
+        self._credit, self.rows = judged.credit()
+        size = max(min(_ROWS, len(judged.gain) // _RUNS), 1)
+        self._runs = Run.all(judged.place, self._credit, size)
 
     def bags(self, rng: np.random.Generator) -> Iterator[CoordinateAscent]:
         """The same on random halves of the runs; the arrays are shared."""
@@ -212,37 +64,21 @@ class CoordinateAscent:
             bag._runs = [self._runs[k] for k in np.sort(chosen)]
             yield bag
 
+    @property
+    def rankers(self) -> int:
+        """R."""
+        return len(self._judged.signed_weight)
+
     def judge(self, weights: Float64) -> tuple[float, float]:
         """The objective and the NDCG@10 of these weights."""
         return self._scored(weights).objective()
 
-    def _scored(self, weights: Float64) -> _Scored:
-        """The questions with a block of scores for each run."""
-        judged, blocks = self._judged, []
-        for run in self._runs:
-            block = judged.base.times(0, run.rows, 1.0)
-            block[judged.left_out[run.rows]] = _LEFT_OUT
-            blocks.append(block)
-        scored = _Scored(
-            self._runs, blocks, judged.features, judged.leaders, judged.share, judged.place, self._credit
-        )
-        for ranker, weight in enumerate(weights):
-            if weight:
-                scored.move(ranker, weight)
-        return scored
+    def _scored(self, weights: Float64) -> ScoredQuestions:
+        return ScoredQuestions(self._judged, self._credit, self._runs, weights)
 
-    def climb(self, weights: Float64) -> tuple[float, Float64]:
-        """Move one weight at a time while it pays."""
-        ascent = _Ascent(self._scored(weights), weights.copy(), self._judged.signed_weight, self._leading)
-        for step in STEP_SIZES:
-            settled = 0
-            for ranker in ASCENT_PASSES * list(range(len(weights))):
-                self._check()
-                moved = ascent.along(ranker, step) or ascent.along(ranker, -step)
-                settled = 0 if moved else settled + 1
-                if settled == len(weights):
-                    break
-        return ascent.best, ascent.weights
+    def ascent(self, weights: Float64) -> Ascent:
+        """An ascent that begins there."""
+        return Ascent(self._scored(weights), weights, self._judged.signed_weight, self._leading, self._check)
 
     def temper(self, weights: Float64) -> float:
         """The factor by which to multiply the weights so that the softmax of the scores fits the questions
@@ -279,7 +115,7 @@ class CoordinateAscent:
         return total
 
 
-class _Ascent:
+class Ascent:
     """An ascent on its way.
 
     Attributes:
@@ -287,57 +123,94 @@ class _Ascent:
     """
 
     def __init__(
-        self, scored: _Scored, weights: Float64, signed_weight: tuple[bool, ...], leading: int
+        self,
+        scored: ScoredQuestions,
+        weights: Float64,
+        signed_weight: tuple[bool, ...],
+        leading: int,
+        check: Callable[[], None],
     ) -> None:
-        self.weights, self.best = weights, scored.objective()[0]
+        """See `CoordinateAscent`."""
+        self.weights, self.best = weights.copy(), scored.objective()[0]
         self._scored, self._signed_weight = scored, signed_weight
-        self._most = leading
+        self._most, self._check = leading, check
+        self._pending = np.zeros(len(weights))
         self._leading = scored.leading(leading)
-        self._loose, self._moves = 0, 0
+        self._value = self._leading.objective()
 
-    def along(self, ranker: int, step: float) -> bool:
-        """Move one weight by `step` while it pays; whether it did."""
+    def climb(self, step: float) -> None:
+        """Move one weight at a time by so much while it pays."""
+        settled = 0
+        for ranker in ASCENT_PASSES * list(range(len(self.weights))):
+            self._check()
+            moved = self._along(ranker, step) or self._along(ranker, -step)
+            settled = 0 if moved else settled + 1
+            if settled == len(self.weights):
+                break
+        self._catch_up()
+
+    def drop(self) -> None:
+        """Leave out the rankers that bring nothing where it is."""
+        for ranker in np.flatnonzero(self.weights).tolist():
+            self._check()
+            by = -float(self.weights[ranker])
+            value = self._scored.objective(ranker, by)[0]
+            if value >= self.best:
+                self._scored.move(ranker, by)
+                self.weights[ranker], self.best = 0.0, value
+        self._look()
+
+    def _along(self, ranker: int, step: float) -> bool:
+        """Move one weight while it pays; whether it did."""
         moved = False
         while True:
             least = MOST_WEIGHT if self._signed_weight[ranker] else 0.0
             tried = float(np.clip(self.weights[ranker] + step, -least, MOST_WEIGHT))
             by = tried - self.weights[ranker]
-            value = self._value(ranker, by) if by else None
-            if value is None:
+            if not by or not self._pays(ranker, by):
                 return moved
-            self._scored.move(ranker, by)
-            if self._leading is not None:
-                self._leading.move(ranker, by)
-            self.weights[ranker], self.best = tried, value
-            self._moves += 1
+            self.weights[ranker] = tried
             moved = True
 
-    def _value(self, ranker: int, by: float) -> float | None:
-        """The objective after a step; None where it does not pay."""
-        enough = self.best * LEAST_GAIN + 1e-12
-        if self._leading is not None and self._leading.objective(ranker, by)[0] <= enough:
-            return None
+    def _pays(self, ranker: int, by: float) -> bool:
+        """Whether a step pays; then it is made."""
+        value = self._leading.objective(ranker, by)
+        if value <= _enough(self._value):
+            return False
+        moved = float(np.abs(self._pending).sum()) + abs(by)
+        if moved > TRUSTED * float(np.abs(self.weights).sum()):
+            return self._pays_beside_all(ranker, by)
+        self._leading.move(ranker, by)
+        self._pending[ranker] += by
+        self._value = value
+        return True
+
+    def _pays_beside_all(self, ranker: int, by: float) -> bool:
+        stale = bool(self._pending.any())
+        self._catch_up()
         value = self._scored.objective(ranker, by)[0]
-        if value > enough:
-            return value
-        self._loose += 1
-        if self._leading is not None and self._moves and self._loose > MOST_LOOSE:
-            self._leading = self._scored.leading(self._most)
-            self._loose, self._moves = 0, 0
-        return None
+        pays = value > _enough(self.best)
+        if pays:
+            self._scored.move(ranker, by)
+            self.best = value
+        if pays or stale:
+            self._look()
+        return pays
+
+    def _catch_up(self) -> None:
+        """Make the steps beside all items that were made beside those that lead."""
+        for ranker in np.flatnonzero(self._pending).tolist():
+            self._scored.move(ranker, float(self._pending[ranker]))
+        if self._pending.any():
+            self.best = self._scored.objective()[0]
+            self._pending[:] = 0.0
+
+    def _look(self) -> None:
+        """See who leads."""
+        self._leading = self._scored.leading(self._most)
+        self._value = self._leading.objective()
 
 
-def _least(values: Float32, count: int) -> Int64:
-    """int64[rows, count], the places of the smallest values of each row."""
-    found: Int64 = (
-        np.argpartition(values, min(count, values.shape[1] - 1), axis=1)[:, :count]
-        if count
-        else (np.empty((len(values), 0), dtype=np.int64))
-    )
-    return found
-
-
-def _marked(bits: Bools) -> Int64:
-    """int64[rows], how many of bool[rows, m] are true; packed, as NumPy adds up booleans one by one."""
-    count: Int64 = np.bitwise_count(np.packbits(bits, axis=1)).sum(axis=1, dtype=np.int64)
-    return count
+def _enough(value: float) -> float:
+    """What the objective must exceed for a step to pay."""
+    return value * LEAST_GAIN + 1e-12

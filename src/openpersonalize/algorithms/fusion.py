@@ -3,7 +3,7 @@ the whole catalogue: `Questions` and `Fitted`.
 
 The objective is NDCG@10 + NDCG@100 / 2. Coordinate ascent (Metzler and Croft, "Linear feature-based models
 for information retrieval", 2007) from two starts (the lead ranker alone; nothing, ties parted by popularity),
-the better one kept. A weight of 0 leaves a ranker out.
+of which the one goes on that stands higher after its large steps. A weight of 0 leaves a ranker out.
 
 The weights are the mean of ascents on `BAGS` random halves of the questions: what holds for one half by
 chance fades (bagging; Caruana et al., "Ensemble Selection from Libraries of Models", 2004). A half is made
@@ -22,10 +22,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Bools, Float32, Int32, Int64
-from .coordinate_ascent import BAGS, LEADING, STEP_SIZES, CoordinateAscent, Judged
+from .arrays import Bools, Float32, Float64, Int32, Int64
+from .coordinate_ascent import BAGS, LEADING, STEP_SIZES, CoordinateAscent
 from .lazy_scores import DenseScores, LazyScores
 from .quantised_rows import QuantisedRows
+from .rank_quality import Judged
 
 EXACT_ITEMS = 2048
 """Most items that a question keeps the scores of."""
@@ -39,19 +40,20 @@ _TIE = 1e-3
 @dataclass(frozen=True)
 class Fitted:
     """Weights of the rankers in order, the NDCG@10 they reach on the questions, and that of each ranker
-    alone."""
+    alone; where the ascents ended whose mean the weights are."""
 
     weights: tuple[float, ...]
     ndcg: float
     alone: tuple[float, ...]
+    ends: tuple[tuple[float, ...], ...] = ()
 
 
 def questions_memory(rankers: int, count: int, n: int, threads: int = 1) -> int:
     """Bytes of so many questions about n items, `Questions.fit` included: two for each ranker, two for the
-    tie, three for what is no candidate, four for scores (two for each ascent, of half of the questions); and
-    what an ascent keeps of the leading items."""
-    ascents = min(threads, 2 * BAGS)
-    leading = ascents * (rankers + 10) * min(n, LEADING + LEADING // 3)
+    tie, three for what is no candidate, four for scores (four for each bag: two ascents of half of the
+    questions); and what an ascent keeps of the leading items."""
+    ascents = 2 * min(threads, BAGS)
+    leading = ascents * (2 * rankers + 10) * min(n, LEADING + LEADING // 3)
     return ((2 * rankers + 5 + max(4, 2 * ascents)) * min(n, EXACT_ITEMS) + leading) * count
 
 
@@ -81,7 +83,7 @@ class Questions:
         self.n, self.signed_weight, self._rng = n, tuple(signed_weight), rng
         self._shuffled_items, self._steps_beside = shuffled_items, leading
         self.size = min(n, exact_items)
-        self._leaders = n if n <= exact_items else exact_items // 2
+        self._leaders = n if n <= exact_items else exact_items // 2 // 8 * 8
         self._share = (n - self._leaders) / max(self.size - self._leaders, 1)
         self._count = 0
         self._features = QuantisedRows(len(signed_weight), capacity, self.size)
@@ -167,12 +169,19 @@ class Questions:
             last = self._leading_items[ranker] = part.values, most, part.top(most).copy()
         return last[2]
 
-    def fit(self, seen_excluded: bool, check: Callable[[], None] = lambda: None, threads: int = 1) -> Fitted:
+    def fit(
+        self,
+        seen_excluded: bool,
+        check: Callable[[], None] = lambda: None,
+        threads: int = 1,
+        begin: Sequence[Sequence[float]] = (),
+    ) -> Fitted:
         """Weights that rank well. With `seen_excluded`, the user's own items are neither candidates nor
         relevant.
 
         Without a single question to judge by, the lead ranker alone. The ascents do not depend on each other:
-        so many at once as there are `threads`, which changes nothing about the result.
+        so many at once as there are `threads`, which changes nothing about the result. `begin`: the
+        `Fitted.ends` of the same questions under the other rule, to go on from; empty: from nothing.
         """
         ascent = CoordinateAscent(self._judged(seen_excluded), check, self._steps_beside)
         rankers = len(self.signed_weight)
@@ -181,12 +190,12 @@ class Questions:
             return Fitted(tuple(lead.tolist()), 0.0, (0.0,) * rankers)
         alone = [ascent.judge(np.eye(rankers)[k])[1] for k in range(rankers)]
         weights = np.zeros(rankers)
-        rng = np.random.default_rng(rankers)
-        starts = [(bag, start) for bag in ascent.bags(rng) for start in (lead, np.zeros(rankers))]
-        with ThreadPoolExecutor(max(1, min(threads, len(starts)))) as pool:
-            climbed = list(pool.map(lambda one: one[0].climb(one[1]), starts))
-        for first, second in zip(climbed[::2], climbed[1::2], strict=True):
-            best = max((first, second), key=lambda found: found[0])[1]
+        bags = list(ascent.bags(np.random.default_rng(rankers)))
+        ends: list[Float64 | None] = [np.array(one) for one in begin]
+        ends += [None] * (len(bags) - len(ends))
+        with ThreadPoolExecutor(max(1, min(threads, len(bags)))) as pool:
+            climbed = list(pool.map(_climbed, bags, ends))
+        for best in climbed:
             weights += best / max(float(np.abs(best).sum()), 1e-9)  # ranks have no scale
         if all(
             signed_weight or not weight
@@ -196,7 +205,8 @@ class Questions:
             # user's next answer, so the lead ranker parts what popularity leaves close together.
             weights[0] = STEP_SIZES[-1] * max(float(np.abs(weights).sum()), 1.0)
         scaled = weights * ascent.temper(weights)
-        return Fitted(tuple(np.round(scaled, 4).tolist()), ascent.judge(scaled)[1], tuple(alone))
+        found = tuple(tuple(one.tolist()) for one in climbed)
+        return Fitted(tuple(np.round(scaled, 4).tolist()), ascent.judge(scaled)[1], tuple(alone), found)
 
     def _judged(self, seen_excluded: bool) -> Judged:
         """The questions as one seen-rule sees them."""
@@ -218,3 +228,20 @@ class Questions:
             self._share,
             self.signed_weight,
         )
+
+
+def _climbed(ascent: CoordinateAscent, begin: Float64 | None) -> Float64:
+    """float64[R], where an ascent ends: on from `begin` without what brings nothing; from nothing the one of
+    both starts that stands higher after its large steps."""
+    large, *smaller = STEP_SIZES
+    rankers = ascent.rankers
+    starts = (np.eye(rankers)[0], np.zeros(rankers)) if begin is None else (begin,)
+    tried = [ascent.ascent(start) for start in starts]
+    for one in tried:
+        if begin is not None:
+            one.drop()
+        one.climb(large)
+    best = max(tried, key=lambda one: one.best)
+    for step in smaller:
+        best.climb(step)
+    return best.weights

@@ -30,7 +30,10 @@ REGULARISATION = 300.0
 MOST_ITEMS = 4_000
 TOP = 500
 QUERY_ITEMS = 100
-_PAIRS = 2_000_000
+LONG_PART = 8
+"""A history of more than one in so many of all items is counted by a matrix product, a shorter one by its
+pairs."""
+_PAIRS = 500_000
 _SMALL = 512
 
 
@@ -132,7 +135,7 @@ def co_occurrences(ptr: Int64, item: Int32, n: int, check: Callable[[], None] = 
     counting."""
     gram = np.zeros((n, n), dtype=np.float32)
     lengths = np.diff(ptr)
-    long = lengths > max(n // 16, 8)
+    long = lengths > max(n // LONG_PART, 8)
     heavy = np.flatnonzero(long)
     for start in range(0, len(heavy), 512):
         check()
@@ -149,10 +152,9 @@ def co_occurrences(ptr: Int64, item: Int32, n: int, check: Callable[[], None] = 
         size = lengths[some]
         own = ranges(ptr[some], size)
         per_event = np.repeat(size, size)
-        left = np.repeat(item[own].astype(np.int64), per_event)
-        right = item[ranges(np.repeat(ptr[some], size), per_event)]
-        cells, counts = np.unique(left * n + right, return_counts=True)
-        flat[cells] += counts
+        cell = np.repeat(item[own].astype(np.int64) * n, per_event)
+        cell += item[ranges(np.repeat(ptr[some], size), per_event)]
+        np.add.at(flat, cell, np.float32(1.0))
     return gram
 
 

@@ -43,12 +43,9 @@ class QuantisedRows:
         found *= self._step[layer, rows] * np.float32(factor)
         return found
 
-    def part(self, rows: Int64, columns: Int64) -> QuantisedRows:
-        """Of these rows, int64[k], the numbers in some columns each, int64[k, m]."""
-        layers, _, size = self._code.shape
-        found = QuantisedRows(layers, *columns.shape)
-        flat = rows[:, None] * size + columns
-        for layer in range(layers):
-            np.take(self._code[layer].reshape(-1), flat, out=found._code[layer], mode="clip")
-        found._step[:] = self._step[:, rows]
+    def at(self, layer: int, rows: Int64, columns: Int64) -> Float32:
+        """A new float32[k, m]: what was kept of these rows, int64[k], in some columns each, int64[k, m]."""
+        flat = rows[:, None] * self._code.shape[2] + columns
+        found: Float32 = self._code[layer].reshape(-1).take(flat).astype(np.float32)
+        found *= self._step[layer, rows]
         return found

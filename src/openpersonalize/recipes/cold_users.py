@@ -26,7 +26,8 @@ from .fusion.weights import ATTRIBUTES, POPULAR
 from .query import Query
 from .training import Training
 
-COLD_QUESTIONS = 2_000
+COLD_QUESTIONS = 1_000
+"""Most questions about people who did nothing yet."""
 LEFT_OUT_SHARE = 0.2
 """Of the users, at most this part is left out and asked."""
 FIRST_EVENTS = 4

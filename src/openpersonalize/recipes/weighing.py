@@ -77,7 +77,7 @@ def _weight_set(
     training.progress("weigh", 2 * done, 2 * scenarios, "weight sets")
     kept = asked.fit(False, training.check, training.threads)
     training.progress("weigh", 2 * done + 1, 2 * scenarios, "weight sets")
-    excluded = asked.fit(True, training.check, training.threads)
+    excluded = asked.fit(True, training.check, training.threads, kept.ends)
     training.progress("weigh", 2 * done + 2, 2 * scenarios, "weight sets")
     return WeightSet(
         dict(zip(names, kept.weights, strict=True)),

@@ -50,7 +50,7 @@ def _fit(recipe: Recipe, sequences: Sequences, part: int) -> Stages:
     counted = ("fit", 0.5 + 4e-6 * events)
     asked = QUESTIONS * 1e-3 + QUESTIONS * items * 1e-7
     encoder = _encoder(sequences, part)
-    weighed: Stages = [("ask", asked), ("weigh", 8.0 + 5 * asked)]
+    weighed: Stages = [("ask", asked), ("weigh", 2.0 + 1.5 * asked)]
     return [
         counted, *([("encoder", encoder)] if encoder else []), *weighed,
         counted, *([("encoder", REFIT * encoder)] if encoder else []),
