@@ -170,3 +170,25 @@ def test_similar_items_answer_also_about_an_item_put_after_training(
     found = campaign.recommend(item="late", count=10)
     assert found != popular[:10]
     assert {one[0] for one in found} == {"b"}
+    # What was put is ordered by its record as well, where a filter asks for it.
+    campaign.server.client("personalize-events").put_items(
+        datasetArn=f"{group}/ITEMS",
+        items=[
+            {
+                "itemId": f"new-{side}",
+                "properties": json.dumps({"side": side, "colour": "violet", "price": 5.0}),
+            }
+            for side in "ab"
+        ],
+    )
+    expression = 'INCLUDE ItemID WHERE Items.COLOUR IN ("violet")'
+    end = time.monotonic() + 20
+    for attempt in itertools.count():
+        left = filtered(campaign, f"put-{attempt}", expression, "a3")
+        if len(left) == 2:
+            break
+        assert time.monotonic() < end, left
+        time.sleep(0.1)
+    assert left == ["new-a", "new-b"]
+    assert filtered(campaign, "put-of-b", expression, "b3") == ["new-b", "new-a"]
+    assert filtered(campaign, "put-of-late", expression, "late") == ["new-b", "new-a"]

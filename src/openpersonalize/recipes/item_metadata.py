@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ from ..algorithms.sparse import SparseRows, spans
 from ..algorithms.tfidf import TfIdf
 from ..algorithms.truncated_svd import leading_axes, times
 from ..algorithms.words import words
+from .record_vectors import RecordVectors
 from .training import Kind
 
 NEVER = ("ITEM_ID", "CREATION_TIMESTAMP")
@@ -137,9 +139,11 @@ class ItemMetadata:
 
     def rows_of(self, records: pl.DataFrame) -> tuple[list[SparseRows], Float32]:
         """Other items by their records (columns, or some of them): of each column of strings their terms, in
-        rows, and float32[m, size] their vectors. Only for a catalogue without columns of numbers."""
+        rows, and float32[m, size] their vectors."""
         rows = []
         for column in self.columns:
+            if column.kind == "number":
+                continue
             if column.name in records.columns:
                 series = records[column.name].cast(pl.String)
             else:
@@ -148,6 +152,26 @@ class ItemMetadata:
         if not rows:
             return rows, np.empty((len(records), 0), np.float32)
         return rows, _unit(times(self._joined(rows), self.axes))
+
+    def quantiles_of(self, records: pl.DataFrame) -> list[Float32]:
+        """float32[m] each, of other items' columns of numbers."""
+        nothing = np.full(len(records), np.nan, dtype=np.float32)
+        return [
+            _quantiles(records[one.name], self.edges[one.name]) if one.name in records.columns else nothing
+            for one in self.columns
+            if one.kind == "number"
+        ]
+
+    def similarities_of(self, record: Record, others: RecordVectors) -> list[Float32]:
+        """`similarities` of other items, by their records."""
+        found: list[Float32] = []
+        texts, numbers = count(), iter(others.numbers)
+        for column, part in zip(self.columns, record.columns, strict=True):
+            if column.kind == "number":
+                found.append(_nearness(next(numbers), part))
+            else:
+                found.append(others.cosines(next(texts), part, len(self.texts[column.name].rarity)))
+        return [*found, others.vectors @ record.vector] if self.texts else found
 
     def similarities(self, record: Record) -> list[Float32]:
         """float32[n], 0 to 1 each but for the vectors (-1 to 1), in order of `names`."""
@@ -180,11 +204,7 @@ class ItemMetadata:
         return found | self.vectors[numbers].any(axis=1) if self.texts else found
 
     def _near(self, name: str, quantile: float) -> Float32:
-        numbers = self.numbers[name]
-        if np.isnan(quantile):
-            return np.zeros(len(numbers), dtype=np.float32)
-        near: Float32 = np.nan_to_num(1 - np.abs(numbers - np.float32(quantile)), nan=0.0)
-        return near
+        return _nearness(self.numbers[name], quantile)
 
     def _embed(self, n: int, size: int, rng: np.random.Generator, check: Callable[[], None]) -> None:
         if not self.texts:
@@ -236,6 +256,14 @@ class ItemMetadata:
         made.axes = mapped(folder / f"{_FILE}.axes.npy")
         made.vectors = mapped(folder / f"{_FILE}.vectors.npy")
         return made
+
+
+def _nearness(numbers: Float32, quantile: float) -> Float32:
+    """float32[n], 0 to 1: of quantiles, those unknown to nothing."""
+    if np.isnan(quantile):
+        return np.zeros(len(numbers), dtype=np.float32)
+    near: Float32 = np.nan_to_num(1 - np.abs(numbers - np.float32(quantile)), nan=0.0)
+    return near
 
 
 def _terms(series: pl.Series, kind: str) -> pl.DataFrame:

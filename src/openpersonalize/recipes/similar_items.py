@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import polars as pl
 
 from ..algorithms.arrays import Float32, Int64
 from ..algorithms.conditional_logit import fit_logit
@@ -31,6 +32,7 @@ from .item_metadata import ItemMetadata, Record
 from .model import Model
 from .query import Query
 from .recipe import Recipe
+from .record_vectors import RecordVectors
 from .training import Configuration, Training, TrainingData
 
 MOST_PAIRS = 1_000
@@ -110,6 +112,30 @@ class SimilarItemsModel:
         if record is None:
             return self._counts.scores.copy()
         return self._scored(similarities(self.pairs, self.metadata, None, record), 0.0)
+
+    def embed(self, records: pl.DataFrame) -> RecordVectors | None:
+        """See `Inductive.embed`; None without metadata."""
+        if not self.metadata.columns:
+            return None
+        terms, vectors = self.metadata.rows_of(records)
+        numbers = self.metadata.quantiles_of(records)
+        return RecordVectors(terms, vectors, None, np.zeros(len(records), dtype=np.float32), numbers)
+
+    def scores_of(self, query: Query, vectors: Any) -> Float32:
+        """See `Inductive.scores_of`: by what the records of both say."""
+        behind = np.full(len(vectors), self.scores(query).min() - 1, dtype=np.float32)
+        users, record = 0.0, None
+        if query.anchor is not None:
+            users, record = float(self.pairs.users[query.anchor]), self.metadata.record(query.anchor)
+        elif query.anchor_record is not None:
+            record = self.metadata.record_of(query.anchor_record)
+        if record is None or not isinstance(vectors, RecordVectors):
+            return behind
+        found = np.zeros(len(vectors), dtype=np.float32)
+        weights = self.weights[0, 2:] + self.weights[1, 2:] * np.float32(little_known(users))
+        for weight, one in zip(weights, self.metadata.similarities_of(record, vectors), strict=True):
+            found += weight * one
+        return np.where(vectors.any(axis=1), found, behind)
 
     def _scored(self, features: list[Float32], users: float) -> Float32:
         if not any(one.any() for one in features):

@@ -99,7 +99,7 @@ class UserExploration:
         if query is None:
             return found
         model = self._loaded.model
-        if vectors is not None and len(query.item):
+        if vectors is not None and (len(query.item) or query.anchor is not None or query.anchor_record):
             known = vectors.any(axis=1)
             found[known] = model.scores_of(query, vectors[known])
         return found + model.online_bonus(query, members.numbers[numbers])
