@@ -2,7 +2,7 @@
 
 A value comes from the command line, else from the environment (``OPENPERSONALIZE_<NAME>``), else from the
 default here. A malformed value fails the start and names its key. Nothing else reads the environment, save
-the S3 client, which follows the ordinary AWS variables.
+the S3 client, which follows the ordinary AWS variables, and traces, which follow OpenTelemetry's.
 """
 
 from __future__ import annotations
@@ -115,7 +115,9 @@ class Settings:
     )
     job_slots: int = _setting(2, "heavy job steps that run at once", least=1)
     job_attempts: int = _setting(3, "times a job step is tried when its process dies", least=1)
-    threads: int = _setting(0, "threads a training may use; 0 = all cores")
+    threads: int = _setting(
+        0, "threads a training may use; 0 = the cores, divided by the heavy steps that run when it begins"
+    )
     training_seconds: int = _setting(
         0, "seconds after which the encoder of a fit is to be done, if not as good as it gets; 0 = no limit"
     )

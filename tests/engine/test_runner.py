@@ -11,11 +11,13 @@ import pytest
 from contract.metadata_store import SetClock
 from engine.immediate import ImmediateExecutor
 from engine.toy import Heavy, ToyInstallation, ToyWorkflow
+from openpersonalize.engine.cores import available_cores, with_share
 from openpersonalize.engine.report import job_list, job_problems, job_report
 from openpersonalize.engine.runner import JobRunner
 from openpersonalize.engine.workflow import Job
 from openpersonalize.errors import AccessRefused, JobFailed
 from openpersonalize.resources.store import Transaction
+from openpersonalize.settings import read_settings
 from openpersonalize.storage.workfolder import work_folder
 
 
@@ -286,6 +288,43 @@ def test_a_heavy_step_in_a_light_workflow_waits_for_a_slot(
     assert len(spells) == 6
     for begin, _ in spells:
         assert sum(b <= begin < e for b, e in spells) <= installation.settings.job_slots
+
+
+def test_steps_that_run_at_once_share_the_cores(installation: ToyInstallation, start: Start) -> None:
+    """The first has all of them; who begins beside it half; who begins alone again has all."""
+
+    class Long(Doing):
+        heavy = True
+
+    began: list[str] = []
+
+    def work(job: Job) -> dict[str, Any]:
+        made = job.heavy("engine.toy:threads")
+        began.append(job.id)
+        while len(began) < job.payload["with"]:
+            time.sleep(0.01)
+        return made
+
+    def threads(arn: str) -> int:
+        assert installation.wait(arn) == "ACTIVE"
+        with installation.scope.read() as tx:
+            return int(tx.require(arn).attributes["threads"])
+
+    start(Long(work, "long"))
+    first = installation.enqueue("long", "first", **{"with": 2})
+    settle(lambda: len(began) == 1)
+    beside = installation.enqueue("long", "beside", **{"with": 0})
+    cores = available_cores()
+    assert (threads(first), threads(beside)) == (cores, max(1, cores // 2))
+    assert threads(installation.enqueue("long", "alone", **{"with": 0})) == cores
+
+
+@pytest.mark.parametrize(
+    ("said", "steps", "threads"), [(0, 1, None), (0, 10_000, 1), (3, 2, 3), (0, 0, None)]
+)
+def test_a_share_is_at_least_a_core_and_a_setting_rules(said: int, steps: int, threads: int | None) -> None:
+    shared = with_share(read_settings({"threads": said}, {}), steps)
+    assert shared.threads == (available_cores() if threads is None else threads)
 
 
 # Stopping.

@@ -113,6 +113,10 @@ class Publishing(ToyWorkflow):
 # Steps.
 
 
+def threads(task: Task) -> dict[str, Any]:
+    return {"threads": task.settings.threads}
+
+
 def add(task: Task, *, a: int, b: int) -> dict[str, Any]:
     task.progress("add", 1, 1, "sums")
     task.line(f"adding {a} and {b}")

@@ -153,6 +153,11 @@ class Leases:
             self._change(connection, job, holds_slot=1)
             return True
 
+    def slots_held(self) -> int:
+        """How many heavy slots are taken, over all processes."""
+        with self._store.reading() as connection:
+            return _slots_held(connection)
+
     def asked_to_stop(self) -> set[int]:
         """The numbers of this runner's jobs that somebody wants stopped."""
         query = sa.select(jobs.c.number).where(

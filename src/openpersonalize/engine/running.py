@@ -13,6 +13,7 @@ from .. import telemetry
 from ..errors import JobFailed, JobStopped
 from ..resources.jobrows import JobRow, JobState
 from ..resources.store import Scope, Transaction
+from .cores import with_share
 from .executor import Executor, Interruption, ShuttingDown, StepCall, StepDied
 from .leases import MOST_LINES, MOST_PROBLEMS, JobOutput, Leases
 from .progress import ProgressRate
@@ -76,7 +77,8 @@ class RunningJob:
 
     def heavy(self, step: str, **arguments: Any) -> dict[str, Any]:
         self._wait_for_slot()
-        call = StepCall(step, arguments, self.id, self.installation.settings)
+        settings = with_share(self.installation.settings, self._leases.slots_held())
+        call = StepCall(step, arguments, self.id, settings)
         most = self.installation.settings.job_attempts
         for attempt in range(1, most + 1):
             self.check()
