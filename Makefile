@@ -48,8 +48,10 @@ bench-accuracy: $(VENV)/.dev $(if $(PEERS_PYTHON),,$(PEERS)/.peers)
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest -m soak --timeout 3600
 
+# The site is in build/site: open index.html, or for its search `python3 -m http.server -d build/site`.
 docs: $(VENV)/.dev
 	$(BIN)/python -m docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build -q
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

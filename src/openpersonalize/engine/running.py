@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from .. import telemetry
+from .. import telemetry, tracing
 from ..errors import JobFailed, JobStopped
 from ..resources.jobrows import JobRow, JobState
 from ..resources.store import Scope, Transaction
@@ -146,6 +146,7 @@ class RunningJob:
     def _tell_end(self, state: JobState, reason: str | None) -> None:
         seconds = max(0.0, self.installation.clock.now() - (self.row.started_at or self._began))
         telemetry.JOB_SECONDS.labels(self.kind, state.value).observe(seconds)
+        tracing.job(self.kind, self.resource_arn, state.value, seconds, self.attempts)
         extra = {"job": self.id, "kind": self.kind, "resource": self.resource_arn, "state": state.value}
         if reason is not None:
             extra["reason"] = reason[:_TOLD_REASON]

@@ -29,7 +29,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from .. import telemetry
+from .. import __version__, telemetry, tracing
 from ..access.admission import Admission, BodyRoom
 from ..access.keys import KeyRing
 from ..access.public_address import PublicAddress
@@ -131,6 +131,7 @@ class Application:
             self.on_start_failed(error)
             await send({"type": "lifespan.startup.failed", "message": ""})
             return
+        tracing.start(os.environ, __version__)
         self.on_ready()
         lag = LoopLag(telemetry.LOOP_LAG.set)
         lag.start()
@@ -144,6 +145,7 @@ class Application:
         if self._s3 is not None:
             await asyncio.to_thread(self._s3.close)
         await asyncio.to_thread(services.close)
+        await asyncio.to_thread(tracing.stop)
         await send({"type": "lifespan.shutdown.complete"})
 
     @property
@@ -181,6 +183,7 @@ class Application:
         finally:
             seconds = time.perf_counter() - began
             telemetry.count_request(operation, code, seconds, exchange.size)
+            tracing.request(exchange.headers, operation, code, seconds, exchange.request_id)
             if self._settings.access_log:
                 _tell_access(exchange, operation, code, seconds)
 
