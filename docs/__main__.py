@@ -32,7 +32,10 @@ def _settings() -> str:
 
 def _commands(group: click.Group = main, prefix: str = "openpersonalize") -> list[str]:
     rows: list[str] = []
-    for name, command in sorted(group.commands.items()):
+    context = click.Context(group)
+    for name in sorted(group.list_commands(context)):
+        command = group.get_command(context, name)
+        assert command is not None
         if isinstance(command, click.Group):
             rows += _commands(command, f"{prefix} {name}")
         else:
