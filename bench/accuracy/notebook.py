@@ -37,6 +37,7 @@ from openpersonalize.datasets.selection import EventSelection
 from openpersonalize.datasets.sequences import Sequences, build_sequences
 from openpersonalize.evaluation.metrics import CUTS, LIST, ideal_gains, ndcg, precision, reciprocal_rank
 from openpersonalize.recipes.hyperparameters import read_configuration
+from openpersonalize.recipes.model import Model
 from openpersonalize.recipes.query import Query
 from openpersonalize.recipes.questions import held_out_question
 from openpersonalize.recipes.registry import recipe
@@ -57,7 +58,8 @@ TRUTHS: dict[str, Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]]] = {
     "last 3 rows": lambda counts: np.minimum(3, counts - 1),
     "last row": lambda counts: np.ones_like(counts),
 }
-MODELS = ("popularity", "transitions", "repeat", OURS)
+SIMS = "aws-sims"
+MODELS = ("popularity", "transitions", "repeat", SIMS, OURS)
 METRICS = (*(f"NDCG@{k}" for k in CUTS), "MRR@25", "P@25")
 
 Scores = Callable[[Query], Float32]
@@ -170,14 +172,23 @@ def fitted(model: str, notebook: Notebook, learnt: Sequences) -> Scores:
     if model == "transitions":
         table = Transitions.fit(Events(learnt.ptr, learnt.item, learnt.time, learnt.event, learnt.weight, n))
         return table.feature
-    chosen = recipe(RECIPE)
+    chosen = recipe(SIMS if model == SIMS else RECIPE)
     assert chosen is not None
     training = Training(
         threads=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
         line=lambda text: print(text, file=sys.stderr),
     )
     data = TrainingData.of(learnt, notebook.items)
-    return chosen.fit(data, read_configuration(chosen.facts, None), training).scores
+    made = chosen.fit(data, read_configuration(chosen.facts, None), training)
+    return made.scores if model != SIMS else lambda query: related(made, query)
+
+
+def related(model: Model, query: Query) -> Float32:
+    """What goes with the newest item of the input, which is no answer about itself."""
+    anchor = int(query.item[-1])
+    scores = model.scores(replace(query, anchor=anchor))
+    scores[anchor] = scores.min() - 1
+    return scores
 
 
 def keys(folds: list[int], models: list[str], preparation: str) -> Iterator[list[Key]]:

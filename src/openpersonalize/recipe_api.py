@@ -33,7 +33,7 @@ from .recipes.model import (
 )
 from .recipes.objective import Objective
 from .recipes.query import HISTORY_LENGTH, Query
-from .recipes.recipe import API, IgnoresHyperparameters, Measures, Recipe, Updates
+from .recipes.recipe import API, Canonical, Measures, Recipe, Updates
 from .recipes.training import Configuration, Kind, Training, TrainingData
 from .storage.idtable import IdTable
 
@@ -43,6 +43,7 @@ __all__ = [
     "Batches",
     "Bools",
     "CannotUpdate",
+    "Canonical",
     "ColdStarts",
     "Configuration",
     "Describes",
@@ -53,7 +54,6 @@ __all__ = [
     "Float64",
     "Hyperparameter",
     "IdTable",
-    "IgnoresHyperparameters",
     "Inductive",
     "Int16",
     "Int32",

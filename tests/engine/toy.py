@@ -100,6 +100,17 @@ class Heavy(ToyWorkflow):
         return job.heavy(f"engine.toy:{job.payload['step']}", **job.payload.get("arguments", {}))
 
 
+class HeavyEach(ToyWorkflow):
+    """Runs `meet` once for each of the calls of the payload, so many at once."""
+
+    heavy = True
+
+    def work(self, job: Job) -> dict[str, Any]:
+        calls = [{"folder": job.payload["folder"], **one} for one in job.payload["calls"]]
+        ended = dict(job.heavy_each("engine.toy:meet", calls, job.payload["most"]))
+        return {"names": [ended[place]["name"] for place in range(len(calls))]}
+
+
 class Publishing(ToyWorkflow):
     """Publishes a folder in a heavy step and then points the resource at it."""
 
@@ -171,6 +182,21 @@ def never_stop(task: Task, *, started: str) -> dict[str, Any]:
     Path(started).write_text(str(os.getpid()))
     while True:
         time.sleep(0.01)
+
+
+def meet(task: Task, *, folder: str, name: str, after: list[str], fails: bool = False) -> dict[str, Any]:
+    """Shows itself in a folder until it ends, and ends when all of `after` are or were there."""
+    here = Path(folder) / name
+    task.line(f"{name} begins")
+    task.progress("meet", 0, 1, "meetings")
+    here.write_text("")
+    while not all((Path(folder) / one).exists() or (Path(folder) / f"{one}.gone").exists() for one in after):
+        task.check()
+        time.sleep(0.01)
+    here.rename(here.with_suffix(".gone"))
+    if fails:
+        raise JobFailed(f"{name} did not work out.")
+    return {"name": name}
 
 
 def spell(task: Task, *, started: str, seconds: float) -> dict[str, Any]:

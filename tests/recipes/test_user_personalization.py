@@ -55,6 +55,16 @@ class TestRanking(RecipeContract):
     recipe = named("aws-personalized-ranking")
 
 
+@pytest.mark.parametrize("preset", ["aws-ecomm-recommended-for-you", "aws-vod-top-picks"])
+def test_a_preset_answers_as_the_recipe_that_it_stands_on(preset: str) -> None:
+    world = two_clusters(30)
+    found = []
+    for chosen in (V1, named(preset)):
+        model = chosen.fit(TrainingData.of(world), read_configuration(chosen.facts, {}), Training(seed=1))
+        found.append(model.scores(question(world, 3)))
+    assert np.array_equal(*found)
+
+
 def test_an_event_from_the_future_leaves_recent_popularity_alone() -> None:
     """A client's wrong clock may say 2099; for the clock of popularity its event came when training began."""
     world = loyal()

@@ -77,7 +77,7 @@ class Shop(House):
         try:
             inputs = TrainingInputs(self.objects, log, known, keys, GROUP, position)
             data, selection = read(task, inputs, {}, recipe)
-            outcome = train(task, recipe, data, selection, {"performHPO": True}, Training(seed=1))
+            outcome = train(task, recipe, data, selection, {}, Training(seed=1))
             exposure = exposure_of(task, inputs, data, recipe)
             key = publish(
                 task, inputs, recipe, data, selection, outcome, exposure, seed=1, base_artifact=None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import re
 from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
@@ -15,9 +14,13 @@ import polars as pl
 import pytest
 
 import openpersonalize
+import openpersonalize.training.fit as fitting
 from openpersonalize.clock import SystemClock
+from openpersonalize.datasets.holdout import HoldOut
 from openpersonalize.datasets.schemas import parse_schema
+from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.datasets.snapshot_writer import SnapshotWriter
+from openpersonalize.datasets.splits import folds
 from openpersonalize.engine.task import Report, Task
 from openpersonalize.errors import JobFailed, JobStopped
 from openpersonalize.events.entries import Event, Record
@@ -25,12 +28,12 @@ from openpersonalize.events.livelog import stream_of
 from openpersonalize.events.stores import open_live_log, open_recommendation_log
 from openpersonalize.recipes.artifact import Artifact
 from openpersonalize.recipes.query import Query
-from openpersonalize.recipes.sims import Sims
 from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.recipes.user_personalization import UserPersonalization
 from openpersonalize.settings import Settings, read_settings
 from openpersonalize.storage.objects import open_objects
 from openpersonalize.testing.worlds import DAY
+from openpersonalize.training import trial
 from openpersonalize.training.data import aligned, trained_columns
 from openpersonalize.training.inputs import TrainingInputs
 from openpersonalize.training.step import run
@@ -112,6 +115,20 @@ class House:
         }
         made = run(task, recipe=recipe, **{**given, **arguments})
         return made, Artifact.open(self.objects.fetch(made["artifact"]))
+
+    def tried(self, recipe: str, **arguments: Any) -> dict[str, Any]:
+        """One run of the step of a trial; `interactions` is the key of a snapshot."""
+        task = Task(self.settings, "trial", self.reports.append, lambda: False)
+        given = {
+            "solution": {},
+            "schemas": {"INTERACTIONS": INTERACTIONS},
+            "snapshots": {"INTERACTIONS": arguments.pop("interactions")},
+            "group": GROUP,
+            "position": 0,
+            "moment": 400 * DAY,
+            "seed": 11,
+        }
+        return trial.run(task, recipe=recipe, **{**given, **arguments})
 
     def stages(self) -> tuple[list[str], list[str]]:
         """The stages that the last training said it would go through, and those that it went through."""
@@ -294,6 +311,32 @@ def test_weights_of_events_add_their_metric(stocked: tuple[House, str]) -> None:
     assert set(artifact.history("u000")[3].tolist()) == {0.5, 1.5}
 
 
+@pytest.mark.parametrize("recipe", [V2, "aws-personalized-ranking-v2"])
+def test_items_of_the_event_type_of_larger_weight_rank_higher(house: House, recipe: str) -> None:
+    """Everybody views five of a0..a9 and buys five of b0..b9, in any order; only ratios of weights count."""
+    rng = np.random.default_rng(2)
+    listed = []
+    for user in range(120):
+        acts = [("view", f"a{k}") for k in rng.permutation(10)[:5]]
+        acts += [("buy", f"b{k}") for k in rng.permutation(10)[:5]]
+        for place, k in enumerate(rng.permutation(10).tolist()):
+            listed.append((f"u{user:03}", acts[k][1], user * 977 + 60 * place, acts[k][0], 1.0))
+    names = ["USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE"]
+    key = house.snapshot("INTERACTIONS", INTERACTIONS, pl.DataFrame(listed, schema=names, orient="row"))
+    share = {}
+    for view, buy in ((0.9, 0.1), (0.1, 0.9)):
+        weights = [{"eventType": "view", "weight": view}, {"eventType": "buy", "weight": buy}]
+        solution = {"solutionConfig": {"eventsConfig": {"eventParametersList": weights}}}
+        _, artifact = house.train(recipe, f"{recipe}-{buy}", interactions=key, solution=solution)
+        bought = np.array([name.startswith("b") for name in artifact.items.strings()])
+        best = [
+            np.argsort(-artifact.model.scores(Query(*artifact.history(f"u{user:03}"), now=400 * DAY)))[:10]
+            for user in range(0, 120, 6)
+        ]
+        share[buy] = float(bought[np.concatenate(best)].mean())
+    assert share[0.9] > share[0.1] + 0.1
+
+
 def test_an_objective_adds_its_metric_and_raises_rewards(stocked: tuple[House, str]) -> None:
     house, key = stocked
     names = sorted({f"{side}{k}" for side in "ab" for k in range(10)})
@@ -317,59 +360,50 @@ def test_an_objective_adds_its_metric_and_raises_rewards(stocked: tuple[House, s
     assert worth["HIGH"] > worth["OFF"]
 
 
-def test_a_search_tries_most_settings_on_few_users(
+def test_a_trial_never_sees_by_whom_the_version_is_measured(
     stocked: tuple[House, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("openpersonalize.training.search.LEAST_SAMPLE", 400)
-    sizes = []
-    fit = Sims.fit
+    """Of 200 users a tenth measures the version, three tenths of the others are asked by trials."""
+    trained: list[Sequences] = []
+    asked: list[HoldOut] = []
+    fit, measure = UserPersonalization.fit, fitting.measure
 
     def counted(self: Any, data: TrainingData, *more: Any) -> Any:
-        sizes.append(len(data.sequences.item))
+        trained.append(data.sequences)
         return fit(self, data, *more)
 
-    monkeypatch.setattr(Sims, "fit", counted)
+    def listed(model: Any, sequences: Any, held_out: HoldOut, *more: Any, **named: Any) -> Any:
+        asked.append(held_out)
+        return measure(model, sequences, held_out, *more, **named)
+
+    monkeypatch.setattr(UserPersonalization, "fit", counted)
+    monkeypatch.setattr(fitting, "measure", listed)
     house, key = stocked
-    some = {"hpoConfig": {"hpoResourceConfig": {"maxNumberOfTrainingJobs": "8"}}}
-    made, artifact = house.train(
-        SIMS, interactions=key, solution={"performHPO": True, "solutionConfig": some}
-    )
-    lines = [report["line"] for report in house.reports if "NDCG at 25" in report.get("line", "")]
-    told = [
-        re.fullmatch(r"Model (\d of \d)( of one user in 3)? \((.*)\): NDCG .* is (.*)\.", one)
-        for one in lines
-    ]
-    few = [(float(one[4]), one[3]) for one in told if one and one[2]]
-    whole = [(float(one[4]), one[3]) for one in told if one and not one[2]]
-    assert (len(few), len(whole)) == (8, 3)
-    assert {settings for _, settings in whole} == {
-        settings for _, settings in sorted(few, key=lambda one: -one[0])[:3]
-    }
-    best = max(whole, key=lambda one: one[0])
-    assert best[1] == ", ".join(f"{name} {value}" for name, value in made["tuned"].items())
-    assert made["metrics"]["normalized_discounted_cumulative_gain_at_25"] == best[0]
-    again, same = house.train(
-        SIMS,
-        "again",
-        interactions=key,
-        tuned=made["tuned"],
-        solution={"performHPO": True, "solutionConfig": some},
-    )
-    assert (again["metrics"], again["tuned"]) == (made["metrics"], made["tuned"])
-    assert (
-        same.manifest["files"] == artifact.manifest["files"]
-    )  # the same model, bit for bit, without a search
-    assert len(sizes) == 8 + 3 + 1 + 2
-    assert max(sizes[:8]) < 0.5 * min(sizes[8:11]) < sizes[11] == artifact.manifest["counts"]["interactions"]
+    tuned = {"hidden_dimension": "64", "bptt": "8", "recency_mask": "false"}
+    whole, third = (house.tried(V1, interactions=key, tuned=tuned, part=part) for part in (1, 3))
+    for tried in (whole, third):
+        assert tried["events"] == 200 * 8
+        assert 0 < tried["value"] <= 1
+    tenth = folds(trained[0].users)
+    measures = tenth == 0
+    assert measures.any()
+    for learnt, held_out in zip(trained, asked, strict=True):
+        assert not learnt.counts[measures].any()
+        assert set(tenth[held_out.user]) == {1, 2, 3}
+        assert not learnt.counts[held_out.user].any()
+    assert trained[0].counts.astype(bool).sum() == (tenth > 3).sum()
+    assert 0.15 < len(trained[1].item) / len(trained[0].item) < 0.5
 
 
-def test_a_search_reports_what_it_tuned(stocked: tuple[House, str]) -> None:
+def test_a_comparison_finds_what_the_version_will_have(stocked: tuple[House, str]) -> None:
     house, key = stocked
-    few = {"hpoConfig": {"hpoResourceConfig": {"maxNumberOfTrainingJobs": "3"}}}
-    made, artifact = house.train(SIMS, interactions=key, solution={"performHPO": True, "solutionConfig": few})
-    assert made["tuned"].keys() == {"popularity_discount_factor", "min_cointeraction_count"}
-    assert artifact.manifest["tuned"] == made["tuned"]
-    assert sum("NDCG at 25" in report.get("line", "") for report in house.reports) == 3
+    tuned = {"hidden_dimension": "64", "bptt": "8", "recency_mask": "false"}
+    compared = house.tried(V1, interactions=key, tuned=tuned, part=None)
+    made, artifact = house.train(V1, interactions=key, tuned=tuned)
+    assert compared["metrics"] == made["metrics"]
+    assert made["tuned"] == artifact.manifest["tuned"] == tuned
+    other, _ = house.train(V1, "plain", interactions=key)
+    assert other["tuned"] == {}
 
 
 def test_a_search_does_not_try_what_changes_nothing(stocked: tuple[House, str]) -> None:

@@ -7,7 +7,7 @@ committed, before and after a heavy step. A story is told once for each of them,
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -89,10 +89,19 @@ class Rehearsal:
         self.moment()
         return result
 
+    def heavy_each(
+        self, step: str, calls: Sequence[dict[str, Any]], most: int
+    ) -> Generator[tuple[int, dict[str, Any]], None, None]:
+        for place, arguments in reversed(list(enumerate(calls))):  # the last ends first
+            yield place, self.heavy(step, **arguments)
+
     def check(self) -> None:
         """Nobody asks a rehearsal to stop."""
 
     def progress(self, step: str, done: float, total: float, unit: str) -> None:
+        """Nobody watches."""
+
+    def plan(self, stages: Sequence[tuple[str, float]]) -> None:
         """Nobody watches."""
 
     def line(self, text: str) -> None:

@@ -111,13 +111,20 @@ def plan_for(
     if horizon:
         shape = replace(shape, longest=min(longest, 100))
     if width is not None:
-        shape = replace(shape, d=max(1, round(width / WIDTH_MULTIPLE)) * WIDTH_MULTIPLE)
+        shape = replace(shape, d=rounded_width(width))
     if span is not None:
         shape = replace(shape, longest=span)
     tokens = min(STEP_TOKENS, max(256, total // 40))
     passes = max(passes, LEAST_STEPS * tokens / max(total, 1))
     candidates = 0 if items <= FULL_SOFTMAX_ITEMS else 1_024 if items <= 200_000 else 8_192
     return Plan(shape, passes, tokens, rate, candidates, HORIZON if horizon else 0.0)
+
+
+def rounded_width(width: int | None) -> int:
+    """d for a width that was asked for, a multiple of `WIDTH_MULTIPLE`; None: the usual one."""
+    if width is None:
+        return Shape().d
+    return max(1, round(width / WIDTH_MULTIPLE)) * WIDTH_MULTIPLE
 
 
 def vectors_kept(plan: Plan, n: int, values: int, features: bool) -> int:

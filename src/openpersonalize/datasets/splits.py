@@ -40,10 +40,10 @@ HELD_OUT = 0.1
 """Share of the newest events that the split by time holds out."""
 
 
-def split_users(sequences: Sequences, fold: int = 0) -> HoldOut:
-    """Split by user; `fold` chooses which tenth tests."""
+def split_users(sequences: Sequences, fold: int = 0, tenths: int = 1) -> HoldOut:
+    """Split by user; `fold` chooses which tenth tests, and so many `tenths` from there on do."""
     counts = sequences.counts
-    tests = (folds(sequences.users) == fold) & (counts >= 2)
+    tests = ((folds(sequences.users) - fold) % FOLDS < tenths) & (counts >= 2)
     user = np.flatnonzero(tests)
     held_out = np.maximum(1, counts[user] // 10)
     end = sequences.ptr[user + 1]

@@ -44,9 +44,27 @@ class Interruption:
         released: this server is going down; ends everything sooner than a stop.
     """
 
-    def __init__(self) -> None:
-        self.stop_requested = False
-        self.released = False
+    def __init__(self, within: Interruption | None = None) -> None:
+        """`within`: of the whole job, whose requests hold for this step too."""
+        self._within = within
+        self._stop_requested = False
+        self._released = False
+
+    @property
+    def stop_requested(self) -> bool:
+        return self._stop_requested or (self._within is not None and self._within.stop_requested)
+
+    @stop_requested.setter
+    def stop_requested(self, requested: bool) -> None:
+        self._stop_requested = requested
+
+    @property
+    def released(self) -> bool:
+        return self._released or (self._within is not None and self._within.released)
+
+    @released.setter
+    def released(self, released: bool) -> None:
+        self._released = released
 
 
 class Executor(ABC):

@@ -128,7 +128,7 @@ class Leases:
         Args:
             heavy_kinds: kinds that need a heavy slot before they begin.
             light_room: how many others to take at most.
-            heavy_slots: how many jobs may hold a slot at once, over all processes.
+            heavy_slots: how many slots there are, over all processes.
         """
         if not self._any_due():
             return []
@@ -145,18 +145,29 @@ class Leases:
             earliest = connection.scalar(query)
         return None if earliest is None else earliest / 1000
 
-    def take_slot(self, job: JobRow, heavy_slots: int) -> bool:
-        """Let a running job hold a heavy slot; False while none is free."""
+    def take_slot(self, job: JobRow, heavy_slots: int, *, spare: bool = False) -> bool:
+        """Let a running job hold a heavy slot, or one more; False while none is free.
+
+        Args:
+            spare: only one that no queued job waits for.
+        """
         with self._store.writing(_SLOTS, durable=False) as connection:
-            if _slots_held(connection) >= heavy_slots:
+            waiting = self._count_due(connection) if spare else 0
+            if _slots_held(connection) + waiting >= heavy_slots:
                 return False
-            self._change(connection, job, holds_slot=1)
+            self._change(connection, job, holds_slot=jobs.c.holds_slot + 1)
             return True
 
     def slots_held(self) -> int:
         """How many heavy slots are taken, over all processes."""
         with self._store.reading() as connection:
             return _slots_held(connection)
+
+    def give_slot(self, job: JobRow) -> None:
+        """Give up one of the slots that a running job holds."""
+        with self._store.writing(_SLOTS, durable=False) as connection:
+            self._change(connection, job, holds_slot=jobs.c.holds_slot - 1)
+        self._store.committed(jobs=True)
 
     def asked_to_stop(self) -> set[int]:
         """The numbers of this runner's jobs that somebody wants stopped."""
@@ -257,6 +268,9 @@ class Leases:
         with self._store.reading() as connection:
             return connection.execute(self._due().limit(1)).first() is not None
 
+    def _count_due(self, connection: sa.Connection) -> int:
+        return connection.scalar(sa.select(sa.func.count()).select_from(self._due().subquery())) or 0
+
     def _due(self) -> sa.Select[Any]:
         """Queued jobs whose hour has come and that are the first unfinished ones of their queue."""
         return sa.select(jobs.c.number).where(
@@ -332,5 +346,5 @@ def write_output(connection: sa.Connection, job: JobRow, output: JobOutput) -> N
 
 
 def _slots_held(connection: sa.Connection) -> int:
-    held = sa.select(sa.func.count()).where(jobs.c.state == JobState.RUNNING.value, jobs.c.holds_slot == 1)
+    held = sa.select(sa.func.sum(jobs.c.holds_slot)).where(jobs.c.state == JobState.RUNNING.value)
     return int(connection.scalar(held) or 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from ..resources.store import Scope, Transaction
 from .cores import with_share
 from .executor import Executor, Interruption, ShuttingDown, StepCall, StepDied
 from .leases import MOST_LINES, MOST_PROBLEMS, JobOutput, Leases
+from .parallelsteps import run_in_parallel
 from .progress import ProgressRate
 from .task import Report
 from .timetable import Timetable
@@ -77,13 +78,33 @@ class RunningJob:
 
     def heavy(self, step: str, **arguments: Any) -> dict[str, Any]:
         self._wait_for_slot()
-        settings = with_share(self.installation.settings, self._leases.slots_held())
+        return self.run_step(step, arguments, self.hear, self.interruption)
+
+    def heavy_each(
+        self, step: str, calls: Sequence[dict[str, Any]], most: int
+    ) -> Generator[tuple[int, dict[str, Any]], None, None]:
+        self._wait_for_slot()
+        return run_in_parallel(self, step, calls, most)
+
+    def run_step(
+        self,
+        step: str,
+        arguments: dict[str, Any],
+        hear: Callable[[Report], None],
+        interruption: Interruption,
+        beside: int = 1,
+    ) -> dict[str, Any]:
+        """Run a step in the slot that the job holds, again when its process dies; see `Job.heavy`. It has the
+        cores of one of `beside` steps, or of as many as there are at the moment."""
+        slots = self.installation.settings.job_slots
+        steps = max(self._leases.slots_held(), min(beside, slots))
+        settings = with_share(self.installation.settings, steps)
         call = StepCall(step, arguments, self.id, settings)
         most = self.installation.settings.job_attempts
         for attempt in range(1, most + 1):
             self.check()
             try:
-                return self._executor.run(call, self._hear, self.interruption)
+                return self._executor.run(call, hear, interruption)
             except StepDied as died:
                 log.warning("job %s: the process of %s died: %s", self.id, step, died.message)
                 self.line(f"The process of this step died ({died.message}); attempt {attempt} of {most}.")
@@ -95,6 +116,14 @@ class RunningJob:
             f"The process that worked on this job died {most} times ({how}). Give the machine more memory,"
             f" lower job_slots, or use less data; the server's log holds more under job {self.id}."
         )
+
+    def take_spare_slot(self) -> bool:
+        """Hold one more heavy slot, if one is free that no other job waits for."""
+        return self._leases.take_slot(self.row, self.installation.settings.job_slots, spare=True)
+
+    def give_spare_slot(self) -> None:
+        """Give up one that `take_spare_slot` took."""
+        self._leases.give_slot(self.row)
 
     def plan(self, stages: Sequence[tuple[str, float]]) -> None:
         with self._output_lock:
@@ -172,7 +201,7 @@ class RunningJob:
                 anew=output.anew or newer.anew,
             )
 
-    def _hear(self, report: Report) -> None:
+    def hear(self, report: Report) -> None:
         """Take in a report of a heavy step."""
         if "progress" in report:
             self.progress(**report["progress"])

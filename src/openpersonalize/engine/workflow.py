@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -75,6 +75,20 @@ class Job(Protocol):
         Raises:
             JobFailed: the step said why, or its process died `job_attempts` times.
             JobStopped: on request.
+        """
+
+    def heavy_each(
+        self, step: str, calls: Sequence[dict[str, Any]], most: int
+    ) -> Generator[tuple[int, dict[str, Any]], None, None]:
+        """Run a step once with each of these arguments, each in a process of its own, several at once: the
+        place of a call and what its step returned, as they end.
+
+        How many at once: one, and as many more as heavy slots are free that no other job waits for, at most
+        `most`. When one of them fails, or the caller asks for no more, the others are ended. Of several at
+        once only lines and problems are told: progress is theirs together, and the caller's to report.
+
+        Raises:
+            JobFailed, JobStopped: as `heavy`, of the first that does.
         """
 
     def check(self) -> None:

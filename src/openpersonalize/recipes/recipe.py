@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
 from ..storage.idtable import IdTable
-from .facts import Facts
+from .facts import Facts, Value
 from .incremental import Earlier
 from .item_counts import ItemCounts
 from .model import Model
@@ -73,12 +73,13 @@ class Measures(Protocol):
 
 
 @runtime_checkable
-class IgnoresHyperparameters(Protocol):
-    """A recipe some of whose hyperparameters change nothing with some data: a search tries no two settings
-    that make the same model."""
+class Canonical(Protocol):
+    """A recipe of which different hyperparameters may come to the same model, so that a search trains one of
+    them only."""
 
-    def ignored(self, data: TrainingData) -> frozenset[str]:
-        """Their names, with `data` and any part of it."""
+    def canonical(self, parameters: Mapping[str, Value], events: int) -> Mapping[str, Value]:
+        """The hyperparameters as they take effect with at most so many interactions: equal ones make equal
+        models."""
 
 
 @runtime_checkable

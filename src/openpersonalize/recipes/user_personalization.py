@@ -7,13 +7,14 @@ and for those who arrive, then fitted again on everything.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from ..algorithms.encoder import Encoder
+from ..algorithms.encoder_plan import rounded_width
 from ..algorithms.freshness import Freshness
 from ..algorithms.linear import Linear
 from ..algorithms.neighbours import Neighbours
@@ -26,6 +27,7 @@ from ..storage.idtable import IdTable
 from . import encoder_fit
 from .base_rankers import base_rankers, final_rankers, online_rankers
 from .encoder_fit import EncoderConfig
+from .facts import Value
 from .fusion.cold_items import fit_content
 from .fusion.model import FusedModel
 from .fusion.weights import Weights
@@ -77,10 +79,13 @@ class UserPersonalization(Recipe):
         )
         return self._made(data, sequences, configuration, training, rankers, weights, vocabulary)
 
-    def ignored(self, data: TrainingData) -> frozenset[str]:
-        """See `IgnoresHyperparameters.ignored`: those of the encoder, where there is too little for one."""
-        few = len(data.sequences.item) < encoder_fit.LEAST_EVENTS
-        return frozenset(("hidden_dimension", "bptt")) if few else frozenset()
+    def canonical(self, parameters: Mapping[str, Value], events: int) -> Mapping[str, Value]:
+        """See `Canonical.canonical`: without an encoder its shape means nothing, and widths are rounded."""
+        config = EncoderConfig.of(self.facts, parameters)
+        shape = {"hidden_dimension": rounded_width(config.width), "bptt": config.span or 0}
+        if events < encoder_fit.LEAST_EVENTS:
+            shape = dict.fromkeys(shape, 0)
+        return {**parameters, **{name: value for name, value in shape.items() if name in parameters}}
 
     def update(
         self, data: TrainingData, configuration: Configuration, training: Training, earlier: Earlier

@@ -136,6 +136,7 @@ class VersionInternal(Internal, frozen=True, kw_only=True):
     artifact: key of the model, None before it is trained and after it was retired.
     retired: whether the model is gone, see `workflows.retention`.
     metrics: offline, four decimals.
+    trials: of a training under way, what fits that are only measured have come to, see `workflows.trials`.
     """
 
     seed: int = 0
@@ -147,6 +148,7 @@ class VersionInternal(Internal, frozen=True, kw_only=True):
     artifact: str | None = None
     retired: bool = False
     metrics: dict[str, float] | None = None
+    trials: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
 
 
 class CampaignInternal(Internal, frozen=True, kw_only=True):

@@ -45,7 +45,7 @@ class JobRow:
         crashes: how often the process that ran it vanished.
         errors: how often it ended in an error that nobody had foreseen.
         owner: the runner at work on it.
-        holds_slot: whether it counts as heavy.
+        holds_slot: whether it counts as heavy: it holds one slot, or more while its steps run side by side.
         progress: the newest report of the step at work, see `engine.progress`.
         reason: why it failed, or what went wrong before it was put back.
         problem_count: problems found in the input, also those beyond what is stored.

@@ -15,7 +15,7 @@ from ..exploration.tracker import ExposureTracker
 from .catalogue import Catalogue
 from .loaded import GroupData, LoadedVersion
 from .next_actions import NextActions
-from .online_scorer import OnlineScorer
+from .online_scorer import SCORED_AT_ONCE, OnlineScorer
 from .ranked import TOP_ROWS
 from .scoring import NARROW
 from .source import AnswerSource
@@ -44,6 +44,7 @@ class Deployment(AnswerSource):
         top_rows: int = TOP_ROWS,
         narrow: int = NARROW,
         most_candidates: int = MOST_CANDIDATES,
+        scored_at_once: int = SCORED_AT_ONCE,
     ) -> None:
         """Make a deployment.
 
@@ -51,7 +52,8 @@ class Deployment(AnswerSource):
             loaded: the version.
             items: current item records, aligned with the version's items. group: the other current data.
             consumer: knows what is streamed. memory: keeps what is known about users. now: the time.
-            window, tracker, most_candidates: see `AnswerSource`. top_rows, narrow: see `OnlineScorer`.
+            window, tracker, most_candidates: see `AnswerSource`. top_rows, narrow,
+                scored_at_once: see `OnlineScorer`.
         """
         scorer = OnlineScorer(
             loaded,
@@ -63,6 +65,7 @@ class Deployment(AnswerSource):
             top_rows=top_rows,
             narrow=narrow,
             beside=group.beside,
+            scored_at_once=scored_at_once,
         )
         super().__init__(
             loaded,

@@ -12,12 +12,15 @@ from ..recipes.query import Query
 from .catalogue import Catalogue
 from .history import LiveRows
 from .loaded import LoadedVersion
-from .ranked import TOP_ROWS
+from .ranked import TOP_ROWS, Ranked
 from .scoring import NARROW, Answer, VersionScorer
 from .states import Anchor, ContextValues, Memory, UserState, Vector, until
 
 LOOKED_UP_AT_ONCE = 1_000
 """Items looked up while others wait: about 2 ms."""
+
+SCORED_AT_ONCE = 50_000
+"""Items of a catalogue without an index that are scored while others wait: some milliseconds."""
 
 _serials = itertools.count()
 
@@ -27,6 +30,7 @@ class OnlineScorer(VersionScorer):
 
     Attributes:
         streams: of the live log, whose events of a user it reads.
+        large: whether its answers may need scores that hold up others, see `unscored`.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class OnlineScorer(VersionScorer):
         top_rows: int = TOP_ROWS,
         narrow: int = NARROW,
         beside: str | None = None,
+        scored_at_once: int = SCORED_AT_ONCE,
     ) -> None:
         """Nothing is worked out yet.
 
@@ -50,11 +55,13 @@ class OnlineScorer(VersionScorer):
             consumer: knows what is streamed. memory: keeps what is worked out. now: the time.
             top_rows: rows of a user's order that are kept. narrow: see `NARROW`.
             beside: the stream of interactions with items, where answers are about actions.
+            scored_at_once: see `SCORED_AT_ONCE`.
         """
         super().__init__(loaded, items, top_rows=top_rows, narrow=narrow)
         self._stream, self._beside_stream = stream, beside
         self.streams = (stream,) if beside is None else (stream, beside)
         self._consumer, self._memory, self._now = consumer, memory, now
+        self.large = len(loaded.counts) > scored_at_once
         self._serial = next(_serials)
         self._position = -1
         self._nobody = UserState(None, EMPTY, until(now()))
@@ -123,6 +130,32 @@ class OnlineScorer(VersionScorer):
                 setattr(state, name, fresh)
 
         return prepared
+
+    def unscored(self, state: UserState, seen_excluded: bool) -> Callable[[], Callable[[], None]] | None:
+        """As `unprepared`: the scores of a catalogue so large that scoring it would hold up other answers.
+        None: it is small, or indexed, or scored already."""
+        if not self.large or state.ranked[seen_excluded] is not None:
+            return None
+        query, model = self.query(state, seen_excluded), self._loaded.model
+        if query is None:
+            nobody = self._nobodys(state)
+            return None if nobody is state else self.unscored(nobody, seen_excluded)
+        if model.indexed and len(query.item):
+            return None
+        kept, asked = self._kept(state, seen_excluded), query
+
+        def scored() -> Callable[[], None]:
+            vector = self._vector(state, model.scores(asked)) if kept is None else kept
+            ranked = Ranked.of(vector.scores, self._top_rows)
+
+            def given() -> None:
+                self._keep(state, seen_excluded, vector)
+                state.ranked[seen_excluded] = ranked
+                self.resized(state)
+
+            return given
+
+        return scored
 
     def resized(self, state: UserState) -> None:
         if state is not self._nobody:

@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import polars as pl
 
 from ..events.consumer import EventHandler, LogConsumer
+from ..filters.compiler import BoundFilter
 from .catalogue import Catalogue
 from .deployment import Deployment
 from .loader import LoadedDeployment
+from .states import UserState
 
 CAUGHT_UP_SECONDS = 1.0
 """The first answer of a version that was just loaded waits at most so long for what was streamed since its
@@ -27,6 +29,9 @@ training or its checkpoint; what is left is counted beside the answers."""
 RECORDS_SECONDS = 1.0
 """An answer waits at most so long for records that were put: about 100,000 of them. What is left is taken in
 beside the answers."""
+
+SCORE_THREADS = 2
+"""Threads that score large catalogues which no index knows."""
 
 
 class RecordsFollower(EventHandler):
@@ -75,6 +80,8 @@ class Readiness:
         self._consumer, self._records_seconds = consumer, records_seconds
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="records")
         self._reading: dict[int, asyncio.Future[None]] = {}
+        self._scores = ThreadPoolExecutor(SCORE_THREADS, thread_name_prefix="scores")
+        self._scoring: dict[Hashable, asyncio.Future[Callable[[], None]]] = {}
 
     async def ready(
         self,
@@ -84,6 +91,8 @@ class Readiness:
         item: str | None,
         *,
         records: bool,
+        chosen: BoundFilter | None = None,
+        influence: Mapping[str, float] | None = None,
     ) -> None:
         """Know what was acknowledged before this call, and what an answer needs.
 
@@ -92,6 +101,7 @@ class Readiness:
         Args:
             user: of whom the answer is; None: of nobody. sent: the request's context.
             item: the item asked about; None: none. records: whether the answer reads records that were put.
+            chosen, influence: of the question.
         """
         consumer, scorer = self._consumer, deployment.scorer
         if not consumer.is_current():
@@ -101,19 +111,33 @@ class Readiness:
             if behind:
                 await self._taken_in(behind)
         deployment.follow()
-        if user is None:
+        context, anchor = scorer.context(sent), scorer.anchor(item, influence)
+        if user is not None and not scorer.knows(user, context, anchor):
+            for stream in scorer.streams:
+                if consumer.kept_history(stream, user) is None:
+                    await consumer.fetched_history(stream, user)
+                    deployment.follow()
+            prepare = scorer.unprepared(scorer.state(user, context, anchor))
+            if prepare is not None:
+                (await asyncio.get_running_loop().run_in_executor(self._threads, prepare))()
+        if scorer.large:
+            await self._scored(deployment, scorer.state(user, context, anchor), chosen)
+
+    async def _scored(self, deployment: Deployment, state: UserState, chosen: BoundFilter | None) -> None:
+        """Have a large catalogue scored in a thread, once for all who wait for the same."""
+        scorer, filters = deployment.scorer, deployment.filters
+        decided = None if chosen is None else filters.decided(chosen, state)
+        seen_excluded = filters.excludes_seen(decided, state)
+        score = scorer.unscored(state, seen_excluded)
+        if score is None:
             return
-        context, anchor = scorer.context(sent), scorer.anchor(item)
-        if scorer.knows(user, context, anchor):
-            return
-        for stream in scorer.streams:
-            if consumer.kept_history(stream, user) is None:
-                await consumer.fetched_history(stream, user)
-                deployment.follow()
-        state = scorer.state(user, context, anchor)
-        prepare = scorer.unprepared(state)
-        if prepare is not None:
-            (await asyncio.get_running_loop().run_in_executor(self._threads, prepare))()
+        key = (id(scorer), state.key, seen_excluded)
+        scoring = self._scoring.get(key)
+        if scoring is None:
+            scoring = asyncio.get_running_loop().run_in_executor(self._scores, score)
+            self._scoring[key] = scoring
+            scoring.add_done_callback(lambda _: self._scoring.pop(key, None))
+        (await asyncio.shield(scoring))()
 
     async def _taken_in(self, behind: list[tuple[Catalogue, int]]) -> None:
         """Have records read in a thread, some at a time and those of one catalogue once for all who wait."""
@@ -133,5 +157,6 @@ class Readiness:
         self._reading.pop(key, None)
 
     def close(self) -> None:
-        """Stop reading."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        """Stop reading and scoring."""
+        for threads in (self._threads, self._scores):
+            threads.shutdown(wait=True, cancel_futures=True)

@@ -24,7 +24,7 @@ from typing import Any, TypeVar, cast
 
 from ..errors import InvalidInput, ResourceNotFound
 from ..events.consumer import LogConsumer
-from ..filters.compiler import compile_filter
+from ..filters.compiler import BoundFilter, compile_filter
 from ..installation import Installation
 from ..recipes.configuration import exploration_of
 from ..resources.arns import elsewhere, kind_of
@@ -224,10 +224,14 @@ class EndpointRegistry:
         item: str | None = None,
         *,
         records: bool,
+        chosen: BoundFilter | None = None,
+        influence: Mapping[str, float] | None = None,
     ) -> None:
         """Know everything that was acknowledged before this call, and what an answer needs: see
         `Readiness`."""
-        await self._readiness.ready(deployment, user, sent, item, records=records)
+        await self._readiness.ready(
+            deployment, user, sent, item, records=records, chosen=chosen, influence=influence
+        )
 
     # -- Users records
 

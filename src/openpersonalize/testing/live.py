@@ -147,6 +147,7 @@ def deployed(
     *,
     name: str = "live",
     config: Mapping[str, Any] | None = None,
+    search: bool = False,
 ) -> LiveCampaign:
     """Import, train and deploy through the API, and wait for each.
 
@@ -157,6 +158,7 @@ def deployed(
         items: ITEM_ID and columns of text (categories) or numbers.
         name: of the resources.
         config: the solutionConfig.
+        search: whether hyperparameters are searched (``performHPO``).
     """
     personalize = server.client("personalize")
     rows = _rows(interactions) if isinstance(interactions, Sequences) else interactions
@@ -172,6 +174,7 @@ def deployed(
         datasetGroupArn=group,
         recipeArn=f"arn:aws:personalize:::recipe/{recipe}",
         performAutoTraining=False,
+        performHPO=search,
         **({"solutionConfig": config} if config else {}),
     )["solutionArn"]
     _active(personalize.describe_solution, "solution", solution)

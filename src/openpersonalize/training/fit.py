@@ -1,7 +1,9 @@
-"""Fitting and offline evaluation of a solution version, with its hyperparameter search: `train`."""
+"""Fitting and offline evaluation of a solution version, `train`; and of settings that are only compared,
+`compared` and `searched`."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,8 +12,8 @@ import numpy as np
 
 from ..datasets.holdout import HoldOut
 from ..datasets.selection import EventSelection
-from ..datasets.sequences import Bools
-from ..datasets.splits import split_newest, split_users
+from ..datasets.sequences import Bools, Sequences
+from ..datasets.splits import FOLDS, split_newest, split_users
 from ..engine.task import Task
 from ..errors import JobFailed
 from ..evaluation.action_metrics import PERIOD_DAYS, measure_actions
@@ -24,16 +26,19 @@ from ..recipes.hyperparameters import read_configuration
 from ..recipes.model import Model, Segments
 from ..recipes.objective import measured_rewards
 from ..recipes.question_values import QuestionValues
-from ..recipes.recipe import IgnoresHyperparameters, Measures, Recipe
+from ..recipes.recipe import Measures, Recipe
 from ..recipes.training import Behaviour, Configuration, Training, TrainingData
-from .search import best_third, parts_tried, settings_to_try
 from .stages import training_stages
 
 OBJECTIVE = ("normalized_discounted_cumulative_gain_at_25", "NDCG at 25")
-"""What a hyperparameter search maximises on the held-out part, and how the job's log calls it."""
+"""The metric that a hyperparameter search maximises, and how the job's log calls it."""
 
 OBJECTIVES = {Answers.SEGMENT: ("recall_at_1_percent", "recall at 1 percent")}
 """That of tasks that are measured otherwise."""
+
+VALIDATION_USERS = 1_000
+"""Users that a search asks, at least, where a third of them are that many."""
+VALIDATION_TENTHS = 3
 
 
 @dataclass(frozen=True)
@@ -58,44 +63,78 @@ def train(
 ) -> Outcome:
     """Fit on nine tenths of the users, measure on the others, fit again on all with what was settled.
 
-    With ``performHPO`` the first two steps are done for each setting to try, many of them on a part of the
-    users only (see `search`), and the best one is fitted again; with `tuned`, those settings alone. Without
-    interactions, or where the recipe has metrics of its own (`Measures`), nothing is held out: one fit on
-    everything.
+    Without interactions, or where the recipe has metrics of its own (`Measures`), nothing is held out: one
+    fit on everything.
+
+    Args:
+        tuned: hyperparameters that a search settled.
     """
     config = solution.get("solutionConfig") or {}
+    settings = dict(tuned or {})
+    configuration = read_configuration(recipe.facts, config, settings)
+    task.plan(training_stages(recipe, data))
     if data.interactions is None or isinstance(recipe, Measures):  # nothing is held out
-        settings = dict(tuned or {})
-        task.plan(training_stages(recipe, data, 1))
-        configuration = read_configuration(recipe.facts, config, settings)
         fitted, metrics = recipe.fit(data, configuration, training), {}
         if isinstance(recipe, Measures):
             metrics = rounded(recipe.measured(fitted, data, configuration, training))
         return Outcome(fitted, metrics, settings)
-    tries = [dict(tuned or {})]
-    if solution.get("performHPO") and tuned is None:
-        ignored = recipe.ignored(data) if isinstance(recipe, IgnoresHyperparameters) else frozenset()
-        tries = settings_to_try(recipe.facts, config, training.seed, ignored)
+    model, made = measured(recipe, data, selection, configuration, training)
+    metrics = rounded(made.metrics)
     objective, called = OBJECTIVES.get(recipe.facts.task, OBJECTIVE)
-    task.plan(training_stages(recipe, data, len(tries)))
-    best: Outcome | None = None
-    for part in parts_tried(len(tries), len(data.sequences.item)):
-        found = []
-        for number, settings in enumerate(tries, start=1):
-            configuration = read_configuration(recipe.facts, config, settings)
-            model, made = measured(recipe, data, selection, configuration, training, part)
-            metrics = rounded(made.metrics)
-            value = metrics[objective]
-            shown = ", ".join(f"{name} {text}" for name, text in settings.items()) or recipe.name
-            of = "" if part == 1 else f" of one user in {part}"
-            task.line(f"Model {number} of {len(tries)}{of} ({shown}): {called} is {value}.")
-            found.append((value, settings))
-            if part == 1 and (best is None or value > best.metrics[objective]):
-                best = Outcome(model, metrics, settings, made.questions)
-        tries = best_third(found)
-    assert best is not None
-    final = replace(training, warm_state=tuned_state(best.model), warm_model=best.model)
-    return replace(best, model=recipe.fit(data, read_configuration(recipe.facts, config, best.tuned), final))
+    task.line(f"{recipe.name}: {called} is {metrics[objective]}.")
+    final = replace(training, warm_state=tuned_state(model), warm_model=model)
+    return Outcome(recipe.fit(data, configuration, final), metrics, settings, made.questions)
+
+
+def compared(
+    recipe: Recipe,
+    data: TrainingData,
+    selection: EventSelection,
+    solution: Mapping[str, Any],
+    training: Training,
+    tuned: Mapping[str, str],
+) -> dict[str, float]:
+    """The metrics that `train` would find, without its second fit."""
+    configuration = read_configuration(recipe.facts, solution.get("solutionConfig") or {}, tuned)
+    if data.interactions is None:
+        return {}
+    if isinstance(recipe, Measures):
+        model = recipe.fit(data, configuration, training)
+        return rounded(recipe.measured(model, data, configuration, training))
+    return rounded(measured(recipe, data, selection, configuration, training)[1].metrics)
+
+
+def searched(
+    recipe: Recipe,
+    data: TrainingData,
+    selection: EventSelection,
+    solution: Mapping[str, Any],
+    training: Training,
+    tuned: Mapping[str, str],
+    part: int,
+    again: bool = False,
+) -> float | None:
+    """How good settings are for a search, which never sees those users by whom the version is measured: of
+    the others one to three tenths are asked, `again` others of them, and one user in `part` of the rest
+    trains. None: nothing is held out.
+    """
+    if data.interactions is None or isinstance(recipe, Measures):
+        return None
+    configuration = read_configuration(recipe.facts, solution.get("solutionConfig") or {}, tuned)
+    kept = _split(recipe, data.interactions).training
+    visible = replace(data, interactions=data.interactions.where(kept))
+    users = int((visible.sequences.counts >= 2).sum())
+    tenths = min(VALIDATION_TENTHS, max(1, math.ceil(VALIDATION_USERS * FOLDS / max(users, 1))))
+    first = 1 + VALIDATION_TENTHS * again
+    found = measured(recipe, visible, selection, configuration, training, part, first, tenths)[1].metrics
+    return round(found[OBJECTIVES.get(recipe.facts.task, OBJECTIVE)[0]], 6)
+
+
+def _split(recipe: Recipe, sequences: Sequences, first: int = 0, tenths: int = 1) -> HoldOut:
+    """What is held out: users, or where users are ranked the newest of everybody's events."""
+    if recipe.facts.task is Answers.SEGMENT:
+        return split_newest(sequences)
+    return split_users(sequences, first, tenths)
 
 
 def measured(
@@ -105,12 +144,18 @@ def measured(
     configuration: Configuration,
     training: Training,
     part: int = 1,
+    first: int = 0,
+    tenths: int = 1,
 ) -> tuple[Model, Measurement]:
     """A model of nine tenths of the users, or of one in `part` of these, and how well it does for the
     others; where users are ranked, one of the older four fifths of everybody's events, and how well it finds
-    who had the others."""
+    who had the others.
+
+    Args:
+        first, tenths: which tenth of the users is asked, and how many.
+    """
     segments = recipe.facts.task is Answers.SEGMENT
-    parts = (split_newest if segments else split_users)(data.sequences)
+    parts = _split(recipe, data.sequences, first, tenths)
     learnt = data.sequences.where(parts.training & sample(data, part, training.seed))
     shown = replace(data, interactions=learnt, behaviour=_behaviour_before(data, parts))
     model = recipe.fit(shown, configuration, training)

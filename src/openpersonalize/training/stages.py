@@ -14,7 +14,6 @@ from ..recipes.encoder_fit import LEAST_EVENTS
 from ..recipes.recipe import Recipe
 from ..recipes.training import TrainingData
 from ..recipes.user_personalization import UserPersonalization
-from .search import best_third_of, parts_tried
 
 Stages = list[tuple[str, float]]
 
@@ -23,17 +22,21 @@ EVENTS_A_SECOND = 60_000
 QUESTIONS = 2_000
 
 
-def training_stages(recipe: Recipe, data: TrainingData, tries: int) -> Stages:
+def training_stages(recipe: Recipe, data: TrainingData) -> Stages:
     """The stages of `fit.train`, and the publication after it."""
     if data.interactions is None:
         return [(ANY, 1.0 + 1e-5 * len(data.ranked.ids)), *_publish(data)]
     sequences = data.interactions
-    stages: Stages = []
-    left = tries
-    for part in parts_tried(tries, len(sequences.item)):
-        stages += (_fit(recipe, sequences, part) + _measure(sequences)) * left
-        left = best_third_of(left)
-    return [*stages, *_again(recipe, sequences), *_publish(data)]
+    return [
+        *_fit(recipe, sequences), *_measure(sequences), *_again(recipe, sequences), *_publish(data)
+    ]  # fmt: skip
+
+
+def comparison_stages(recipe: Recipe, data: TrainingData) -> Stages:
+    """The stages of one fit that is only measured."""
+    if data.interactions is None:
+        return [(ANY, 1.0)]
+    return [*_fit(recipe, data.interactions), *_measure(data.interactions)]
 
 
 def update_stages(data: TrainingData) -> Stages:
@@ -42,14 +45,14 @@ def update_stages(data: TrainingData) -> Stages:
     return [(ANY, 2.0 + 2e-5 * events), *_publish(data)]
 
 
-def _fit(recipe: Recipe, sequences: Sequences, part: int) -> Stages:
+def _fit(recipe: Recipe, sequences: Sequences) -> Stages:
     """A first fit: rankers, encoder, questions, weights, and the rankers again on what is measured."""
-    events, items = len(sequences.item) / part, len(sequences.items)
+    events, items = len(sequences.item), len(sequences.items)
     if not isinstance(recipe, UserPersonalization):
         return [(ANY, 1.0 + 1e-5 * events)]
     counted = ("fit", 0.5 + 4e-6 * events)
     asked = QUESTIONS * 1e-3 + QUESTIONS * items * 1e-7
-    encoder = _encoder(sequences, part)
+    encoder = _encoder(sequences)
     weighed: Stages = [("ask", asked), ("weigh", 2.0 + 1.5 * asked)]
     return [
         counted, *([("encoder", encoder)] if encoder else []), *weighed,
@@ -61,18 +64,18 @@ def _again(recipe: Recipe, sequences: Sequences) -> Stages:
     """The last fit, on everything."""
     if not isinstance(recipe, UserPersonalization):
         return [(ANY, 1.0 + 1e-5 * len(sequences.item))]
-    encoder = _encoder(sequences, 1)
+    encoder = _encoder(sequences)
     last: Stages = [("encoder", REFIT * encoder)] if encoder else []
     return [("fit", 0.5 + 4e-6 * len(sequences.item)), *last]
 
 
-def _encoder(sequences: Sequences, part: int) -> float:
+def _encoder(sequences: Sequences) -> float:
     """Seconds of a training of the encoder from nothing; 0: there is too little to learn from."""
     events = len(sequences.item)
-    if events / part < LEAST_EVENTS:
+    if events < LEAST_EVENTS:
         return 0.0
     plan = plan_for(sequences.events, protocol_of(sequences) == "horizon")
-    return plan.passes * events / part / EVENTS_A_SECOND
+    return plan.passes * events / EVENTS_A_SECOND
 
 
 def _measure(sequences: Sequences) -> Stages:

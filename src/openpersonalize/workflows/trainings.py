@@ -13,15 +13,16 @@ from typing import Any
 
 from ..engine.workflow import Job
 from ..errors import JobStopped
-from ..recipes.facts import Offer
+from ..recipes.registry import facts_of
 from ..resources.internals import DatasetInternal, RememberedSchema, SolutionInternal, VersionInternal
 from ..resources.store import Resource, Transaction
 from ..resources.versions import age_key, newest_full_version
 from ..storage.keys import artifact_key
-from .automl import train_best
+from .automl import best_recipe
 from .deployments import follow_latest
 from .exclusion import wait_for_deletions
 from .retention import release_snapshots, retire_models
+from .trials import HyperparameterSearch, Trials
 
 COPIED = (
     "performHPO",
@@ -187,48 +188,41 @@ def _foundation(tx: Transaction, version: Resource) -> dict[str, Any]:
 def _discard(tx: Transaction, job: Job, version: Resource) -> None:
     """Nobody will ask for what the training pinned, nor for an artifact it published before a crash."""
     job.installation.objects.remove(artifact_key(job.id))
+    tx.update(version, internal={"trials": None})
     release_data(tx, version, job.installation.clock.now())
 
 
 def _train(job: Job, version: Resource, schemas: dict[str, str]) -> tuple[str, dict[str, Any]]:
     """ARN of the recipe (the solution's, or AutoML's best), and what the training step returned."""
     internal = VersionInternal.of(version)
-
-    def train(
-        recipe_arn: str, settings: dict[str, Any], tuned: Mapping[str, str] | None = None
-    ) -> dict[str, Any]:
-        return job.heavy(
-            "openpersonalize.training.step:run",
-            recipe=recipe_arn,
-            solution=settings,
-            schemas=schemas,
-            snapshots=internal.snapshots,
-            group=version.group_arn,
-            position=internal.position,
-            moment=internal.moment,
-            seed=internal.seed,
-            base_artifact=internal.base_artifact,
-            tuned=tuned,
-        )
-
-    own = version.attributes.get("recipeArn")
-    if own is not None:
-        settings = {m: version.attributes[m] for m in COPIED if m in version.attributes}
-        return own, train(own, settings)
-    best, made = train_best(
-        job,
-        version.attributes["solutionConfig"],
-        lambda recipe, tuned: train(
-            recipe.arn,
-            {
-                "performHPO": Offer.HPO in recipe.offers,
-                "eventType": version.attributes.get("eventType"),
-                "solutionConfig": {},
-            },
-            tuned,
-        ),
+    pinned = {
+        "schemas": schemas,
+        "snapshots": internal.snapshots,
+        "group": version.group_arn,
+        "position": internal.position,
+        "moment": internal.moment,
+        "seed": internal.seed,
+    }
+    settings = {m: version.attributes[m] for m in COPIED if m in version.attributes}
+    recipe_arn = version.attributes.get("recipeArn")
+    tuned: dict[str, str] = {}
+    if recipe_arn is None:
+        settings = {"eventType": version.attributes.get("eventType"), "solutionConfig": {}}
+        best, tuned = best_recipe(Trials(job, pinned), version.attributes["solutionConfig"], settings)
+        recipe_arn = best.arn
+    elif version.attributes.get("performHPO") and internal.base_artifact is None:
+        recipe = facts_of(recipe_arn)
+        if recipe is not None:  # or else the step says that it is gone
+            tuned = HyperparameterSearch(Trials(job, pinned), recipe, settings).run()
+    made = job.heavy(
+        "openpersonalize.training.step:run",
+        recipe=recipe_arn,
+        solution=settings,
+        base_artifact=internal.base_artifact,
+        tuned=tuned,
+        **pinned,
     )
-    return best.arn, made
+    return recipe_arn, made
 
 
 def _publish(tx: Transaction, job: Job, recipe_arn: str, made: dict[str, Any]) -> None:
@@ -244,7 +238,7 @@ def _publish(tx: Transaction, job: Job, recipe_arn: str, made: dict[str, Any]) -
         version,
         status="ACTIVE",
         set=attributes,
-        internal={"artifact": made["artifact"], "metrics": _metrics(tx, version, made)},
+        internal={"artifact": made["artifact"], "metrics": _metrics(tx, version, made), "trials": None},
     )
     now = job.installation.clock.now()
     release_data(tx, version, now)

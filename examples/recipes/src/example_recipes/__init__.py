@@ -1,1 +1,1 @@
-"""Two recipes for OpenPersonalize."""
+"""Recipes for OpenPersonalize."""

@@ -135,7 +135,15 @@ async def explain(context: Context, request: Request, off_loop: OffLoop) -> byte
         item,
         campaign.config.get("rankingInfluence") or {},
     )
-    await context.endpoints.ready(campaign.deployment, user, question.context, item, records=True)
+    await context.endpoints.ready(
+        campaign.deployment,
+        user,
+        question.context,
+        item,
+        records=True,
+        chosen=question.chosen,
+        influence=question.influence,
+    )
     wanted = request.get("explainItemId")
     items = [wanted] if wanted else [] if shown is None else list(shown.items[:FIRST_ITEMS])
     known = evidence(campaign.deployment, question, items, asked=asked, rule=campaign.hidden, inputs=inputs)

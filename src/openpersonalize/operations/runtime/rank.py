@@ -43,7 +43,7 @@ async def get_personalized_ranking(context: Context, request: Request) -> bytes:
     sent = request.get("context") or {}
     row_of = campaign.deployment.loaded.row_of
     reads_records = chosen is not None or columns is not None or any(row_of(item) is None for item in items)
-    await context.endpoints.ready(campaign.deployment, user, sent, records=reads_records)
+    await context.endpoints.ready(campaign.deployment, user, sent, records=reads_records, chosen=chosen)
     entries = rank(campaign.deployment, user or "", items, chosen, columns, sent)
     remember(context, identifier, campaign, [entry.item_id for entry in entries], user)
     return _encode(_Ranking(entries, identifier))

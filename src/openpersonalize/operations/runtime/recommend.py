@@ -46,7 +46,15 @@ async def get_recommendations(context: Context, request: Request) -> bytes:
         user, count, chosen, promotion, columns, identifier, sent, campaign.exploration, item, influence
     )
     about = subject(campaign.deployment, question)
-    await context.endpoints.ready(campaign.deployment, about, sent, item, records=question.reads_records)
+    await context.endpoints.ready(
+        campaign.deployment,
+        about,
+        sent,
+        item,
+        records=question.reads_records,
+        chosen=chosen,
+        influence=influence,
+    )
     entries = answer(campaign.deployment, question)
     remember(context, identifier, campaign, [entry.item_id for entry in entries], user)
     return _encode(_Recommendations(entries, identifier))
