@@ -117,6 +117,10 @@ def test_a_body_follows_an_offer_to_change_the_protocol() -> None:
         for step in (1, 7, 1000):
             told = ours(head + framed + b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n", step)
             assert (told.read, told.refused) == (expected, False)
+    twice = (head + b"Content-Length: 5\r\n\r\nhello") * 3
+    for step in (1, 7, 1000):
+        told = ours(twice, step)
+        assert (told.read, told.refused) == ([(b"POST", b"/a", b"hello")] * 3, False)
     told = ours(head + b"Content-Length: 0\r\n\r\n")
     assert told.read == [(b"POST", b"/a", b"")]
 

@@ -117,19 +117,21 @@ class RequestReader:
             self._refuse("The request's body has too much between its pieces.")
 
     def _parse(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            if self._stopped:
+        while True:
+            try:
+                self._parser.feed_data(data)
                 return
-            if self._framing is None:
-                self._sink.leave_protocol()
-                return
-            name, value = self._framing
-            self._framing, self._mute = None, True
-            self._parser = httptools.HttpRequestParser(self)
-            self._parser.feed_data(b"POST / HTTP/1.1\r\n%s: %s\r\n\r\n" % (name, value))
-            self._parser.feed_data(data[upgrade.args[0] :])
+            except httptools.HttpParserUpgrade as upgrade:
+                if self._stopped:
+                    return
+                if self._framing is None:
+                    self._sink.leave_protocol()
+                    return
+                name, value = self._framing
+                self._framing, self._mute = None, True
+                self._parser = httptools.HttpRequestParser(self)
+                self._parser.feed_data(b"POST / HTTP/1.1\r\n%s: %s\r\n\r\n" % (name, value))
+                data = data[upgrade.args[0] :]
 
     def _refuse(self, reason: str) -> None:
         if not self._stopped:
