@@ -24,11 +24,14 @@ from live import PATIENCE, free_port
 from openpersonalize.cli.main import main
 from openpersonalize.cli.moto_endpoints import moto_endpoints
 from openpersonalize.errors import StartError
+from security.raw import request_bytes, send
 
 pytest.importorskip("moto")
 
 ACCOUNT = "123412341234"
 TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]}
+PAGE = "https://shop.example"
+"""The origin of a page that may call."""
 POLICY = "arn:aws:iam::aws:policy/service-role/AmazonPersonalizeFullAccess"
 
 
@@ -57,6 +60,7 @@ class Sandbox:
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     ports = [f"--port={free_port()}", f"--moto-port={free_port()}"]
     words = [sys.executable, "-m", "openpersonalize", "sandbox", *ports, "--account", ACCOUNT]
+    words += ["--allowed-origins", PAGE]
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "OPENPERSONALIZE_"))}
     folder = tmp_path_factory.mktemp("sandbox")
     with (folder / "log").open("w") as log:
@@ -114,6 +118,30 @@ def test_what_moto_does_not_play_reaches_nobody_else(sandbox: Sandbox) -> None:
     """Every other service is sent to the same address, on loopback, with made up credentials."""
     assert sandbox.environment["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
     assert sandbox.environment["AWS_ACCESS_KEY_ID"] == "local"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost:5000"}, 200),
+        ({"Origin": PAGE}, 200),
+        ({"Host": "evil.example"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"X-Forwarded-For": "203.0.113.7"}, 403),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+def test_moto_is_for_programs_of_this_machine(
+    sandbox: Sandbox, method: str, headers: dict[str, str], status: int
+) -> None:
+    """moto itself lets any page of any site create and run what it plays."""
+    port = int(sandbox.environment["AWS_ENDPOINT_URL"].rpartition(":")[2].partition("/")[0])
+    preflight = {"Access-Control-Request-Method": "POST"} if method == "OPTIONS" else {}
+    path = "/moto-api/data.json" if method == "GET" else "/"
+    assert send(port, request_bytes(method, path, headers | preflight)).status == status
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kill -9")

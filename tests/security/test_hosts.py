@@ -43,6 +43,8 @@ REFUSED: list[dict[str, str]] = [
     {"X-Forwarded-For": "203.0.113.7"},
     {"X-Forwarded-Host": "localhost"},
     {"X-Forwarded-Proto": "https"},
+    {"X-Forwarded-Port": "443"},
+    {"X-Forwarded-Server": "proxy"},
     {"X-Real-IP": "203.0.113.7"},
     {"Via": "1.1 proxy"},
 ]

@@ -24,10 +24,11 @@ def sandbox(context: click.Context, /, moto_port: int | None, **given: Any) -> N
     eval "$(openpersonalize env --sandbox)"
     """
     settings = read_settings(given)
-    with moto_endpoints(port_of_moto(settings, moto_port), settings.account) as address:
-        port = address.rpartition(":")[2]
+    port = port_of_moto(settings, moto_port)
+    with moto_endpoints(port, settings.account, settings.allowed_origins) as address:
+        found = address.rpartition(":")[2]
         click.echo(
             f"Other services of AWS at {address} (this machine only, forgotten when this ends). For both:\n"
-            f'    eval "$(openpersonalize env --sandbox --port {settings.port} --moto-port {port})"'
+            f'    eval "$(openpersonalize env --sandbox --port {settings.port} --moto-port {found})"'
         )
         context.invoke(serve, **given)

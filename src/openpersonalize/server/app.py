@@ -2,7 +2,7 @@
 
 page or operation       plain.page_of, routing.route
 size and form           Exchange.check_size
-local callers only      routing.check_local           (on a server without keys)
+local callers only      local_callers.check_local     (on a server without keys)
 key, date, form         signature.read_head
 role                    roles.authorise
 body                    Exchange.read_body, BodyRoom
@@ -32,6 +32,7 @@ from typing import Any
 from .. import __version__, telemetry, tracing
 from ..access.admission import Admission, BodyRoom
 from ..access.keys import KeyRing
+from ..access.local_callers import check_local
 from ..access.public_address import PublicAddress
 from ..access.refusals import RefusalLog
 from ..access.roles import Caller, authorise, authorise_content
@@ -50,7 +51,7 @@ from .pages import Pages
 from .plain import page_of
 from .proof import Proof
 from .protocol import Operation
-from .routing import check_local, credential_scope, error_form, requested_scope, route
+from .routing import credential_scope, error_form, requested_scope, route
 from .s3.access import S3Access
 from .s3.service import S3Service
 from .services import Services, open_services
@@ -207,7 +208,7 @@ class Application:
         try:
             exchange.check_size(sts.MAX_BODY)
             if not self._keys.configured:
-                check_local(exchange, self._origins)
+                check_local(exchange.headers, self._origins.allows)
             caller, head = self.identify(exchange, STS)
             authorise(caller, sts.OPERATION)
             body = await exchange.read_body(sts.MAX_BODY, room)
@@ -229,7 +230,7 @@ class Application:
         try:
             exchange.check_size(self._settings.max_body_bytes)
             if not self._keys.configured:
-                check_local(exchange, self._origins)
+                check_local(exchange.headers, self._origins.allows)
             operation = route(exchange)
             caller, head = self.identify(exchange)
             authorise(caller, operation.name)

@@ -11,6 +11,7 @@ from typing import Protocol
 from .. import telemetry
 from ..access.admission import Admission, BodyRoom
 from ..access.keys import KeyRing
+from ..access.local_callers import check_local
 from ..access.roles import Caller, authorise, authorise_page
 from ..access.signature import Head
 from ..errors import InternalFailure, ServiceError
@@ -23,7 +24,6 @@ from .frontpage import FRONT, HTML, POLICY, front_page
 from .pagepool import PagePool
 from .plain import EXPLAIN, HEALTH, JSON, LIVE, LIVING, METRICS, NOT_READY, error_page, is_change, page
 from .proof import Proof
-from .routing import check_local
 from .services import Services
 
 PAGE_HEADERS = (
@@ -70,7 +70,7 @@ class Pages:
         try:
             changes = is_change(exchange)
             if not self._keys.configured:
-                check_local(exchange, self._origins)
+                check_local(exchange.headers, self._origins.allows)
             if exchange.path in (FRONT, HEALTH, LIVE):
                 status, content_type, body = await self._open(exchange.path)
             elif exchange.path == EXPLAIN:

@@ -7,14 +7,12 @@ protocol.
 
 from __future__ import annotations
 
-import ipaddress
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 from xml.sax.saxutils import escape
 
 from ..access.signature import S3, SERVICE, region_is_valid
-from ..errors import AccessRefused, ServiceError, UnknownOperation
-from .cors import Origins
+from ..errors import ServiceError, UnknownOperation
 from .exchange import Exchange
 from .protocol import BY_PATH, BY_TARGET, JSON_1_1, REST_JSON, Operation, error_body
 
@@ -25,16 +23,7 @@ _VARIABLES = (
 )
 
 _REMEMBERED = 200
-"""Longer texts of callers are not kept; no credential and no loopback name is that long."""
-_ELSEWHERE = (
-    b"forwarded",
-    b"via",
-    b"x-forwarded-for",
-    b"x-forwarded-host",
-    b"x-forwarded-proto",
-    b"x-real-ip",
-)
-_SAME_PAGE = (b"same-origin", b"none")
+"""Longer texts of callers are not kept; no credential is that long."""
 
 
 def route(exchange: Exchange) -> Operation:
@@ -132,64 +121,3 @@ def error_form(
         return error.status, b"text/xml", body.encode()
     rest = exchange.path != "/"
     return (error.rest_status if rest else error.status), (REST_JSON if rest else JSON_1_1), error_body(error)
-
-
-# ----------------------------------------------------------------------------- servers without keys
-
-
-def check_local(exchange: Exchange, origins: Origins) -> None:
-    """On a server without keys: let pass only what programs on this machine send, no web page and no proxy.
-
-    Args:
-        origins: of the pages that may call all the same.
-
-    Raises:
-        AccessRefused: the Host is not a loopback name (a page could have bound its own name to this machine's
-            address), the request comes from a page (Origin, or Sec-Fetch-Site of another site), or through a
-            proxy, which may serve others.
-    """
-    headers = exchange.headers
-    host = headers.get(b"host", b"")
-    if not is_loopback_host(host):
-        raise AccessRefused(
-            f"Without access keys this server answers only requests to localhost, not to the Host "
-            f"{host.decode('latin-1')[:100]!r}. Make keys with `openpersonalize key create` to serve others."
-        )
-    origin = headers.get(b"origin")
-    foreign = origin is not None or headers.get(b"sec-fetch-site", b"none") not in _SAME_PAGE
-    if foreign and not (origin is not None and origins.allows(origin)):
-        raise AccessRefused(
-            "Without access keys this server answers no requests of web pages (Origin or Sec-Fetch-Site)."
-        )
-    for name in _ELSEWHERE:
-        if name in headers:
-            raise AccessRefused(
-                f"Without access keys this server answers nothing that came through a proxy ({name.decode()} "
-                "header). Make keys with `openpersonalize key create` to serve others."
-            )
-
-
-def is_loopback_host(host: bytes) -> bool:
-    """Whether a Host header, with or without port, names this machine's loopback interface."""
-    return len(host) <= _REMEMBERED and _kept_is_loopback(host)
-
-
-@lru_cache(maxsize=256)
-def _kept_is_loopback(host: bytes) -> bool:
-    text = host.decode("latin-1").lower()
-    name, rest = text, ""
-    if text.startswith("["):
-        name, closed, rest = text[1:].partition("]")
-        if not closed:
-            return False
-    elif text.count(":") <= 1:
-        name, colon, port = text.partition(":")
-        rest = colon + port
-    if rest and not (rest.startswith(":") and (rest == ":" or rest[1:].isdecimal())):
-        return False
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False

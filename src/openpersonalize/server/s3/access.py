@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 
 from ...access.keys import Holder, KeyRing
+from ...access.local_callers import check_local
 from ...access.presigned import prove_presigned
 from ...access.presigned_v2 import KEY_ID, prove_presigned_v2
 from ...access.refusals import RefusalLog
@@ -16,7 +17,7 @@ from ...settings import Settings
 from ..cors import Origins
 from ..exchange import Exchange
 from ..proof import Proof
-from ..routing import check_local, requested_scope
+from ..routing import requested_scope
 from .chunked import ChunkSigner
 from .requests import bucket_of_host, read_query
 
@@ -42,7 +43,7 @@ class S3Access:
         """
         try:
             if not self._keys.configured:
-                check_local(exchange, self._origins)
+                check_local(exchange.headers, self._origins.allows)
                 scope = requested_scope(exchange)
                 return (scope[0] if scope else "") or self._region, None
             holder, region, signer = self._proven(exchange)
