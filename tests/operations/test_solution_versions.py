@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import urllib.request
 from typing import Any
 
 import pytest
@@ -211,7 +213,7 @@ def test_tuned_version_tells_what_was_chosen(
 
 
 def test_an_update_knows_what_was_streamed_since(
-    clients: Clients, wait: Wait, stocked: shop.SmallShop, name: str
+    server: Server, clients: Clients, wait: Wait, stocked: shop.SmallShop, name: str
 ) -> None:
     personalize = clients.personalize
     solution = personalize.create_solution(
@@ -241,6 +243,11 @@ def test_an_update_knows_what_was_streamed_since(
     assert described["trainingHours"] >= 0
     shown = [personalize.get_solution_metrics(solutionVersionArn=one)["metrics"] for one in (full, arn)]
     assert shown[0] == shown[1]
+    both = f"{server.endpoint}/v1/versions/compare?version={full}&version={arn}"
+    with urllib.request.urlopen(both) as answer:  # the questions, too, are those of the full version
+        first, second = json.load(answer)["versions"]
+    assert first["questions"] == second["questions"] > 0
+    assert first["metrics"] == second["metrics"]
     assert wait.describe(solution)["latestSolutionVersion"]["solutionVersionArn"] == arn
     personalize.update_campaign(campaignArn=campaign, solutionVersionArn=arn)
     wait.updated(campaign, "latestCampaignUpdate")

@@ -17,9 +17,11 @@ from openpersonalize.recipes.artifact import Artifact, write_artifact
 from openpersonalize.recipes.erasure import erase_from_artifact
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.model import Segments
+from openpersonalize.recipes.question_values import QuestionValues
 from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.training import Training, TrainingData
 from openpersonalize.settings import read_settings
+from openpersonalize.storage.idhash import hashes
 from openpersonalize.storage.objects import ObjectStore, open_objects
 from openpersonalize.testing.worlds import DAY, two_clubs
 
@@ -91,7 +93,10 @@ def test_a_model_of_actions_forgets_what_they_did_with_items_and_actions(
     data = replace(data, interactions=replace(others, users=met.users))
     model = found.fit(data, read_configuration(found.facts, {}), Training())
     staged, selection = objects.stage(), EventSelection()
-    write_artifact(staged, model=model, recipe=found, data=data, selection=selection, position=0)
+    asked = hashes(pl.Series(["u002", "u003", "u004"]))
+    scored = {"ndcg": np.array([0.2, 0.3, 0.4])}
+    write_artifact(staged, model=model, recipe=found, data=data, selection=selection, position=0,
+                   questions=QuestionValues.of(asked, asked + np.uint64(1), scored, scored))  # fmt: skip
     objects.publish(staged, "artifacts/before")
     gone = pl.Series("USER_ID", ["u003", "u004"])
     assert erase_from_artifact(objects, "artifacts/before", "artifacts/after", gone)
@@ -99,6 +104,10 @@ def test_a_model_of_actions_forgets_what_they_did_with_items_and_actions(
     assert old.behaviour is not None
     assert new.behaviour is not None
     assert len(old.behaviour.history("u003")[0]) == 8
+    assert old.questions is not None
+    assert new.questions is not None
+    assert (len(old.questions), new.questions.asked.tolist()) == (3, asked[:1].tolist())
+    assert new.questions.values[0] == pytest.approx(0.2)
     objects.remove("artifacts/before")
     for user in gone:
         assert places_of(user, tmp_path) == []
