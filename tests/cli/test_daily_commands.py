@@ -62,11 +62,19 @@ def test_versions(run: Any) -> None:
     assert [line.split()[1:2] for line in listed.splitlines()] == [["SOLUTION"], ["popular"], ["popular"]]
     alone = run("versions", "compare", older.rpartition("/")[2])
     assert alone.exit_code == 0, alone.output
-    for word in ("95 % INTERVAL", "BEST SELLERS", "ndcg_at_25", "coverage", "aws-popularity-count"):
+    for word in (
+        "95 % INTERVAL",
+        "BEST SELLERS",
+        "ndcg_at_25",
+        "coverage",
+        "aws-popularity-count",
+        "unclear",
+    ):
         assert word in alone.output
     both = run("versions", "compare", older, newer)
     assert both.exit_code == 2
-    assert "questions; 20 are the least" in both.output
+    assert "questions; below 20 nothing can be said" in both.output
+    assert "better" not in alone.output
     for words, told in (
         (("none",), "There is no solution version none"),
         (("compare", "a"), "There is no solution version compare"),

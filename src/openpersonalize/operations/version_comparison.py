@@ -65,7 +65,8 @@ def _questions(installation: Installation, version: Resource) -> QuestionValues 
     key = VersionInternal.of(version).artifact
     try:
         if key is not None:
-            return Artifact.open(installation.objects.fetch(key)).questions or _NO_QUESTIONS
+            kept = Artifact.open(installation.objects.fetch(key)).questions
+            return _NO_QUESTIONS if kept is None else kept
     except FileNotFoundError:
         pass
     except JobFailed as error:
@@ -95,7 +96,7 @@ def _described(version: Resource, questions: QuestionValues | str) -> dict[str, 
                 "low": one.value.low,
                 "high": one.value.high,
                 "bestSellers": asdict(one.best_sellers),
-                "difference": _difference(one.difference),
+                "difference": _difference(one.difference, len(questions)),
             }
     return {**said, "metrics": metrics}
 
@@ -113,16 +114,14 @@ def _comparison(first: QuestionValues | str, second: QuestionValues | str) -> di
         return {
             "questions": found.questions,
             "verdict": "unclear",
-            "reason": f"The versions share {found.questions} questions; {LEAST_QUESTIONS} are the least. They"
-            " were trained on different data, or answer different kinds of questions: compare each with the"
-            " best sellers.",
+            "reason": _nothing_shared(found.questions, min(len(first), len(second))),
             "metrics": {},
         }
     metrics = {
         name: {
             "first": asdict(found.first[name]),
             "second": asdict(found.second[name]),
-            "difference": _difference(difference),
+            "difference": _difference(difference, found.questions),
         }
         for name, difference in found.difference.items()
     }
@@ -135,5 +134,18 @@ def _comparison(first: QuestionValues | str, second: QuestionValues | str) -> di
     }
 
 
-def _difference(one: Estimate) -> dict[str, Any]:
-    return {**asdict(one), "verdict": one.verdict}
+def _nothing_shared(shared: int, asked: int) -> str:
+    """Why two versions cannot be compared."""
+    if asked < LEAST_QUESTIONS:
+        return (
+            f"A version was asked {asked} questions; below {LEAST_QUESTIONS} nothing can be said. There is a"
+            " question for one user in ten with two interactions or more."
+        )
+    return (
+        f"The versions share {shared} questions; {LEAST_QUESTIONS} are the least. They were trained on"
+        " different data, or answer different kinds of questions: compare each with the best sellers."
+    )
+
+
+def _difference(one: Estimate, questions: int) -> dict[str, Any]:
+    return {**asdict(one), "verdict": one.verdict if questions >= LEAST_QUESTIONS else "unclear"}
