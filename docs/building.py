@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ _ROOT_PAGES = {
     "SECURITY.md": "security.md",
     "CHANGELOG.md": "changelog.md",
 }
+_SECTIONS = {"operating": "Operating", "examples": "Examples"}
 _LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#\s]*)(#[^)\s]*)?\)")
 _CODE = re.compile(r"^( *)(```|~~~).*?^\1\2\s*$", re.MULTILINE | re.DOTALL)
 
@@ -37,6 +39,33 @@ def sources() -> dict[str, str]:
     examples = sorted((ROOT / "examples").glob("*/README.md"))
     found = {to: source for source, to in _ROOT_PAGES.items()}
     return found | {f"examples/{one.parent.name}.md": one.relative_to(ROOT).as_posix() for one in examples}
+
+
+def on_config(config: Any) -> Any:
+    """Pages that the navigation does not name come last where their kind stands."""
+    named = set(_pages(config["nav"]))
+    own = {page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")}
+    for page in sorted((own | sources().keys()) - named):
+        title = _SECTIONS.get(page.partition("/")[0], "Explanation")
+        _section(config["nav"], title).append(page)
+    return config
+
+
+def _pages(nav: list[Any]) -> Iterator[str]:
+    for entry in nav:
+        for inside in entry.values() if isinstance(entry, dict) else [entry]:
+            yield from [inside] if isinstance(inside, str) else _pages(inside)
+
+
+def _section(nav: list[Any], title: str) -> list[Any]:
+    """The entries of the section of that title, at any depth."""
+    for entry in nav:
+        for name, inside in entry.items() if isinstance(entry, dict) else ():
+            if isinstance(inside, list):
+                found = inside if name == title else _section(inside, title)
+                if found:
+                    return found
+    return []
 
 
 def on_files(files: Files, config: Any) -> Files:
