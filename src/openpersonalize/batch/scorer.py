@@ -4,8 +4,7 @@ keeps nothing of a user beyond the block."""
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from ..algorithms.topk import FloatArray
 from ..events.history import EMPTY, History
@@ -33,6 +32,9 @@ class BatchScorer(VersionScorer):
     Attributes:
         together: how many users' scores a block holds.
     """
+
+    arriving: ClassVar[bool] = True
+    """What a job answers is read later, when no session runs any more."""
 
     def __init__(
         self,
@@ -109,11 +111,6 @@ class BatchScorer(VersionScorer):
             live = EMPTY if user is None else self._live_of(user)
             found = self._states[key] = UserState(user, live, self._until, context=context, anchor=anchor)
         return found
-
-    def query(self, state: UserState, seen_excluded: bool) -> Query | None:
-        """As of users who arrive: what a job answers is read later, when no session runs any more."""
-        query = super().query(state, seen_excluded)
-        return None if query is None else replace(query, arriving=True)
 
     def _live_of(self, user: str) -> History:
         if user not in self._live:

@@ -95,7 +95,13 @@ class RecentEvents:
     position: int
 
     def query(
-        self, trained: TrainedEvents, streamed: History, rows: Int32, now: int, seen_excluded: bool
+        self,
+        trained: TrainedEvents,
+        streamed: History,
+        rows: Int32,
+        now: int,
+        seen_excluded: bool,
+        arriving: bool = False,
     ) -> Query:
         """The question that a model is asked for a user with these events.
 
@@ -104,6 +110,7 @@ class RecentEvents:
             rows: int32[k], the row in the model's table of each streamed event in order of arrival, -1
                 outside it.
             now: seconds. seen_excluded: the answer leaves out the items that the user interacted with.
+            arriving: see `Query`.
         """
         item, time, event, weight = trained
         if len(streamed):
@@ -120,7 +127,7 @@ class RecentEvents:
         if len(item) > HISTORY_LENGTH:
             newest = slice(-HISTORY_LENGTH, None)
             item, time, event, weight = item[newest], time[newest], event[newest], weight[newest]
-        return Query(item, time, event, weight, now, seen_excluded)
+        return Query(item, time, event, weight, now, seen_excluded, arriving=arriving)
 
     def _selected(self, streamed: History, rows: Int32, after: int) -> TrainedEvents:
         """Those of the newest streamed events behind a position that count and whose item the model knows."""

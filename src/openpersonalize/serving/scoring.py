@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 
@@ -92,8 +92,10 @@ class VersionScorer(Scorer):
     """Asks the model of a loaded version. What it found is kept by whoever inherits: `_kept` and `_keep`.
 
     Attributes:
-        influence: see `Query.influence`, where a question does not say.
+        influence: see `Query.influence`, where a question does not say. arriving: see `Query.arriving`.
     """
+
+    arriving: ClassVar[bool] = False
 
     def __init__(
         self, loaded: LoadedVersion, items: Catalogue, *, top_rows: int = TOP_ROWS, narrow: int = NARROW
@@ -136,7 +138,8 @@ class VersionScorer(Scorer):
         user = state.user if loaded.recipe.task.personal else None
         trained = loaded.artifact.history(user) if user is not None else NOTHING
         live = state.live if user is not None else EMPTY
-        query = loaded.recent.query(trained, live, self.live_rows(state), state.until - 1, seen_excluded)
+        rows, now = self.live_rows(state), state.until - 1
+        query = loaded.recent.query(trained, live, rows, now, seen_excluded, self.arriving)
         profile = loaded.profile(user) if user is not None else {}
         beside = self._beside(state)
         if state.user is not None and not len(query.item) and not profile and beside is None:
