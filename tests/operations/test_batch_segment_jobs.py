@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import promises
 import shop
 from live import Clients, Server, Wait, fails, make_shop
 
@@ -130,7 +131,7 @@ def test_metrics_of_the_versions(segmenting: Segmenting) -> None:
         metrics = segmenting.clients.personalize.get_solution_metrics(
             solutionVersionArn=segmenting.versions[recipe]
         )["metrics"]
-        assert set(metrics) == {"coverage", "hits_at_1_percent", "recall_at_1_percent"}
+        assert set(metrics) == promises.metrics_of(recipe)
         assert 0 < metrics["recall_at_1_percent"] <= 1
 
 

@@ -11,26 +11,14 @@ from typing import Any
 import pytest
 
 import domains
+import promises
 from domains import BOUGHT_MOST, VIEWED_MOST, bought, department, partner
 from live import Server, Wait, fails, make_clients
 from openpersonalize.recipes.facts import Offer
 from openpersonalize.recipes.registry import facts_of
 
 RECIPE = "arn:aws:personalize:::recipe/"
-ECOMMERCE = (
-    "aws-ecomm-customers-who-viewed-x-also-viewed",
-    "aws-ecomm-frequently-bought-together",
-    "aws-ecomm-popular-items-by-purchases",
-    "aws-ecomm-popular-items-by-views",
-    "aws-ecomm-recommended-for-you",
-)
-VIDEO = (
-    "aws-vod-because-you-watched-x",
-    "aws-vod-more-like-x",
-    "aws-vod-most-popular",
-    "aws-vod-top-picks",
-    "aws-vod-trending-now",
-)
+ECOMMERCE, VIDEO = promises.SHOP, promises.CINEMA
 METRICS = {"coverage", "mean_reciprocal_rank_at_25", "precision_at_5"}
 PERSON = "person-04"
 
@@ -522,3 +510,56 @@ def test_what_was_put_and_passes_a_filter_is_in_the_next_answers(
         assert own.listed(recipe, "novel-1", 10) == ["novel-2"]
     if Offer.EXPLORATION not in facts.offers:  # where nothing asks for them, what people know comes first
         assert not {"novel-1", "novel-2"} & set(own.store.ids(recipe, itemId="thing-04", count=3))
+
+
+class Live:
+    """Somebody new looks at four things of one department; their names are the test's."""
+
+    def __init__(self, store: Store, recipe: str) -> None:
+        self.store, self.recipe = store, recipe
+        self.person = f"late-{recipe}"
+
+    def before_and_after(self, things: list[str]) -> tuple[list[str], list[str]]:
+        """The answers before somebody new looked at these things, and after."""
+        asked = {"userId": self.person, "itemId": "thing-07", "count": 12}
+        before = self.store.ids(self.recipe, **asked)
+        tracker = self.store.clients.personalize.create_event_tracker(
+            name="live", datasetGroupArn=self.store.group
+        )
+        for thing in things:
+            self.store.clients.events.put_events(
+                trackingId=tracker["trackingId"],
+                userId=self.person,
+                sessionId="s",
+                eventList=[
+                    {"eventType": domains.WORDS[self.store.domain][0], "itemId": thing, "sentAt": time.time()}
+                ],
+            )
+        after = self.store.ids(self.recipe, **asked)
+        self.store.clients.personalize.delete_event_tracker(eventTrackerArn=tracker["eventTrackerArn"])
+        self.store.wait.gone(tracker["eventTrackerArn"])
+        return before, after
+
+
+@pytest.mark.parametrize("recipe", sorted({*ECOMMERCE, *VIDEO} - promises.BY_THE_CLOCK))
+def test_streamed_events_count_at_once_where_that_is_promised_and_nowhere_else(
+    store: Store, cinema: Store, recipe: str
+) -> None:
+    live = Live(cinema if recipe in VIDEO else store, recipe)
+    music = [thing for thing in domains.THINGS if department(thing) == "music"][10:14]
+    before, after = live.before_and_after(music)
+    if recipe in promises.AT_ONCE:
+        found = [sum(department(thing) == "music" for thing in answer) for answer in (before, after)]
+        assert found[0] < 7
+        assert found[1] >= 9
+    else:
+        assert before == after
+
+
+@pytest.mark.parametrize("recipe", [*ECOMMERCE, *VIDEO])
+def test_metrics_have_the_names_and_the_range_of_the_guide(store: Store, cinema: Store, recipe: str) -> None:
+    own = cinema if recipe in VIDEO else store
+    metrics = own.wait.describe(own.arns[recipe])["modelMetrics"]
+    assert metrics.keys() == promises.metrics_of(recipe)
+    assert all(0 <= value <= 1 and round(value, 4) == value for value in metrics.values())
+    assert metrics["coverage"] > 0

@@ -10,19 +10,22 @@ import json
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 import pytest
 
+import promises
 import shop
 from live import PATIENCE, Clients, Server, Wait, fails, make_clients
 from openpersonalize.clock import SystemClock
 from openpersonalize.events.stores import open_recommendation_log
+from openpersonalize.recipes.facts import Task
+from openpersonalize.recipes.registry import facts_of
 from openpersonalize.settings import read_settings
 
 REGION = "runtime-region-1"
@@ -121,18 +124,23 @@ def deploy(
     clients: Clients, wait: Wait, group: str, recipe: str, name: str, **config: Any
 ) -> tuple[str, str]:
     """(campaign, version) of a recipe, ACTIVE."""
+    version = train(clients, wait, group, recipe, name)
+    wait.active(version, 180)
+    campaign = clients.personalize.create_campaign(
+        name=name, solutionVersionArn=version, **({"campaignConfig": config} if config else {})
+    )["campaignArn"]
+    wait.active(campaign)
+    return str(campaign), version
+
+
+def train(clients: Clients, wait: Wait, group: str, recipe: str, name: str) -> str:
+    """A version of a recipe, which is being trained."""
     personalize = clients.personalize
     solution = personalize.create_solution(
         name=name, datasetGroupArn=group, recipeArn=RECIPE + recipe, performAutoTraining=False
     )["solutionArn"]
     wait.active(solution)
-    version = personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
-    wait.active(version, 180)
-    campaign = personalize.create_campaign(
-        name=name, solutionVersionArn=version, **({"campaignConfig": config} if config else {})
-    )["campaignArn"]
-    wait.active(campaign)
-    return str(campaign), str(version)
+    return str(personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"])
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +171,32 @@ def aisles(server: Server) -> Shop:
     campaigns = {recipe: campaign for recipe, (campaign, _) in made.items()}
     versions = {recipe: version for recipe, (_, version) in made.items()}
     return Shop(clients, wait, group, datasets, campaigns, versions, tracker)
+
+
+@pytest.fixture(scope="module")
+def everything(aisles: Shop) -> Shop:
+    """With versions of the other custom recipes that this data trains, too."""
+    others = [recipe for recipe in promises.CUSTOM if recipe not in aisles.versions]
+    made = {recipe: train(aisles.clients, aisles.wait, aisles.group, recipe, recipe[4:]) for recipe in others}
+    for version in made.values():
+        aisles.wait.active(version, 180)
+    return replace(aisles, versions=aisles.versions | made)
+
+
+@pytest.fixture
+def deployed(everything: Shop, recipe: str) -> Iterator[Shop]:
+    """With a campaign of this recipe; there may be five at a time."""
+    if recipe in everything.campaigns:
+        yield everything
+        return
+    personalize = everything.clients.personalize
+    campaign = personalize.create_campaign(name=recipe[4:], solutionVersionArn=everything.versions[recipe])[
+        "campaignArn"
+    ]
+    everything.wait.active(campaign)
+    yield replace(everything, campaigns=everything.campaigns | {recipe: campaign})
+    personalize.delete_campaign(campaignArn=campaign)
+    everything.wait.gone(campaign)
 
 
 NOT_BOUGHT = ("not-bought", 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("purchase")')
@@ -286,6 +320,44 @@ def test_a_session_is_asked_for_as_a_user(aisles: Shop) -> None:
         eventList=[{"eventType": "click", "itemId": "i03", "sentAt": time.time()}],
     )
     assert aisles.recommend(V1, "anonymous-1", 63) != before
+
+
+@pytest.mark.parametrize("recipe", sorted({*promises.CUSTOM} - promises.BY_THE_CLOCK))
+def test_streamed_events_count_at_once_where_that_is_promised_and_nowhere_else(
+    deployed: Shop, recipe: str
+) -> None:
+    """Somebody new looks at four items of aisle 2."""
+    facts, person = facts_of(recipe), f"late-{recipe}"
+    assert facts is not None
+    own = [item for item in ITEMS if aisle(item) == 2]
+
+    def answer() -> list[str]:
+        if facts.task is Task.RERANK:
+            ranked = deployed.clients.runtime.get_personalized_ranking(
+                campaignArn=deployed.campaigns[recipe], userId=person, inputList=ITEMS
+            )
+            return ids(ranked["personalizedRanking"])[:8]
+        asked = {"itemId": "i05"} if facts.task.anchored else {}
+        return ids(deployed.recommend(recipe, person, 8, **asked))
+
+    before = answer()
+    for item in own[4:8]:
+        deployed.event(person, item)
+    if recipe in promises.AT_ONCE:
+        assert sum(item in own for item in before) < 6
+        assert sum(item in own for item in answer()) >= 7
+    else:
+        assert answer() == before
+
+
+@pytest.mark.parametrize("recipe", promises.CUSTOM)
+def test_metrics_have_the_names_and_the_range_of_the_guide(everything: Shop, recipe: str) -> None:
+    found = everything.clients.personalize.get_solution_metrics(
+        solutionVersionArn=everything.versions[recipe]
+    )["metrics"]
+    assert found.keys() == promises.metrics_of(recipe)
+    assert all(0 <= value <= 1 and round(value, 4) == value for value in found.values())
+    assert found["coverage"] > 0
 
 
 def test_popularity_waits_for_the_next_training(aisles: Shop) -> None:
