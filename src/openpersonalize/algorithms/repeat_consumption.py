@@ -3,23 +3,28 @@
 
 `RepeatConsumption` (Anderson et al., "The dynamics of repeat consumption", 2014) learns how likely an item is
 to come back within the user's next `horizon` events, from the kind of its last event, how often it came so
-far and how many events ago. Where nothing repeats it learns that too, and sends the user's items to the
-bottom. `PersonalFrequency` is the plain, decayed count of the user's own events.
+far and how many events ago; and from the item itself and the time since (`return_hazard`): what nobody takes
+twice does not come back, though other things do. Where nothing repeats it learns that too, and sends the
+user's items to the bottom. `PersonalFrequency` is the plain, decayed count of the user's own events.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from .arrays import Float32, Float64, Int16, Int32, Int64
+from .arrays import Float32, Float64, Int32, Int64
 from .events import Events
-from .item_counts import user_blocks
+from .item_attribute import ItemAttribute
+from .item_counts import BLOCK, user_blocks
 from .lazy_scores import SparseScores
+from .mapped import mapped
 from .ranker import BaseRanker, QueryBlock, RankerQuery
+from .return_hazard import ReturnHazard, Waits, octave
 
 AGES = 14
 """Buckets of the number of events since: 0, 1-2, 3-6, 7-14 and so on."""
@@ -30,6 +35,7 @@ TIMES = 5
 _TIMES_EDGES = np.array([2, 3, 4, 6])
 _PRIOR = 20.0
 _FLOOR = 1e-7
+_NO_CATEGORIES: Mapping[str, ItemAttribute] = {}
 
 
 class RepeatConsumption(BaseRanker):
@@ -37,24 +43,31 @@ class RepeatConsumption(BaseRanker):
 
     kind: ClassVar[str] = "repeats"
 
-    def __init__(self, table: Float32, n: int) -> None:
-        """`table`: float32[types + 1, TIMES, AGES], the feature of a met item; type -1 is the last row."""
+    def __init__(self, table: Float32, n: int, hazard: ReturnHazard | None = None) -> None:
+        """`table`: float32[types + 1, TIMES, AGES], the feature of a met item; type -1 is the last row.
+        `hazard`: what the item and the time add; None (of older models): nothing."""
         self.table = table
-        self.n = n
+        self.n, self.hazard = n, hazard
 
     @classmethod
-    def fit(cls, events: Events, horizon: int) -> RepeatConsumption:
-        """Count over all positions of all histories in `AGES` vector operations, a few users at a time."""
+    def fit(
+        cls, events: Events, horizon: int, categories: Mapping[str, ItemAttribute] = _NO_CATEGORIES
+    ) -> RepeatConsumption:
+        """Count over all positions of all histories in `AGES` and `SPANS` vector operations, a few users at a
+        time. `categories`: of the items, by column."""
         kinds = int(events.event.max(initial=-1)) + 2
         hits, trials = np.zeros((2, AGES, kinds * TIMES))
         fresh = 0
-        for first, end in user_blocks(events.ptr):
-            some = slice(events.ptr[first], events.ptr[end])
-            ptr = events.ptr[first : end + 1] - events.ptr[first]
-            fresh += _count(ptr, events.item[some], events.event[some] % kinds, horizon, hits, trials)
+        few = list(_waits(events, kinds, horizon)) if len(events.item) <= BLOCK else None
+        for waits in few or _waits(events, kinds, horizon):
+            fresh += waits.pairs
+            _count(waits, hits, trials)
         new = fresh / max(len(events.item), 1)
         unseen = max(horizon * new / max(events.n, 1), _FLOOR)
-        return cls(_logs(hits, trials, kinds, unseen), events.n)
+        chance = _chances(hits, trials, unseen)
+        logs = np.log(np.maximum(chance, _FLOOR) / unseen).reshape(AGES, kinds, TIMES).transpose(1, 2, 0)
+        hazard = ReturnHazard.of(few or _waits(events, kinds, horizon), chance, events.n, horizon, categories)
+        return cls(np.ascontiguousarray(logs, dtype=np.float32), events.n, hazard)
 
     def feature(self, query: RankerQuery) -> Float32:
         """See the class."""
@@ -66,7 +79,10 @@ class RepeatConsumption(BaseRanker):
         age = np.log2(len(query.item) - last).astype(np.int64)
         kind = np.minimum(query.event[last].astype(np.int64), len(self.table) - 2)
         often = np.searchsorted(_TIMES_EDGES, times, side="right")
-        return SparseScores(items, self.table[kind, often, np.minimum(age, AGES - 1)])
+        values = self.table[kind, often, np.minimum(age, AGES - 1)]
+        if self.hazard is not None:
+            values = values + self.hazard.of_items(items, query.now - query.time[last])
+        return SparseScores(items, values)
 
     def accumulate(self, block: QueryBlock, weight: np.float32, total: Float32) -> None:
         """See `BaseRanker.accumulate`."""
@@ -75,19 +91,26 @@ class RepeatConsumption(BaseRanker):
         age = np.log2(block.ptr[own.user + 1] - last).astype(np.int64)
         kind = np.minimum(block.event[last].astype(np.int64), len(self.table) - 2)
         often = np.searchsorted(_TIMES_EDGES, own.end - own.start, side="right")
-        total[own.user, own.item] += weight * self.table[kind, often, np.minimum(age, AGES - 1)]
+        values = self.table[kind, often, np.minimum(age, AGES - 1)]
+        if self.hazard is not None:
+            now = np.array([query.now for query in block.queries], dtype=np.int64)
+            values = values + self.hazard.of_items(own.item, now[own.user] - block.time[last])
+        total[own.user, own.item] += weight * values
 
     def save(self, folder: Path) -> None:
-        """One array and the number of items."""
+        """Two arrays and the number of items."""
         np.save(folder / f"{self.name}.npy", self.table)
+        if self.hazard is not None:
+            np.save(folder / f"{self.name}.hazard.npy", self.hazard.logs)
         (folder / f"{self.name}.json").write_text(json.dumps({"items": self.n}))
 
     @classmethod
     def load(cls, folder: Path, name: str) -> RepeatConsumption:
-        """Read what `save` wrote."""
-        return cls(
-            np.load(folder / f"{name}.npy"), json.loads((folder / f"{name}.json").read_text())["items"]
-        )
+        """Read what `save` wrote, the larger array mapped; a model of 0.1 has no hazards."""
+        items = json.loads((folder / f"{name}.json").read_text())["items"]
+        logs = folder / f"{name}.hazard.npy"
+        hazard = ReturnHazard(mapped(logs)) if logs.exists() else None
+        return cls(np.load(folder / f"{name}.npy"), items, hazard)
 
 
 class PersonalFrequency(BaseRanker):
@@ -164,31 +187,39 @@ def _written_out(feature: SparseScores, n: int) -> Float32:
     return values
 
 
-def _count(ptr: Int64, item: Int32, kind: Int16, horizon: int, hits: Float64, trials: Float64) -> int:
-    """Add the positions of some users to `hits` and `trials`, float64[AGES, kinds * TIMES]; the number of
-    different pairs of user and item."""
-    lengths = np.diff(ptr)
-    user = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
-    position = np.arange(len(item)) - np.repeat(ptr[:-1], lengths)
-    length = np.repeat(lengths, lengths)
-    order = np.lexsort((position, item, user))
-    same = (np.diff(item[order]) == 0) & (np.diff(user[order]) == 0)
-    following = np.full(len(order), -1, dtype=np.int64)
-    following[order[:-1][same]] = position[order[1:][same]]
-    so_far = np.empty(len(order), dtype=np.int64)
-    runs = np.flatnonzero(np.concatenate(([True], ~same))) if len(order) else np.empty(0, np.int64)
-    so_far[order] = np.arange(len(order)) - np.repeat(runs, np.diff(np.append(runs, len(order)))) + 1
-    cell = kind.astype(np.int64) * TIMES + np.searchsorted(_TIMES_EDGES, so_far, side="right")
-    returns = following >= 0
-    # The questions an event takes part in: from just after it to its return, or to the end of all.
-    asked = np.where(returns, following - position, length - 1 - position)
-    early = np.where(returns, np.maximum(asked - horizon, 0), asked)
+def _waits(events: Events, kinds: int, horizon: int) -> Iterator[Waits]:
+    """The waits of some users after those of others; an event's cell is its kind and how often its item came
+    so far."""
+    for first, end in user_blocks(events.ptr):
+        some = slice(int(events.ptr[first]), int(events.ptr[end]))
+        ptr, item = events.ptr[first : end + 1] - some.start, events.item[some]
+        lengths = np.diff(ptr)
+        user = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+        position = np.arange(len(item)) - np.repeat(ptr[:-1], lengths)
+        length = np.repeat(lengths, lengths)
+        order = np.lexsort((position, item, user))
+        same = (np.diff(item[order]) == 0) & (np.diff(user[order]) == 0)
+        following = np.full(len(order), -1, dtype=np.int64)
+        following[order[:-1][same]] = position[order[1:][same]]
+        so_far = np.empty(len(order), dtype=np.int64)
+        runs = np.flatnonzero(np.concatenate(([True], ~same))) if len(order) else np.empty(0, np.int64)
+        so_far[order] = np.arange(len(order)) - np.repeat(runs, np.diff(np.append(runs, len(order)))) + 1
+        kind = (events.event[some] % kinds).astype(np.int64)
+        cell = kind * TIMES + np.searchsorted(_TIMES_EDGES, so_far, side="right")
+        returns = following >= 0
+        # The questions an event takes part in: from just after it to its return, or to the end of all.
+        asked = np.where(returns, following - position, length - 1 - position)
+        early = np.where(returns, np.maximum(asked - horizon, 0), asked)
+        yield Waits(ptr, item, events.time[some], cell, asked, early, returns, len(runs))
+
+
+def _count(waits: Waits, hits: Float64, trials: Float64) -> None:
+    """Add the questions of some users to `hits` and `trials`, float64[AGES, kinds * TIMES]."""
     for age in range(AGES):
-        low, high = (1 << age) - 1, (1 << (age + 1)) - 1 if age < AGES - 1 else 1 << 40
-        trials[age] += _added(cell, np.minimum(asked, high) - np.minimum(asked, low), trials.shape[1])
-        came = np.where(returns, np.clip(asked, low, high) - np.clip(early, low, high), 0)
-        hits[age] += _added(cell, came, trials.shape[1])
-    return len(runs)
+        low, high = octave(age, AGES)
+        cells = trials.shape[1]
+        trials[age] += np.bincount(waits.cell, weights=waits.within(low, high), minlength=cells)
+        hits[age] += np.bincount(waits.cell, weights=waits.came(low, high), minlength=cells)
 
 
 def _last_met(item: Int32) -> tuple[Int32, Int64, Int64]:
@@ -197,14 +228,10 @@ def _last_met(item: Int32) -> tuple[Int32, Int64, Int64]:
     return items, len(item) - 1 - first, times
 
 
-def _added(cell: Int64, amount: Int64, cells: int) -> Float64:
-    return np.bincount(cell, weights=amount, minlength=cells).astype(np.float64)
-
-
-def _logs(hits: Float64, trials: Float64, kinds: int, unseen: float) -> Float32:
-    """The feature per cell; a cell with few trials leans on its age's average, that on the average of all."""
+def _chances(hits: Float64, trials: Float64, unseen: float) -> Float64:
+    """P(comes back) per cell; a cell with few trials leans on its age's average, that on the average of
+    all."""
     overall = (hits.sum() + unseen) / (trials.sum() + 1.0)
     by_age = (hits.sum(axis=1) + _PRIOR * overall) / (trials.sum(axis=1) + _PRIOR)
-    chance = (hits + _PRIOR * by_age[:, None]) / (trials + _PRIOR)
-    logs = np.log(np.maximum(chance, _FLOOR) / unseen)
-    return np.ascontiguousarray(logs.reshape(AGES, kinds, TIMES).transpose(1, 2, 0), dtype=np.float32)
+    found: Float64 = (hits + _PRIOR * by_age[:, None]) / (trials + _PRIOR)
+    return found

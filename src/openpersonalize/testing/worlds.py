@@ -157,3 +157,33 @@ def question(
 def nobody(sequences: Sequences) -> Query:
     """A question of somebody of whom nothing is known, about no item."""
     return Query.of_nobody(int(sequences.time.max()) + 60)
+
+
+def supermarket(
+    users: int = 120, weeks: int = 12, groceries: int = 50, durables: int = 60, seed: int = 0
+) -> tuple[Sequences, pl.DataFrame]:
+    """Everybody buys four or so of fifteen groceries of their own week by week, and one or two things that
+    nobody ever buys twice.
+
+    Returns:
+        Purchases, in the order of a till, of ``g00``.. and ``d00``.., and the items' AISLE: three of
+        groceries and two of things that last.
+    """
+    rng = np.random.default_rng(seed)
+    rows, end = [], 1_700_000_000
+    popularity = 1.0 / (1.0 + np.arange(durables)) ** 0.5
+    popularity /= popularity.sum()
+    for user in range(users):
+        staples = rng.choice(groceries, 15, replace=False)
+        lasting = iter(rng.choice(durables, 2 * weeks, replace=False, p=popularity).tolist())
+        day = int(rng.integers(0, 7))
+        for week in range(weeks):
+            now = end - (weeks - week) * 7 * DAY + day * DAY + int(rng.integers(0, DAY // 2))
+            cart = [f"g{item:02}" for item in staples[rng.random(15) < 0.25].tolist()]
+            cart += [f"d{next(lasting):02}" for _ in range(int(rng.integers(1, 3)))]
+            rows += [(f"u{user:03}", item, now + 5 * place) for place, item in enumerate(cart)]
+    names = [f"g{item:02}" for item in range(groceries)] + [f"d{item:02}" for item in range(durables)]
+    aisles = [f"food-{item % 3}" for item in range(groceries)] + [
+        f"home-{item % 2}" for item in range(durables)
+    ]
+    return sequences_of(rows, names), pl.DataFrame({"ITEM_ID": names, "AISLE": aisles})
