@@ -313,14 +313,6 @@ def test_what_users_just_did_counts(batch: Batch, campaign: Callable[[str], str]
         campaignArn=campaign(V1), userId="came-today", numResults=5
     )["itemList"]
     assert line["output"]["recommendedItems"] == recommended(single)
-    assert [shop.department(item) for item in recommended(single)].count("games") >= 4
-
-
-@pytest.mark.xfail(reason="a fault: weights of forty users lift an item of another department to the top")
-def test_what_users_just_did_decides_the_department(batch: Batch, campaign: Callable[[str], str]) -> None:
-    single = batch.clients.runtime.get_recommendations(
-        campaignArn=campaign(V1), userId="came-today", numResults=5
-    )["itemList"]
     assert {shop.department(item) for item in recommended(single)} == {"games"}
 
 

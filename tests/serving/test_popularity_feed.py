@@ -70,9 +70,10 @@ def world(artifact, tmp_path):
     log.close()
 
 
-def stream(world, item, count, begin, seconds, kind="click"):
+def stream(world, item, count, begin, seconds, kind="click", user=None):
+    """Events of as many users, or all of one."""
     times = np.linspace(begin, begin + seconds, count).astype(int).tolist()
-    events = [Event(f"new-{k}", f"s{k}", item, time, kind) for k, time in enumerate(times)]
+    events = [Event(user or f"new-{k}", f"s{k}", item, time, kind) for k, time in enumerate(times)]
     world.log.append(STREAM, events).result()
 
 
@@ -102,6 +103,34 @@ def test_few_events_move_nobody_else(world):
     world.time += DAY + DAY // 2
     handed(world.log, world.feed)
     assert ranks(world, world.time + DAY) == before
+
+
+def test_one_user_starts_no_clock(world):
+    stream(world, "i15", 40 * START_EVENTS, world.time, DAY, user="robot")
+    before = ranks(world, world.time + DAY), ranks(world, world.time + DAY, met=0)
+    world.time += DAY + DAY // 2
+    handed(world.log, world.feed)
+    assert (ranks(world, world.time + DAY), ranks(world, world.time + DAY, met=0)) == before
+
+
+@pytest.mark.parametrize("met", [0, 1])
+def test_what_one_user_does_counts_once(artifact, world, met):
+    """Beside what others do: 200 events of a robot in an hour are worth one."""
+    others = PopularityFeed(
+        LoadedVersion(Artifact.open(artifact), find_recipe("aws-user-personalization-v2").facts),
+        lambda: world.time,
+    )
+    for item in ("i01", "i02", "i03"):
+        stream(world, item, START_EVENTS, world.time, DAY)
+    stream(world, "i15", 1, world.time + DAY, 0, user="robot")
+    world.time += DAY + 600
+    handed(world.log, others)
+    stream(world, "i15", 199, world.time - DAY // 2, DAY // 2 - 600, user="robot")
+    handed(world.log, world.feed)
+    many = ranks(world, world.time + DAY // 2, met)
+    world.loaded = others._loaded
+    assert ranks(world, world.time + DAY // 2, met) == many
+    assert many.index("i15") > 3
 
 
 def test_events_that_do_not_count_are_not_told(world):

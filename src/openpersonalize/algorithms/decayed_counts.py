@@ -20,7 +20,7 @@ AHEAD = 200
 
 
 class DecayedCounts:
-    """Counts of the events of a timeline before a moment that only moves on.
+    """Counts of the users of a timeline's events before a moment that only moves on (see `returns`).
 
     A question costs the events since the one before, not the catalogue; 8 bytes an item.
     """
@@ -46,7 +46,9 @@ class DecayedCounts:
         if end > self._fed:
             some = slice(self._fed, end)
             item, age = self.timeline.item[some], self.timeline.time[some] - self._since
-            grown = np.exp2(np.maximum(age / self.half_life, -1000.0)) * self.timeline.weight[some]
+            grown = np.exp2(np.maximum(age / self.half_life, -1000.0)) * self.timeline.news(
+                some, self.half_life
+            )
             if end - self._fed < len(self._counts):
                 np.add.at(self._counts, item, grown)
             else:

@@ -29,7 +29,8 @@ AGE_SCALES = (HOUR // 4, 24 * HOUR)
 NEVER = np.iinfo(np.int64).max
 
 NEWEST_SHARE = 0.1
-"""Share of all events, the newest ones, that tell how young an item may be to be told from others."""
+"""Share of all first meetings of a user and an item, the newest ones, that tell how young an item may be to
+be told from others."""
 YOUNG_QUANTILE = 0.02
 """Share of those that are about items young enough to say so."""
 SAMPLED_MOMENTS = 10
@@ -54,7 +55,7 @@ class FirstSeen:
         if not len(timeline.time):
             return cls(first, 0)
         first_seen = cls(first, int(timeline.time[-1]))
-        return replace(first_seen, youngest=first_seen._youngest(timeline))
+        return replace(first_seen, youngest=first_seen._youngest(timeline.first_meetings()))
 
     def _youngest(self, timeline: Timeline) -> int:
         begin = int((1 - NEWEST_SHARE) * len(timeline.time))
@@ -149,7 +150,7 @@ class Freshness(OnlineRanker):
         """See `BaseRanker.unseen_value`."""
         return float(self._of(np.array([NEVER]), self._now(query))[0])
 
-    def partial_fit(self, item: Int32, time: Int64, weight: Float32) -> None:
+    def partial_fit(self, item: Int32, time: Int64, weight: Float32, gap: Float32 | None = None) -> None:
         """See `OnlineRanker.partial_fit`."""
         if not len(item):
             return

@@ -175,9 +175,11 @@ class Questions:
         check: Callable[[], None] = lambda: None,
         threads: int = 1,
         begin: Sequence[Sequence[float]] = (),
+        prior: Float64 | None = None,
+        trust: float = 1.0,
     ) -> Fitted:
         """Weights that rank well. With `seen_excluded`, the user's own items are neither candidates nor
-        relevant.
+        relevant. `trust`: the share of what the questions say, the rest is float64[R] `prior`'s.
 
         Without a single question to judge by, the lead ranker alone. The ascents do not depend on each other:
         so many at once as there are `threads`, which changes nothing about the result. `begin`: the
@@ -197,6 +199,9 @@ class Questions:
             climbed = list(pool.map(_climbed, bags, ends))
         for best in climbed:
             weights += best / max(float(np.abs(best).sum()), 1e-9)  # ranks have no scale
+        if prior is not None and prior.any():
+            weights *= trust / max(float(np.abs(weights).sum()), 1e-9)
+            weights += (1 - trust) * prior / np.abs(prior).sum()
         if all(
             signed_weight or not weight
             for signed_weight, weight in zip(self.signed_weight, weights, strict=True)

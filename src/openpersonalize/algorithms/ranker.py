@@ -178,9 +178,10 @@ class OnlineRanker(BaseRanker):
         """Open what `save` wrote; its clock stands."""
 
     @abstractmethod
-    def partial_fit(self, item: Int32, time: Int64, weight: Float32) -> None:
+    def partial_fit(self, item: Int32, time: Int64, weight: Float32, gap: Float32 | None = None) -> None:
         """Learn from events that came after all earlier ones, in order of time; those that come late count as
-        just come."""
+        just come. `gap`: float32[m] seconds since the same user met the same item before, infinite the first
+        time; None: all are first times."""
 
     @abstractmethod
     def for_new_items(self) -> Self:

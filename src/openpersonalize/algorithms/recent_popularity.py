@@ -1,5 +1,6 @@
-"""Popularity at a moment, as an online base ranker, `RecentPopularity`: exponentially decayed counts, moved
-on in complete steps of a quarter of the half-life.
+"""Popularity at a moment, as an online base ranker, `RecentPopularity`: exponentially decayed counts of
+users, moved on in complete steps of a quarter of the half-life. A user counts once for an item, by the newest
+event (`returns`).
 
 What everybody does now is the strongest single hint where items live short (news, intranet feeds). The state
 is two arrays, whatever the number of events: it can follow live events for ever.
@@ -19,6 +20,7 @@ from .decayed_counts import DecayedCounts
 from .lazy_scores import LazyScores
 from .mapped import mapped
 from .ranker import OnlineRanker, RankerQuery
+from .returns import news
 from .timeline import Timeline
 
 HOUR = 3600
@@ -86,10 +88,12 @@ class RecentPopularity(OnlineRanker):
         """``recent-<hours>h``, or ``recent-<minutes>m`` below an hour."""
         return f"{self.kind}-{span_name(self.half_life)}"
 
-    def partial_fit(self, item: Int32, time: Int64, weight: Float32) -> None:
+    def partial_fit(self, item: Int32, time: Int64, weight: Float32, gap: Float32 | None = None) -> None:
         """See `OnlineRanker.partial_fit`."""
         if not len(item):
             return
+        if gap is not None:
+            weight = weight * news(gap, self.half_life)
         with self._lock:
             time = time - self._pause
             if self._boundary is None:
@@ -146,11 +150,12 @@ class RecentPopularity(OnlineRanker):
             self._start(len(self._complete))
         end = int(np.searchsorted(self._timeline.time, now // self.step * self.step))
         if end > self._fed:
-            some = slice(self._fed, end)
-            self.partial_fit(
-                self._timeline.item[some], self._timeline.time[some], self._timeline.weight[some]
-            )
+            self._take(self._timeline, slice(self._fed, end))
             self._fed = end
+
+    def _take(self, timeline: Timeline, some: slice) -> None:
+        added = timeline.news(some, self.half_life)
+        self.partial_fit(timeline.item[some], timeline.time[some], added)
 
     def for_new_items(self) -> RecentPopularity:
         """See `OnlineRanker.for_new_items`."""
@@ -173,7 +178,7 @@ class RecentPopularity(OnlineRanker):
         """Count the timeline to its end and let go of it; see `OnlineRanker.freeze`."""
         if self._timeline is not None:
             self._start(len(self._complete))
-            self.partial_fit(self._timeline.item, self._timeline.time, self._timeline.weight)
+            self._take(self._timeline, slice(None))
             self._timeline = self._decayed = None
             self._standing = True
 

@@ -3,6 +3,10 @@
 For distances k = 1..`MAX_DISTANCE` inside a user, ``DISTANCE_DECAY ** (k - 1)`` is added to cell (i_t,
 i_{t+k}); a cell is divided by ``count_i ** 0.8 * (count_j + 5) ** 0.2``. A history scores with its last
 events, the newest most.
+
+What one user does again fades: an event counts `REPEAT_DECAY` times as much for each time that the user meets
+the item later, in pairs and in counts. So nobody adds more than `MOST_OF_A_USER` to a cell, however many
+events there are, and nothing fades where users meet an item once.
 """
 
 from __future__ import annotations
@@ -16,9 +20,10 @@ import numpy.typing as npt
 
 from .arrays import Float32, Float64, Int32, Int64
 from .events import Events
-from .item_counts import item_counts
+from .item_counts import BLOCK, item_counts
 from .lazy_scores import SparseScores
 from .ranker import BaseRanker, QueryBlock, RankerQuery
+from .returns import later_meetings
 from .sparse import PAIRS, SparseRows, join, spans, strongest, summed
 
 MAX_DISTANCE = 20
@@ -30,8 +35,15 @@ SMOOTHING = np.float32(0.1)
 
 Places: TypeAlias = npt.NDArray[np.signedinteger[Any]]
 
+REPEAT_DECAY = 0.5
+MOST_OF_A_USER = 1 / (1 - REPEAT_DECAY**2) / (1 - REPEAT_DECAY * DISTANCE_DECAY**2)
+"""The most that one user adds to a cell: two items in turn for ever, 2.1 times as much as once."""
+
 _DISTANCE_BITS = 5
 _WEIGHT_BITS = 4
+_REPEAT_BITS = 3
+_MOST_AGAIN = (1 << _REPEAT_BITS) - 1
+"""Pairs that are repeated more often do not count any more, by less than a hundredth."""
 
 
 class Transitions(BaseRanker):
@@ -45,8 +57,8 @@ class Transitions(BaseRanker):
 
     @classmethod
     def fit(cls, events: Events, top: int = TOP, check: Callable[[], None] = lambda: None) -> Transitions:
-        """Count. About a second per million events; memory: 9 bytes per event, 8 bytes for `PAIRS` pairs at a
-        time a few times over, and the table.
+        """Count. About a second per million events; memory: 10 bytes per event, 8 bytes for `PAIRS` pairs at
+        a time a few times over, and the table.
 
         Args:
             events: all of them.
@@ -54,7 +66,7 @@ class Transitions(BaseRanker):
             check: called between pieces of work; may raise to stop.
         """
         n, length = events.n, len(events.item)
-        if length >= 2 and n >= 1 << 27:
+        if length >= 2 and n >= 1 << 25:
             raise ValueError("more items than a table of transitions can number")
         return cls(join(_Counting(events).parts(top, check), n))
 
@@ -122,10 +134,17 @@ class _Counting:
         self.strengths = strengths
         fades = DISTANCE_DECAY ** np.arange(1 << _DISTANCE_BITS)
         padded = np.pad(strengths, (0, (1 << _WEIGHT_BITS) - len(strengths)))
-        self.levels = np.multiply.outer(padded, fades).ravel()
+        repeats = REPEAT_DECAY ** np.arange(1 << _REPEAT_BITS)
+        self.levels = np.multiply.outer(repeats, np.multiply.outer(padded, fades)).ravel()
         self.count = item_counts(events.item, self.n)
-        self.to_norm = (self.count + 5.0) ** -0.2
-        self.from_norm = np.maximum(self.count, 1.0) ** -0.8
+        self.later = later_meetings(events.ptr, events.item, _MOST_AGAIN + 1)
+        counted = np.zeros(self.n)
+        for start in range(0, len(events.item), BLOCK):
+            some = slice(start, start + BLOCK)
+            faded = REPEAT_DECAY ** self.later[some].astype(np.float64)
+            counted += np.bincount(events.item[some], weights=faded, minlength=self.n)
+        self.to_norm = (counted + 5.0) ** -0.2
+        self.from_norm = np.maximum(counted, 1.0) ** -0.8
         narrow: type[np.signedinteger[Any]] = np.int32 if len(events.item) < 1 << 31 else np.int64
         self.last = np.repeat(events.ptr[1:].astype(narrow), np.diff(events.ptr))
         self.by_item = np.argsort(events.item, kind="stable").astype(narrow)
@@ -148,7 +167,7 @@ class _Counting:
             yield strongest(row, col, value, top)
 
     def _sparse(self, source: Places) -> tuple[Int64, Float64]:
-        bits = _DISTANCE_BITS + _WEIGHT_BITS
+        bits = _DISTANCE_BITS + _WEIGHT_BITS + _REPEAT_BITS
         keys = []
         for here, target, level in self._pairs(source):
             keys.append((self.events.item[here].astype(np.int64) * self.n + self.events.item[target]) << bits)
@@ -164,8 +183,12 @@ class _Counting:
 
     def _pairs(self, source: Places) -> Iterator[tuple[Places, Places, Places]]:
         """By distance: from which events, to which, and the places of their weights in `levels`."""
+        source = source[self.later[source] <= _MOST_AGAIN]
         for distance in range(1, MAX_DISTANCE + 1):
             here = source[source + distance < self.last[source]]
+            again = self.later[here] + self.later[here + distance]
+            here, again = here[again <= _MOST_AGAIN], again[again <= _MOST_AGAIN]
             target = here + distance
             strength = np.searchsorted(self.strengths, self.events.weight[target])
-            yield here, target, (strength << _DISTANCE_BITS) | (distance - 1)
+            level = (again.astype(np.int64) << _WEIGHT_BITS) | strength
+            yield here, target, (level << _DISTANCE_BITS) | (distance - 1)

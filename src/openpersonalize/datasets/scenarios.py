@@ -75,6 +75,12 @@ class ScenarioQuestions:
         joined = _joined(found, more)
         return cls(joined, asked_in_session(sequences, joined, gap))
 
+    def of_users(self, askable: Bools | None) -> ScenarioQuestions:
+        """Those of the users marked in bool[U] `askable`, where anybody is left; None: all users."""
+        if askable is None or not (kept := askable[self.held_out.user]).any():
+            return self
+        return ScenarioQuestions(self.held_out.take(np.flatnonzero(kept)), self.in_session[kept])
+
     def of_scenario(self, scenario: Scenario) -> HoldOut:
         """The questions of one scenario; all of them where either has too few."""
         count = int(self.in_session.sum())

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..algorithms.arrays import Int32, Int64
+from ..algorithms.popularity import item_events
 from ..datasets.sequences import Sequences
 
 _COLUMNS = ("created", "interactions", "passed_over")
@@ -26,7 +27,8 @@ class Exposure:
     """What was known of the catalogue's items at training, aligned with its item numbers.
 
     Attributes:
-        created: int64[n] seconds, when an item came. interactions: int32[n] events that trained.
+        created: int64[n] seconds, when an item came. interactions: int32[n] events that trained,
+            as `item_events` counts them.
         passed_over: int32[n] times it was shown and another item chosen.
         latest: seconds, the latest interaction.
     """
@@ -59,7 +61,9 @@ class Exposure:
         if created is not None:
             stated = np.isfinite(created)
             first[stated] = created[stated].astype(np.int64)
-        interactions = np.bincount(sequences.item, minlength=n).astype(np.int32)
+        # What one user does again fades: one person, or robot, makes nothing well known.
+        faded, _ = item_events(sequences.ptr, sequences.item, n)
+        interactions = np.rint(faded).astype(np.int32)
         times = np.zeros(n, dtype=np.int64) if passed_over is None else passed_over
         return cls(first, interactions, np.minimum(times, 2**31 - 1).astype(np.int32), latest)
 

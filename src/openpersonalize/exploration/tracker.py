@@ -25,6 +25,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ..algorithms.item_attribute import ItemVectors
+from ..algorithms.returns import GapLog
 from ..datasets.columns import ColumnSet
 from ..datasets.histories import InteractionHistories
 from ..datasets.schemas import Schema
@@ -32,6 +33,7 @@ from ..datasets.selection import EventSelection
 from ..datasets.tables import id_column
 from ..events.consumer import EventHandler
 from ..events.frames import COUNTED_TIME
+from ..storage.idhash import hashes
 from ..storage.idtable import IdTable
 from .catalogue import ExposureCounts, ExtendedCatalogue
 from .checkpoint import CheckpointStore
@@ -45,6 +47,12 @@ MOST_ITEMS = 750_000
 
 KEPT_AFTER = 200_000
 """A checkpoint is saved when so many events were counted since the last one: about a second's work."""
+
+AGAIN_AFTER = 86_400
+"""Seconds within which a user counts once for an item, so that one person makes nothing well known."""
+
+MOST_PAIRS = 250_000
+"""Pairs of a user and an item that are remembered for that, 16 bytes each, twice that for a moment."""
 
 FORMAT = 1
 """Of checkpoints: raised when older ones cannot be read any more."""
@@ -142,6 +150,7 @@ class ExposureTracker(EventHandler):
         self.until = until
         self._exposure = version.exposure
         self._store, self._kept_after, self._counted = store, kept_after, 0
+        self._gaps = GapLog(MOST_PAIRS)
         nothing = np.zeros(len(version.items), dtype=np.int64)
         kept = store.load(self._read) if store is not None else None
         if kept is None or (until is not None and kept[0] > until):
@@ -211,10 +220,10 @@ class ExposureTracker(EventHandler):
         if self.until is not None:
             events = events.filter(pl.col("#ARRIVAL") <= self.until)
         if len(events):
-            over = None
-            if self._shown is not None:
-                over = passed_over(shown(events, self._shown(self._unexplained(events))))
-            met = self._met(events)
+            issued = None if self._shown is None else self._shown(self._unexplained(events))
+            news = events.filter(self._news(events))
+            over = None if issued is None else passed_over(shown(news, issued))
+            met = self._met(events, news)
             since = self._since + times_by_row(met.select("ITEM_ID", TIMES="EVENTS"), self._version.items)
             if over is not None:
                 since += times_by_row(over, self._version.items)
@@ -224,8 +233,16 @@ class ExposureTracker(EventHandler):
             self._counted += len(events)
         self.position = position
 
-    def _met(self, events: pl.DataFrame) -> pl.DataFrame:
+    def _news(self, events: pl.DataFrame) -> pl.Series:
+        """Which events count: of one user with one item none within `AGAIN_AFTER` of another."""
+        item, user = (hashes(events[name]) for name in ("ITEM_ID", "USER_ID"))
+        time = events.select(COUNTED_TIME.cast(pl.Int64))["TIMESTAMP"].to_numpy()
+        return pl.Series(self._gaps.gaps(item, time, user) >= AGAIN_AFTER, dtype=pl.Boolean)
+
+    def _met(self, events: pl.DataFrame, news: pl.DataFrame) -> pl.DataFrame:
+        """Of all `events` the times, and how many of the `news` there are."""
         weight = self._version.selection.expression(events.columns)
+        counted = news.lazy().filter(weight.is_not_null()).group_by("ITEM_ID")
         return (
             events.lazy()
             .with_columns(COUNTED_TIME)
@@ -234,9 +251,9 @@ class ExposureTracker(EventHandler):
             .agg(
                 FIRST=pl.col("TIMESTAMP").cast(pl.Int64).min(),
                 LAST=pl.col("TIMESTAMP").cast(pl.Int64).max(),
-                EVENTS=pl.len().cast(pl.Int64),
-                OVER=pl.lit(0, dtype=pl.Int64),
             )
+            .join(counted.agg(EVENTS=pl.len().cast(pl.Int64)), on="ITEM_ID", how="left")
+            .with_columns(pl.col("EVENTS").fill_null(0), OVER=pl.lit(0, dtype=pl.Int64))
             .collect()
         )
 

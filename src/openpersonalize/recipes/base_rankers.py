@@ -17,6 +17,7 @@ from ..algorithms.popularity import Popularity, item_popularity
 from ..algorithms.ranker import BaseRanker, OnlineRanker
 from ..algorithms.recent_popularity import HALF_LIVES, RecentPopularity, half_lives
 from ..algorithms.repeat_consumption import PersonalFrequency, RepeatConsumption
+from ..algorithms.returns import daily_shares, gaps_between
 from ..algorithms.session_linear import SessionLinear
 from ..algorithms.session_neighbours import SessionNeighbours
 from ..algorithms.taste import Taste, telling
@@ -94,7 +95,10 @@ def base_rankers(
         if n <= MOST_LINEAR_ITEMS
         else (Neighbours.kind, lambda: Neighbours.fit(events, check=training.check)),
         (Popularity.kind, lambda: Popularity(users)),
-        (RepeatConsumption.kind, lambda: RepeatConsumption.fit(events, REPEAT_HORIZONS[protocol])),
+        (
+            RepeatConsumption.kind,
+            lambda: RepeatConsumption.fit(events, REPEAT_HORIZONS[protocol], categories),
+        ),
         (PersonalFrequency.kind, lambda: PersonalFrequency(PERSONAL_HALF_LIFE, n)),
         *(
             (source, lambda source=source: attribute_ranker(learnt, source, training.check))
@@ -128,7 +132,9 @@ def online_rankers(
     if len(times) and int(times.max()) > training.moment:
         late = times > training.moment
         times = np.where(late, times[~late].max(initial=0), times)
-    timeline = Timeline.of(sequences.item, times, sequences.weight)
+    gap = gaps_between(sequences.ptr, sequences.item, times)
+    weight = sequences.weight * daily_shares(sequences.ptr, times, gap)
+    timeline = Timeline.of(sequences.item, times, weight, gap)
     first_seen_at = FirstSeen.of(timeline, n)
     first_seen_at = first_seen_at if youngest is None else replace(first_seen_at, youngest=youngest)
     offered = half_lives(timeline.time) if offered is None else offered

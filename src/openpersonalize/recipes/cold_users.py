@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..algorithms.arrays import Float32, Int64
+from ..algorithms.arrays import Bools, Float32, Int64
 from ..algorithms.fusion import Questions
 from ..algorithms.lazy_scores import DenseScores, LazyScores, WeightedScores
 from ..algorithms.naive_bayes import NaiveBayes
@@ -22,6 +22,7 @@ from ..algorithms.popularity import item_popularity
 from ..algorithms.ranker import OnlineRanker
 from ..datasets.protocols import LEAST_TRAINING_SHARE, first_seen, moment_of
 from ..datasets.sequences import Sequences
+from .fusion.prior import COLD, COLD_USERS, prior_of, trust
 from .fusion.weights import ATTRIBUTES, POPULAR
 from .query import Query
 from .training import Training
@@ -57,20 +58,26 @@ def attribute_ranker(
 
 
 def weigh_cold_users(
-    sequences: Sequences, online: Sequence[OnlineRanker], training: Training, rng: np.random.Generator
+    sequences: Sequences,
+    online: Sequence[OnlineRanker],
+    training: Training,
+    rng: np.random.Generator,
+    askable: Bools | None = None,
 ) -> dict[str, dict[str, float]]:
     """The weights of the rankers, by name: a set for those of whom nothing is known, one for those of whom
     only the profile is, one for a known context alone, and one for both (`known_attributes`).
 
     Args:
-        moving: popularity at a moment and freshness, as of any moment of the events.
+        online: popularity at a moment and freshness, as of any moment of the events.
+        askable: bool[U], the users that are asked; None: all.
     """
-    late = _arrivals(sequences, rng) if online else None
+    came = sequences.counts > 0 if askable is None else (sequences.counts > 0) & askable
+    late = _arrivals(sequences, came, rng) if online else None
     popular = dict(ALONE) if late is None else _weigh_popular(sequences, late, online, training, rng)
     if sequences.profiles is None and not sequences.context:
         return {"": popular}
     if late is None or popular == ALONE:
-        shifts = _shifts(sequences, training, rng)
+        shifts = _shifts(sequences, came, training, rng)
         return {"": popular} | {known: {**popular, **shift} for known, shift in shifts.items()}
     return {"": popular} | _weigh_attributes(sequences, late, popular, online, training, rng)
 
@@ -82,20 +89,21 @@ class _Arrivals:
     Attributes:
         event: int64[k] in order of time. moment: before the first of them.
         users: float32[n], of each item before the moment. known: its logarithm.
-        met: int64[n], see  `first_seen`.
+        met: int64[n], see  `first_seen`. asked: the users.
     """
 
     event: Int64
+    asked: int
     moment: int
     users: Float32
     known: Float32
     first_seen_at: Int64
 
 
-def _arrivals(sequences: Sequences, rng: np.random.Generator) -> _Arrivals | None:
-    """The last fifth to come, after half of all events at least. Where hardly anybody came then, all that
-    were there are taken as if they were new; None where they are hardly any, either."""
-    came = np.flatnonzero(sequences.counts)
+def _arrivals(sequences: Sequences, who: Bools, rng: np.random.Generator) -> _Arrivals | None:
+    """The last fifth to come of these users, after half of all events at least. Where hardly anybody came
+    then, all that were there are taken as if they were new; None where they are hardly any, either."""
+    came = np.flatnonzero(who)
     if not len(came):
         return None
     first = sequences.time[sequences.ptr[came]]
@@ -108,14 +116,14 @@ def _arrivals(sequences: Sequences, rng: np.random.Generator) -> _Arrivals | Non
     asked = came[first >= moment]
     if len(asked) < LEAST_USERS:
         begin = begin + learnt.counts
-        asked = np.flatnonzero(begin < end)
+        asked = np.flatnonzero(who & (begin < end))
     if len(asked) < LEAST_USERS:
         return None
     asked = rng.choice(asked, min(COLD_QUESTIONS, len(asked)), replace=False)
     event = _first_events(begin, end, asked, rng)
     event = event[np.argsort(sequences.time[event], kind="stable")]
     users = item_popularity(learnt.ptr, learnt.item, len(learnt.items))[0]
-    return _Arrivals(event, moment, users, _log(users), first_seen(sequences))
+    return _Arrivals(event, len(asked), moment, users, _log(users), first_seen(sequences))
 
 
 def _weigh_popular(
@@ -134,10 +142,12 @@ def _weigh_popular(
         features: list[LazyScores] = [DenseScores(late.known), *(one.lazy(query) for one in online)]
         target = sequences.item[event : event + 1]
         questions.add(features, target, EQUAL_GAIN, query.item, late.first_seen_at < query.now)
-    found = questions.fit(False, training.check, training.threads)
+    names = (POPULAR, *(one.name for one in online))
+    share = trust(late.asked, COLD_USERS)
+    found = questions.fit(False, training.check, training.threads, prior=prior_of(names, COLD), trust=share)
     if found.ndcg < LEAST_IMPROVEMENT * found.alone[0]:
         return dict(ALONE)
-    return _mixed((POPULAR, *(one.name for one in online)), found.weights)
+    return _mixed(names, found.weights)
 
 
 def _weigh_attributes(
@@ -186,11 +196,11 @@ def _weigh_attributes(
 
 
 def _shifts(
-    sequences: Sequences, training: Training, rng: np.random.Generator
+    sequences: Sequences, who: Bools, training: Training, rng: np.random.Generator
 ) -> dict[str, dict[str, float]]:
     """What the rankers that look at what is known weigh, by name, when they are added to log(users), for each
     combination of what may be known."""
-    users = np.flatnonzero(sequences.counts)
+    users = np.flatnonzero(who)
     asked = rng.choice(users, min(COLD_QUESTIONS, int(LEFT_OUT_SHARE * len(users))), replace=False)
     left_out = np.zeros(len(sequences.users), dtype=np.bool_)
     left_out[asked] = True

@@ -12,6 +12,7 @@ from ..algorithms import (
     ivf_index,
     neighbours,
     recent_popularity,
+    return_hazard,
     session_bags,
     session_neighbours,
     taste,
@@ -63,7 +64,8 @@ def training_memory(
     near = CELL * min(neighbours.TOP * n, cooccurrence.MOST_PAIRED * events)
     near += CELL * min(session_neighbours.TOP * n, session_bags.MOST_PAIRED * events)
     counting = max(table // 2 + 16 * events, table + near // 2 + 24 * events) + COUNTING
-    timeline = 12 * events + (20 * recent_popularity.MOST_HALF_LIVES + 24) * n
+    hazards = 4 * return_hazard.SPANS * n
+    timeline = 20 * events + (20 * recent_popularity.MOST_HALF_LIVES + 24) * n + hazards
     rest = learnt + table + near + timeline
     encoder, kept = 0, 0
     if plan is not None:

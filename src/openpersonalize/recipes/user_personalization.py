@@ -38,7 +38,7 @@ from .item_vocabulary import ItemVocabulary
 from .model import Model
 from .objective import ItemRewards
 from .recipe import Recipe
-from .selection import without_extreme_users
+from .selection import Usual, without_extreme_users
 from .training import Configuration, Training, TrainingData
 from .weighing import weigh
 
@@ -57,7 +57,8 @@ class UserPersonalization(Recipe):
         Memory beyond the data: the questions (rankers * 2,000 * 2,048 * 4 bytes at most), and what the
         largest ranker needs while it is fitted.
         """
-        sequences = _learned_from(data, configuration, training)
+        usual = _learned_from(data, configuration, training)
+        sequences = usual.sequences
         recency = bool(
             configuration.parameters.get(
                 "recency_mask", configuration.parameters.get("apply_recency_bias", True)
@@ -72,7 +73,13 @@ class UserPersonalization(Recipe):
         else:
             config = EncoderConfig.of(self.facts, configuration.parameters)
             weights, start = weigh(
-                sequences, recency, training, attributes, config=config, categories=categories
+                sequences,
+                recency,
+                training,
+                attributes,
+                config=config,
+                categories=categories,
+                askable=usual.askable,
             )
         rankers = final_rankers(
             sequences, sequences, recency, training, attributes, weights, start, categories
@@ -96,7 +103,7 @@ class UserPersonalization(Recipe):
         model = earlier.model
         if not isinstance(model, FusedModel):
             raise CannotUpdate(f"it is not a model of {self.name}")
-        sequences = _learned_from(data, configuration, training)
+        sequences = _learned_from(data, configuration, training).sequences
         weights, used = model.weights, model.weights.used()
         protocol = weights.refit_protocol
         before = earlier.numbers(sequences.items)
@@ -153,10 +160,10 @@ class UserPersonalization(Recipe):
         return FusedModel.load(folder, ids, counts)
 
 
-def _learned_from(data: TrainingData, configuration: Configuration, training: Training) -> Sequences:
+def _learned_from(data: TrainingData, configuration: Configuration, training: Training) -> Usual:
     """The interactions that train; those of baskets in an order that says nothing."""
     sequences = without_extreme_users(data.sequences, configuration)
-    return sequences.without_order_in_baskets(np.random.default_rng(training.seed))
+    return Usual.of(sequences.without_order_in_baskets(np.random.default_rng(training.seed)))
 
 
 def since_the_last(sequences: Sequences, moment: int) -> int:

@@ -15,11 +15,12 @@ from ..algorithms.sessions import session_gap
 from ..datasets.holdout import HoldOut
 from ..datasets.protocols import ValidationProtocol, first_seen, protocol_of
 from ..datasets.scenarios import Scenario, ScenarioQuestions
-from ..datasets.sequences import Sequences
+from ..datasets.sequences import Bools, Sequences
 from . import encoder_fit
 from .base_rankers import NOTHING, base_rankers, online_rankers
 from .cold_users import weigh_cold_users
 from .encoder_fit import EncoderConfig
+from .fusion.prior import prior_of, trust
 from .fusion.weights import Weights, WeightSet
 from .questions import held_out_question
 from .training import Training
@@ -33,6 +34,7 @@ def weigh(
     protocol: ValidationProtocol | None = None,
     config: EncoderConfig = EncoderConfig(),
     categories: Mapping[str, ItemAttribute] = NOTHING,
+    askable: Bools | None = None,
 ) -> tuple[Weights, Encoder | None]:
     """Fit the rankers before a cut and find the weights that rank best what came after it.
 
@@ -40,6 +42,7 @@ def weigh(
         sequences: the interactions. recency: whether recent popularity and freshness are on offer.
         training: how. attributes: of the items, for the encoder. categories: those by column, see `Taste`.
         protocol: how questions are found; None: as the data suggests. config: of the encoder.
+        askable: bool[U], the users that are asked; None: all.
 
     Returns:
         The weights, and the encoder to go on from where one was fitted.
@@ -47,7 +50,7 @@ def weigh(
     rng = np.random.default_rng(training.seed)
     protocol = protocol or protocol_of(sequences)
     gap = session_gap(sequences.ptr, sequences.time)
-    questions = ScenarioQuestions.of(sequences, protocol, gap, rng)
+    questions = ScenarioQuestions.of(sequences, protocol, gap, rng).of_users(askable)
     found = questions.held_out
     encoder_fit.check_weighing(sequences, protocol, attributes, training, config, len(found))
     learnt = sequences.where(found.training)
@@ -59,25 +62,28 @@ def weigh(
         rankers.insert(0, start)
     names = [ranker.name for ranker in rankers]
     scenarios: tuple[Scenario, ...] = ("arriving",) if questions.shared else ("arriving", "in_session")
-    asked = [ask(sequences, questions.of_scenario(one), learnt, rankers, training, rng) for one in scenarios]
+    parts = [questions.of_scenario(one) for one in scenarios]
+    users = [len(np.unique(one.user)) for one in parts]
+    asked = [ask(sequences, one, learnt, rankers, training, rng) for one in parts]
     # What was fitted on a part of the data is not needed any more; the questions are the most there is now.
     del rankers, learnt
     sets: list[WeightSet] = []
     while asked:
-        sets.append(_weight_set(names, asked.pop(0), training, len(sets), len(scenarios)))
+        sets.append(_weight_set(names, asked.pop(0), users[len(sets)], training, len(sets), len(scenarios)))
     moving = online_rankers(sequences, training, None) if recency else []
-    cold = weigh_cold_users(sequences, moving, training, rng)
+    cold = weigh_cold_users(sequences, moving, training, rng, askable)
     return Weights(sets[0], sets[-1], gap, protocol, settled, cold), start
 
 
 def _weight_set(
-    names: Sequence[str], asked: Questions, training: Training, done: int, scenarios: int
+    names: Sequence[str], asked: Questions, users: int, training: Training, done: int, scenarios: int
 ) -> WeightSet:
-    """The weights of one scenario: of `scenarios`, `done` were found."""
+    """The weights of one scenario, with questions of so many `users`: of `scenarios`, `done` were found."""
+    prior, share = prior_of(names), trust(users)
     training.progress("weigh", 2 * done, 2 * scenarios, "weight sets")
-    kept = asked.fit(False, training.check, training.threads)
+    kept = asked.fit(False, training.check, training.threads, prior=prior, trust=share)
     training.progress("weigh", 2 * done + 1, 2 * scenarios, "weight sets")
-    excluded = asked.fit(True, training.check, training.threads, kept.ends)
+    excluded = asked.fit(True, training.check, training.threads, kept.ends, prior, share)
     training.progress("weigh", 2 * done + 2, 2 * scenarios, "weight sets")
     return WeightSet(
         dict(zip(names, kept.weights, strict=True)),

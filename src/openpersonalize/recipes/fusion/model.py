@@ -331,7 +331,7 @@ class OnlineFusion(FusedModel):
 
     def observe(self, item: Int32, time: Int64, weight: Float32, user: UInt64 | None = None) -> None:
         """See `OnlineModel.observe`."""
-        self._state.observe(item, time, weight)
+        self._state.observe(item, time, weight, user)
 
     def online_bonus(self, query: Query, newcomers: Int64) -> Float32:
         """See `OnlineModel.online_bonus`: by popularity at the moment and freshness."""
