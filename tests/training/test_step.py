@@ -177,6 +177,21 @@ def test_the_same_seed_makes_the_same_files(stocked: tuple[House, str]) -> None:
     assert first.manifest["files"] == second.manifest["files"]
 
 
+def test_another_number_of_threads_makes_nearly_the_same_model(tmp_path: Path) -> None:
+    """What threads sum in another order differs in the last digits, docs/training.md."""
+    made = []
+    for threads in (1, 3):
+        house = House(tmp_path / str(threads), threads=threads)
+        made.append(house.train(interactions=house.snapshot("INTERACTIONS", INTERACTIONS, rows())))
+    (metrics, one), (others, other) = made
+    assert metrics["metrics"] == pytest.approx(others["metrics"], abs=0.005)
+    for user in ("u000", "u001", "u150"):
+        scores, again = (
+            artifact.model.scores(Query(*artifact.history(user), now=400 * DAY)) for artifact in (one, other)
+        )
+        assert np.abs(scores - again).max() < 1e-3 * np.abs(scores).max()
+
+
 def test_run_again_it_publishes_under_the_same_key(stocked: tuple[House, str]) -> None:
     house, key = stocked
     first, _ = house.train("aws-popularity-count", interactions=key)
