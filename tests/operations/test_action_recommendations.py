@@ -150,11 +150,6 @@ def mean_error(bank: Bank) -> float:
 
 
 def test_scores_are_probabilities_in_order(bank: Bank) -> None:
-    assert mean_error(bank) < 0.17
-
-
-@pytest.mark.xfail(reason="a fault: with some seeds of a training 0.141 and 0.143 were seen")
-def test_scores_are_as_near_as_they_were(bank: Bank) -> None:
     assert mean_error(bank) < 0.14
 
 

@@ -85,6 +85,23 @@ def test_what_nobody_had_time_to_decide_is_left_out() -> None:
     assert began([*rows, END]) == [(95, False), (96, True)]
 
 
+@pytest.mark.parametrize("wait", [0, 3])
+def test_what_was_seen_lately_counts_as_the_rest(wait: int) -> None:
+    """Half of those who see the action take it, `wait` days later, the others say nothing."""
+    rows = []
+    for day in range(60):
+        for number in range(10):
+            takes = number % 2
+            if wait or not takes:
+                rows.append((f"u{day}-{number}", "a", "Viewed", day))
+            if takes and day + wait < 60:
+                rows.append((f"u{day}-{number}", "a", "Taken", day + wait))
+    found = began(rows)
+    assert {day for day, _ in found} == set(range(60 - wait)), "without those that may still be taken"
+    for start in (0, 30, 50):
+        assert np.mean([taken for day, taken in found if day >= start]) == 0.5
+
+
 def test_other_event_types_are_not_used() -> None:
     assert began([("u", "a", "opened", 1), END]) == []
     assert began([]) == []
@@ -199,3 +216,14 @@ def test_without_action_interactions_everything_scores_nothing(world: World, tmp
     opened = CompleteModel(loaded, Task.ACTIONS, data.counts)
     assert not opened.propensities().any()
     assert np.isfinite(opened.scores(world.question(0))).all()
+
+
+def test_a_model_of_an_earlier_release_opens(world: World, model: CompleteModel, tmp_path: Path) -> None:
+    """It knows no bounds of the features; within them it answers the same."""
+    model.model.save(tmp_path)
+    for name in ("low", "high"):
+        (tmp_path / f"{name}.npy").unlink()
+    data = world.data
+    opened = CompleteModel(RECIPE.load(tmp_path, data.ranked.ids, data.counts), Task.ACTIONS, data.counts)
+    found, before = (np.array([one.scores(world.question(k)) for k in range(20)]) for one in (opened, model))
+    assert np.corrcoef(found.ravel(), before.ravel())[0, 1] > 0.95

@@ -25,7 +25,7 @@ from ..storage.idtable import IdTable
 from .actions.coding import MetadataCoding
 from .actions.features import NEWEST, PAIRS, Events, Features, Moments
 from .actions.item_vectors import item_vectors
-from .actions.model import NextBestActionModel, standardised
+from .actions.model import NextBestActionModel, Scale
 from .actions.outcomes import DAY, Occasions, judged, occasions
 from .item_counts import ItemCounts
 from .model import Model
@@ -41,10 +41,10 @@ MOST_TRIED = 60_000
 LEAST_TRIED = 400
 """Occasions below which nothing is held out: `DEFAULT` then."""
 
-HELD_OUT = 0.25
-"""Share of the users on whom choices are tried and probabilities calibrated."""
+FOLDS = 4
+"""Parts of the users: what the others taught is tried on one, and calibrated on all where they are few."""
 
-CHOICES = ((0, 5.0), (0, 20.0), (0, 100.0), (16, 20.0), (16, 100.0))
+CHOICES = ((0, 20.0), (0, 100.0), (0, 400.0), (0, 1600.0), (16, 100.0))
 """Widths of the hidden layer and ridges that are tried."""
 
 DEFAULT: Mapping[str, Any] = {"width": 0, "ridge": 60.0, "calibration": [1.0, 0.0]}
@@ -98,13 +98,13 @@ class NextBestAction(Recipe):
         found = _newest(sequences, occasions(sequences, said, days))
         training.progress("count", 1, 1, "passes")
         ready = _prepared(data, sequences, said, found, days, training)
-        mean, deviation = _moments_of(ready.examples.users, 1 + len(NEWEST), ready.features.vectors.shape[1])
-        examples = ready.examples._replace(users=standardised(ready.examples.users, mean, deviation))
+        users = ready.examples.users
+        scale = Scale.of(users, *_moments_of(users, 1 + len(NEWEST), ready.features.vectors.shape[1]))
+        examples = ready.examples._replace(users=scale.standardised(users))
         response, tuned = _learned(examples, ready, training)
         return NextBestActionModel(
             ready.features,
-            mean,
-            deviation,
+            scale,
             ready.profiles,
             ready.actions,
             outcome,
@@ -263,30 +263,43 @@ def _learned(
 
 
 def _chosen(examples: Examples, ready: _Prepared, training: Training) -> Mapping[str, Any]:
-    """The best of `CHOICES` on users held out, and the calibration of its probabilities."""
-    train, test = _split(examples, ready.owner, training.seed)
-    if min(len(train), len(test)) < LEAST_TRIED * HELD_OUT or not 0 < examples.taken[test].mean() < 1:
+    """The best of `CHOICES` on the first users held out, and the calibration of its probabilities, on all
+    that are held out in turn."""
+    folds = _folds(examples, ready.owner, training.seed)
+    taken = [examples.taken[test] for _, test in folds]
+    few = min(min(len(train), len(test)) for train, test in folds) < LEAST_TRIED / FOLDS
+    if few or not 0 < taken[0].mean() < 1:
         return DEFAULT
-    best: tuple[float, dict[str, Any]] | None = None
+
+    def logits_of(width: int, ridge: float, turn: int) -> Float32:
+        train, test = folds[turn]
+        model = _fitted(examples.take(train), ready.metadata, width, ridge, training, "choose")
+        return model.logits_at(examples.take(test))
+
+    found = []
     for width, ridge in CHOICES:
-        shown = examples.take(train)
-        model = _fitted(shown, ready.metadata, width, ridge, training, "choose")
-        logits, taken = model.logits_at(examples.take(test)), examples.taken[test]
-        scale, shift = platt_scaling(logits, taken)
-        loss = log_loss(logits * np.float32(scale) + np.float32(shift), taken)
+        logits = logits_of(width, ridge, 0)
+        scale, shift = platt_scaling(logits, taken[0])
+        loss = log_loss(logits * np.float32(scale) + np.float32(shift), taken[0])
         training.line(f"hidden layer {width}, ridge {ridge:g}: log-loss {loss:.4f} on users held out")
-        if best is None or loss < best[0]:
-            best = loss, {"width": width, "ridge": ridge, "calibration": [scale, shift]}
-    assert best is not None
-    return best[1]
+        found.append((loss, width, ridge, logits))
+    _, width, ridge, first = min(found, key=lambda one: one[0])
+    others = [logits_of(width, ridge, turn) for turn in range(1, len(folds))]
+    calibration = platt_scaling(np.concatenate([first, *others]), np.concatenate(taken))
+    return {"width": width, "ridge": ridge, "calibration": list(calibration)}
 
 
-def _split(examples: Examples, owner: Int64, seed: int) -> tuple[Int64, Int64]:
-    """Examples that train, and those of users held out; of many, some."""
+def _folds(examples: Examples, owner: Int64, seed: int) -> list[tuple[Int64, Int64]]:
+    """Examples that train, and those of users held out: of many some, and the fewer the more often, until
+    every user was held out once."""
     rng = np.random.default_rng((seed, 3))
-    held: Bools = rng.random(int(owner.max(initial=0)) + 1) < HELD_OUT
-    drawn = rng.random(len(owner)) < MOST_TRIED / max(len(owner), 1)
-    return np.flatnonzero(~held[owner] & drawn), np.flatnonzero(held[owner] & drawn)
+    fold: Int64 = rng.integers(0, FOLDS, int(owner.max(initial=0)) + 1)[owner]
+    drawn: Bools = rng.random(len(owner)) < MOST_TRIED / max(len(owner), 1)
+    rounds = min(max(MOST_TRIED // max(len(owner), 1), 1), FOLDS)
+    return [
+        (np.flatnonzero((fold != held) & drawn), np.flatnonzero((fold == held) & drawn))
+        for held in range(rounds)
+    ]
 
 
 def _fitted(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -19,8 +19,47 @@ from ..query import Query
 from .coding import MetadataCoding
 from .features import Events, Features, Moments
 
+FAR = 5.0
+"""Deviations from the mean beyond which no feature counts."""
+
 BEHIND = np.float32(-2 * MOST_LOGIT)
 """The log-score of an action of which nothing is known: behind everything."""
+
+
+class Scale(NamedTuple):
+    """How users' features are standardised: float32[F] each.
+
+    A feature is kept between the least and the most that training saw of it, `low` and `high`: a weight says
+    nothing about what lies beyond. Everybody's newest event is longer ago when answers are asked for than it
+    was at the moments that were learned from.
+    """
+
+    mean: Float32
+    deviation: Float32
+    low: Float32
+    high: Float32
+
+    @classmethod
+    def of(cls, users: Float32, mean: Float32, deviation: Float32) -> Scale:
+        """For features float32[N, F] with these means and deviations."""
+        open_ended = cls(mean, deviation, np.full_like(mean, -FAR), np.full_like(mean, FAR))
+        if not len(users):
+            return open_ended
+        ends = open_ended.standardised(np.stack((users.min(axis=0), users.max(axis=0))))
+        return open_ended._replace(low=ends[0], high=ends[1])
+
+    def standardised(self, users: Float32) -> Float32:
+        """float32[B, F] with mean 0 and deviation 1 each."""
+        found: Float32 = np.clip((users - self.mean) / self.deviation, self.low, self.high)
+        return found
+
+    @classmethod
+    def load(cls, folder: Path) -> Scale:
+        """Read what a model saved; one of an earlier release knows no bounds but those of `FAR`."""
+        mean, deviation = (np.load(folder / f"{name}.npy") for name in ("mean", "deviation"))
+        if not (folder / "low.npy").exists():
+            return cls(mean, deviation, np.full_like(mean, -FAR), np.full_like(mean, FAR))
+        return cls(mean, deviation, *(np.load(folder / f"{name}.npy") for name in ("low", "high")))
 
 
 @dataclass(frozen=True)
@@ -28,7 +67,7 @@ class NextBestActionModel:
     """Propensities, see `ResponseModel`; their logarithms are the scores.
 
     Attributes:
-        features: of users and pairs. mean, deviation: float32[F], of users' features.
+        features: of users and pairs. scale: of users' features.
         profiles: how users' records are read; actions: how actions' records are.
         outcome: int8[k + 1], what event types say, by their numbers in the interactions.
         response: the weights. has_propensity: bool[n], the actions with enough outcomes for a score.
@@ -36,8 +75,7 @@ class NextBestActionModel:
     """
 
     features: Features
-    mean: Float32
-    deviation: Float32
+    scale: Scale
     profiles: MetadataCoding
     actions: MetadataCoding
     outcome: Int8
@@ -48,7 +86,7 @@ class NextBestActionModel:
     def scores(self, query: Query) -> Float32:
         """See `Model.scores`: log-probabilities, each of its own."""
         users, pairs = self.features.of(self._moment(query))
-        return _log_sigmoid(self.response.logits(self._standardised(users), pairs)[0])
+        return _log_sigmoid(self.response.logits(self.scale.standardised(users), pairs)[0])
 
     def cold_scores(self, query: Query) -> Float32:
         """See `ColdStarts`: of somebody who met no action, or did nothing at all."""
@@ -65,7 +103,7 @@ class NextBestActionModel:
         found = np.full(len(vectors), BEHIND)
         if known.any():
             users, _ = self.features.of(self._moment(query))
-            logits = self.response.logits_of(self._standardised(users), vectors[known])
+            logits = self.response.logits_of(self.scale.standardised(users), vectors[known])
             found[known] = _log_sigmoid(logits[0])
         return found
 
@@ -87,8 +125,8 @@ class NextBestActionModel:
         """See `Model.save`."""
         self.response.save(folder)
         np.save(folder / "vectors.npy", self.features.vectors)
-        for name in ("axes", "mean", "deviation", "outcome", "has_propensity"):
-            array = self.features.axes if name == "axes" else getattr(self, name)
+        arrays = {"axes": self.features.axes, "outcome": self.outcome, "has_propensity": self.has_propensity}
+        for name, array in {**arrays, **self.scale._asdict()}.items():
             np.save(folder / f"{name}.npy", array)
         described = {
             "period": self.features.period,
@@ -102,13 +140,13 @@ class NextBestActionModel:
     def load(cls, folder: Path) -> NextBestActionModel:
         """Open what `save` wrote; the items' vectors are mapped."""
         described = json.loads((folder / "model.json").read_text("utf-8"))
-        names = ("axes", "mean", "deviation", "outcome", "has_propensity")
-        axes, mean, deviation, outcome, has_propensity = (np.load(folder / f"{name}.npy") for name in names)
+        axes, outcome, has_propensity = (
+            np.load(folder / f"{name}.npy") for name in ("axes", "outcome", "has_propensity")
+        )
         vectors = mapped(folder / "vectors.npy")
         return cls(
             Features(vectors, axes, described["period"]),
-            mean,
-            deviation,
+            Scale.load(folder),
             MetadataCoding.from_json(described["profiles"]),
             MetadataCoding.from_json(described["actions"]),
             outcome,
@@ -134,15 +172,6 @@ class NextBestActionModel:
             self.outcome[query.event],
             self.profiles.row(query.profile)[None],
         )
-
-    def _standardised(self, users: Float32) -> Float32:
-        return standardised(users, self.mean, self.deviation)
-
-
-def standardised(users: Float32, mean: Float32, deviation: Float32) -> Float32:
-    """float32[B, F] with mean 0 and deviation 1 each; what is far off is brought nearer."""
-    found: Float32 = np.clip((users - mean) / deviation, -5.0, 5.0)
-    return found
 
 
 def _log_sigmoid(logits: Float32) -> Float32:

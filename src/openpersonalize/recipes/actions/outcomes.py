@@ -2,8 +2,13 @@
 
 An occasion begins with an event of a user with an action and holds what the user did with that action until
 the action was taken or the period (``action_optimization_period``) had passed; then the next event begins
-another. It is a success where it ends with the action taken. One that nobody had the time to decide, seen
-only, within a period of the end of the data, is left out.
+another. It is a success where it ends with the action taken.
+
+What began shortly before the end of the data had no time to be taken. Leaving out what is undecided and
+keeping what was taken would make propensities too high (right censoring: Kaplan and Meier 1958), so all that
+began in the last *patience* is left out, and what is older and was not taken counts so. Patience is the time
+in which `TAKEN_BY` of those that are taken are. With too few of these to tell, an occasion counts where it
+was taken or refused, or the period has passed.
 """
 
 from __future__ import annotations
@@ -22,6 +27,9 @@ JUDGED_DAYS = 42
 
 LEAST_OUTCOMES = 50
 """Taken, and not taken or viewed, each so often: below that an action has the score 0."""
+
+TAKEN_BY = 0.95
+"""Share of the occasions that end with the action taken by which patience is measured."""
 
 _TIME_BITS = 33  # times end in the year 2100, below 2**32
 
@@ -61,19 +69,25 @@ def occasions(sequences: Sequences, outcome: Int8, period_days: int) -> Occasion
     refused = _next(kind == Outcome.NOT_TAKEN)
     end_of_data = int(sequences.time.max())
     at = np.flatnonzero(new)
-    begins, taken = [], []
+    turns: list[tuple[Int64, Int64, Bools, Bools, Int64]] = []
     while len(at):
         closes = time[at] + period_days * DAY
         end = np.searchsorted(keys, (group[at] << _TIME_BITS) | closes, side="right") - 1
         success = decided[at] <= end
-        known = success | (refused[at] <= end) | (closes <= end_of_data)
-        begins.append(event[at[known]])
-        taken.append(success[known])
+        delay = time[np.minimum(decided[at], len(time) - 1)] - time[at]
+        turns.append((event[at], time[at], success, refused[at] <= end, delay))
         after = np.where(success, decided[at], end) + 1
         at = after[after <= last[group[at]]]
-    begin = np.concatenate(begins)
+    begin, began, success, left, delay = (np.concatenate(parts) for parts in zip(*turns, strict=True))
+    over = began + period_days * DAY <= end_of_data
+    in_time = delay[over & success]
+    if len(in_time) >= LEAST_OUTCOMES:
+        known = began + np.quantile(in_time, TAKEN_BY) <= end_of_data
+    else:
+        known = success | left | over
+    begin, success = begin[known], success[known]
     place = np.argsort(begin, kind="stable")
-    return Occasions(begin[place], np.concatenate(taken)[place].astype(np.float32))
+    return Occasions(begin[place], success[place].astype(np.float32))
 
 
 def judged(sequences: Sequences, outcome: Int8, least: int = LEAST_OUTCOMES) -> Bools:
