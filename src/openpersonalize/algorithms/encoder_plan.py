@@ -31,6 +31,9 @@ WIDTH_MULTIPLE = 8
 """A width is a multiple of it, so that it can be parted among heads and read in whole vectors."""
 REFIT = 1 / 3
 """Share of the passes, and of the rate, with which training goes on from weights of nearly the same data."""
+REFIT_OF_BASKETS = 1 / 6
+"""The same for baskets, where what came last is no more than one of many later events: half as much is as
+good."""
 FINE_TUNE_RATE = 1 / 10
 """Share of the rate with which new events are taken in."""
 UNSEEN_RATE = 30.0
@@ -70,7 +73,8 @@ class Plan:
 
     def again(self, passes: float) -> Plan:
         """The plan for going on from weights that took `passes` on nearly the same data."""
-        return replace(self, passes=max(1.0, passes * REFIT), rate=self.rate * REFIT)
+        share = REFIT_OF_BASKETS if self.horizon else REFIT
+        return replace(self, passes=max(1.0, passes * share), rate=self.rate * share)
 
     def onward(self, inputs: int) -> Plan:
         """The plan for going on with so many inputs, half of them new, from the weights of a finished
@@ -106,7 +110,7 @@ def plan_for(
     elif total >= 2_000_000:
         passes = 3.0
     elif total >= 200_000:
-        passes = 6.0
+        passes = 4.0 if horizon else 6.0
     shape = Shape(block, longest=longest)
     if horizon:
         shape = replace(shape, longest=min(longest, 100))

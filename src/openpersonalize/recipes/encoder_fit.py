@@ -3,8 +3,8 @@ worth it, with which configuration, and when to stop.
 
 Weighing trains it from nothing on the data before the hold-out, with early stopping on held-out questions.
 Every later fit (on all of that data, and on that of everybody) goes on from those weights: with a third of
-the passes, or with all of them where much has come that those weights have not seen. An encoder that weighs
-nothing is not fitted again.
+the passes (of baskets a sixth), or with all of them where much has come that those weights have not seen. An
+encoder that weighs nothing is not fitted again.
 """
 
 from __future__ import annotations
