@@ -166,6 +166,13 @@ def test_data_of_a_deleted_dataset_is_gone_but_its_jobs_are_described(
         importMode="INCREMENTAL",
     )
     assert "use FULL first" in message
+    # Whoever sets up anew calls the job as before; the name of a job about something that is there is taken.
+    request = {"jobName": name, "datasetArn": users, "dataSource": {"dataLocation": location}}
+    assert personalize.create_dataset_import_job(**request)["datasetImportJobArn"] == job
+    assert wait.active(job)["creationDateTime"] > wait.describe(users)["creationDateTime"]
+    (only,) = personalize.list_dataset_import_jobs(datasetArn=users)["datasetImportJobs"]
+    assert only["datasetImportJobArn"] == job
+    fails("ResourceAlreadyExistsException", personalize.create_dataset_import_job, **request)
 
 
 def test_a_failed_import_says_all_problems(

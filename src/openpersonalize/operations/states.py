@@ -11,6 +11,9 @@ from ..resources.endpoints import LATEST_UPDATE, update_under_way
 from ..resources.lifecycle import TRANSITIONAL
 from ..resources.store import Resource, Transaction
 
+JOBS = frozenset({"dataset-import-job", "dataset-export-job", "batch-inference-job", "batch-segment-job"})
+"""Kinds whose resources nobody deletes: they stay when what they were about is gone."""
+
 DELETABLE = frozenset({"ACTIVE", "CREATE FAILED", "INACTIVE"})
 
 
@@ -89,9 +92,21 @@ def staying(resources: list[Resource]) -> Resource | None:
 
 
 def require_free(tx: Transaction, arn: str) -> None:
-    """Raises ResourceAlreadyExists when `arn` is taken, also by a resource that is being deleted."""
-    if tx.get(arn) is not None:
+    """Raises ResourceAlreadyExists when `arn` is taken, also by a resource that is being deleted. The record
+    of a job whose dataset or solution version is gone makes room: a program that sets up anew what it deleted
+    calls its jobs as before."""
+    taken = tx.get(arn)
+    if taken is None:
+        return
+    if not _outlives(tx, taken):
         raise ResourceAlreadyExists(f"Another resource with Arn {arn} already exists.")
+    tx.remove(arn)
+
+
+def _outlives(tx: Transaction, job: Resource) -> bool:
+    if job.kind not in JOBS or is_transitional(job.status):
+        return False
+    return job.parent_arn is None or tx.get(job.parent_arn) is None
 
 
 def first(resources: list[Resource]) -> Resource | None:
