@@ -253,8 +253,9 @@ def taken(block: Block, words: list[str]) -> None:
     command: click.Command = main
     while isinstance(command, click.Group):
         name = words.pop(0)
-        assert name in command.commands, f"{block}: there is no command {name}"
-        command = command.commands[name]
+        found = command.get_command(click.Context(command), name)
+        assert found is not None, f"{block}: there is no command {name}"
+        command = found
     try:
         command.make_context(command.name, words)
     except click.UsageError as error:
