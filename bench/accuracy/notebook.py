@@ -58,8 +58,8 @@ TRUTHS: dict[str, Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]]] = {
     "last 3 rows": lambda counts: np.minimum(3, counts - 1),
     "last row": lambda counts: np.ones_like(counts),
 }
-SIMS = "aws-sims"
-MODELS = ("popularity", "transitions", "repeat", SIMS, OURS)
+SIMS, ITSELF = "aws-sims", "aws-sims, itself first"
+MODELS = ("popularity", "transitions", "repeat", SIMS, ITSELF, OURS)
 METRICS = (*(f"NDCG@{k}" for k in CUTS), "MRR@25", "P@25")
 
 Scores = Callable[[Query], Float32]
@@ -172,7 +172,7 @@ def fitted(model: str, notebook: Notebook, learnt: Sequences) -> Scores:
     if model == "transitions":
         table = Transitions.fit(Events(learnt.ptr, learnt.item, learnt.time, learnt.event, learnt.weight, n))
         return table.feature
-    chosen = recipe(SIMS if model == SIMS else RECIPE)
+    chosen = recipe(SIMS if model in (SIMS, ITSELF) else RECIPE)
     assert chosen is not None
     training = Training(
         threads=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
@@ -180,14 +180,16 @@ def fitted(model: str, notebook: Notebook, learnt: Sequences) -> Scores:
     )
     data = TrainingData.of(learnt, notebook.items)
     made = chosen.fit(data, read_configuration(chosen.facts, None), training)
-    return made.scores if model != SIMS else lambda query: related(made, query)
+    if model not in (SIMS, ITSELF):
+        return made.scores
+    return lambda query: related(made, query, model == ITSELF)
 
 
-def related(model: Model, query: Query) -> Float32:
-    """What goes with the newest item of the input, which is no answer about itself."""
+def related(model: Model, query: Query, itself: bool) -> Float32:
+    """What goes with the newest item of the input, which is no answer about itself, or else the first one."""
     anchor = int(query.item[-1])
     scores = model.scores(replace(query, anchor=anchor))
-    scores[anchor] = scores.min() - 1
+    scores[anchor] = scores.max() + 1 if itself else scores.min() - 1
     return scores
 
 

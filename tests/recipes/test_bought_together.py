@@ -103,7 +103,30 @@ def test_where_nobody_orders_two_things_histories_are_the_orders() -> None:
     assert beside(trained(learnt), learnt, "a1")[0] == "b1"
 
 
-def test_the_discount_is_kept(tmp_path: Path) -> None:
+def test_where_things_change_old_orders_fade() -> None:
+    """Everybody orders a with b; since two years later with c, less often so far."""
+    rows = []
+    for number in range(2_400):
+        late = number >= 1_600
+        items = ["a", "c" if late else "b", f"x{number % 40:02}"]
+        at = (2 * 365 * DAY if late else 0) + number * 3_600
+        rows += [(f"u{number}", item, at + place) for place, item in enumerate(items)]
+    learnt = sequences_of(rows)
+    model = trained(learnt)
+    assert model.rule.half_life > 0
+    assert beside(model, learnt, "a")[0] == "c"
+
+
+def test_an_older_model_that_knows_no_half_life_opens(tmp_path: Path) -> None:
+    learnt = kitchen()
+    trained(learnt).save(tmp_path)
+    np.save(tmp_path / "discount.npy", np.array(0.3))
+    opened = TOGETHER.load(tmp_path, learnt.items, TrainingData.of(learnt).counts)
+    assert isinstance(opened, BoughtTogetherModel)
+    assert opened.rule == (0.3, 0.0)
+
+
+def test_what_was_chosen_is_kept(tmp_path: Path) -> None:
     learnt = kitchen()
     model = trained(learnt)
     model.save(tmp_path)
