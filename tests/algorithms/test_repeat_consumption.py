@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from algorithms.worlds import Past, events_of, past, some_events
 from openpersonalize.algorithms import item_counts as counting
 from openpersonalize.algorithms.events import Events
+from openpersonalize.algorithms.item_attribute import ItemAttribute
 from openpersonalize.algorithms.repeat_consumption import AGES, TIMES, PersonalFrequency, RepeatConsumption
 
 
@@ -91,3 +94,33 @@ def test_pieces_make_the_same_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = RepeatConsumption.fit(events, 5).table
     monkeypatch.setattr(counting, "BLOCK", 50)
     assert np.allclose(RepeatConsumption.fit(events, 5).table, whole)
+
+
+def market(rng: np.random.Generator) -> Events:
+    """Two hundred users take item 0 day by day, and between one of ten others that nobody takes twice; one
+    user takes item 11, once."""
+    histories = []
+    for user in range(200):
+        lasting = (1 + rng.permutation(10)[:6]).tolist()
+        histories.append([item for one in lasting for item in (0, one)] + ([11, 0, 0] if user == 0 else []))
+    return events_of(histories, 12, step=86_400)
+
+
+def test_an_item_and_its_category_tell_how_it_comes_back(tmp_path: Path) -> None:
+    events = market(np.random.default_rng(0))
+    kinds = ItemAttribute(np.array([0] + [1] * 11, np.int32), np.arange(13), 2)
+    alone = RepeatConsumption.fit(events, 5)
+    beside = RepeatConsumption.fit(events, 5, {"kind": kinds})
+    day = np.full(12, 86_400)
+    for ranker in (alone, beside):
+        found = ranker.hazard.of_items(np.arange(12), day)
+        assert found[0] > -0.5
+        assert found[1:11].max() < found[0] - 0.5
+    rare, lonely = (one.hazard.of_items(np.array([11]), day[:1])[0] for one in (beside, alone))
+    assert rare < lonely - 0.5
+    asked = past([0, 3], step=86_400)
+    assert beside.feature(asked)[0] > beside.feature(asked)[3] + 1
+    beside.save(tmp_path)
+    assert np.array_equal(RepeatConsumption.load(tmp_path, beside.name).feature(asked), beside.feature(asked))
+    (tmp_path / "repeats.hazard.npy").unlink()
+    assert RepeatConsumption.load(tmp_path, beside.name).hazard is None

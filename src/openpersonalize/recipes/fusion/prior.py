@@ -23,9 +23,9 @@ from ...algorithms.taste import Taste
 from ...algorithms.transitions import Transitions
 from .weights import POPULAR
 
-USERS, STEEPNESS = 100, 4
+USERS, STEEPNESS = 80, 6
 """Users asked with whom the prior counts as much as what they say; with n of them ``USERS ** STEEPNESS`` to
-``n ** STEEPNESS``: 40 users are hardly believed, 150 nearly, and 300 altogether."""
+``n ** STEEPNESS``: 40 users are hardly believed, and 150 altogether."""
 
 PRIOR: Mapping[str, float] = {
     Encoder.kind: 0.3,
