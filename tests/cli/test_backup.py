@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections import Counter
@@ -114,6 +115,9 @@ def test_a_running_server_goes_on_in_the_copy(own: Server, stock: shop.SmallShop
     told = run("restore", str(copy), "--data-dir", str(restored))
     assert told.exit_code == 0, told.output
     assert f"openpersonalize serve --data-dir {restored}" in told.output
+    if os.name == "posix":
+        ours = [path for path in (*copy.rglob("*"), *restored.rglob("*")) if "buckets" not in path.parts]
+        assert not [path for path in ours if path.stat().st_mode & 0o077]
     found = events(restored, stock.datasets["Interactions"])
     assert not set(before) - found.keys(), "every event acknowledged before the backup began"
     assert set(found.values()) == {1}, "none twice"

@@ -38,7 +38,7 @@ BOUND_ROLES = ("events", "catalogue", "ingest")
 """The roles whose keys can be bound to an event tracker."""
 ROLES = {
     "admin": "everything",
-    "runtime": "the three calls that ask for recommendations",
+    "runtime": "the three calls that ask for recommendations, and why these were given",
     "events": "PutEvents and PutActionInteractions; with a tracker, only to that tracker",
     "catalogue": "PutItems, PutUsers and PutActions; with a tracker, only to datasets of its group",
     "ingest": "what events and catalogue may, with or without a tracker",

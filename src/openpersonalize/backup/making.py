@@ -57,7 +57,7 @@ from ..storage.durable import sync_folder
 from ..storage.privacy import LOCK_MODE
 from .databases import DATABASES, EVENTS, METADATA, copy_database, pinned
 from .files import PARTIAL, FileCopier, object_keys, plain_files, same_rights
-from .verification import missing, missing_objects, problems_of, referenced_objects, write_manifest
+from .verification import MANIFEST, missing, missing_objects, problems_of, referenced_objects, write_manifest
 
 Moved = Callable[[float, str], None]
 """Told the share that is done, 0 to 1, and what is being done."""
@@ -128,6 +128,7 @@ def make_backup(
         moved(0.95, "checking")
         facts = {"made": moment, "release": version, "source": str(data.resolve())}
         written = write_manifest(staged, facts)["files"]
+        same_rights(staged / METADATA, staged / MANIFEST)
         problems = problems_of(staged)
         if problems:
             raise BackupFailed(f"The copy of {data} is not whole: {'; '.join(problems[:5])}.")

@@ -100,3 +100,5 @@ def _copy(backup: Path, data: Path, sizes: dict[str, int], moved: Moved) -> None
         sync_folder(data / name)
     content = (backup / "format").read_bytes() if "format" in sizes else b"1\n"
     write_durably(data / "format", content)
+    if "format" in sizes:
+        same_rights(backup / "format", data / "format")
