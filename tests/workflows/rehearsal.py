@@ -90,7 +90,7 @@ class Rehearsal:
         return result
 
     def heavy_each(
-        self, step: str, calls: Sequence[dict[str, Any]], most: int
+        self, step: str, calls: Sequence[dict[str, Any]], most: int, *, progress: bool = False
     ) -> Generator[tuple[int, dict[str, Any]], None, None]:
         for place, arguments in reversed(list(enumerate(calls))):  # the last ends first
             yield place, self.heavy(step, **arguments)

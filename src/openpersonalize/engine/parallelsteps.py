@@ -42,13 +42,13 @@ class SlotHolder(Protocol):
 
 
 def run_in_parallel(
-    job: SlotHolder, step: str, calls: Sequence[dict[str, Any]], most: int
+    job: SlotHolder, step: str, calls: Sequence[dict[str, Any]], most: int, progress: bool
 ) -> Generator[tuple[int, dict[str, Any]], None, None]:
     """See `Job.heavy_each`; the job holds a slot."""
     waiting = deque(enumerate(calls))
     ended: queue.SimpleQueue[tuple[int, dict[str, Any] | BaseException]] = queue.SimpleQueue()
     interruption = Interruption(job.interruption)
-    hear = job.hear if len(calls) == 1 else _of_several(job)
+    hear = job.hear if progress else _without_progress(job)
     running: dict[int, threading.Thread] = {}
     spare, looked = 0, 0.0
 
@@ -94,7 +94,7 @@ def run_in_parallel(
             job.give_spare_slot()
 
 
-def _of_several(job: SlotHolder) -> Callable[[Report], None]:
+def _without_progress(job: SlotHolder) -> Callable[[Report], None]:
     def hear(report: Report) -> None:
         if "progress" not in report and "plan" not in report:
             job.hear(report)

@@ -81,10 +81,10 @@ class RunningJob:
         return self.run_step(step, arguments, self.hear, self.interruption)
 
     def heavy_each(
-        self, step: str, calls: Sequence[dict[str, Any]], most: int
+        self, step: str, calls: Sequence[dict[str, Any]], most: int, *, progress: bool = False
     ) -> Generator[tuple[int, dict[str, Any]], None, None]:
         self._wait_for_slot()
-        return run_in_parallel(self, step, calls, most)
+        return run_in_parallel(self, step, calls, most, progress)
 
     def run_step(
         self,

@@ -78,14 +78,14 @@ class Job(Protocol):
         """
 
     def heavy_each(
-        self, step: str, calls: Sequence[dict[str, Any]], most: int
+        self, step: str, calls: Sequence[dict[str, Any]], most: int, *, progress: bool = False
     ) -> Generator[tuple[int, dict[str, Any]], None, None]:
         """Run a step once with each of these arguments, each in a process of its own, several at once: the
         place of a call and what its step returned, as they end.
 
         How many at once: one, and as many more as heavy slots are free that no other job waits for, at most
-        `most`. When one of them fails, or the caller asks for no more, the others are ended. Of several at
-        once only lines and problems are told: progress is theirs together, and the caller's to report.
+        `most`. When one of them fails, or the caller asks for no more, the others are ended. They tell lines
+        and problems; without `progress` theirs is the caller's to report.
 
         Raises:
             JobFailed, JobStopped: as `heavy`, of the first that does.

@@ -49,20 +49,25 @@ class Trials:
         self._known = dict(VersionInternal.of(version).trials)
 
     def results(
-        self, recipe: Facts, solution: Solution, tries: Mapping[str, dict[str, Any]], most: int
+        self,
+        recipe: Facts,
+        solution: Solution,
+        tries: Mapping[str, dict[str, Any]],
+        most: int,
+        progress: bool = True,
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         """What some trials came to, by their keys: those that are known already, then the others as they end.
 
         Args:
             tries: ``tuned``, ``part`` and ``again`` of each, see `training.trial.run`; equal keys mean equal
                 results.
-            most: how many may run at once.
+            most: how many may run at once. progress: whether theirs is told.
         """
         yield from ((key, self._known[key]) for key in tries if key in self._known)
         missing = [key for key in tries if key not in self._known]
         common = {**self._pinned, "recipe": recipe.arn, "solution": solution}
         calls = [{**common, **tries[key]} for key in missing]
-        with closing(self.job.heavy_each(STEP, calls, most)) as ended:
+        with closing(self.job.heavy_each(STEP, calls, most, progress=progress)) as ended:
             for place, result in ended:
                 self._known[missing[place]] = result
                 with self.job.scope.write() as tx:
@@ -109,7 +114,10 @@ class HyperparameterSearch:
             for key, one in distinct.items()
         }
         found: dict[str, dict[str, Any]] = {}
-        for key, result in self._trials.results(self._recipe, self._solution, wanted, self._parallel):
+        results = self._trials.results(
+            self._recipe, self._solution, wanted, self._parallel, progress=not self._planned
+        )
+        for key, result in results:
             found[key] = result
             if key not in self._told:
                 self._tell(key, distinct[key], result["value"])
