@@ -81,7 +81,10 @@ def test_three_thousand_purchases_put_nothing_first(
     """Before, a hundred put it first for all of them, and for newcomers."""
     before = answers(honest, SOME + NEW)
     after = answers(live_campaign(V2, sequences_of(fashions() + one_robot(3_000))), SOME + NEW)
-    assert not any(SPAM in one for one in after.values())
+    assert not any(one[0] == SPAM for one in after.values())
+    # Exploration draws any item now and then, and a user counts as one.
+    shown = sum(SPAM in one for one in after.values())
+    assert shown <= 0.05 * len(after), shown
     assert overlap(before, after, SOME) >= 0.75
     assert overlap(before, after, NEW) >= 0.8
 
