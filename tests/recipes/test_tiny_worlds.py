@@ -13,7 +13,7 @@ from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.query import Query
 from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.training import Training, TrainingData
-from openpersonalize.testing.worlds import DAY, sequences_of
+from openpersonalize.testing.worlds import DAY, question, sequences_of
 
 Rows = list[tuple[str, str, int]]
 
@@ -97,3 +97,23 @@ def test_a_visitor_s_own_kind_leads(world, seed) -> None:
             share.append(np.mean([name.startswith(kind) for name in answer]))
     assert np.mean(first) >= 0.95
     assert np.mean(share) >= 0.8
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_follows_is_learned_from_sixty_users(seed: int) -> None:
+    """Three circles of twelve items; two times in three the next of the circle follows, else any of it."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for user in range(60):
+        now, place = int(rng.integers(0, 10**6)), int(rng.integers(0, 12))
+        for step in range(10):
+            place = (place + 1) % 12 if rng.random() < 0.7 else int(rng.integers(0, 12))
+            rows.append((f"u{user:02}", f"{user % 3}-{place}", now + 3_600 * step))
+    sequences = sequences_of(rows)
+    model, names = fitted(sequences, seed), sequences.items.strings()
+    right = 0
+    for user in range(60):
+        query = question(sequences, user)
+        circle, place = names[query.item[-1]].split("-")
+        right += names[int(np.argmax(model.scores(query)))] == f"{circle}-{(int(place) + 1) % 12}"
+    assert right >= 24

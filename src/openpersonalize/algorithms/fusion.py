@@ -179,7 +179,7 @@ class Questions:
         trust: float = 1.0,
     ) -> Fitted:
         """Weights that rank well. With `seen_excluded`, the user's own items are neither candidates nor
-        relevant. `trust`: the share of what the questions say, the rest is float64[R] `prior`'s.
+        relevant. `trust`: how much of what they weigh the rankers keep that float64[R] `prior` gives nothing.
 
         Without a single question to judge by, the lead ranker alone. The ascents do not depend on each other:
         so many at once as there are `threads`, which changes nothing about the result. `begin`: the
@@ -200,8 +200,7 @@ class Questions:
         for best in climbed:
             weights += best / max(float(np.abs(best).sum()), 1e-9)  # ranks have no scale
         if prior is not None and prior.any():
-            weights *= trust / max(float(np.abs(weights).sum()), 1e-9)
-            weights += (1 - trust) * prior / np.abs(prior).sum()
+            weights = _leaning(weights, prior, trust)
         if all(
             signed_weight or not weight
             for signed_weight, weight in zip(self.signed_weight, weights, strict=True)
@@ -233,6 +232,14 @@ class Questions:
             self._share,
             self.signed_weight,
         )
+
+
+def _leaning(weights: Float64, prior: Float64, trust: float) -> Float64:
+    """float64[R], `weights`, of which those unknown to the prior count by `trust`; what they lose goes to the
+    others, as it weighs them."""
+    unknown = np.where(prior == 0, weights, 0.0)
+    lost = (1 - trust) * float(np.abs(unknown).sum())
+    return weights - (1 - trust) * unknown + lost * prior / float(np.abs(prior).sum())
 
 
 def _climbed(ascent: CoordinateAscent, begin: Float64 | None) -> Float64:

@@ -3,7 +3,8 @@ and Stein, "Estimation with quadratic loss", 1961).
 
 Some forty users answer alike by chance in many ways: two popularities at the moment weighed against each
 other made the one item that all of them took last everybody's first. What holds on shops, films and feeds of
-thousands is a better guess there, and counts the less, the more users were asked.
+thousands is a better guess there, and counts the less, the more users were asked. Only what everybody does is
+doubted: what it weighs goes to the rankers that look at the user's own events, as they weigh there.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from ...algorithms.taste import Taste
 from ...algorithms.transitions import Transitions
 from .weights import POPULAR
 
-USERS, STEEPNESS = 80, 6
+USERS, STEEPNESS = 60, 8
 """Users asked with whom the prior counts as much as what they say; with n of them ``USERS ** STEEPNESS`` to
-``n ** STEEPNESS``: 40 users are hardly believed, and 150 altogether."""
+``n ** STEEPNESS``: 40 users are hardly believed, and 100 altogether."""
 
 PRIOR: Mapping[str, float] = {
     Encoder.kind: 0.3,
