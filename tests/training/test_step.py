@@ -421,19 +421,6 @@ def test_a_comparison_finds_what_the_version_will_have(stocked: tuple[House, str
     assert other["tuned"] == {}
 
 
-def test_a_search_does_not_try_what_changes_nothing(stocked: tuple[House, str]) -> None:
-    """1,600 interactions train no encoder, whatever its width is to be."""
-    house, key = stocked
-    made, artifact = house.train(V1, interactions=key, solution={"performHPO": True})
-    assert made["tuned"].keys() == {"hidden_dimension", "bptt", "recency_mask"}
-    assert (made["tuned"]["hidden_dimension"], made["tuned"]["bptt"]) == ("149", "32")
-    assert artifact.manifest["tuned"] == made["tuned"]
-    told = [one["line"] for one in house.reports if "NDCG at 25" in one.get("line", "")]
-    assert len(told) == 2
-    assert "recency_mask true" in told[0]
-    assert "recency_mask false" in told[1]
-
-
 @pytest.mark.parametrize(
     ("frame", "reason"),
     [

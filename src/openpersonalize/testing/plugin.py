@@ -13,8 +13,9 @@ from .live import LiveCampaign, LiveServer, deployed
 
 @pytest.fixture(scope="session")
 def live_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server for the session that trains on little data, too."""
-    with LiveServer(tmp_path_factory.mktemp("live"), "--minimum-data", "off") as server:
+    """A server for the session that trains on little data, too, with room for many campaigns."""
+    more = ("--minimum-data", "off", "--quota-dataset-groups", "500")
+    with LiveServer(tmp_path_factory.mktemp("live"), *more) as server:
         yield server
 
 
