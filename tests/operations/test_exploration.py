@@ -45,10 +45,10 @@ class Store:
             datasetArn=self.items, items=[{"itemId": item, "properties": json.dumps(properties)}]
         )
 
-    def event(self, item: str, **more: Any) -> None:
+    def event(self, item: str, user: str = "u40", **more: Any) -> None:
         event = {"eventType": "click", "itemId": item, "sentAt": time.time(), **more}
         self.clients.events.put_events(
-            trackingId=self.tracker, userId="u40", sessionId="s", eventList=[event]
+            trackingId=self.tracker, userId=user, sessionId=f"s-{user}", eventList=[event]
         )
 
     def until(self, happened: Callable[[], Any]) -> Any:
@@ -162,12 +162,12 @@ def test_what_is_shown_and_not_chosen_is_explored_less(store: Store, explicit: b
     answer = store.ask()
     while ignored not in ids(answer["itemList"]):
         answer = store.ask()
-    for number in range(60):  # of different times: of events that are alike one counts
-        at = time.time() - 10 * number
+    for number in range(60):  # of different users: a person counts once a day for an item
+        user, at = f"visitor-{explicit}-{number}", time.time() - 10 * number
         if explicit:
-            store.event("i04", sentAt=at, impression=[ignored, "i04"])
+            store.event("i04", user, sentAt=at, impression=[ignored, "i04"])
         else:
-            store.event("i04", sentAt=at, recommendationId=answer["recommendationId"])
+            store.event("i04", user, sentAt=at, recommendationId=answer["recommendationId"])
     store.until(lambda: store.times(ignored) < before / 2)
 
 

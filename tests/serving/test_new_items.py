@@ -56,8 +56,10 @@ def test_they_stand_where_their_trend_puts_them(trending):
 
 def test_an_answer_can_hold_the_whole_catalogue_and_them(trending):
     found = trending.ids(100)
-    assert len(found) == len(set(found)) == len(trending.loaded.names) + 2
-    assert "unused" not in found
+    assert len(found) == len(set(found)) == len(trending.loaded.names) + 3
+    assert {"hit", "talk", *trending.loaded.names} == set(found[:-1])
+    assert found[-1] == "unused"  # it was put, and nobody used it: it fills up
+    assert "unused" not in trending.ids(len(found) - 1)
 
 
 def test_filters_hold_for_them(trending):
@@ -88,4 +90,20 @@ def test_their_time_is_over_by_the_clock(tmp_path):
     one.users_of("talk", 2, first=20)
     one.told()
     assert one.ids(1) == ["talk"]
+    assert "hit" not in one.ids(100)
+    one.close()
+
+
+def test_one_with_a_record_fills_up_when_its_time_is_over(tmp_path):
+    one = Trending(tmp_path)
+    one.put_item("hit", GENRE="games", PRICE=3.0)
+    one.users_of("hit", 9)
+    one.users_of("talk", 9)
+    one.told()
+    assert set(one.ids(2)) == {"hit", "talk"}
+    one.time += 5 * 3600
+    one.advance()
+    assert one.ids(100)[-1] == "hit"
+    assert len(one.ids(100)) == len(one.loaded.names) + 1
+    assert "hit" not in one.ids(len(one.loaded.names))
     one.close()

@@ -36,6 +36,7 @@ class ExtendedCatalogue:
         ids: the newcomers'; row n + k of an answer is ``ids[k]``. columns: their records.
         created: int64[n + m] seconds. latest: the moment that ages count back from.
         unseen: bool[n], the model's items that had no interactions at training.
+        recorded: bool[m], the newcomers that have a record; the others are known by events alone.
         vectors: of the newcomers by their records, as the model has them; None where it has none.
     """
 
@@ -45,6 +46,7 @@ class ExtendedCatalogue:
     created: Int64
     latest: int
     unseen: BoolArray
+    recorded: BoolArray
     vectors: ItemVectors | None = None
     _numbers: list[tuple[int, Int64, Int64]] = field(default_factory=list)
     _eligible: dict[float, Int64] = field(default_factory=dict)

@@ -291,6 +291,8 @@ class ExposureTracker(EventHandler):
         came = np.zeros(len(ids), dtype=np.int64)
         came[ids.find_all(newcomers["ITEM_ID"])] = newcomers["CREATED"].to_numpy()
         own = records.join(newcomers.select(pl.col("ITEM_ID").alias(key)), on=key, how="semi")
+        recorded = np.zeros(len(ids), dtype=np.bool_)
+        recorded[ids.find_all(own[key])] = True
         columns = ColumnSet.build(own, schema, ids)
         created = np.concatenate([exposure.created, came])
         vectors = None
@@ -298,7 +300,9 @@ class ExposureTracker(EventHandler):
             aligned = ids.series().alias(key).to_frame().join(own, on=key, how="left", maintain_order="left")
             vectors = self._embed(aligned)
         unseen = exposure.interactions == 0
-        return ExtendedCatalogue(len(items), ids, columns, created, exposure.latest, unseen, vectors)
+        return ExtendedCatalogue(
+            len(items), ids, columns, created, exposure.latest, unseen, recorded, vectors
+        )
 
     def _counts(self, members: ExtendedCatalogue) -> ExposureCounts:
         seen = self._since + self._exposure.interactions

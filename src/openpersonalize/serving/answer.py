@@ -138,7 +138,8 @@ def _filled(
 ) -> Chosen:
     """The best `count` rows that pass a filter and its mask. Where they are too few, the items follow that
     came after training and, for a recipe that scores a part of the catalogue, those that it does not score:
-    by what is known of them, in a recipe that scores all in the order of the scores."""
+    by what is known of them, in a recipe that scores all in the order of the scores. Where the model ranks
+    new items, those follow that it does not rank and that have a record: an event alone makes no item."""
     scorer, loaded = source.scorer, source.loaded
     best = choose(
         scorer.ranked(state, seen_excluded),
@@ -160,6 +161,8 @@ def _filled(
     if source.tracker is not None and len(source.tracker.counts.members.ids):
         members = source.tracker.counts.members
         every = np.arange(len(members.ids))
+        if loaded.model.ranks_new_items:
+            every = np.flatnonzero(members.recorded)
         passing = _passing_rows(source, chosen, state, mask, members)
         kept = every if passing is None else every[passing(members.known + every)]
         kept = np.setdiff1d(kept, np.array(best.rows, dtype=np.int64) - members.known, assume_unique=True)
