@@ -93,6 +93,50 @@ def test_a_process_that_died_while_it_waited_is_not_missed(settings: Settings) -
     assert pid_of(executor, settings) != first
 
 
+def test_a_process_that_dies_before_it_begins_a_step_is_not_missed(settings: Settings) -> None:
+    executor = SubprocessExecutor(rest=60.0)
+    first = pid_of(executor, settings)
+    os.kill(first, signal.SIGSTOP)  # alive, but it begins nothing
+    killer = threading.Timer(0.5, os.kill, (first, signal.SIGKILL))
+    killer.start()
+    assert pid_of(executor, settings) != first
+    killer.join()
+
+
+def test_a_step_that_began_in_a_process_that_waited_is_not_done_again(
+    settings: Settings, tmp_path: Path
+) -> None:
+    executor = SubprocessExecutor(rest=60.0)
+    pid_of(executor, settings)
+    call = StepCall("engine.toy:die", {"counter": str(tmp_path / "c"), "times": 1}, "j", settings)
+    with pytest.raises(StepDied, match="killed by SIGKILL"):
+        executor.run(call, lambda _: None, Interruption())
+    assert (tmp_path / "c").read_text() == "x"
+
+
+def test_a_process_that_found_no_room_takes_no_other_step(settings: Settings) -> None:
+    executor = SubprocessExecutor(rest=60.0)
+    first = pid_of(executor, settings)
+    with pytest.raises(JobFailed, match="The disk takes no more"):
+        executor.run(StepCall("engine.toy:find_no_room", {}, "j", settings), lambda _: None, Interruption())
+    assert pid_of(executor, settings) != first
+
+
+def test_a_process_of_other_limits_takes_no_other_step(settings: Settings) -> None:
+    resource = pytest.importorskip("resource", reason="this system has no limits on processes")
+    executor = SubprocessExecutor(rest=60.0)
+    first = pid_of(executor, settings)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512 if soft != 512 else 511, hard))
+    try:
+        second = pid_of(executor, settings)
+        assert second != first
+        assert pid_of(executor, settings) == second
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert pid_of(executor, settings) != second
+
+
 def test_a_stop_that_comes_late_stops_nobody_else(settings: Settings) -> None:
     process = StepProcess(environment_of(StepCall("", {}, "j", settings)))
     for _ in range(3):

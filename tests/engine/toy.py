@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -151,6 +152,10 @@ def refuse(task: Task, *, problems: int = 0) -> dict[str, Any]:
     for number in range(problems):
         task.problem("a.csv", number + 2, "USER_ID", "is empty")
     raise JobFailed("The data is no good.")
+
+
+def find_no_room(task: Task) -> dict[str, Any]:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def break_down(task: Task) -> dict[str, Any]:

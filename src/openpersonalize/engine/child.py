@@ -1,9 +1,9 @@
 """The process of heavy steps, one after the other: ``python -m openpersonalize.engine.child``.
 
-Reads a JSON line from standard input, the call; writes JSON lines to standard output, reports and last of
-all the end: ``result``, ``failed``, ``stopped`` or ``broke``. A line ``{"stop": true}`` asks the step to
-stop. With ``ready`` in the end it takes another call, otherwise it ends. When standard input ends the server
-is gone, and so is this process at once.
+Reads a JSON line from standard input, the call; writes JSON lines to standard output, first ``begun``, then
+reports and last of all the end: ``result``, ``failed``, ``stopped`` or ``broke``. A line ``{"stop": true}``
+asks the step to stop. With ``ready`` in the end it takes another call, otherwise it ends. When standard input
+ends the server is gone, and so is this process at once.
 """
 
 from __future__ import annotations
@@ -62,9 +62,13 @@ def main() -> None:
     while ready:
         call = calls.get()
         task = Task(Settings.from_json(call["settings"]), call["job"], send, stop.is_set)
+        send({"begun": True})
         end = _perform(call, task)
         ready = (
-            bool(end.keys() & {"result", "failed"}) and threading.active_count() == threads and _is_small()
+            bool(end.keys() & {"result", "failed"})
+            and end.get("ready", True)
+            and threading.active_count() == threads
+            and _is_small()
         )
         sys.stderr.flush()
         send({**end, "ready": ready})
@@ -73,7 +77,7 @@ def main() -> None:
 
 
 def _perform(call: dict[str, Any], task: Task) -> Report:
-    """The report that ends the step."""
+    """The report that ends the step; not ``ready`` when the machine, not the data, made it fail."""
     try:
         end = {"result": find_step(call["step"])(task, **call["arguments"])}
         json.dumps(end)
@@ -83,11 +87,15 @@ def _perform(call: dict[str, Any], task: Task) -> Report:
     except JobStopped:
         return {"stopped": True}
     except MemoryError:
-        return {"failed": "The machine has too little memory for this job; give it more, or use less data."}
+        return {
+            "failed": "The machine has too little memory for this job; give it more, or use less data.",
+            "ready": False,
+        }
     except Exception as error:  # noqa: BLE001 - handed to the server, which decides whether to try again
         if _is_full_disk(error):
             return {
-                "failed": f"The disk takes no more ({error}); make room for the data folder, then try again."
+                "failed": f"The disk takes no more ({error}); make room for the data folder, then try again.",
+                "ready": False,
             }
         return {"broke": traceback.format_exc()}
 

@@ -29,12 +29,13 @@ class StepProcess:
     `end`, which are for any.
 
     Attributes:
-        environment: what it was started with.
+        has_begun: it said that it began the step that it was last given.
     """
 
     def __init__(self, environment: dict[str, str]) -> None:
         """Start it."""
-        self.environment = environment
+        self.has_begun = False
+        self._environment, self._limits = environment, _limits()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "openpersonalize.engine.child"],
             stdin=subprocess.PIPE,
@@ -49,6 +50,7 @@ class StepProcess:
 
     def begin(self, call: StepCall) -> None:
         """Have it do a step."""
+        self.has_begun = False
         self._job = call.job_id
         self._last_lines.clear()
         self._send(
@@ -71,16 +73,20 @@ class StepProcess:
                 return None
             if message.keys() & {"result", "failed", "stopped", "broke"}:
                 return dict(message)
-            report(message)
+            if "begun" in message:
+                self.has_begun = True
+            else:
+                report(message)
         return None
 
     def stop(self) -> None:
         """Ask the step to stop."""
         self._send({"stop": True})
 
-    def is_alive(self) -> bool:
-        """Whether it can take a step."""
-        return self._process.poll() is None
+    def is_as_new(self, environment: dict[str, str]) -> bool:
+        """Whether it is as one that is started now: of this environment, of the server's limits on files and
+        memory, and alive. One that was just killed may still seem alive; see `has_begun`."""
+        return self._environment == environment and self._limits == _limits() and self._process.poll() is None
 
     def end(self) -> None:
         """Kill it at once."""
@@ -132,6 +138,16 @@ def environment_of(call: StepCall) -> dict[str, str]:
         for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             environment[name] = str(call.settings.threads)
     return environment
+
+
+def _limits() -> dict[str, tuple[int, int]]:
+    """The system's limits on this process, which the processes that it starts inherit."""
+    if sys.platform == "win32":
+        return {}
+    import resource
+
+    names = [name for name in dir(resource) if name.startswith("RLIMIT_")]
+    return {name: resource.getrlimit(getattr(resource, name)) for name in names}
 
 
 def _close(pipe: IO[bytes]) -> None:

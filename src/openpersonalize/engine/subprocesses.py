@@ -35,7 +35,34 @@ class SubprocessExecutor(Executor):
     def run(
         self, call: StepCall, report: Callable[[Report], None], interruption: Interruption
     ) -> dict[str, Any]:
-        process = self._taken(environment_of(call))
+        environment = environment_of(call)
+        process = self._taken(environment)
+        end: Report | None = None
+        how = ""
+        if process is not None:
+            end, how = self._do(process, call, report, interruption)
+            if end is None and not process.has_begun and not interruption.stop_requested:
+                # It was killed while it waited, and that shows only now.
+                process = None
+        if process is None and not interruption.released:
+            end, how = self._do(StepProcess(environment), call, report, interruption)
+        if interruption.released:
+            raise ShuttingDown()
+        if end is None:
+            if interruption.stop_requested:
+                raise JobStopped()
+            raise StepDied(how)
+        return _outcome(end)
+
+    def _do(
+        self,
+        process: StepProcess,
+        call: StepCall,
+        report: Callable[[Report], None],
+        interruption: Interruption,
+    ) -> tuple[Report | None, str]:
+        """Have a process do the step, then keep or close it: the report that ended the step, and how the
+        process ended."""
         ended = threading.Event()
         watcher = threading.Thread(
             target=self._watch, args=(process, interruption, ended), name="step-watcher", daemon=True
@@ -54,24 +81,17 @@ class SubprocessExecutor(Executor):
             ready = end is not None and end.pop("ready", False) and not interruption.released
             if not (ready and self._keep(process)):
                 how = process.close()
-        if interruption.released:
-            raise ShuttingDown()
-        if end is None:
-            if interruption.stop_requested:
-                raise JobStopped()
-            raise StepDied(how)
-        return _outcome(end)
+        return end, how
 
-    def _taken(self, environment: dict[str, str]) -> StepProcess:
-        """The process that waits, where it is of this environment, or a new one."""
+    def _taken(self, environment: dict[str, str]) -> StepProcess | None:
+        """The process that waits, where it is as good as a new one."""
         with self._guard:
             waiting, self._waiting = self._waiting, None
             self._timer.cancel()
-        if waiting is not None:
-            if waiting.environment == environment and waiting.is_alive():
-                return waiting
-            waiting.close()
-        return StepProcess(environment)
+        if waiting is None or waiting.is_as_new(environment):
+            return waiting
+        waiting.close()
+        return None
 
     def _keep(self, process: StepProcess) -> bool:
         """Have a process wait, unless one does."""
