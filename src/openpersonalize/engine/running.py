@@ -111,6 +111,7 @@ class RunningJob:
                 how = died.message
                 with self._output_lock:
                     self._output = JobOutput(lines=self._output.lines, anew=True)
+                self.installation.objects.sweep()  # what it staged is nobody's now
             time.sleep(_PAUSE)
         raise JobFailed(
             f"The process that worked on this job died {most} times ({how}). Give the machine more memory,"

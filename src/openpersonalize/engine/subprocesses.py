@@ -23,10 +23,10 @@ class SubprocessExecutor(Executor):
 
     Args:
         grace: seconds that a step has to heed a stop before it is killed.
-        rest: seconds that a process waits for another step; one waits at most.
+        rest: seconds that a process waits for another step, one at most; 0: none waits.
     """
 
-    def __init__(self, grace: float = 20.0, rest: float = 10.0) -> None:
+    def __init__(self, grace: float = 20.0, rest: float = 0.0) -> None:
         self._grace, self._rest = grace, rest
         self._guard = threading.Lock()
         self._waiting: StepProcess | None = None
@@ -96,7 +96,7 @@ class SubprocessExecutor(Executor):
     def _keep(self, process: StepProcess) -> bool:
         """Have a process wait, unless one does."""
         with self._guard:
-            if self._waiting is not None:
+            if self._waiting is not None or self._rest <= 0:
                 return False
             self._waiting = process
             self._timer = threading.Timer(self._rest, self._let_go, (process,))
