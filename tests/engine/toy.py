@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,10 +152,6 @@ def refuse(task: Task, *, problems: int = 0) -> dict[str, Any]:
     raise JobFailed("The data is no good.")
 
 
-def find_no_room(task: Task) -> dict[str, Any]:
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-
 def break_down(task: Task) -> dict[str, Any]:
     raise RuntimeError("nobody expected this")
 
@@ -223,25 +217,3 @@ def publish(task: Task, *, key: str, parts: int) -> dict[str, Any]:
         time.sleep(0.002)
     objects.publish(staged, key)
     return {"artifact": key}
-
-
-def identify(task: Task) -> dict[str, Any]:
-    return {"pid": os.getpid()}
-
-
-def leave_a_thread(task: Task) -> dict[str, Any]:
-    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
-    return identify(task)
-
-
-_held: list[bytes] = []
-
-
-def hold(task: Task, size: int) -> dict[str, Any]:
-    _held.append(b"x" * size)
-    return identify(task)
-
-
-def stoppable(task: Task) -> dict[str, Any]:
-    task.check()
-    return {"stopped": False}

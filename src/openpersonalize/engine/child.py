@@ -1,15 +1,14 @@
-"""The process of heavy steps, one after the other: ``python -m openpersonalize.engine.child``.
+"""The process of one heavy step: ``python -m openpersonalize.engine.child``.
 
-Reads a JSON line from standard input, the call; writes JSON lines to standard output, first ``begun``, then
-reports and last of all the end: ``result``, ``failed``, ``stopped`` or ``broke``. A line ``{"stop": true}``
-asks the step to stop. With ``ready`` in the end it takes another call, otherwise it ends. When standard input
-ends the server is gone, and so is this process at once.
+Reads one JSON line from standard input, the call; writes JSON lines to standard output, reports and last of
+all the
+end: ``result``, ``failed``, ``stopped`` or ``broke``. A line ``{"stop": true}`` asks the step to stop. When
+standard input ends the server is gone, and so is this process at once.
 """
 
 from __future__ import annotations
 
 import errno
-import gc
 import json
 import os
 import re
@@ -18,7 +17,6 @@ import sys
 import threading
 import traceback
 from pathlib import Path
-from queue import SimpleQueue
 from typing import IO, Any
 
 from ..errors import JobFailed, JobStopped
@@ -27,8 +25,6 @@ from .executor import find_step
 from .task import Report, Task
 
 ORPHANED = 70
-MOST_KEPT = 384 * 2**20
-"""Bytes of memory above which a process does not take another step: torch and large tables stay with it."""
 _NICENESS = 10
 _SACRIFICE = "500"
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -45,12 +41,12 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _yield_to_server()
     reports = _take_standard_output()
+    first = sys.stdin.buffer.readline()
+    if not first:
+        os._exit(ORPHANED)
+    call = json.loads(first)
     stop = threading.Event()
-    calls: SimpleQueue[dict[str, Any]] = SimpleQueue()
-    listener = threading.Thread(
-        target=_hear, args=(sys.stdin.buffer, calls, stop), name="server-listener", daemon=True
-    )
-    listener.start()
+    threading.Thread(target=_hear, args=(sys.stdin.buffer, stop), name="server-listener", daemon=True).start()
     turn = threading.Lock()
 
     def send(report: Report) -> None:
@@ -58,26 +54,15 @@ def main() -> None:
             reports.write(json.dumps(report).encode() + b"\n")
             reports.flush()
 
-    threads, ready = threading.active_count(), True
-    while ready:
-        call = calls.get()
-        task = Task(Settings.from_json(call["settings"]), call["job"], send, stop.is_set)
-        send({"begun": True})
-        end = _perform(call, task)
-        ready = (
-            bool(end.keys() & {"result", "failed"})
-            and end.get("ready", True)
-            and threading.active_count() == threads
-            and _is_small()
-        )
-        sys.stderr.flush()
-        send({**end, "ready": ready})
+    task = Task(Settings.from_json(call["settings"]), call["job"], send, stop.is_set)
+    send(_perform(call, task))
     # Threads and libraries that a step left behind must not keep it alive.
+    sys.stderr.flush()
     os._exit(0)
 
 
 def _perform(call: dict[str, Any], task: Task) -> Report:
-    """The report that ends the step; not ``ready`` when the machine, not the data, made it fail."""
+    """The report that ends the step."""
     try:
         end = {"result": find_step(call["step"])(task, **call["arguments"])}
         json.dumps(end)
@@ -87,15 +72,11 @@ def _perform(call: dict[str, Any], task: Task) -> Report:
     except JobStopped:
         return {"stopped": True}
     except MemoryError:
-        return {
-            "failed": "The machine has too little memory for this job; give it more, or use less data.",
-            "ready": False,
-        }
+        return {"failed": "The machine has too little memory for this job; give it more, or use less data."}
     except Exception as error:  # noqa: BLE001 - handed to the server, which decides whether to try again
         if _is_full_disk(error):
             return {
-                "failed": f"The disk takes no more ({error}); make room for the data folder, then try again.",
-                "ready": False,
+                "failed": f"The disk takes no more ({error}); make room for the data folder, then try again."
             }
         return {"broke": traceback.format_exc()}
 
@@ -108,25 +89,11 @@ def _is_full_disk(error: Exception) -> bool:
     ) is not None
 
 
-def _hear(pipe: IO[bytes], calls: SimpleQueue[dict[str, Any]], stop: threading.Event) -> None:
+def _hear(pipe: IO[bytes], stop: threading.Event) -> None:
     for line in pipe:
-        message = json.loads(line)
-        if message.get("stop"):
+        if json.loads(line).get("stop"):
             stop.set()
-        else:
-            stop.clear()  # it was meant for a step that had just ended
-            calls.put(message)
     os._exit(ORPHANED)
-
-
-def _is_small() -> bool:
-    """Whether little memory is held, once what the step held is given back. False where nobody can say."""
-    gc.collect()
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return False
-    return pages * os.sysconf("SC_PAGE_SIZE") <= MOST_KEPT
 
 
 def _yield_to_server() -> None:

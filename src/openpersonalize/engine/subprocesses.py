@@ -1,131 +1,142 @@
 """Heavy steps in processes of their own: what they take or break dies with them, and the server goes on.
 
-A process takes most of a second of CPU to start: interpreter and libraries. One that ended a step well and
-holds little memory waits some seconds for the next step, so that a run of small jobs starts one.
+A step's process starts in 0.2 s. It lives as long as the pipe to its standard input is open, so it ends with
+its server whatever ends that one.
 """
 
 from __future__ import annotations
 
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
 import threading
+from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
 
 from ..errors import JobFailed, JobStopped
 from .executor import Executor, Interruption, ShuttingDown, StepBroke, StepCall, StepDied
-from .stepprocess import StepProcess, environment_of
 from .task import Report
 
+log = logging.getLogger(__name__)
+
 _LOOK = 0.05
+_LAST_LINES = 50
 
 
 class SubprocessExecutor(Executor):
-    """Runs each step in a `StepProcess`.
+    """Runs ``python -m openpersonalize.engine.child`` per step; JSON lines over pipes.
 
     Args:
         grace: seconds that a step has to heed a stop before it is killed.
-        rest: seconds that a process waits for another step, one at most; 0: none waits.
     """
 
-    def __init__(self, grace: float = 20.0, rest: float = 0.0) -> None:
-        self._grace, self._rest = grace, rest
-        self._guard = threading.Lock()
-        self._waiting: StepProcess | None = None
-        self._timer = threading.Timer(0.0, lambda: None)
+    def __init__(self, grace: float = 20.0) -> None:
+        self._grace = grace
 
     def run(
         self, call: StepCall, report: Callable[[Report], None], interruption: Interruption
     ) -> dict[str, Any]:
-        environment = environment_of(call)
-        process = self._taken(environment)
-        end: Report | None = None
-        how = ""
-        if process is not None:
-            end, how = self._do(process, call, report, interruption)
-            if end is None and not process.has_begun and not interruption.stop_requested:
-                # It was killed while it waited, and that shows only now.
-                process = None
-        if process is None and not interruption.released:
-            end, how = self._do(StepProcess(environment), call, report, interruption)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "openpersonalize.engine.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(call),
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        ended = threading.Event()
+        last_lines: deque[str] = deque(maxlen=_LAST_LINES)
+        watcher = threading.Thread(
+            target=self._watch, args=(process, interruption, ended), name="step-watcher", daemon=True
+        )
+        listener = threading.Thread(
+            target=_listen, args=(process.stderr, call.job_id, last_lines), name="step-listener", daemon=True
+        )
+        try:
+            listener.start()
+            _send(
+                process.stdin,
+                {
+                    "step": call.step,
+                    "arguments": call.arguments,
+                    "job": call.job_id,
+                    "settings": call.settings.to_json(),
+                },
+            )
+            watcher.start()
+            end = _read(process.stdout, report)
+            if end is None:
+                code = process.wait()
+        finally:
+            ended.set()
+            process.kill()
+            process.wait()
+            listener.join(5.0)
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                _close(pipe)
         if interruption.released:
             raise ShuttingDown()
         if end is None:
             if interruption.stop_requested:
                 raise JobStopped()
-            raise StepDied(how)
+            raise StepDied(_how(code, last_lines))
         return _outcome(end)
 
-    def _do(
-        self,
-        process: StepProcess,
-        call: StepCall,
-        report: Callable[[Report], None],
-        interruption: Interruption,
-    ) -> tuple[Report | None, str]:
-        """Have a process do the step, then keep or close it: the report that ended the step, and how the
-        process ended."""
-        ended = threading.Event()
-        watcher = threading.Thread(
-            target=self._watch, args=(process, interruption, ended), name="step-watcher", daemon=True
-        )
-        end: Report | None = None
-        how = ""
-        process.begin(call)  # before the watcher may ask it to stop
-        watcher.start()
-        try:
-            end = process.follow(report)
-            if end is None:
-                process.wait()
-        finally:
-            ended.set()
-            watcher.join()
-            ready = end is not None and end.pop("ready", False) and not interruption.released
-            if not (ready and self._keep(process)):
-                how = process.close()
-        return end, how
-
-    def _taken(self, environment: dict[str, str]) -> StepProcess | None:
-        """The process that waits, where it is as good as a new one."""
-        with self._guard:
-            waiting, self._waiting = self._waiting, None
-            self._timer.cancel()
-        if waiting is None or waiting.is_as_new(environment):
-            return waiting
-        waiting.close()
-        return None
-
-    def _keep(self, process: StepProcess) -> bool:
-        """Have a process wait, unless one does."""
-        with self._guard:
-            if self._waiting is not None or self._rest <= 0:
-                return False
-            self._waiting = process
-            self._timer = threading.Timer(self._rest, self._let_go, (process,))
-            self._timer.daemon = True
-            self._timer.start()
-        return True
-
-    def _let_go(self, process: StepProcess) -> None:
-        with self._guard:
-            if self._waiting is not process:
-                return
-            self._waiting = None
-        process.close()
-
-    def _watch(self, process: StepProcess, interruption: Interruption, ended: threading.Event) -> None:
+    def _watch(
+        self, process: subprocess.Popen[bytes], interruption: Interruption, ended: threading.Event
+    ) -> None:
         """End the step when it is to end: kindly for a stop, at once when the server goes down."""
         while not ended.wait(_LOOK):
             if interruption.released:
-                process.end()
+                process.kill()
                 return
             if interruption.stop_requested:
-                process.stop()
+                assert process.stdin
+                _send(process.stdin, {"stop": True})
                 waited = 0.0
                 while waited < self._grace and not interruption.released:
                     if ended.wait(_LOOK):
                         return
                     waited += _LOOK
-                process.end()
+                process.kill()
                 return
+
+
+def _send(pipe: IO[bytes], message: dict[str, Any]) -> None:
+    try:
+        pipe.write(json.dumps(message).encode() + b"\n")
+        pipe.flush()
+    except OSError:
+        # The process has ended; its exit code says how, and `run` reads that.
+        return
+
+
+def _close(pipe: IO[bytes]) -> None:
+    try:
+        pipe.close()
+    except OSError:
+        # What was left to write to a process that has ended is nobody's.
+        return
+
+
+def _read(pipe: IO[bytes], report: Callable[[Report], None]) -> Report | None:
+    """Pass reports on until the one that ends the step; None when the pipe ends first."""
+    for line in pipe:
+        try:
+            message = json.loads(line)
+        except ValueError:
+            # Only a process that was killed in the middle of a line leaves half of one.
+            return None
+        if message.keys() & {"result", "failed", "stopped", "broke"}:
+            return dict(message)
+        report(message)
+    return None
 
 
 def _outcome(end: Report) -> dict[str, Any]:
@@ -136,3 +147,41 @@ def _outcome(end: Report) -> dict[str, Any]:
     if "broke" in end:
         raise StepBroke(end["broke"])
     return dict(end["result"])
+
+
+def _how(code: int, last_lines: deque[str]) -> str:
+    """How a process ended, in words, with its last words."""
+    if code < 0:
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = f"signal {-code}"
+        how = f"killed by {name}"
+        if name == "SIGKILL":
+            how += ", most likely because the machine ran out of memory"
+    else:
+        how = f"exit code {code}"
+    return f"{how}; last words: {last_lines[-1]}" if last_lines else how
+
+
+def _listen(pipe: IO[bytes], job_id: str, last_lines: deque[str]) -> None:
+    """Put what the process writes to its standard error into the server's log."""
+    for raw in pipe:
+        text = raw.decode(errors="replace").rstrip()
+        if text:
+            last_lines.append(text)
+            log.info("job %s: %s", job_id, text)
+
+
+def _environment(call: StepCall) -> dict[str, str]:
+    """The child imports what the server can import, nothing from the folder it happens to run in, and keeps
+    to the number of threads that the settings allow."""
+    environment = dict(os.environ)
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    environment["PYTHONSAFEPATH"] = "1"
+    # Threads that have nothing to do sleep; spinning takes the cores from the server and from other steps.
+    environment.setdefault("OMP_WAIT_POLICY", "passive")
+    if call.settings.threads:
+        for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            environment[name] = str(call.settings.threads)
+    return environment
