@@ -36,10 +36,16 @@ ENDPOINT = "AWS_ENDPOINT_URL_PERSONALIZE"
 _SECONDS = 10
 _GO_ON = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists", "AccessDenied")
 _POLL = 0.2
+RESTART_SECONDS = 60.0
+"""A server that was reached before may be away for so long, while it is started again."""
 _SIGN = (
     " This server has access keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of an admin or"
     " read key (`openpersonalize key create --role read`)."
 )
+
+
+class NobodyAnswers(OpenPersonalizeError):
+    """No server answers at the address."""
 
 
 def connection_options(command: Command) -> Command:
@@ -98,7 +104,8 @@ class Connection:
         """A page beside the operations, as JSON; with a `request_body` (JSON), that is sent to it.
 
         Raises:
-            OpenPersonalizeError: nobody answers, or refuses; the sentence says what to do.
+            NobodyAnswers: the sentence says what to do.
+            OpenPersonalizeError: it refuses; the sentence says what to do.
         """
         address = self.address + path
         body = None if request_body is None else json.dumps(request_body).encode()
@@ -119,7 +126,7 @@ class Connection:
                 f"{address} answered {error.code}: {_message(error.read())}{hint}"
             ) from error
         except (OSError, ValueError) as error:
-            raise OpenPersonalizeError(
+            raise NobodyAnswers(
                 f"No server answers at {self.address} ({error}): start one with `openpersonalize serve`."
             ) from error
 
@@ -137,23 +144,35 @@ class Connection:
         return found
 
     def follow(
-        self, describe: Callable[[], Mapping[str, Any]], arn: str, moved: Callable[[Mapping[str, Any]], None]
+        self,
+        describe: Callable[[], Mapping[str, Any]],
+        arn: str,
+        moved: Callable[[Mapping[str, Any]], None],
+        restart_seconds: float = RESTART_SECONDS,
     ) -> Mapping[str, Any]:
-        """Wait until a resource is ACTIVE.
+        """Wait until a resource is ACTIVE, also while the server is started again: its jobs go on then.
 
         Args:
             describe: its description. moved: told the progress of its job.
+            restart_seconds: how long nobody may answer.
 
         Raises:
             OpenPersonalizeError: it failed; the sentence is its failureReason.
+            NobodyAnswers, HTTPClientError, ConnectionError of botocore: the server stays away.
         """
+        answered = time.monotonic()
         while True:
-            found = describe()
-            if found["status"] == "ACTIVE":
-                return found
-            if "FAILED" in found["status"] or "STOPPED" in found["status"]:
-                raise OpenPersonalizeError(f"{arn}: {found['status']}: {found.get('failureReason')}")
-            moved(self.job(arn).get("progress") or {})
+            try:
+                found = describe()
+                if found["status"] == "ACTIVE":
+                    return found
+                if "FAILED" in found["status"] or "STOPPED" in found["status"]:
+                    raise OpenPersonalizeError(f"{arn}: {found['status']}: {found.get('failureReason')}")
+                moved(self.job(arn).get("progress") or {})
+                answered = time.monotonic()
+            except (NobodyAnswers, HTTPClientError, NotConnected):
+                if time.monotonic() > answered + restart_seconds:
+                    raise
             time.sleep(_POLL)
 
 
