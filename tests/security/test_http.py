@@ -21,6 +21,7 @@ FORMS: dict[str, tuple[bytes, set[int]]] = {
         {400},
     ),
     "two lengths": (POST + b"Content-Length: 14\r\nContent-Length: 15\r\n\r\n" + BODY, {400}),
+    "two hosts": (POST + b"Host: other\r\nContent-Length: 14\r\n\r\n" + BODY, {400}),
     "length with a sign": (POST + b"Content-Length: +14\r\n\r\n" + BODY, {400}),
     "length in hexadecimal": (POST + b"Content-Length: 0xe\r\n\r\n" + BODY, {400}),
     "huge length": (POST + b"Content-Length: 99999999999999999999999\r\n\r\n", {400}),

@@ -162,7 +162,7 @@ def others(data: bytes) -> tuple[Read, bool]:
     except h11.ProtocolError as error:
         # Empty lines before a request are left out here, as RFC 9112 advises. Whether a Host is there is
         # checked later: without keys it must be this machine's, with keys signed.
-        return found, not any(reason in str(error) for reason in ("Host", "request line"))
+        return found, not any(reason in str(error) for reason in ("Missing mandatory Host", "request line"))
 
 
 def agree(data: bytes) -> None:

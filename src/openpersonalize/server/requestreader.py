@@ -167,6 +167,9 @@ class RequestReader:
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self._expects = True
+        if name == b"host" and any(seen == b"host" for seen, _ in self._headers):
+            self._refuse("The request has more than one Host field.")  # RFC 9112, 3.2
+            return
         self._headers.append((name, value))
         self._count(len(name) + len(value) + 4)
         if len(self._headers) > self._limits.head_fields:
