@@ -22,11 +22,11 @@ from ..installation import Installation
 from ..recipes.configuration import exploration_of
 from ..serving.catalogue import Catalogue
 from ..serving.loader import Loader
-from ..serving.metadata_reads import DatasetEntry, EndpointEntry
 from ..serving.refresh import Following
 from ..serving.source import AnswerSource
 from ..serving.states import Memory
 from .answering import LineAnswers, answer_files
+from .arguments import BatchArguments
 from .inference import BatchInference, rows_kept
 from .scorer import BatchScorer
 from .themes import BatchThemes
@@ -34,35 +34,11 @@ from .themes import BatchThemes
 _SMALL = 1 << 20
 
 
-class Moment:
-    """A clock that stands still: all lines are asked at one moment."""
-
-    def __init__(self, now: float) -> None:
-        self._now = now
-
-    def now(self) -> float:
-        return self._now
-
-
-def run(
-    task: Task,
-    *,
-    entry: dict[str, Any],
-    expression: str | None,
-    count: int,
-    source: str,
-    destination: str,
-    position: int,
-    moment: float,
-    item_name: str | None = None,
-) -> dict[str, Any]:
-    """Answer the lines of the files at `source`.
+def run(task: Task, *, item_name: str | None = None, **arguments: Any) -> dict[str, Any]:
+    """Answer the lines of a job's files.
 
     Args:
-        entry: the version as an endpoint, see `read_entry`.
-        expression: the job's filter. count: items of an answer.
-        source, destination: locations of the input, and of the folder of the output.
-        position: place in the live log up to which users' events count. moment: seconds, when it is asked.
+        arguments: see `BatchArguments.of`.
         item_name: the column with the items' names, of a job with themes; None of others.
 
     Returns:
@@ -72,57 +48,31 @@ def run(
         JobFailed: with the sentence for `failureReason`.
         JobStopped: on request.
     """
-    with ExitStack() as opened:
-        installation = Installation.open(task.settings, Moment(moment))
-        opened.callback(installation.close)
+    job = BatchArguments.of(**arguments)
+    with job.installation(task.settings) as installation:
         return answer_files(
             task,
             installation,
-            source,
-            destination,
-            lambda: open_inference(
-                installation, read_entry(entry), expression, count, position, task.check, item_name
-            ),
+            job.source,
+            job.destination,
+            lambda: open_inference(installation, job, task.check, item_name),
             most_in_all=None if item_name is None else task.settings.quota_theme_lines,
         )
 
 
-def read_entry(entry: Mapping[str, Any]) -> EndpointEntry:
-    """What a version is loaded by, from JSON: ``name``, ``group``, ``version``, ``artifact``, ``recipe``,
-    ``config``, ``until`` (see `EndpointEntry`) and ``datasets``, by type ARN, schema and snapshot."""
-    return EndpointEntry(
-        entry["name"],
-        entry["group"],
-        "ACTIVE",
-        entry["version"],
-        entry["artifact"],
-        entry["recipe"],
-        entry["config"],
-        None,
-        "",
-        entry["until"],
-        {kind: DatasetEntry(*one) for kind, one in entry["datasets"].items()},
-    )
-
-
 @contextmanager
 def open_inference(
-    installation: Installation,
-    entry: EndpointEntry,
-    expression: str | None,
-    count: int,
-    position: int,
-    check: Callable[[], None],
-    item_name: str | None = None,
+    installation: Installation, job: BatchArguments, check: Callable[[], None], item_name: str | None = None
 ) -> Iterator[LineAnswers]:
-    """A version, loaded and level with the live log, to answer lines with.
+    """A job's version, loaded and level with the live log, to answer lines with.
 
     Args:
-        expression, count, position, item_name: see `run`. check: called while it waits; may raise to stop.
+        check: called while it waits; may raise to stop. item_name: see `run`.
 
     Raises:
         JobFailed: the recipe, the model, or a column of the filter or of the themes is gone.
     """
+    entry = job.entry
     with ExitStack() as opened:
         consumer = LogConsumer(installation.log, _SMALL)
         opened.callback(consumer.close)
@@ -130,9 +80,9 @@ def open_inference(
         loader = Loader(installation, consumer, Memory(_SMALL), users.get)
         try:
             compiled = None
-            if expression is not None:
+            if job.expression is not None:
                 schemas = {kind: dataset.parsed() for kind, dataset in entry.datasets.items()}
-                compiled = compile_filter(expression, schemas)
+                compiled = compile_filter(job.expression, schemas)
                 if "USERS" in entry.datasets and any(name.startswith("USERS.") for name in compiled.fields):
                     users[entry.group] = loader.users(entry.datasets["USERS"])
             held = loader.deployment(entry, None)
@@ -150,9 +100,9 @@ def open_inference(
         scorer = BatchScorer(
             of.loaded,
             of.items,
-            histories=opened.enter_context(_histories(installation.log, of.group.stream, position)),
+            histories=opened.enter_context(_histories(installation.log, of.group.stream, job.position)),
             now=installation.clock.now(),
-            top_rows=rows_kept(count, compiled is not None, exploration is not None),
+            top_rows=rows_kept(job.count, compiled is not None, exploration is not None),
         )
         scorer.influence = entry.config.get("rankingInfluence") or {}
         source = AnswerSource(
@@ -164,7 +114,9 @@ def open_inference(
             window=installation.settings.filter_window,
             tracker=of.tracker,
         )
-        inference = BatchInference(source, scorer, count=count, compiled=compiled, exploration=exploration)
+        inference = BatchInference(
+            source, scorer, count=job.count, compiled=compiled, exploration=exploration
+        )
         if item_name is None:
             yield inference
         else:

@@ -12,6 +12,8 @@ from ..resources.store import Resource, Transaction
 from ..resources.versions import newest_full_version
 from ..workflows.deployments import request_update
 from .context import Answer, Context, Request, given
+from .deleting import begin_deletion
+from .describing import described
 from .listing import listed
 from .recipes import named_recipe
 from .states import busy, require_active, require_deletable, require_free, require_no_update
@@ -53,8 +55,7 @@ def create_campaign(context: Context, request: Request) -> Answer:
 
 def describe_campaign(context: Context, request: Request) -> Answer:
     """DescribeCampaign: what serves now, and under `latestCampaignUpdate` what is to serve next."""
-    with context.scope.read() as tx:
-        return {"campaign": tx.require(request["campaignArn"], "campaign").described("campaignArn")}
+    return described(context, request, "campaign")
 
 
 def list_campaigns(context: Context, request: Request) -> Answer:
@@ -103,8 +104,7 @@ def delete_campaign(context: Context, request: Request) -> Answer:
         campaign = tx.require(request["campaignArn"], "campaign")
         require_deletable(campaign)
         require_no_update(campaign)
-        tx.update(campaign, status="DELETE PENDING")
-        tx.enqueue("delete-campaign", campaign.arn, {})
+        begin_deletion(tx, campaign)
     return {}
 
 

@@ -7,6 +7,7 @@ import uuid
 from ..resources.quotas import check_quota
 from ..storage.buckets import check_location
 from .context import Answer, Context, Request, given
+from .describing import described
 from .listing import listed
 from .states import require_active, require_free
 
@@ -36,9 +37,7 @@ def create_data_deletion_job(context: Context, request: Request) -> Answer:
 
 def describe_data_deletion_job(context: Context, request: Request) -> Answer:
     """DescribeDataDeletionJob: with numDeleted once it is COMPLETED."""
-    with context.scope.read() as tx:
-        job = tx.require(request["dataDeletionJobArn"], "data-deletion-job")
-    return {"dataDeletionJob": job.described("dataDeletionJobArn")}
+    return described(context, request, "data-deletion-job")
 
 
 def list_data_deletion_jobs(context: Context, request: Request) -> Answer:

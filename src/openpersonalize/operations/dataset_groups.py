@@ -8,6 +8,8 @@ from ..errors import InvalidInput
 from ..resources.quotas import check_quota
 from ..workflows.deletions import HELD_BY_GROUP
 from .context import Answer, Context, Request, given
+from .deleting import begin_deletion
+from .describing import described
 from .listing import listed
 from .states import require_deletable, require_free, require_unused, staying
 
@@ -38,9 +40,7 @@ def create_dataset_group(context: Context, request: Request) -> Answer:
 
 def describe_dataset_group(context: Context, request: Request) -> Answer:
     """DescribeDatasetGroup."""
-    with context.scope.read() as tx:
-        group = tx.require(request["datasetGroupArn"], "dataset-group")
-    return {"datasetGroup": group.described("datasetGroupArn")}
+    return described(context, request, "dataset-group")
 
 
 def list_dataset_groups(context: Context, request: Request) -> Answer:
@@ -59,6 +59,5 @@ def delete_dataset_group(context: Context, request: Request) -> Answer:
         require_deletable(group)
         for kind in HELD_BY_GROUP:
             require_unused(group, staying(tx.find(kind, group_arn=group.arn)))
-        tx.update(group, status="DELETE PENDING")
-        tx.enqueue("delete-dataset-group", group.arn, {})
+        begin_deletion(tx, group)
     return {}

@@ -13,6 +13,8 @@ from ..resources.internals import RecommenderInternal
 from ..resources.lifecycle import AT_WORK
 from ..resources.store import Resource, Transaction
 from .context import Answer, Context, Request, given
+from .deleting import begin_deletion
+from .describing import described
 from .listing import listed
 from .states import busy, first, require_active, require_deletable, require_free, require_unused
 
@@ -51,8 +53,7 @@ def create_dataset(context: Context, request: Request) -> Answer:
 
 def describe_dataset(context: Context, request: Request) -> Answer:
     """DescribeDataset: during an UpdateDataset the old schema until the new one is in force."""
-    with context.scope.read() as tx:
-        return {"dataset": tx.require(request["datasetArn"], "dataset").described("datasetArn")}
+    return described(context, request, "dataset")
 
 
 def list_datasets(context: Context, request: Request) -> Answer:
@@ -92,8 +93,7 @@ def delete_dataset(context: Context, request: Request) -> Answer:
         for kind in ("solution-version", "data-deletion-job"):
             require_unused(dataset, first(tx.find(kind, group_arn=group_arn, statuses=AT_WORK)))
         require_unused(dataset, _trained_recommender(tx, group_arn))
-        tx.update(dataset, status="DELETE PENDING")
-        tx.enqueue("delete-dataset", dataset.arn, {})
+        begin_deletion(tx, dataset)
     return {}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..resources.quotas import check_quota
 from ..storage.buckets import check_location
 from .context import Answer, Context, Request, given
+from .describing import described
 from .listing import listed
 from .states import require_active, require_free
 
@@ -38,9 +39,7 @@ def create_dataset_export_job(context: Context, request: Request) -> Answer:
 
 def describe_dataset_export_job(context: Context, request: Request) -> Answer:
     """DescribeDatasetExportJob."""
-    with context.scope.read() as tx:
-        job = tx.require(request["datasetExportJobArn"], "dataset-export-job")
-    return {"datasetExportJob": job.described("datasetExportJobArn")}
+    return described(context, request, "dataset-export-job")
 
 
 def list_dataset_export_jobs(context: Context, request: Request) -> Answer:

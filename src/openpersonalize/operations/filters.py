@@ -9,6 +9,8 @@ from ..filters.language import parse
 from ..resources.quotas import check_filter_fields, check_quota
 from ..resources.store import Transaction
 from .context import Answer, Context, Request, given
+from .deleting import begin_deletion
+from .describing import described
 from .listing import listed
 from .states import first, require_active, require_deletable, require_free, require_unused
 
@@ -40,8 +42,7 @@ def create_filter(context: Context, request: Request) -> Answer:
 
 def describe_filter(context: Context, request: Request) -> Answer:
     """DescribeFilter: the expression unchanged."""
-    with context.scope.read() as tx:
-        return {"filter": tx.require(request["filterArn"], "filter").described("filterArn")}
+    return described(context, request, "filter")
 
 
 def list_filters(context: Context, request: Request) -> Answer:
@@ -59,8 +60,7 @@ def delete_filter(context: Context, request: Request) -> Answer:
                 kind, group_arn=chosen.group_arn, statuses=("CREATE PENDING", "CREATE IN_PROGRESS")
             )
             require_unused(chosen, first([j for j in running if j.attributes.get("filterArn") == chosen.arn]))
-        tx.update(chosen, status="DELETE PENDING")
-        tx.enqueue("delete-filter", chosen.arn, {})
+        begin_deletion(tx, chosen)
     return {}
 
 

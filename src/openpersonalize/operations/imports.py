@@ -8,6 +8,7 @@ from ..resources.quotas import check_quota
 from ..resources.store import Resource, Transaction
 from ..storage.buckets import check_location
 from .context import Answer, Context, Request, given
+from .describing import described
 from .listing import listed
 from .states import require_active, require_free
 
@@ -53,9 +54,7 @@ def create_dataset_import_job(context: Context, request: Request) -> Answer:
 
 def describe_dataset_import_job(context: Context, request: Request) -> Answer:
     """DescribeDatasetImportJob."""
-    with context.scope.read() as tx:
-        job = tx.require(request["datasetImportJobArn"], "dataset-import-job")
-    return {"datasetImportJob": job.described("datasetImportJobArn")}
+    return described(context, request, "dataset-import-job")
 
 
 def list_dataset_import_jobs(context: Context, request: Request) -> Answer:

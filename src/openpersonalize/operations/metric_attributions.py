@@ -13,9 +13,11 @@ from ..resources.store import Resource, Transaction
 from ..resources.tokens import decode, encode
 from ..storage.buckets import check_location
 from .context import Answer, Context, Request, given
+from .deleting import deleted
+from .describing import described
 from .filters import group_schemas
 from .listing import PAGE, listed
-from .states import first, require_active, require_deletable, require_free
+from .states import require_active, require_free, require_none_yet
 
 MOST_METRICS = 10
 
@@ -29,9 +31,7 @@ def create_metric_attribution(context: Context, request: Request) -> Answer:
     with context.scope.write() as tx:
         group = tx.require(request["datasetGroupArn"], "dataset-group")
         require_free(tx, arn)
-        other = first(tx.find("metric-attribution", group_arn=group.arn))
-        if other is not None:
-            raise ResourceAlreadyExists(f"Another resource with Arn {other.arn} already exists.")
+        require_none_yet(tx, "metric-attribution", group)
         require_active(group)
         metrics = _added(context, tx, group.arn, (), request["metrics"])
         tx.add(
@@ -48,9 +48,7 @@ def create_metric_attribution(context: Context, request: Request) -> Answer:
 
 def describe_metric_attribution(context: Context, request: Request) -> Answer:
     """DescribeMetricAttribution: without the metrics, which ListMetricAttributionMetrics tells."""
-    with context.scope.read() as tx:
-        found = tx.require(request["metricAttributionArn"], "metric-attribution")
-    return {"metricAttribution": found.described("metricAttributionArn")}
+    return described(context, request, "metric-attribution")
 
 
 def list_metric_attributions(context: Context, request: Request) -> Answer:
@@ -97,12 +95,7 @@ def update_metric_attribution(context: Context, request: Request) -> Answer:
 
 def delete_metric_attribution(context: Context, request: Request) -> Answer:
     """DeleteMetricAttribution: what it counted goes, what it published stays."""
-    with context.scope.write() as tx:
-        found = tx.require(request["metricAttributionArn"], "metric-attribution")
-        require_deletable(found)
-        tx.update(found, status="DELETE PENDING")
-        tx.enqueue("delete-metric-attribution", found.arn, {})
-    return {}
+    return deleted(context, request, "metric-attribution")
 
 
 def _check_output(config: Mapping[str, Any]) -> None:

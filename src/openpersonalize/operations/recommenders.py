@@ -12,6 +12,8 @@ from ..workflows.recommendertraining import UPDATE, train_again
 from ..workflows.trainings import remembered_schemas
 from .context import Answer, Context, Request, given
 from .datasets import require_datasets
+from .deleting import begin_deletion
+from .describing import described
 from .filters import group_schemas
 from .listing import listed
 from .recipes import named_recipe, require_trainable
@@ -48,9 +50,7 @@ def create_recommender(context: Context, request: Request) -> Answer:
 
 def describe_recommender(context: Context, request: Request) -> Answer:
     """DescribeRecommender: with the metrics of the model that answers, and its latest update."""
-    with context.scope.read() as tx:
-        recommender = tx.require(request["recommenderArn"], "recommender")
-    return {"recommender": recommender.described("recommenderArn")}
+    return described(context, request, "recommender")
 
 
 def list_recommenders(context: Context, request: Request) -> Answer:
@@ -117,8 +117,7 @@ def delete_recommender(context: Context, request: Request) -> Answer:
         require_deletable(recommender)
         require_no_update(recommender)
         tx.request_cancel(recommender.arn)
-        tx.update(recommender, status="DELETE PENDING", unset=("modelMetrics",))
-        tx.enqueue("delete-recommender", recommender.arn, {}, queue=recommender.arn)
+        begin_deletion(tx, recommender, unset=("modelMetrics",), queue=recommender.arn)
     return {}
 
 

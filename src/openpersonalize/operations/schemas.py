@@ -6,6 +6,7 @@ from ..datasets.schemas import parse_schema
 from ..resources.quotas import check_quota
 from ..resources.store import Resource
 from .context import Answer, Context, Request, given
+from .describing import described
 from .listing import listed
 from .states import is_transitional, require_free, require_unused, staying
 
@@ -23,8 +24,7 @@ def create_schema(context: Context, request: Request) -> Answer:
 
 def describe_schema(context: Context, request: Request) -> Answer:
     """DescribeSchema: the schema's text as it was sent."""
-    with context.scope.read() as tx:
-        return {"schema": tx.require(request["schemaArn"], "schema").described("schemaArn")}
+    return described(context, request, "schema")
 
 
 def list_schemas(context: Context, request: Request) -> Answer:

@@ -15,6 +15,7 @@ from ..resources.store import Resource, Transaction
 from ..workflows.schedule import begin_schedule
 from ..workflows.trainings import remembered_schemas
 from .context import Answer, Context, Request, given
+from .deleting import begin_deletion
 from .filters import BATCH_KINDS, group_schemas
 from .listing import listed
 from .recipes import named_recipe, require_trainable
@@ -127,8 +128,7 @@ def delete_solution(context: Context, request: Request) -> Answer:
             _coming_campaign(tx, solution),
             _batch_job(tx, solution),
         )
-        tx.update(solution, status="DELETE PENDING")
-        tx.enqueue("delete-solution", solution.arn, {})
+        begin_deletion(tx, solution)
     return {}
 
 

@@ -103,6 +103,13 @@ def require_free(tx: Transaction, arn: str) -> None:
     tx.remove(arn)
 
 
+def require_none_yet(tx: Transaction, kind: str, group: Resource) -> None:
+    """Raises ResourceAlreadyExists when a dataset group has one of a kind of which it may have one."""
+    taken = first(tx.find(kind, group_arn=group.arn))
+    if taken is not None:
+        raise ResourceAlreadyExists(f"Another resource with Arn {taken.arn} already exists.")
+
+
 def _outlives(tx: Transaction, job: Resource) -> bool:
     if job.kind not in JOBS or is_transitional(job.status):
         return False

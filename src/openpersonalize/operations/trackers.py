@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 import uuid
 
-from ..errors import ResourceAlreadyExists
 from .context import Answer, Context, Request, given
+from .deleting import deleted
+from .describing import described
 from .listing import listed
-from .states import first, require_active, require_deletable
+from .states import require_active, require_none_yet
 
 
 def create_event_tracker(context: Context, request: Request) -> Answer:
@@ -16,9 +17,7 @@ def create_event_tracker(context: Context, request: Request) -> Answer:
     tracking_id = str(uuid.uuid4())
     with context.scope.write() as tx:
         group = tx.require(request["datasetGroupArn"], "dataset-group")
-        taken = first(tx.find("event-tracker", group_arn=group.arn))
-        if taken is not None:
-            raise ResourceAlreadyExists(f"Another resource with Arn {taken.arn} already exists.")
+        require_none_yet(tx, "event-tracker", group)
         require_active(group)
         arn = context.scope.arn(f"event-tracker/{secrets.token_hex(4)}")
         while tx.get(arn) is not None:
@@ -41,9 +40,7 @@ def create_event_tracker(context: Context, request: Request) -> Answer:
 
 def describe_event_tracker(context: Context, request: Request) -> Answer:
     """DescribeEventTracker."""
-    with context.scope.read() as tx:
-        tracker = tx.require(request["eventTrackerArn"], "event-tracker")
-    return {"eventTracker": tracker.described("eventTrackerArn")}
+    return described(context, request, "event-tracker")
 
 
 def list_event_trackers(context: Context, request: Request) -> Answer:
@@ -53,9 +50,4 @@ def list_event_trackers(context: Context, request: Request) -> Answer:
 
 def delete_event_tracker(context: Context, request: Request) -> Answer:
     """DeleteEventTracker: the dataset and its events stay; the tracking id is worth nothing from now on."""
-    with context.scope.write() as tx:
-        tracker = tx.require(request["eventTrackerArn"], "event-tracker")
-        require_deletable(tracker)
-        tx.update(tracker, status="DELETE PENDING")
-        tx.enqueue("delete-event-tracker", tracker.arn, {})
-    return {}
+    return deleted(context, request, "event-tracker")
