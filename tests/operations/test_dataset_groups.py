@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from live import Wait, fails
+from openpersonalize.operations.dataset_groups import VISIBLE_SECONDS
 
 ROLE = "arn:aws:iam::000000000000:role/reader"
 KEY = "arn:aws:kms:us-east-1:000000000000:key/one"
@@ -23,8 +25,10 @@ def test_custom_group(personalize: Any, wait: Wait, name: str) -> None:
     assert described["name"] == name
     assert "domain" not in described
     assert "failureReason" not in described
+    begun = time.monotonic()
     personalize.delete_dataset_group(datasetGroupArn=arn)
     wait.gone(arn)
+    assert time.monotonic() - begun > 0.9 * VISIBLE_SECONDS, "there was nothing to see of the deletion"
 
 
 def test_domain_group(personalize: Any, wait: Wait, name: str) -> None:
