@@ -8,28 +8,19 @@ a dense matrix, so for small catalogues only: 8 bytes * items^2 at the peak.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from .arrays import Float32, Int32, Int64, sorted_unique
+from .arrays import Float32, Int32, Int64
 from .events import Events
+from .item_based import ItemBased
 from .item_counts import distinct_items
-from .lazy_scores import SparseScores
-from .ranker import BaseRanker, QueryBlock, RankerQuery
 from .sparse import SparseRows, ranges, spans
-from .standardisation import (
-    sparsely_standardised,
-    standardise_rows,
-    standardised,
-    zero_standardised,
-)
 
 REGULARISATION = 300.0
 MOST_ITEMS = 4_000
 TOP = 500
-QUERY_ITEMS = 100
 LONG_PART = 8
 """A history of more than one in so many of all items is counted by a matrix product, a shorter one by its
 pairs."""
@@ -37,14 +28,10 @@ _PAIRS = 500_000
 _SMALL = 512
 
 
-class Linear(BaseRanker):
-    """Feature: the sum of the rows of the history's distinct items, standardised over the catalogue."""
+class Linear(ItemBased):
+    """The rows are those of B."""
 
     kind: ClassVar[str] = "linear"
-
-    def __init__(self, rows: SparseRows) -> None:
-        """`rows`: B, the strongest cells of each row."""
-        self.rows = rows
 
     @classmethod
     def fit(
@@ -70,44 +57,6 @@ class Linear(BaseRanker):
         gram /= -np.diag(gram).copy()
         np.fill_diagonal(gram, 0.0)
         return cls(strongest_rows(gram, chosen, events.n, top))
-
-    def feature(self, query: RankerQuery) -> Float32:
-        """See the class."""
-        return standardised(self.rows.scatter(sorted_unique(query.item[-QUERY_ITEMS:])))
-
-    def lazy(self, query: RankerQuery) -> SparseScores:
-        """See `BaseRanker.lazy`."""
-        columns, sums = self.rows.gather(sorted_unique(query.item[-QUERY_ITEMS:]))
-        return sparsely_standardised(columns, sums, self.rows.n)
-
-    def accumulate(self, block: QueryBlock, weight: np.float32, total: Float32) -> None:
-        """See `BaseRanker.accumulate`."""
-        accumulate_standardised(self.rows, block, weight, total)
-
-    def unseen_value(self, query: RankerQuery) -> float:
-        """See `BaseRanker.unseen_value`."""
-        return zero_standardised(self.rows.scatter(sorted_unique(query.item[-QUERY_ITEMS:])))
-
-    def save(self, folder: Path) -> None:
-        """The table."""
-        self.rows.save(folder, self.name)
-
-    @classmethod
-    def load(cls, folder: Path, name: str) -> Linear:
-        """Map what `save` wrote."""
-        return cls(SparseRows.load(folder, name))
-
-
-def accumulate_standardised(rows: SparseRows, block: QueryBlock, weight: np.float32, total: Float32) -> None:
-    """Add to float32[B, n] `total` what the rows of each history's distinct items sum up to, standardised
-    over the catalogue, times `weight`."""
-    ptr, items = block.distinct(QUERY_ITEMS)
-    for some in block.pieces(rows.n):
-        span = slice(ptr[some.start], ptr[some.stop])
-        sums = rows.scatter_block(ptr[some.start : some.stop + 1] - ptr[some.start], items[span])
-        standardise_rows(sums)
-        sums *= weight
-        total[some] += sums
 
 
 def invert(matrix: Float32) -> None:

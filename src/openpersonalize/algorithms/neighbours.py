@@ -9,32 +9,24 @@ pairs of each item are kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from .arrays import Float32, Int32, Int64, sorted_unique
+from .arrays import Float32, Int32, Int64
 from .cooccurrence import LEVEL_BITS, MOST_PAIRED, pair_sums, paired_items
 from .events import Events
-from .lazy_scores import SparseScores
-from .linear import QUERY_ITEMS, accumulate_standardised
-from .ranker import BaseRanker, QueryBlock, RankerQuery
-from .sparse import PAIRS, SparseRows, join, strongest
-from .standardisation import sparsely_standardised, standardised, zero_standardised
+from .item_based import ItemBased
+from .sparse import PAIRS, join, strongest
 
 K1, B = 100.0, 0.8
 TOP = 100
 
 
-class Neighbours(BaseRanker):
-    """Feature: the sum of the rows of the history's distinct items, standardised over the catalogue."""
+class Neighbours(ItemBased):
+    """The rows are the similarities."""
 
     kind: ClassVar[str] = "neighbours"
-
-    def __init__(self, rows: SparseRows) -> None:
-        """`rows`: the similarities."""
-        self.rows = rows
 
     @classmethod
     def fit(
@@ -50,32 +42,6 @@ class Neighbours(BaseRanker):
         `pair_sums`, and the table."""
         ptr, item = paired_items(events, most_paired)
         return cls(join(_pairs(ptr, item, events.n, top, check, at_once), events.n))
-
-    def feature(self, query: RankerQuery) -> Float32:
-        """See the class."""
-        return standardised(self.rows.scatter(sorted_unique(query.item[-QUERY_ITEMS:])))
-
-    def lazy(self, query: RankerQuery) -> SparseScores:
-        """See `BaseRanker.lazy`."""
-        columns, sums = self.rows.gather(sorted_unique(query.item[-QUERY_ITEMS:]))
-        return sparsely_standardised(columns, sums, self.rows.n)
-
-    def accumulate(self, block: QueryBlock, weight: np.float32, total: Float32) -> None:
-        """See `BaseRanker.accumulate`."""
-        accumulate_standardised(self.rows, block, weight, total)
-
-    def unseen_value(self, query: RankerQuery) -> float:
-        """See `BaseRanker.unseen_value`."""
-        return zero_standardised(self.rows.scatter(sorted_unique(query.item[-QUERY_ITEMS:])))
-
-    def save(self, folder: Path) -> None:
-        """The table."""
-        self.rows.save(folder, self.name)
-
-    @classmethod
-    def load(cls, folder: Path, name: str) -> Neighbours:
-        """Map what `save` wrote."""
-        return cls(SparseRows.load(folder, name))
 
 
 def _pairs(

@@ -2,15 +2,12 @@
 Models for Session-based Recommendation", WWW 2021), as a base ranker, `SessionLinear`: EASE over sessions in
 place of users. What belongs together, and not because both are popular.
 
-Asked with the items of the running session alone, which are no answer themselves. One inversion of a dense
-matrix of at most `MOST_ITEMS` squared: 8 bytes for each of its cells at the peak.
+One inversion of a dense matrix of at most `MOST_ITEMS` squared: 8 bytes for each of its cells at the peak.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -19,25 +16,21 @@ from .arrays import Float32
 from .events import Events
 from .lazy_scores import SparseScores
 from .linear import MOST_ITEMS, TOP, invert, strongest_rows
-from .ranker import BaseRanker, RankerQuery
+from .ranker import RankerQuery
 from .session_bags import SessionBags
+from .session_ranker import SessionRanker
 from .sessions import running_items
-from .sparse import SparseRows
 from .standardisation import sparsely_standardised, standardised, zero_standardised
 
 REGULARISATION = 20.0
 """Sessions are many and small: 10 to 50 are alike on orders of a shop, 500 is worse by a tenth."""
 
 
-class SessionLinear(BaseRanker):
+class SessionLinear(SessionRanker):
     """Feature: the sum of the rows of the running session's items, standardised over the catalogue; 0 where
     no session runs, or nothing is known of its items."""
 
     kind: ClassVar[str] = "session-linear"
-
-    def __init__(self, rows: SparseRows, gap: int) -> None:
-        """`rows`: the strongest cells of each row. `gap`: see `running_session`."""
-        self.rows, self.gap = rows, gap
 
     @classmethod
     def fit(
@@ -81,17 +74,6 @@ class SessionLinear(BaseRanker):
     def unseen_value(self, query: RankerQuery) -> float:
         """See `BaseRanker.unseen_value`."""
         return zero_standardised(self.rows.scatter(running_items(query, self.gap)))
-
-    def save(self, folder: Path) -> None:
-        """The table and a number."""
-        self.rows.save(folder, self.name)
-        (folder / f"{self.name}.json").write_text(json.dumps({"gap": self.gap}))
-
-    @classmethod
-    def load(cls, folder: Path, name: str) -> SessionLinear:
-        """Map what `save` wrote."""
-        gap = json.loads((folder / f"{name}.json").read_text())["gap"]
-        return cls(SparseRows.load(folder, name), gap)
 
 
 def _gram(bags: SessionBags, check: Callable[[], None]) -> Float32:

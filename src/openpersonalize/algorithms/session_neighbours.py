@@ -4,15 +4,12 @@ belongs together, as it was bought. `session_linear` asks beyond that what is no
 smaller catalogues.
 
 A pair of items is worth its sessions over the root of the product of both items' sessions (cosine), a session
-the less the more items it has. Asked with the items of the running session alone, which are no answer
-themselves.
+the less the more items it has.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -20,10 +17,11 @@ import numpy as np
 from .arrays import Float32, Int32, Int64
 from .events import Events
 from .lazy_scores import SparseScores
-from .ranker import BaseRanker, RankerQuery
+from .ranker import RankerQuery
 from .session_bags import MOST_PAIRED, SessionBags
+from .session_ranker import SessionRanker
 from .sessions import running_items
-from .sparse import PAIRS, SparseRows, join, strongest
+from .sparse import PAIRS, join, strongest
 
 TOP = 500
 """Pairs kept of each item."""
@@ -34,15 +32,11 @@ SIZE_POWER = 0.5
 """How much less a session of more items is worth: on orders of a shop, better than 0 by a twentieth."""
 
 
-class SessionNeighbours(BaseRanker):
+class SessionNeighbours(SessionRanker):
     """Feature: log(n * share of the item in the summed rows of the running session + 0.1); 0 where no session
     runs, or nothing is known of its items."""
 
     kind: ClassVar[str] = "session-neighbours"
-
-    def __init__(self, rows: SparseRows, gap: int) -> None:
-        """`rows`: the cosines. `gap`: see `running_session`."""
-        self.rows, self.gap = rows, gap
 
     @classmethod
     def fit(
@@ -77,17 +71,6 @@ class SessionNeighbours(BaseRanker):
     def unseen_value(self, query: RankerQuery) -> float:
         """See `BaseRanker.unseen_value`."""
         return self.lazy(query).rest
-
-    def save(self, folder: Path) -> None:
-        """The table and a number."""
-        self.rows.save(folder, self.name)
-        (folder / f"{self.name}.json").write_text(json.dumps({"gap": self.gap}))
-
-    @classmethod
-    def load(cls, folder: Path, name: str) -> SessionNeighbours:
-        """Map what `save` wrote."""
-        gap = json.loads((folder / f"{name}.json").read_text())["gap"]
-        return cls(SparseRows.load(folder, name), gap)
 
 
 def _cosines(
