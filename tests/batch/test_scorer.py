@@ -5,6 +5,7 @@ import pytest
 
 from contract.scorer import USERS, ScorerContract
 from openpersonalize.batch.scorer import BatchScorer
+from openpersonalize.exploration.candidates import floor_score_of
 from openpersonalize.recipes.user_personalization import UserPersonalization
 from serving.making import CATALOGUE, STREAM, Made
 
@@ -77,6 +78,19 @@ class TestBatchScorer(ScorerContract):
         assert len(scorer.state("user-14").live) == 2
         assert len(scorer.state("newcomer").live) == 1
         assert len(scorer.state("nobody-knows").live) == 0
+
+    def test_the_low_scores_of_a_block_are_those_of_each_user(self, made):
+        if made.loaded.model.indexed:
+            pytest.skip("of an indexed model's users no block is scored")
+        scorer = BatchScorer(made.loaded, made.items, histories=lambda _: {}, now=made.time, explores=True)
+        states = {user: scorer.state(user) for user in USERS}
+        scorer.prepare((state, False) for state in states.values())
+        low = {user: scorer.ranked(state, False).floor_score for user, state in states.items()}
+        known = [user for user in USERS if low[user] is not None]
+        assert known or made.loaded.recipe.name == "aws-popularity-count"
+        for user in known:
+            mine = floor_score_of(scorer.scores(states[user], False))
+            assert low[user] == pytest.approx(mine, abs=1e-4)
 
     def test_nothing_is_kept_of_a_block(self, asked):
         scorer, _ = asked

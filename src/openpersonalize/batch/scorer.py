@@ -8,6 +8,7 @@ from typing import ClassVar, TypeAlias
 
 from ..algorithms.topk import FloatArray
 from ..events.history import EMPTY, History
+from ..exploration.candidates import floor_scores_of
 from ..recipes.query import Query
 from ..serving.catalogue import Catalogue
 from ..serving.loaded import LoadedVersion
@@ -46,6 +47,7 @@ class BatchScorer(VersionScorer):
         top_rows: int = TOP_ROWS,
         narrow: int = NARROW,
         score_bytes: int = SCORE_BYTES,
+        explores: bool = False,
     ) -> None:
         """Nothing is worked out yet.
 
@@ -54,20 +56,22 @@ class BatchScorer(VersionScorer):
             histories: reads streamed events of some users, of those that have any.
             now: seconds, the moment of all questions.
             top_rows, narrow: see `VersionScorer`. score_bytes: of a block.
+            explores: users' low scores are asked for, see `Ranked.floor_score`.
         """
         super().__init__(loaded, items, top_rows=top_rows, narrow=narrow)
-        self._histories, self._until = histories, until(now)
+        self._histories, self._until, self._explores = histories, until(now), explores
         self.together = max(1, min(MOST_TOGETHER, score_bytes // (4 * max(1, len(loaded.names)))))
         self._nobody = UserState(None, EMPTY, self._until)
         self._nobodys_scores: dict[bool, Vector] = {}
         self._live: dict[str, History] = {}
         self._states: dict[Key, UserState] = {}
+        self._queries: dict[tuple[Key, bool], Query | None] = {}
         self._vectors: dict[tuple[Key, bool], Vector] = {}
 
     def begin(self, users: Collection[str] = ()) -> None:
         """Let go of the last block, and read what the users of the next one did."""
-        self._states.clear()
-        self._vectors.clear()
+        for kept in (self._states, self._queries, self._vectors):
+            kept.clear()
         self._live = dict.fromkeys(users, EMPTY)
         if users:
             self._live.update(self._histories(list(self._live)))
@@ -95,12 +99,21 @@ class BatchScorer(VersionScorer):
         unscored, hidden = self._loaded.unscored, None
         if unscored is not None:
             hidden = scores[:, unscored]
+        floors = floor_scores_of(scores, hidden) if self._explores else None
+        if unscored is not None:
             scores[:, unscored] = DROP
-        ranked = Ranked.of_rows(scores, self._top_rows)
+        ranked = Ranked.of_rows(scores, self._top_rows, floors)
         for place, (key, (state, _)) in enumerate(asked.items()):
             own = None if hidden is None else hidden[place]
             self._vectors[key] = Vector(state.live.newest, state.until, scores[place], own)
             state.ranked[key[1]] = ranked[place]
+
+    def query(self, state: UserState, seen_excluded: bool) -> Query | None:
+        """See `Scorer.query`: made once a block, however often it is asked for."""
+        key = state.key, seen_excluded
+        if key not in self._queries:
+            self._queries[key] = super().query(state, seen_excluded)
+        return self._queries[key]
 
     def state(self, user: str | None, context: ContextValues = (), anchor: Anchor | None = None) -> UserState:
         if user is None and not context and anchor is None:

@@ -103,6 +103,7 @@ def open_inference(
             histories=opened.enter_context(_histories(installation.log, of.group.stream, job.position)),
             now=installation.clock.now(),
             top_rows=rows_kept(job.count, compiled is not None, exploration is not None),
+            explores=exploration is not None and of.tracker is not None,
         )
         scorer.influence = entry.config.get("rankingInfluence") or {}
         source = AnswerSource(

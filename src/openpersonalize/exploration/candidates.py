@@ -111,6 +111,19 @@ def floor_score_of(scores: FloatArray) -> float:
     return float(scored.mean() - scored.std()) if len(scored) else 0.0
 
 
+def floor_scores_of(scores: FloatArray, left_out: FloatArray | None = None) -> FloatArray:
+    """float32[m], but for rounding `floor_score_of` each row of float32[m, n], all of it finite, without the
+    `left_out`, some columns of the same rows."""
+    total, squares, count = scores.sum(axis=1), np.vecdot(scores, scores), scores.shape[1]
+    if left_out is not None:
+        total, squares = total - left_out.sum(axis=1), squares - np.vecdot(left_out, left_out)
+        count -= left_out.shape[1]
+    mean = total.astype(np.float64) / max(count, 1)
+    variance = np.maximum(squares.astype(np.float64) / max(count, 1) - mean**2, 0.0)
+    found: FloatArray = (mean - np.sqrt(variance)).astype(np.float32)
+    return found
+
+
 def neutral(numbers: Rows, floor_score: float) -> FloatArray:
     """The log-scores of newcomers that a model knows nothing about: all at the user's floor score."""
     return np.full(len(numbers), floor_score, dtype=np.float32)

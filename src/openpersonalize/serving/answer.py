@@ -210,7 +210,8 @@ def _entries(
     up."""
     names = source.loaded.names
     members = None if source.tracker is None else source.tracker.counts.members
-    ids = [names[row] if row < len(names) else _newcomer(members, row) for row in chosen.rows]
+    known = len(names)
+    ids = [names[row] if row < known else _newcomer(members, row) for row in chosen.rows]
     scored = len(chosen.scores)
     why.update(dict.fromkeys(ids[scored:], POPULAR))
     if explored:
@@ -245,6 +246,8 @@ def _explored(
     if not budget or exploration is None or tracker is None:
         return _entries(source, filled, why)
     candidates = tracker.counts
+    if not len(candidates.members.eligible(exploration.cut_off_days)):
+        return _entries(source, filled, why)
     explored = explore(
         source.exploration.candidates(state, seen_excluded, candidates, exploration.cut_off_days),
         candidates,

@@ -27,7 +27,6 @@ MOST_DROPPED = 64
 whenever it grows, so what one caller can add to one user is bounded by number as well."""
 MOST_SEEN = 0.5
 """Share of the items that a user interacted with, from which on an answer without them is one without all."""
-NO_ITEMS = np.empty(0, dtype=np.int32)
 
 
 class UserFilters:
@@ -99,9 +98,9 @@ class UserFilters:
         found = state.seen_excluded.get(chosen.key)
         if found is None:
             query = self._scorer.query(state, True)
-            items = np.unique(query.item) if query is not None else NO_ITEMS
-            left_out = np.isin(items, chosen.rows_excluded(_Facts(self, state)))
-            found = bool(left_out.sum() >= MOST_SEEN * len(items))
+            items = set(query.item.tolist()) if query is not None else set()
+            left_out = items.intersection(chosen.rows_excluded(_Facts(self, state)).tolist())
+            found = len(left_out) >= MOST_SEEN * len(items)
             while len(state.seen_excluded) >= MOST_DROPPED:
                 del state.seen_excluded[next(iter(state.seen_excluded))]
             state.seen_excluded[chosen.key] = found

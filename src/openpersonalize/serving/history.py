@@ -210,6 +210,8 @@ def bulk_parts(
 
 def live_parts(live: History, rows: Int32) -> Iterable[Part]:
     """What a user did by the live log, by event type; `rows` in order of arrival."""
+    if not len(live.arrived.time):
+        return
     places = np.arange(len(live.arrived.time))[live.order()]
     kinds = live.arrived.type[places]
     order = np.argsort(kinds, kind="stable")

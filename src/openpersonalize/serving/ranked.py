@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -72,22 +72,33 @@ class Ranked:
         return cls(top_rows, softmax_at(values, log_total), values, log_total, complete)
 
     @classmethod
-    def of_rows(cls, scores: FloatArray, most: int) -> list[Ranked]:
-        """`of` each row of float32[m, n], but for rounding of the totals."""
+    def of_rows(cls, scores: FloatArray, most: int, floors: FloatArray | None = None) -> list[Ranked]:
+        """`of` each row of float32[m, n], but for rounding of the totals; `floors`: float32[m], the rows'
+        `floor_score`, where it is known."""
         found: list[Ranked] = []
         step = max(1, PIECE_BYTES // (4 * max(scores.shape[1], 1)))
         for start in range(0, len(scores), step):
             some = scores[start : start + step]
             best = top_k_rows(some, most)
-            largest = np.array([row[one[0]] if len(one) else 0 for row, one in zip(some, best, strict=True)])
-            less = some - largest[:, None].astype(np.float32)
-            log_totals = largest + np.log(np.maximum(np.exp(less, out=less).sum(axis=1), TINY))
-            for row, rows, log_total in zip(some, best, log_totals.tolist(), strict=True):
-                complete = len(rows) < most or len(row) <= most
-                values = row[rows]
-                total = log_total if len(rows) else 0.0
-                found.append(cls(rows, softmax_at(values, total), values, total, complete))
-        return found
+            if len(best[0]) and all(len(one) == len(best[0]) for one in best):
+                found += cls._of_alike(some, np.stack(best), most)
+            else:
+                found += [cls.of(row, most) for row in some]
+        if floors is None:
+            return found
+        return [replace(one, floor_score=low) for one, low in zip(found, floors.tolist(), strict=True)]
+
+    @classmethod
+    def _of_alike(cls, scores: FloatArray, best: Rows, most: int) -> list[Ranked]:
+        """`of` each row of float32[m, n] of which int64[m, k] are the best."""
+        values = np.take_along_axis(scores, best, axis=1)
+        less = scores - values[:, :1]
+        sums = np.exp(less, out=less).sum(axis=1)
+        totals = values[:, 0].astype(np.float64) + np.log(np.maximum(sums, TINY))
+        shares = softmax_at(values, totals[:, None])
+        complete = best.shape[1] < most or scores.shape[1] <= most
+        rows = zip(best, shares, values, totals.tolist(), strict=True)
+        return [cls(one, share, value, total, complete) for one, share, value, total in rows]
 
     @classmethod
     def short(
@@ -98,7 +109,9 @@ class Ranked:
         return cls(rows, softmax_at(scores, log_total), scores, log_total, len(rows) < wanted, floor_score)
 
 
-def softmax_at(scores: npt.NDArray[np.floating[Any]], log_total: float) -> npt.NDArray[np.float64]:
+def softmax_at(
+    scores: npt.NDArray[np.floating[Any]], log_total: float | npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
     """exp(scores - log_total) with the decimals of an answer."""
     shares: npt.NDArray[np.float64] = np.exp(scores.astype(np.float64) - log_total)
     return shares.round(DECIMALS)
