@@ -140,6 +140,11 @@ def test_what_was_put_and_passes_a_filter_is_listed(sims: LiveCampaign) -> None:
         assert time.monotonic() < end, found
         time.sleep(0.1)
     assert all(one[0] in "ab" for one in found[:-3])
+    late = {"late-0", "late-1", "late-2"}
+    cheaper = "INCLUDE ItemID WHERE Items.PRICE < CurrentItem.PRICE"
+    assert late <= set(filtered(sims, "cheaper-late", cheaper, "a5"))
+    alike = "INCLUDE ItemID WHERE Items.COLOUR IN CurrentItem.COLOUR"
+    assert set(filtered(sims, "violet-too", alike, "late-0")) == late - {"late-0"}
 
 
 def test_what_a_user_met_goes_by_a_filter_on_the_user(sims: LiveCampaign) -> None:

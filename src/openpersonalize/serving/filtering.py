@@ -10,6 +10,7 @@ import polars as pl
 
 from ..algorithms.topk import FloatArray, Rows
 from ..caching import ByteLRU
+from ..datasets.columns import ColumnSet
 from ..exploration.catalogue import ExtendedCatalogue
 from ..filters.compiler import BoundFilter
 from ..storage.idtable import IdTable
@@ -79,15 +80,17 @@ class UserFilters:
         dropped = self._dropped(chosen, state)
         if dropped is not None:
             return CandidateMask(keep, bias, dropped)
-        columns = self._items.columns
-        facts = _Facts(self, state)
-        row, outside = None, None
-        if state.anchor is not None:
-            row = state.anchor.row
-            if row is None and state.anchor.record:
-                row, outside = 0, self._items.unlisted([state.anchor.item])
-        kept = chosen.keep(columns, user=facts, current_item=row, current_columns=outside, static=keep)
+        row, known = self._current_item(state)
+        facts, columns = _Facts(self, state), self._items.columns
+        kept = chosen.keep(columns, user=facts, current_item=row, current_columns=known, static=keep)
         return CandidateMask(kept)
+
+    def _current_item(self, state: UserState) -> tuple[int | None, ColumnSet]:
+        """The row of the item asked about, and the columns where it stands; None: it has no record."""
+        anchor = state.anchor
+        if anchor is not None and anchor.row is None and anchor.record:
+            return 0, self._items.unlisted([anchor.item])
+        return None if anchor is None else anchor.row, self._items.columns
 
     def excludes_seen(self, chosen: BoundFilter | None, state: UserState) -> bool:
         """Whether a filter (see `decided`) leaves out most of what the model knows of the user: then the
@@ -120,8 +123,10 @@ class UserFilters:
                 self._gather(state, self.live_newcomers(state, members), rows),
             )
             self._scorer.resized(state)
-        facts = _Facts(self, state, state.newcomers_interacted[1])
-        return chosen.keep(members.columns, user=facts, static=static)[numbers]
+        row, known = self._current_item(state)
+        facts, columns = _Facts(self, state, state.newcomers_interacted[1]), members.columns
+        kept = chosen.keep(columns, user=facts, current_item=row, current_columns=known, static=static)
+        return kept[numbers]
 
     def live_newcomers(self, state: UserState, members: ExtendedCatalogue) -> Int32:
         """int32[k] in order of arrival: the number of each item of the live history among the newcomers, -1
@@ -141,8 +146,9 @@ class UserFilters:
         table = IdTable.from_series(pl.Series(ordered, dtype=pl.String))
         live = table.find_all(pl.Series(state.live.items(), dtype=pl.String))
         rows = [one.rows_among(ordered) for one in self._bulk]
-        facts = _Facts(self, state, self._gather(state, live, rows))
-        keep = chosen.keep(self._items.unlisted(ordered), user=facts)
+        row, known = self._current_item(state)
+        facts, columns = _Facts(self, state, self._gather(state, live, rows)), self._items.unlisted(ordered)
+        keep = chosen.keep(columns, user=facts, current_item=row, current_columns=known)
         return dict(zip(ordered, keep.tolist(), strict=True))
 
     def interacted(self, state: UserState) -> InteractedItems:
