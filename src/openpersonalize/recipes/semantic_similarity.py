@@ -40,7 +40,7 @@ from .training import Configuration, Kind, Training, TrainingData
 if TYPE_CHECKING:
     import polars as pl
 
-WEIGHTS = {"text": 1.0, "category": 0.15, "vectors": 0.15}
+WEIGHTS = {"text": 1.0, "category": 0.15, "vectors": 0.05}
 """Of the cosine of a column of prose, of one of categories, and of the vectors of all columns."""
 ENCODER_WEIGHT = 2.0
 """Of the cosine of a sentence encoder's vectors."""

@@ -38,7 +38,7 @@ from .training import Configuration, Training, TrainingData
 MOST_PAIRS = 1_000
 HELD_OUT_SHARE = 0.5
 """Share of the users that are held out. With a fifth in place of a half, similarities of histories weigh more
-and metadata less; docs/accuracy.md has both."""
+and metadata less; docs/related-items.md has both."""
 ALTERNATIVES = 512
 LEADERS = 30
 """Items that are alternatives for being best by one similarity; the others are a random sample."""
