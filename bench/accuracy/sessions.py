@@ -138,6 +138,8 @@ class Vstan:
         weight = np.exp(-np.arange(len(cart) - 1, -1, -1) / self.position)
         near = [self.by_item[self.starts[i] : self.starts[i + 1]][-MOST_CANDIDATES:] for i in cart.tolist()]
         candidates, place = np.unique(np.concatenate(near), return_inverse=True)
+        if not len(candidates):  # nobody met any of the cart before
+            return total
         value = np.bincount(place, weights=np.repeat(weight, [len(one) for one in near]))
         size = np.diff(sessions.ptr)[candidates]
         value *= np.exp(-np.maximum(query.now - sessions.end[candidates], 0) / self.age)

@@ -22,6 +22,8 @@ from bench.accuracy.problem import open_problem
 from bench.accuracy.report import CEILING, OURS, interval, paired_ratio, rows
 from bench.incremental import data_of
 
+from openpersonalize.recipes.questions import held_out_question
+
 ROOT = Path(__file__).parents[2]
 HOUR = 3600
 COLUMNS = ["USER_ID", "ITEM_ID", "TIMESTAMP"]
@@ -98,6 +100,11 @@ def test_peers_that_look_at_the_cart_name_its_rest(tmp_path: Path) -> None:
             assert len(problem.left_out(k)) == 3
             assert not np.isin(found[0].kept[k], problem.left_out(k)).any()
     assert np.nanmean(ndcg(counted.popularity(problem)[0], problem)["kept"]) < 0.6
+    query, _, _ = held_out_question(problem.sequences, problem.test, 0)
+    neighbours = sessions.Vstan(
+        sessions.Sessions.of(problem.learnt.where(problem.learnt.item < 0)), 2.0, 30.0
+    )
+    assert not neighbours.scores(query).any()  # nobody met any of the cart before
 
 
 def test_hindsight_is_the_best_single_list_of_what_was_being_met(tmp_path: Path) -> None:
