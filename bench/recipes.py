@@ -3,7 +3,7 @@
     python -m bench.recipes DATA_FOLDER [--data online-retail] [--recipes NAME ...]
 
 Each recipe is trained in a process of its own as a solution version is: a fit on nine tenths of the users,
-its measurement, a fit on everybody. Reading the rows is counted, too. Recipes that are presets of another
+its measurement, a fit on everybody. Reading the rows is taken off. Recipes that are presets of another
 cost what that one does, the other personal ones what aws-user-personalization-v2 does. The data has no
 actions for aws-next-best-action.
 """

@@ -1,6 +1,6 @@
 """User segmentation beside plain methods: who interacts with an item in the held-out part.
 
-    python -m bench.user_segments DATA_FOLDER [DATA_SET ...] [--questions 600]
+    python -m bench.user_segments DATA_FOLDER [DATA_SET ...] [--questions 600] [--most-items 12500]
 
 Of each data set (movielens-latest-small, online-retail, amazon-beauty) the newest fifth of everybody's events
 is held out, as GetSolutionMetrics of these recipes does. aws-item-affinity is asked for one percent of the
@@ -44,15 +44,16 @@ SETS = ("movielens-latest-small", "online-retail", "amazon-beauty")
 PERCENT = 100
 BY_ITEMS, BY_USERS = (300.0, 1000.0, 4000.0), (30.0, 100.0, 300.0)
 MOST_ITEMS, MOST_USERS = 12_500, 5_000
-"""Above these EASE's matrix is not inverted."""
+"""Above these EASE's matrix is not inverted; 12,101 items take ten CPU minutes."""
 BUCKETS = (5, 10)
 
 
 class Plain:
     """Plain methods on one training part. `scores`: float32[U, Q] of each."""
 
-    def __init__(self, learnt: Sequences, questions: list[SegmentQuestion]) -> None:
+    def __init__(self, learnt: Sequences, questions: list[SegmentQuestion], most_items: int) -> None:
         self.learnt, self.rows = learnt, np.array([int(one.items[0]) for one in questions])
+        self.most_items = most_items
         ptr, item = distinct_items(learnt.ptr, learnt.item, len(learnt.items))
         self.pairs = SparseRows(ptr, item, np.ones(len(item), np.float32))
         self.user = np.repeat(np.arange(len(learnt.users)), np.diff(ptr))
@@ -69,7 +70,7 @@ class Plain:
             np.add.at(of, (self.learnt.user, bucket[self.learnt.item]), 1)
             yield "active with items as popular", of[:, bucket[self.rows]] + 1e-3 * active
         n, users = len(self.learnt.items), len(self.learnt.users)
-        if n <= MOST_ITEMS:
+        if n <= self.most_items:
             for strength in BY_ITEMS:
                 weights = inverted(self._gram(False), strength)[:, self.rows]
                 yield "EASE by items, transposed", times(self.pairs, np.ascontiguousarray(weights))
@@ -174,13 +175,13 @@ def report(rows: dict[str, np.ndarray], ours: str, k: int) -> None:
     print(f"{ours} / {best}: {rows[ours].mean() / rows[best].mean():.3f} ({low:.3f} to {high:.3f})\n")
 
 
-def about_items(problem: Problem, held_out: HoldOut, most: int) -> None:
+def about_items(problem: Problem, held_out: HoldOut, most: int, most_items: int) -> None:
     """aws-item-affinity."""
     learnt = problem.sequences.where(held_out.training)
     k = max(1, int((learnt.counts > 0).sum()) // PERCENT)
     questions = list(asked(problem.sequences, held_out, None, most))
     print(f"\n{problem.data}: {len(questions)} items, K = {k} of {len(learnt.users):,} users")
-    plain, rows = Plain(learnt, questions), dict[str, np.ndarray]()
+    plain, rows = Plain(learnt, questions, most_items), dict[str, np.ndarray]()
     had = plain.had()
     for name, scores in plain.methods():
         for one in (scores, np.where(had, scores.min() - 1, scores)):
@@ -212,11 +213,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("sets", nargs="*", default=SETS)
     parser.add_argument("--questions", type=int, default=600)
+    parser.add_argument("--most-items", type=int, default=MOST_ITEMS)
     options = parser.parse_args()
     for name in options.sets:
         problem = open_problem(options.folder, name, "loo")
         held_out = split_newest(problem.sequences)
-        about_items(problem, held_out, options.questions)
+        about_items(problem, held_out, options.questions, options.most_items)
         attributes = attributes_of(problem)
         if attributes is not None:
             about_attributes(problem, held_out, attributes, options.questions)

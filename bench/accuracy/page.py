@@ -65,6 +65,7 @@ make bench-accuracy DATA_DIR=/path ARGS="--data deskdrop --split loo --model ope
 python -m bench.accuracy.replay /path/to/data           # what moves, step by step, below
 python -m bench.accuracy.notebook /path/to/data         # Amazon's own evaluation, below
 python -m bench.accuracy.speed /path/to/data            # time to equal accuracy, below
+python -m bench.accuracy.gaps /path/to/data OLD.json docs/accuracy.json    # ours against ours
 make bench-accuracy DATA_DIR=/path ARGS=--table     # this page anew, from what is there
 ```
 """
@@ -72,7 +73,8 @@ make bench-accuracy DATA_DIR=/path ARGS=--table     # this page anew, from what 
 
 PARTIAL = """\
 The best peer is the best of those measured so far; a model that has no column or only a dash under "All
-models" was not measured there yet, or its method does not reach that far (EASE, *hindsight*).
+models" was not measured there yet, or its method does not reach that far (EASE, *hindsight*). Each section
+names the commits at which ours was measured: a section that names older ones says what was true of them.
 """
 
 
@@ -85,14 +87,29 @@ def page(parts: Mapping[str, Sequence[Cell]]) -> str:
         "## Ours and the best peer\n",
         PARTIAL,
         _verdicts(found),
+        _commits(cells),
         "## All models\n",
         _matrix(found),
     ]
     sections += ["## Cost and settings\n", _costs(cells)]
-    sections += ["## What moves, replayed\n", replay_report.page(parts["replay"])]
+    sections += ["## What moves, replayed\n", replay_report.page(parts["replay"]), _commits(parts["replay"])]
     sections += ["## Amazon's own evaluation, repeated\n", notebook_report.page(parts["notebook"])]
-    sections += ["## Time to equal accuracy\n", speed_report.page(parts["speed"])]
+    sections += [_commits(parts["notebook"])]
+    sections += ["## Time to equal accuracy\n", speed_report.page(parts["speed"]), _commits(parts["speed"])]
     return "\n".join(sections)
+
+
+def _commits(cells: Sequence[Cell]) -> str:
+    """A sentence with the commits of ours: the data sets of each, and their splits where these differ."""
+    told = [
+        (str(cell.facts["code"]), cell.key.data, cell.key.split) for cell in cells if cell.facts.get("code")
+    ]
+    several = {data for code, data, _ in told if any(one[1] == data and one[0] != code for one in told)}
+    names: dict[str, set[str]] = {}
+    for code, data, split in told:
+        names.setdefault(code, set()).add(f"{data} {split}" if data in several else data)
+    parts = [f"{code} ({', '.join(sorted(found))})" for code, found in names.items()]
+    return f"Measured at {'; '.join(parts)}.\n" if parts else ""
 
 
 def _verdicts(found: Sequence[Row]) -> str:
