@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from openpersonalize.algorithms import encoder_training
 from openpersonalize.algorithms.encoder import Block, Encoder, Shape, gap_bucket
 from openpersonalize.algorithms.encoder_network import Network
 from openpersonalize.algorithms.encoder_plan import Plan, memory_needed, plan_for
-from openpersonalize.algorithms.encoder_training import fit_encoder
+from openpersonalize.algorithms.encoder_training import TrainedEncoder, fit_encoder
 from openpersonalize.algorithms.events import Events
 from openpersonalize.algorithms.item_attribute import ItemAttribute
 from openpersonalize.algorithms.ranker import QueryBlock, RankerStates
@@ -340,6 +341,29 @@ def test_what_validation_kept_does_not_change_with_the_training() -> None:
     assert np.array_equal(trained.items, kept[1])
     assert trained.trained is not None
     assert np.array_equal(trained.trained["ids"], kept[1])
+
+
+def test_what_promises_nothing_is_given_up_and_asking_changes_nothing() -> None:
+    asked: list[float] = []
+
+    def promising(encoder: Encoder) -> bool:
+        asked.append(float(encoder.items.sum()))
+        return len(asked) == 1
+
+    def fit(checks: int = 5, told: Callable[[Encoder], bool] | None = promising) -> TrainedEncoder:
+        plan = replace(QUICK, passes=10, checks=checks)
+        return fit_encoder(chain(), [], plan, validate=lambda encoder: 1.0, promising=told)
+
+    plain, kept = fit(told=None), fit()
+    assert len(asked) == 1
+    assert not kept.given_up
+    assert np.array_equal(plain.encoder.items, kept.encoder.items)
+    ended = fit()
+    assert ended.given_up
+    assert ended.passes == pytest.approx(4.0, abs=0.5)
+    assert asked[1] == asked[0]
+    assert not fit(checks=1).given_up  # it is there already
+    assert len(asked) == 2
 
 
 def test_width_and_span_are_as_asked_or_by_the_size() -> None:

@@ -263,3 +263,30 @@ def test_what_holds_by_chance_weighs_little() -> None:
     found = questions.fit(False)
     others = asking(1_000)
     assert ndcg(others, found.weights) > 0.93 * ndcg(others, (1.0, *[0.0] * noise))
+
+
+@pytest.mark.parametrize("n", [300, 5000])
+def test_what_a_member_adds(n: int) -> None:
+    assert asked(["good", "bad", "good"], n).contribution(0, False) > 0.1
+    assert asked(["bad", "good", "good"], n).contribution(0, False) < 0.02
+    assert asked(["good"], n).contribution(0, False) > 1.0
+
+
+def test_what_a_member_adds_differs_by_the_seen_rule() -> None:
+    """A member that knows only what was met adds nothing where that is left out."""
+    rng = np.random.default_rng(0)
+    n = 200
+    questions = Questions([False, False], 400, rng.random(n).astype(np.float32), rng)
+    for _ in range(400):
+        met, other = rng.choice(n, (2, 1), replace=False).astype(np.int32)
+        own, weak = np.zeros(n, np.float32), rng.normal(size=n).astype(np.float32)
+        own[met] = 5.0
+        weak[[met, other]] += 2.0
+        questions.add([own, weak], np.concatenate((met, other)), np.ones(2, np.float32), met)
+    assert questions.contribution(0, False) > 0.05
+    assert questions.contribution(0, True) < 0.005
+
+
+def test_without_questions_a_member_adds_nothing() -> None:
+    empty = Questions([False], 1, np.ones(5, np.float32), np.random.default_rng(0))
+    assert empty.contribution(0, False) == 0.0

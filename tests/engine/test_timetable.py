@@ -76,3 +76,33 @@ def test_a_first_little_part_does_not_set_the_pace_of_all() -> None:
     table = Timetable([("fit", 2.0), ("encoder", 60.0), ("weigh", 30.0)], 0.0)
     table.report("fit", 0, 16, 0.0)
     assert table.report("fit", 1, 16, 3.0)["eta_seconds"] < 200
+
+
+def test_a_step_that_comes_no_more_is_taken_out_and_sets_no_pace() -> None:
+    table = Timetable(PLAN, 0.0)
+    now = 0.0
+    for step, seconds in (("read", 10), ("fit", 20), ("encoder", 12)):
+        whole = 60 if step == "encoder" else seconds
+        for done in range(seconds):
+            record = table.report(step, done, whole, now)
+            now += 1.0
+    assert record["eta_seconds"] == pytest.approx(100, abs=3)
+    table.omit("encoder")
+    for _ in range(10):  # nothing is said of what comes next while it begins
+        record = table.report("encoder", 12, 60, now)
+    assert record["eta_seconds"] == pytest.approx(30, abs=3)
+    assert record["stages"] == len(PLAN) - 1
+    for step, seconds in (("measure", 10), ("fit", 20)):
+        for done in range(seconds):
+            record = table.report(step, done, seconds, now)
+            assert record["eta_seconds"] == pytest.approx(72 - now, abs=3)
+            now += 1.0
+    assert record["stage"] == record["stages"]
+
+
+def test_a_step_that_was_to_come_later_can_be_taken_out() -> None:
+    table = Timetable(PLAN, 0.0)
+    assert table.report("read", 0, 10, 0.0)["eta_seconds"] == pytest.approx(140)
+    table.omit("encoder")
+    assert table.report("read", 0, 10, 0.0)["eta_seconds"] == pytest.approx(60)
+    assert table.report("measure", 0, 10, 1.0)["stage"] == 3

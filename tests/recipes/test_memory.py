@@ -69,6 +69,8 @@ def test_more_data_needs_more_and_features_too() -> None:
     plan = plan_for(many.events, False)
     assert training_memory(few, plan, [], 100) < training_memory(many, plan, [], 100)
     assert training_memory(many, None, [], 100) < training_memory(many, plan, [], 100)
+    encoder = replace(plan, tokens=20_000)  # larger than the questions
+    assert training_memory(many, encoder, [], 100, tried=100) > training_memory(many, encoder, [], 100)
     assert memory_needed(plan, 10**6, 0, 0) < memory_needed(plan, 10**6, 100, 10**6)
 
 

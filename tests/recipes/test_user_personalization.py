@@ -21,11 +21,11 @@ from openpersonalize.recipes.fusion.online import START_EVENTS
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.model import OnlineModel
 from openpersonalize.recipes.objective import Objective
+from openpersonalize.recipes.questions import ask
 from openpersonalize.recipes.registry import recipe
 from openpersonalize.recipes.selection import without_extreme_users
 from openpersonalize.recipes.training import Configuration, Training, TrainingData
 from openpersonalize.recipes.user_personalization import UserPersonalization
-from openpersonalize.recipes.weighing import ask
 from openpersonalize.testing.contract import RecipeContract
 from openpersonalize.testing.worlds import DAY, chain, loyal, nobody, question, sequences_of, two_clusters
 

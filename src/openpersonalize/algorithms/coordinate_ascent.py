@@ -138,14 +138,15 @@ class Ascent:
         self._leading = scored.leading(leading)
         self._value = self._leading.objective()
 
-    def climb(self, step: float) -> None:
-        """Move one weight at a time by so much while it pays."""
+    def climb(self, step: float, without: int | None = None) -> None:
+        """Move one weight at a time by so much while it pays; that of ranker `without` stays."""
+        rankers = [one for one in range(len(self.weights)) if one != without]
         settled = 0
-        for ranker in ASCENT_PASSES * list(range(len(self.weights))):
+        for ranker in ASCENT_PASSES * rankers:
             self._check()
             moved = self._along(ranker, step) or self._along(ranker, -step)
             settled = 0 if moved else settled + 1
-            if settled == len(self.weights):
+            if settled == len(rankers):
                 break
         self._catch_up()
 

@@ -36,16 +36,21 @@ from .windows import Windows, batches, cut_windows
 
 WARM_UP = 0.05
 PATIENCE = 2
+TRIED_AT = 2
+"""The validation at which a training may be given up: after a fifth of its passes an encoder of a shop seemed
+to add nothing that added 2 per cent in the end, after two fifths no more."""
 BETAS = (0.9, 0.98)
 
 
 @dataclass(frozen=True)
 class TrainedEncoder:
-    """The encoder, the passes it took to get there, and its value on validation (0 without)."""
+    """The encoder, the passes it took to get there, its value on validation (0 without), and whether its
+    training was given up (see `fit_encoder`)."""
 
     encoder: Encoder
     passes: float
     value: float
+    given_up: bool = False
 
 
 def fit_encoder(
@@ -60,6 +65,7 @@ def fit_encoder(
     unseen: Bools | None = None,
     unordered: bool = False,
     validate: Callable[[Encoder], float] | None = None,
+    promising: Callable[[Encoder], bool] | None = None,
     budget_seconds: float = math.inf,
     progress: Callable[[float, float], None] = lambda done, total: None,
     line: Callable[[str], None] = lambda text: None,
@@ -78,6 +84,8 @@ def fit_encoder(
         unordered: events of one second have no order; every pass shuffles them anew.
         validate: higher is better; asked a few times. The best weights are returned, and training ends when
             two answers in a row bring nothing.
+        promising: asked once, at validation `TRIED_AT` unless it is the last, whether to go on; its time does
+            not count. None: yes.
         budget_seconds: the cycle is shortened so that it ends about then. Where that happens, the weights
             depend on the pace of the machine.
         progress: steps done and to do. line: told the loss, the validation and the passes. check: may raise
@@ -93,7 +101,7 @@ def fit_encoder(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             run = _Run(events, features, plan, np.random.default_rng(seed), start, windows, unseen, unordered)
-            return run.train(validate, budget_seconds, progress, line, check)
+            return run.train(validate, promising, budget_seconds, progress, line, check)
     finally:
         torch.set_deterministic_debug_mode(strict)
         _give_back()
@@ -145,6 +153,7 @@ class _Run:
     def train(
         self,
         validate: Callable[[Encoder], float] | None,
+        promising: Callable[[Encoder], bool] | None,
         budget_seconds: float,
         progress: Callable[[float, float], None],
         line: Callable[[str], None],
@@ -155,7 +164,7 @@ class _Run:
             return TrainedEncoder(self.network.export(), 0.0, 0.0)
         total = planned = max(1, math.ceil(per_pass * self.plan.passes))
         every = math.ceil(total / self.plan.checks)
-        step, misses, told_at, losses, began = 0, 0, 0, 0.0, time.monotonic()
+        step, checked, misses, told_at, losses, began = 0, 0, 0, 0, 0.0, time.monotonic()
         best: TrainedEncoder | None = None
         while step < total:
             self._shuffle()
@@ -179,6 +188,12 @@ class _Run:
                     found = self.network.export()
                     value = validate(found)
                     line(f"{told}, NDCG at 10 and half of that at 100 of held-out questions {value:.4f}")
+                    checked += 1
+                    if promising is not None and checked == TRIED_AT and step < total:
+                        paused = time.monotonic()
+                        if not promising(found):
+                            return TrainedEncoder(found, passes, value, given_up=True)
+                        began += time.monotonic() - paused
                     misses = misses + 1 if best is not None and value <= best.value else 0
                     if best is None or value > best.value:
                         best = TrainedEncoder(kept(found, best.encoder if best else None), passes, value)

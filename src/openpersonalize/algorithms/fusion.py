@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .arrays import Bools, Float32, Float64, Int32, Int64
+from .contribution import contribution
 from .coordinate_ascent import BAGS, LEADING, STEP_SIZES, CoordinateAscent
 from .lazy_scores import DenseScores, LazyScores
 from .quantised_rows import QuantisedRows
@@ -211,6 +212,12 @@ class Questions:
         scaled = weights * ascent.temper(weights)
         found = tuple(tuple(one.tolist()) for one in climbed)
         return Fitted(tuple(np.round(scaled, 4).tolist()), ascent.judge(scaled)[1], tuple(alone), found)
+
+    def contribution(
+        self, ranker: int, seen_excluded: bool, check: Callable[[], None] = lambda: None
+    ) -> float:
+        """What a ranker adds to the others, as a share of the objective: see `contribution`."""
+        return contribution(CoordinateAscent(self._judged(seen_excluded), check, self._steps_beside), ranker)
 
     def _judged(self, seen_excluded: bool) -> Judged:
         """The questions as one seen-rule sees them."""

@@ -96,7 +96,7 @@ def run_in_parallel(
 
 def _without_progress(job: SlotHolder) -> Callable[[Report], None]:
     def hear(report: Report) -> None:
-        if "progress" not in report and "plan" not in report:
+        if not report.keys() & {"progress", "plan", "omit"}:
             job.hear(report)
 
     return hear

@@ -130,6 +130,11 @@ class RunningJob:
         with self._output_lock:
             self._timetable = Timetable(stages, self._begun)
 
+    def omit(self, step: str) -> None:
+        with self._output_lock:
+            if self._timetable is not None:
+                self._timetable.omit(step)
+
     def progress(self, step: str, done: float, total: float, unit: str) -> None:
         with self._output_lock:
             self._newest = (step, done, total, unit)
@@ -208,6 +213,8 @@ class RunningJob:
             self.progress(**report["progress"])
         elif "plan" in report:
             self.plan(report["plan"])
+        elif "omit" in report:
+            self.omit(report["omit"])
         elif "line" in report:
             self.line(report["line"])
         elif "problem" in report:

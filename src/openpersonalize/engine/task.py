@@ -53,6 +53,10 @@ class Task:
         `Timetable`. What is known better later is said again, for what is left."""
         self._send({"plan": [[step, seconds] for step, seconds in stages]})
 
+    def omit(self, step: str) -> None:
+        """Say that this planned step ends where it is, and comes no more."""
+        self._send({"omit": step})
+
     def line(self, text: str) -> None:
         """Add a line to the job's log."""
         self._send({"line": text})

@@ -40,6 +40,7 @@ class Timetable:
         self._entered = begun
         self._fraction = 0.0
         self._fraction_time = begun
+        self._ended = False
         self._taken: list[tuple[int, float]] = []
         self._end: float | None = None
         self._share = 0.0
@@ -49,7 +50,9 @@ class Timetable:
         stages."""
         self._enter(step, now)
         fraction = min(1.0, max(0.0, done / total)) if total > 0 else 0.0
-        if self._stages[self._at][0] == ANY:
+        if self._ended:
+            fraction = 1.0
+        elif self._stages[self._at][0] == ANY:
             fraction = 0.0
         if fraction != self._fraction:
             self._fraction, self._fraction_time = fraction, now
@@ -63,6 +66,15 @@ class Timetable:
             "stage": self._at + 1,
             "stages": len(self._stages),
         }
+
+    def omit(self, step: str) -> None:
+        """Take a step out of the plan: where it is under way it ends as it is, and it comes no more."""
+        here, planned = self._stages[self._at]
+        if here == step and not self._ended:
+            self._stages[self._at] = here, max(planned * self._fraction, 0.01)
+            self._ended = True
+        before, later = self._stages[: self._at + 1], self._stages[self._at + 1 :]
+        self._stages = [*before, *(stage for stage in later if stage[0] != step)]
 
     def _enter(self, step: str, now: float) -> None:
         """Go on to the stage of this step, when it is another one."""
@@ -82,7 +94,7 @@ class Timetable:
         if not first:
             self._taken.append((self._at, now - self._entered))
         self._at, self._entered = found, now
-        self._fraction, self._fraction_time = 0.0, now
+        self._fraction, self._fraction_time, self._ended = 0.0, now, False
 
     def _pace(self, step: str, now: float) -> float:
         """Seconds taken for each second planned: by earlier stages of this name, else by all so far. A first

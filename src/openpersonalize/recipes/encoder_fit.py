@@ -1,7 +1,8 @@
 """Training of the sequence encoder of the personal recipes (`train`, `refit`, `fine_tune`): whether it is
 worth it, with which configuration, and when to stop.
 
-Weighing trains it from nothing on the data before the hold-out, with early stopping on held-out questions.
+Weighing trains it from nothing on the data before the hold-out, with early stopping on held-out questions:
+of its own quality, and of what it adds to the other rankers (`EncoderTrial`).
 Every later fit (on all of that data, and on that of everybody) goes on from those weights: with a third of
 the passes (of baskets a sixth), or with all of them where much has come that those weights have not seen. An
 encoder that weighs nothing is not fitted again.
@@ -10,7 +11,7 @@ encoder that weighs nothing is not fitted again.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from ..datasets.holdout import HoldOut
 from ..datasets.protocols import ValidationProtocol
 from ..datasets.sequences import Sequences
 from ..errors import JobFailed
+from .encoder_trial import QUESTIONS, EncoderTrial, long_enough
 from .facts import Facts, Value
 from .memory import free_memory, training_memory
 from .questions import Question, held_out_question
@@ -98,9 +100,10 @@ def train(
     attributes: Sequence[ItemAttribute],
     training: Training,
     config: EncoderConfig = EncoderConfig(),
+    trial: EncoderTrial | None = None,
 ) -> TrainedEncoder:
-    """Train from nothing on `learnt`, the part of `sequences` that the hold-out leaves, with early
-    stopping."""
+    """Train from nothing on `learnt`, the part of `sequences` that the hold-out leaves, with early stopping;
+    a `trial` may end it at the first validation."""
     events = learnt.events
     chosen = np.arange(len(held_out))
     if len(chosen) > VALIDATION_QUESTIONS:
@@ -111,7 +114,8 @@ def train(
     )
     plan = plan_for(events, protocol == "horizon", width=config.width, span=config.span)
     validate = validation.value if validation.questions else None
-    return _fit(events, attributes, plan, training, TRAINING_SHARE, validate=validate)
+    promising = trial.promising if trial is not None and trial.fits(plan) else None
+    return _fit(events, attributes, plan, training, TRAINING_SHARE, validate=validate, promising=promising)
 
 
 class ValidationSet:
@@ -223,7 +227,8 @@ def _fit(
     share: float,
     start: Encoder | None = None,
     *,
-    validate: Any = None,
+    validate: Callable[[Encoder], float] | None = None,
+    promising: Callable[[Encoder], bool] | None = None,
     windows: Windows | None = None,
     unseen: Bools | None = None,
 ) -> TrainedEncoder:
@@ -243,6 +248,7 @@ def _fit(
         unseen=unseen,
         unordered=are_baskets(events.ptr, events.item, events.time),
         validate=validate,
+        promising=promising,
         budget_seconds=budget,
         progress=lambda done, total: training.progress("encoder", done, total, "steps"),
         line=training.line,
@@ -263,10 +269,11 @@ def check_weighing(
     Raises:
         JobFailed: it needs more memory than there is.
     """
-    plan = None
+    plan, tried = None, 0
     if len(sequences.item) >= LEAST_EVENTS:
         plan = plan_for(sequences.events, protocol == "horizon", width=config.width, span=config.span)
-    needed = training_memory(sequences, plan, attributes, questions, training.threads)
+        tried = min(questions, QUESTIONS) if long_enough(plan, len(sequences.item)) else 0
+    needed = training_memory(sequences, plan, attributes, questions, training.threads, tried=tried)
     _refuse(needed, len(sequences.items), training)
 
 

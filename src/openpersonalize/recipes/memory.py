@@ -45,6 +45,7 @@ def training_memory(
     questions: int,
     threads: int = 1,
     index_above: int = INDEX_ABOVE,
+    tried: int = 0,
 ) -> int:
     """Bytes that a fit of the personal recipes takes at its peak beyond what is held already when it begins:
     the `sequences`, the items' records and their `attributes`. Tables and streamed events are scanned while
@@ -52,9 +53,10 @@ def training_memory(
     not older than what its artifact remembers.
 
     The most of four moments: while the tables of transitions and neighbours are counted; a step of the
-    encoder (`plan`; None: there is none), beside them; the questions, beside tables and encoder, all of these
-    with the part of the events that is learned from; while a large catalogue is indexed. Within a quarter of
-    the truth for the whole process (``python -m bench.growth`` compares).
+    encoder (`plan`; None: there is none), beside them and `tried` questions of its trial; the questions,
+    beside tables and encoder, all of these with the part of the events that is learned from; while a large
+    catalogue is indexed. Within a quarter of the truth for the whole process (``python -m bench.growth``
+    compares).
     """
     events, n = len(sequences.item), len(sequences.items)
     columns = (sequences.item, sequences.time, sequences.event, sequences.value, sequences.weight)
@@ -73,8 +75,11 @@ def training_memory(
         encoder = memory_needed(plan, n, values, codes)
         kept = LIBRARY + vectors_kept(plan, n, values, bool(attributes))
     asking = questions_memory(MOST_RANKERS, questions, n, threads) + 4 * n * MOST_RANKERS
+    trying = questions_memory(MOST_RANKERS, tried, n, threads) if tried else 0
     looking = 0 if plan is None or n <= index_above else ivf_index.memory_needed(n, plan.shape.d)
-    return max(learnt + counting, rest + encoder, rest + kept + asking, rest - learnt + kept + looking)
+    return max(
+        learnt + counting, rest + encoder + trying, rest + kept + asking, rest - learnt + kept + looking
+    )
 
 
 def free_memory() -> int | None:

@@ -136,6 +136,7 @@ class Training:
         seed: the source of every random choice; one seed and one data set give one model, bit for bit.
         threads: threads to use; 1 or more.
         progress: called as ``progress(step, done, total, unit)``, often.
+        omit: told of a step that ends here, and will not come again in later fits of this training.
         check: call it between pieces of work; it raises when the training was stopped.
         moment: seconds, when the training began; an event of a client whose clock is wrong may claim more.
         warm_state: what `Tunes.tuned_state` of an earlier fit of the same recipe on nearly the same data
@@ -158,3 +159,4 @@ class Training:
     budget_seconds: float | None = None
     memory_bytes: int | None = None
     sentence_encoder: Path | None = None
+    omit: Callable[[str], None] = lambda step: None

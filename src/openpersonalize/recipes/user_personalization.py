@@ -2,7 +2,8 @@
 
 A sequence encoder leads cheap rankers (transitions, neighbours within sessions, item-item model, popularity
 at the moment, the user's own repeats); all are weighed on held-out events of users, for those who are there
-and for those who arrive, then fitted again on everything.
+and for those who arrive, then fitted again on everything. An encoder that adds nothing to the others is left
+out.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ..storage.idtable import IdTable
 from . import encoder_fit
 from .base_rankers import base_rankers, final_rankers, online_rankers
 from .encoder_fit import EncoderConfig
+from .encoder_trial import TRIED_ABOVE
 from .facts import Value
 from .fusion.cold_items import fit_content
 from .fusion.model import FusedModel
@@ -49,6 +51,8 @@ class UserPersonalization(Recipe):
     api: ClassVar[int] = 1
     index_above: ClassVar[int] = INDEX_ABOVE
     """Items with interactions above which the catalogue gets an index."""
+    tried_above: ClassVar[int] = TRIED_ABOVE
+    """Inputs of a training of the encoder above which there is a trial, see `EncoderTrial`."""
 
     def fit(self, data: TrainingData, configuration: Configuration, training: Training) -> FusedModel:
         """Weigh the rankers on a cut of the data, unless `training.warm_state` has the weights; then fit on
@@ -80,6 +84,7 @@ class UserPersonalization(Recipe):
                 config=config,
                 categories=categories,
                 askable=usual.askable,
+                tried_above=self.tried_above,
             )
         rankers = final_rankers(
             sequences, sequences, recency, training, attributes, weights, start, categories

@@ -9,20 +9,18 @@ import numpy as np
 from ..algorithms.encoder import Encoder
 from ..algorithms.fusion import Questions
 from ..algorithms.item_attribute import ItemAttribute
-from ..algorithms.popularity import item_popularity
-from ..algorithms.ranker import BaseRanker
 from ..algorithms.sessions import session_gap
-from ..datasets.holdout import HoldOut
-from ..datasets.protocols import ValidationProtocol, first_seen, protocol_of
+from ..datasets.protocols import ValidationProtocol, protocol_of
 from ..datasets.scenarios import Scenario, ScenarioQuestions
 from ..datasets.sequences import Bools, Sequences
 from . import encoder_fit
 from .base_rankers import NOTHING, base_rankers, online_rankers
 from .cold_users import weigh_cold_users
 from .encoder_fit import EncoderConfig
+from .encoder_trial import TRIED_ABOVE, EncoderTrial
 from .fusion.prior import prior_of, trust
 from .fusion.weights import Weights, WeightSet
-from .questions import held_out_question
+from .questions import ask
 from .training import Training
 
 
@@ -35,6 +33,7 @@ def weigh(
     config: EncoderConfig = EncoderConfig(),
     categories: Mapping[str, ItemAttribute] = NOTHING,
     askable: Bools | None = None,
+    tried_above: int = TRIED_ABOVE,
 ) -> tuple[Weights, Encoder | None]:
     """Fit the rankers before a cut and find the weights that rank best what came after it.
 
@@ -43,9 +42,10 @@ def weigh(
         training: how. attributes: of the items, for the encoder. categories: those by column, see `Taste`.
         protocol: how questions are found; None: as the data suggests. config: of the encoder.
         askable: bool[U], the users that are asked; None: all.
+        tried_above: see `EncoderTrial`.
 
     Returns:
-        The weights, and the encoder to go on from where one was fitted.
+        The weights, and the encoder to go on from where one was fitted and is worth it.
     """
     rng = np.random.default_rng(training.seed)
     protocol = protocol or protocol_of(sequences)
@@ -55,16 +55,21 @@ def weigh(
     encoder_fit.check_weighing(sequences, protocol, attributes, training, config, len(found))
     learnt = sequences.where(found.training)
     rankers = base_rankers(learnt, sequences, protocol, recency, training, gap=gap, categories=categories)
+    scenarios: tuple[Scenario, ...] = ("arriving",) if questions.shared else ("arriving", "in_session")
+    parts = {one: questions.of_scenario(one) for one in scenarios}
     start, settled = None, {}
     if encoder_fit.worth_training(learnt, found):
-        trained = encoder_fit.train(sequences, found, learnt, protocol, attributes, training, config)
-        start, settled = trained.encoder, encoder_fit.tuned_state(trained)
-        rankers.insert(0, start)
+        trial = EncoderTrial(sequences, learnt, parts, rankers, training, tried_above)
+        trained = encoder_fit.train(sequences, found, learnt, protocol, attributes, training, config, trial)
+        if trained.given_up:
+            training.omit("encoder")
+        else:
+            start, settled = trained.encoder, encoder_fit.tuned_state(trained)
+            rankers.insert(0, start)
+        del trial, trained
     names = [ranker.name for ranker in rankers]
-    scenarios: tuple[Scenario, ...] = ("arriving",) if questions.shared else ("arriving", "in_session")
-    parts = [questions.of_scenario(one) for one in scenarios]
-    users = [len(np.unique(one.user)) for one in parts]
-    asked = [ask(sequences, one, learnt, rankers, training, rng) for one in parts]
+    users = [len(np.unique(one.user)) for one in parts.values()]
+    asked = [ask(sequences, one, learnt, rankers, training, rng) for one in parts.values()]
     # What was fitted on a part of the data is not needed any more; the questions are the most there is now.
     del rankers, learnt
     sets: list[WeightSet] = []
@@ -94,36 +99,3 @@ def _weight_set(
         dict(zip(names, excluded.alone, strict=True)),
         len(asked),
     )
-
-
-def ask(
-    sequences: Sequences,
-    found: HoldOut,
-    learnt: Sequences,
-    rankers: list[BaseRanker],
-    training: Training,
-    rng: np.random.Generator,
-) -> Questions:
-    """Ask every ranker, fitted on `learnt`, every question, in order of time.
-
-    An item that came since is known at the question's moment, as it will be to a model that is trained then:
-    without it, popularity at the moment would be weighed where its strongest answers are missing.
-    """
-    users, _ = item_popularity(learnt.ptr, learnt.item, len(learnt.items))
-    questions = Questions([ranker.signed_weight for ranker in rankers], len(found.user), users, rng)
-    first, learned = first_seen(sequences), users > 0
-    now, known = None, learned
-    for place, k in enumerate(np.argsort(found.now, kind="stable").tolist()):
-        if place % 100 == 0:
-            training.check()
-            training.progress("ask", place, len(found.user), "questions")
-        query, target, gain = held_out_question(sequences, found, k)
-        # The encoder needs all products in any case, for what they sum up to.
-        attributes = [
-            one.lazy(query) if questions.large and not isinstance(one, Encoder) else one.feature(query)
-            for one in rankers
-        ]
-        if query.now != now:
-            now, known = query.now, learned | (first < query.now)
-        questions.add(attributes, target, gain, query.item, known)
-    return questions

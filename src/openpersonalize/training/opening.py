@@ -90,6 +90,7 @@ def open_training(
             task.check,
             moment=moment,
             line=task.line,
+            omit=task.omit,
             budget_seconds=task.settings.training_seconds or None,
             sentence_encoder=Path(encoder).expanduser() if encoder else None,
         )
