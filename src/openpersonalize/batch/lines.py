@@ -10,6 +10,8 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from ..datasets.file_forms import foreign_form
+
 LONGEST_LINE = 1024 * 1024
 """Bytes of a line: 500 ids of 256 characters and a filter's values take a quarter of it."""
 
@@ -97,7 +99,7 @@ def read_line(text: bytes, user: bool, item: bool, ranks: bool, attributes: bool
     try:
         said = _decode(text)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        return _refused(text, f"The line is not a JSON object: {error}.")
+        return _refused(text, f"The line is not a JSON object: {foreign_form(text, 'JSON Lines') or error}.")
     line = Line(text.strip())
     try:
         line.user = _id(said, "userId", user)

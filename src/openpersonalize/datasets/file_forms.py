@@ -1,5 +1,5 @@
-"""File forms: what a file that is no CSV of Amazon Personalize's form is instead (gzip, UTF-16, ``;``), in
-words that say what to do about it.
+"""File forms: what a file that is no CSV (or, of batch jobs, no JSON Lines) of Amazon Personalize's form is
+instead (gzip, UTF-16, ``;``), in words that say what to do about it.
 
 Amazon Personalize developer guide, "Data format guidelines": plain CSV, UTF-8, commas between the columns, a
 header row. Looks at the first bytes only.
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "the file is packed with gzip; unpack it first (gunzip)"),
-    (b"PK\x03\x04", "the file is an Excel workbook or a zip archive; save or unpack it as CSV"),
-    (b"PAR1", "the file is Parquet; write it as CSV"),
+    (b"PK\x03\x04", "the file is an Excel workbook or a zip archive; save or unpack it as {form}"),
+    (b"PAR1", "the file is Parquet; write it as {form}"),
     (b"\xff\xfe", "the file is UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"),
     (b"\xfe\xff", "the file is UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"),
 )
@@ -20,11 +20,12 @@ _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _PROBE = 1024
 
 
-def foreign_form(start: bytes) -> str | None:
-    """What a file is that is no CSV in UTF-8, by its first bytes; None where it may well be one."""
+def foreign_form(start: bytes, form: str = "CSV") -> str | None:
+    """What a file is that is no text of this `form` in UTF-8, by its first bytes; None where it may well be
+    one."""
     for magic, what in _MAGIC:
         if start.startswith(magic):
-            return what
+            return what.format(form=form)
     probe = start[:_PROBE]
     if len(probe) > 3 and probe.count(0) * 3 > len(probe):
         return "the file is UTF-16 without a mark; save it as UTF-8 (iconv -f UTF-16LE -t UTF-8)"
