@@ -58,6 +58,7 @@ class FusedRetriever:
         """`probe_rows`: items of the encoder's index that a query looks at, at least."""
         self._model, self._probe_rows = model, probe_rows
         self._pools: dict[tuple[Hashable, bool], Pool] = {}
+        self._last: tuple[Query, list[tuple[LazyScores, np.float32]]] | None = None
 
     def candidates(self, query: Query, n: int, interacted_only: bool = False) -> Shortlist:
         """See `Retriever.candidates`."""
@@ -93,11 +94,18 @@ class FusedRetriever:
         return total
 
     def _parts(self, query: Query) -> list[tuple[LazyScores, np.float32]]:
-        """The features that depend on the user, and their weights."""
+        """The features that depend on the user, and their weights; those of the last query are kept, for who
+        asks for candidates mostly asks for other rows of the same query, too."""
+        last = self._last
+        if last is not None and last[0] is query:
+            return last[1]
         plan = self._model.plan(query)
         parts = [(one.lazy(query), weight) for one, weight in plan if not one.user_independent]
         cold = self._model.cold_items(query)
-        return parts if cold is None else [*parts, (cold, np.float32(1.0))]
+        if cold is not None:
+            parts.append((cold, np.float32(1.0)))
+        self._last = query, parts
+        return parts
 
     def _pool(self, query: Query, interacted_only: bool) -> Pool:
         key = self._model.plan_key(query), interacted_only
