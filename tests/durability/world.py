@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -190,10 +191,11 @@ class Crowd:
 
 
 def processes() -> dict[int, tuple[int, str]]:
-    """The machine's processes: id -> (id of the parent, command line). Skips where they cannot be listed."""
+    """The machine's processes: id -> (id of the parent, name and command line). Skips where they cannot be
+    listed."""
     try:
         listed = subprocess.run(
-            ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+            ["ps", "-A", "-ww", "-o", "pid=,ppid=,comm=,args="], capture_output=True, text=True, check=True
         ).stdout
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("this system has no ps that lists processes with their parents")
@@ -205,16 +207,16 @@ def processes() -> dict[int, tuple[int, str]]:
 
 
 def children(server: Server, holding: str) -> list[int]:
-    """The server's descendants whose command line holds a text."""
+    """The server's descendants whose name or command line holds a pattern."""
     assert server.process is not None
     all_of_them = processes()
     family = {server.process.pid}
     while more := {pid for pid, (parent, _) in all_of_them.items() if parent in family} - family:
         family |= more
-    return sorted(pid for pid in family - {server.process.pid} if holding in all_of_them[pid][1])
+    return sorted(pid for pid in family - {server.process.pid} if re.search(holding, all_of_them[pid][1]))
 
 
-STEP = "openpersonalize.engine.child"
+STEP = r"heavy-step|openpersonalize\.engine\.child"
 WORKER = "spawn_main"
 
 

@@ -23,10 +23,21 @@ def settings(tmp_path: Path) -> Settings:
     return read_settings({"data_dir": str(tmp_path / "data")}, {})
 
 
-class TestSubprocess(ExecutorContract):
+@pytest.fixture(scope="module")
+def forking() -> SubprocessExecutor:
+    return SubprocessExecutor()
+
+
+class TestForked(ExecutorContract):
+    @pytest.fixture
+    def executor(self, forking: SubprocessExecutor) -> Executor:
+        return forking
+
+
+class TestFromNothing(ExecutorContract):
     @pytest.fixture
     def executor(self) -> Executor:
-        return SubprocessExecutor()
+        return SubprocessExecutor(rest=0)
 
 
 def appears(path: Path) -> str:

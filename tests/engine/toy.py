@@ -138,6 +138,11 @@ def look_around(task: Task) -> dict[str, Any]:
     return {"job": task.job_id, "settings": task.settings.to_json()}
 
 
+def identify(task: Task) -> dict[str, Any]:
+    """Which process this is, what it is called, and which one made it."""
+    return {"pid": os.getpid(), "name": Path("/proc/self/comm").read_text().strip(), "parent": os.getppid()}
+
+
 def environment(task: Task, *, names: list[str]) -> dict[str, Any]:
     return {name: os.environ.get(name) for name in names}
 

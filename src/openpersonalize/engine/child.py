@@ -1,9 +1,9 @@
-"""The process of one heavy step: ``python -m openpersonalize.engine.child``.
+"""The process of one heavy step: forked by the `ForkServer`, or ``python -m openpersonalize.engine.child``.
 
 Reads one JSON line from standard input, the call; writes JSON lines to standard output, reports and last of
-all the
-end: ``result``, ``failed``, ``stopped`` or ``broke``. A line ``{"stop": true}`` asks the step to stop. When
-standard input ends the server is gone, and so is this process at once.
+all the end: ``result``, ``failed``, ``stopped`` or ``broke``. A line ``{"stop": true}`` asks the step to
+stop. When standard input ends the server is gone, and so is this process at once. Where the system has names
+of processes (``ps -o comm``), this one is called ``heavy-step``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sys
 import threading
 import traceback
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from ..errors import JobFailed, JobStopped
 from ..settings import Settings
@@ -25,6 +25,7 @@ from .executor import find_step
 from .task import Report, Task
 
 ORPHANED = 70
+NAME = "heavy-step"
 _NICENESS = 10
 _SACRIFICE = "500"
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -33,13 +34,16 @@ _FULL_IN_WORDS = re.compile(
 )
 
 
-def main() -> None:
-    """Run the step that standard input names."""
-    # The terminal and service managers signal whole process groups; what becomes of a step is its server's
-    # decision.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    _yield_to_server()
+def main() -> NoReturn:
+    """Be the process of a step from its start on."""
+    take_orders_from_server_alone()
+    yield_to_server()
+    do_step()
+
+
+def do_step() -> NoReturn:
+    """Do the step that standard input names, and end."""
+    take_name(NAME)
     reports = _take_standard_output()
     first = sys.stdin.buffer.readline()
     if not first:
@@ -96,7 +100,14 @@ def _hear(pipe: IO[bytes], stop: threading.Event) -> None:
     os._exit(ORPHANED)
 
 
-def _yield_to_server() -> None:
+def take_orders_from_server_alone() -> None:
+    """The terminal and service managers signal whole process groups; what becomes of a step is its server's
+    decision."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def yield_to_server() -> None:
     """Where the system can tell processes apart: answering callers goes before training, and when memory
     runs out it is the step that has to go."""
     if hasattr(os, "nice"):
@@ -104,6 +115,14 @@ def _yield_to_server() -> None:
     score = Path("/proc/self/oom_score_adj")
     if score.exists() and os.access(score, os.W_OK):
         score.write_text(_SACRIFICE)
+
+
+def take_name(name: str) -> None:
+    """Where the system has names of processes beside their commands: 15 characters at most."""
+    try:
+        Path("/proc/self/comm").write_text(name)
+    except OSError:  # nobody but a reader of lists of processes misses it
+        return
 
 
 def _take_standard_output() -> IO[bytes]:

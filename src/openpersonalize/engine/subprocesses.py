@@ -1,7 +1,8 @@
 """Heavy steps in processes of their own: what they take or break dies with them, and the server goes on.
 
-A step's process starts in 0.2 s. It lives as long as the pipe to its standard input is open, so it ends with
-its server whatever ends that one.
+Where the system allows, a fork server makes the process in some milliseconds; otherwise it starts from
+nothing. It lives as long as the pipe to its standard input is open, so it ends with its server whatever ends
+that one.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from ..errors import JobFailed, JobStopped
 from .executor import Executor, Interruption, ShuttingDown, StepBroke, StepCall, StepDied
+from .fork_client import THREAD_VARIABLES, ForkClient, GivenUp
 from .task import Report
 
 log = logging.getLogger(__name__)
@@ -27,26 +29,39 @@ _LOOK = 0.05
 _LAST_LINES = 50
 
 
+class _Process(Protocol):
+    """What is asked of a step's process."""
+
+    @property
+    def stdin(self) -> IO[bytes] | None: ...
+    @property
+    def stdout(self) -> IO[bytes] | None: ...
+    @property
+    def stderr(self) -> IO[bytes] | None: ...
+    def kill(self) -> None: ...
+    def wait(self) -> int: ...
+
+
 class SubprocessExecutor(Executor):
-    """Runs ``python -m openpersonalize.engine.child`` per step; JSON lines over pipes.
+    """Runs `child` in a process per step; JSON lines over pipes.
 
     Args:
         grace: seconds that a step has to heed a stop before it is killed.
+        rest: seconds that the fork server waits for a next step. 0: there is none, each process starts from
+            nothing.
     """
 
-    def __init__(self, grace: float = 20.0) -> None:
+    def __init__(self, grace: float = 20.0, rest: float = 300.0) -> None:
         self._grace = grace
+        self._forks = ForkClient(rest) if rest > 0 else None
 
     def run(
         self, call: StepCall, report: Callable[[Report], None], interruption: Interruption
     ) -> dict[str, Any]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "openpersonalize.engine.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=_environment(call),
-        )
+        try:
+            process = self._start(call, interruption)
+        except GivenUp:
+            raise ShuttingDown() if interruption.released else JobStopped() from None
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
@@ -88,9 +103,21 @@ class SubprocessExecutor(Executor):
             raise StepDied(_how(code, last_lines))
         return _outcome(end)
 
-    def _watch(
-        self, process: subprocess.Popen[bytes], interruption: Interruption, ended: threading.Event
-    ) -> None:
+    def _start(self, call: StepCall, interruption: Interruption) -> _Process:
+        def unwanted() -> bool:
+            return interruption.released or interruption.stop_requested
+
+        environment, module = _environment(call), call.step.partition(":")[0]
+        forked = self._forks.fork(module, environment, unwanted) if self._forks else None
+        return forked or subprocess.Popen(
+            [sys.executable, "-m", "openpersonalize.engine.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+        )
+
+    def _watch(self, process: _Process, interruption: Interruption, ended: threading.Event) -> None:
         """End the step when it is to end: kindly for a stop, at once when the server goes down."""
         while not ended.wait(_LOOK):
             if interruption.released:
@@ -182,6 +209,6 @@ def _environment(call: StepCall) -> dict[str, str]:
     # Threads that have nothing to do sleep; spinning takes the cores from the server and from other steps.
     environment.setdefault("OMP_WAIT_POLICY", "passive")
     if call.settings.threads:
-        for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        for name in THREAD_VARIABLES:
             environment[name] = str(call.settings.threads)
     return environment

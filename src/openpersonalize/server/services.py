@@ -8,6 +8,7 @@ from typing import Any
 from .. import telemetry
 from ..clock import SystemClock
 from ..engine.runner import JobRunner
+from ..engine.subprocesses import SubprocessExecutor
 from ..installation import Installation
 from ..resources.store import Scope
 from ..serving.registry import EndpointRegistry
@@ -126,11 +127,12 @@ def open_services(settings: Settings) -> Services:
         StartError: the data folder cannot be used; the sentence says why.
     """
     installation = Installation.open(settings, SystemClock())
-    runner = JobRunner(installation, WORKFLOWS)
+    executor = SubprocessExecutor()
+    runner = JobRunner(installation, WORKFLOWS, executor)
     runner.start()
     schedule = Schedule(installation)
     schedule.start()
-    sealing = Sealing(installation)
+    sealing = Sealing(installation, executor)
     sealing.start()
     counting = AttributionCounting(installation)
     counting.start()

@@ -1,0 +1,221 @@
+"""The server's end of a fork server: `ForkClient`, and a process that it was given, `ForkedProcess`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import IO, Any
+
+from .fork_server import BEGUN, KILL, OUTDATED, THREADS
+
+log = logging.getLogger(__name__)
+
+THREAD_VARIABLES = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""What says how many threads libraries use; all else in the environment is the fork server's own."""
+
+_LOOK = 0.05
+_PATIENCE = 120.0
+_MOST_FAILURES = 3
+_LONGEST_ANSWER = 4096
+
+
+class ForkedProcess:
+    """A step's process, as `subprocess.Popen` is one. For one thread, but for `kill`, which is for any."""
+
+    def __init__(self, pipes: tuple[IO[bytes], IO[bytes], IO[bytes]], control: socket.socket) -> None:
+        """A process that has begun: its standard input, output and error, and its control socket."""
+        self.stdin, self.stdout, self.stderr = pipes
+        self._control: socket.socket | None = control
+        self._guard = threading.Lock()
+        self._code = -signal.SIGKILL
+
+    def kill(self) -> None:
+        """End it at once; no harm when it has ended."""
+        with self._guard, suppress(OSError):
+            if self._control is not None:
+                self._control.send(KILL)
+
+    def wait(self) -> int:
+        """Until it has ended: its exit code, or minus the number of the signal. When the fork server was
+        killed that is SIGKILL, which all its processes get then."""
+        if self._control is not None:
+            with suppress(OSError):
+                told = self._control.recv(_LONGEST_ANSWER)
+                self._code = int(told) if told else self._code
+            with self._guard:
+                self._control.close()
+                self._control = None
+        return self._code
+
+
+class GivenUp(Exception):
+    """Nobody wants the process any more."""
+
+
+class _Refused(Exception):
+    """The fork server made no process; the message says why."""
+
+
+@dataclass(frozen=True)
+class _Server:
+    """A fork server and what it was started with."""
+
+    requests: socket.socket
+    origin: tuple[Any, ...]
+
+    def fork(
+        self, module: str, threads: dict[str, str | None], unwanted: Callable[[], bool]
+    ) -> ForkedProcess:
+        """Raises _Refused, GivenUp, or OSError when it is gone."""
+        inner = [os.pipe(), os.pipe(), os.pipe()]
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        given = [inner[0][0], inner[1][1], inner[2][1]]
+        pipes = (os.fdopen(inner[0][1], "wb"), os.fdopen(inner[1][0], "rb"), os.fdopen(inner[2][0], "rb"))
+        try:
+            request = json.dumps({"module": module, "threads": threads}).encode()
+            socket.send_fds(self.requests, [request], [*given, theirs.fileno()])
+            theirs.close()
+            while given:
+                os.close(given.pop())
+            answer = _first_answer(ours, unwanted).decode()
+            if answer != BEGUN:
+                raise _Refused(answer) if answer else BrokenPipeError("it ended before it began the step")
+        except BaseException:
+            for end in (ours, theirs, *pipes):
+                end.close()
+            for descriptor in given:
+                os.close(descriptor)
+            raise
+        return ForkedProcess(pipes, ours)
+
+
+def _first_answer(control: socket.socket, unwanted: Callable[[], bool]) -> bytes:
+    end = time.monotonic() + _PATIENCE
+    while not select.select([control], [], [], _LOOK)[0]:
+        if unwanted():
+            raise GivenUp()
+        if time.monotonic() > end:
+            raise TimeoutError(f"it said nothing for {_PATIENCE:.0f} seconds")
+    return control.recv(_LONGEST_ANSWER)
+
+
+class ForkClient:
+    """Has a fork server start with the first step, and asks it for a process for each. Safe to use from any
+    thread.
+
+    A fork server ends with this object, or when it has nothing to do for a while; then, and when it was
+    killed, or the environment or the limits of this process have changed, the next step starts another.
+    """
+
+    def __init__(self, rest: float) -> None:
+        """`rest`: seconds that a fork server waits for a next step."""
+        self._rest = rest
+        self._guard = threading.Lock()
+        self._server: _Server | None = None
+        self._failures = 0 if sys.platform == "linux" and hasattr(os, "pidfd_open") else _MOST_FAILURES
+        self._unfit: set[str] = set()
+
+    def fork(
+        self, module: str, environment: dict[str, str], unwanted: Callable[[], bool]
+    ) -> ForkedProcess | None:
+        """A process for a step of a module; None: it has to be started from nothing.
+
+        Raises:
+            GivenUp: `unwanted` said so, which is asked while the fork server imports the module.
+        """
+        threads = {name: environment.get(name) for name in THREAD_VARIABLES}
+        own = {name: value for name, value in environment.items() if name not in THREAD_VARIABLES}
+        while not self._guard.acquire(timeout=_LOOK):
+            if unwanted():
+                raise GivenUp()
+        try:
+            for _ in range(2):
+                if self._failures >= _MOST_FAILURES or module in self._unfit:
+                    return None
+                try:
+                    process = self._running(own).fork(module, threads, unwanted)
+                except _Refused as refused:
+                    if str(refused) not in (OUTDATED, THREADS):
+                        return None
+                    self._let_go()
+                    if str(refused) == THREADS:
+                        self._unfit.add(module)
+                        log.info("Importing %s starts threads: its steps are not forked", module)
+                except OSError as error:
+                    self._let_go()
+                    self._failures += 1
+                    log.info("The fork server is gone (%s)", error)
+                else:
+                    self._failures = 0
+                    return process
+        finally:
+            self._guard.release()
+        return None
+
+    def _running(self, environment: dict[str, str]) -> _Server:
+        origin = (environment, _limits())
+        if self._server is not None and self._server.origin != origin:
+            self._let_go()
+        if self._server is None:
+            self._server = _Server(self._start(environment), origin)
+        return self._server
+
+    def _start(self, environment: dict[str, str]) -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        weakref.finalize(self, ours.close)
+        started: SimpleQueue[OSError | None] = SimpleQueue()
+        threading.Thread(
+            target=_keep, args=(theirs, environment, self._rest, started), name="fork-server", daemon=True
+        ).start()
+        error = started.get()
+        if error is not None:
+            raise error
+        return ours
+
+    def _let_go(self) -> None:
+        """Ask nothing more of it; it ends when the last of its steps has."""
+        if self._server is not None:
+            self._server.requests.close()
+            self._server = None
+
+
+def _keep(
+    theirs: socket.socket, environment: dict[str, str], rest: float, started: SimpleQueue[OSError | None]
+) -> None:
+    """Start a fork server and wait for its end. It ends with its parent, and that is this thread."""
+    with theirs:
+        number = theirs.fileno()
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "openpersonalize.engine.fork_server", str(number), str(rest)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[number],
+                env={**environment, "OPENBLAS_NUM_THREADS": "1"},  # or importing NumPy would start threads
+            )
+        except OSError as error:
+            started.put(error)
+            return
+    started.put(None)
+    process.wait()
+
+
+def _limits() -> dict[str, tuple[int, int]]:
+    """The limits of this process, which others get when they are started."""
+    import resource  # not on every system
+
+    names = [name for name in dir(resource) if name.startswith("RLIMIT_")]
+    return {name: resource.getrlimit(getattr(resource, name)) for name in names}
