@@ -44,8 +44,9 @@ def two_workers(template: World, tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def chance() -> random.Random:
-    """Random moments; a failure prints how to have the same again."""
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """Random moments; a failure prints how to have the same again. Of one seed each test has its own: tests
+    that share a world must not make the same names."""
     number = seed()
     print(f"DURABILITY_SEED={number}")
-    return random.Random(number)
+    return random.Random(f"{number} {request.node.name}")
