@@ -26,9 +26,11 @@ losses are listed like wins. Related items have a page of their own:
   by then is a candidate all the same: *live* and ours can tell it, the other peers cannot, and on a server
   nobody has to. `time`: the newest tenth of all events is the test, and nothing of it is known. `session`: in
   the midst of sessions of that tenth, one of each user: of orders the second half is asked for with the
-  first, elsewhere the next event; what is in the running session is no answer. At most 10,000 users are
-  asked, the same for every model. The lines of an order have no order: they are shuffled before anything is
-  split.
+  first, elsewhere the next event; what is in the running session is no answer. Ours and all peers but *live*
+  know no item that came after the cut, as nothing is updated: on a feed, where most questions are about
+  such items, *live* leads for that alone ([how often is enough](#what-moves-replayed); [of what was known
+  ours is ahead](training.md#who-is-there-and-who-arrives)). At most 10,000 users are asked, the same for
+  every model. The lines of an order have no order: they are shuffled before anything is split.
 - **Figure.** NDCG@10 over the whole catalogue, no sampled candidates. Two views: *kept*, as served without
   a filter (items met before may be recommended, and count), and *excluded* (they may not, and do not). Items
   that nobody met join an answer of ours by exploration alone, which is off here.
