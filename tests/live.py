@@ -23,6 +23,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 import shop
+from forked import ForkedServer
 from shapes import error_violations, misspelt_attributes, violations
 
 PATIENCE = float(os.environ.get("PATIENCE", "1"))
@@ -49,7 +50,7 @@ class Server:
     options: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | ForkedServer | None = None
 
     @property
     def endpoint(self) -> str:
@@ -60,16 +61,19 @@ class Server:
         return self.data.with_name(self.data.name + ".log")
 
     def start(self) -> Server:
-        command = [str(Path(sys.executable).with_name("openpersonalize")), "serve", "--port", str(self.port)]
+        words = ["serve", "--port", str(self.port), "--data-dir", str(self.data), *self.options]
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "OPENPERSONALIZE_"))}
-        environment |= self.environment
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, "--data-dir", str(self.data), *self.options],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-            )
+        if sys.platform == "linux" and not self.environment and "--workers" not in self.options:
+            self.process = ForkedServer(words, environment, self.log)
+        else:
+            command = str(Path(sys.executable).with_name("openpersonalize"))
+            with self.log.open("ab") as log:
+                self.process = subprocess.Popen(
+                    [command, *words],
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=environment | self.environment,
+                )
         end = time.monotonic() + 60 * PATIENCE
         while not self._healthy():
             if self.process.poll() is not None or time.monotonic() > end:
