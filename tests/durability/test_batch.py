@@ -11,8 +11,8 @@ import shop
 from durability.world import RECIPE, STEP, World, children, kill, kills, rounds
 from openpersonalize.engine.report import job_report
 
-LINES = 60_000
-FILES, SEGMENTS = 24, 500
+LINES = 24_000
+FILES, SEGMENTS = 10, 500
 ROLE = "arn:aws:iam::000000000000:role/any"
 
 

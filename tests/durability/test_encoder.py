@@ -41,7 +41,7 @@ def interactions() -> str:
 @pytest.fixture(scope="module")
 def busy(template: World, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A world with a solution, by name ``busy``, whose trainings fit the encoder."""
-    world = copy_of(template, tmp_path_factory.mktemp("busy") / "data")
+    world = copy_of(template, tmp_path_factory.mktemp("busy") / "data", "--training-seconds", "3")
     personalize, wait = world.clients.personalize, world.wait
     group = personalize.create_dataset_group(name="busy")["datasetGroupArn"]
     wait.active(group)
