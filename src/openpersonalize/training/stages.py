@@ -6,7 +6,7 @@ corrects them (`engine.timetable`), so that only their proportions matter for lo
 
 from __future__ import annotations
 
-from ..algorithms.encoder_plan import REFIT, plan_for
+from ..algorithms.encoder_plan import plan_for
 from ..datasets.protocols import protocol_of
 from ..datasets.sequences import Sequences
 from ..engine.timetable import ANY
@@ -52,11 +52,11 @@ def _fit(recipe: Recipe, sequences: Sequences) -> Stages:
         return [(ANY, 1.0 + 1e-5 * events)]
     counted = ("fit", 0.5 + 4e-6 * events)
     asked = QUESTIONS * 1e-3 + QUESTIONS * items * 1e-7
-    encoder = _encoder(sequences)
+    encoder, again = _encoder(sequences)
     weighed: Stages = [("ask", asked), ("weigh", 2.0 + 1.5 * asked)]
     return [
         counted, *([("encoder", encoder)] if encoder else []), *weighed,
-        counted, *([("encoder", REFIT * encoder)] if encoder else []),
+        counted, *([("encoder", again)] if encoder else []),
     ]  # fmt: skip
 
 
@@ -64,18 +64,20 @@ def _again(recipe: Recipe, sequences: Sequences) -> Stages:
     """The last fit, on everything."""
     if not isinstance(recipe, UserPersonalization):
         return [(ANY, 1.0 + 1e-5 * len(sequences.item))]
-    encoder = _encoder(sequences)
-    last: Stages = [("encoder", REFIT * encoder)] if encoder else []
+    _, again = _encoder(sequences)
+    last: Stages = [("encoder", again)] if again else []
     return [("fit", 0.5 + 4e-6 * len(sequences.item)), *last]
 
 
-def _encoder(sequences: Sequences) -> float:
-    """Seconds of a training of the encoder from nothing; 0: there is too little to learn from."""
+def _encoder(sequences: Sequences) -> tuple[float, float]:
+    """Seconds of a training of the encoder from nothing, and of one that goes on; 0: there is too little to
+    learn from."""
     events = len(sequences.item)
     if events < LEAST_EVENTS:
-        return 0.0
+        return 0.0, 0.0
     plan = plan_for(sequences.events, protocol_of(sequences) == "horizon")
-    return plan.passes * events / EVENTS_A_SECOND
+    seconds = events / EVENTS_A_SECOND
+    return plan.passes * seconds, plan.again(plan.passes).passes * seconds
 
 
 def _measure(sequences: Sequences) -> Stages:
