@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,15 @@ from openpersonalize.errors import JobStopped
 from openpersonalize.settings import Settings, read_settings
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has what a fork server needs")
+
+
+TESTS = Path(__file__).parents[1]
+
+
+def importing(folder: Path) -> dict[str, str]:
+    """The environment of a process that can import what is in a folder."""
+    paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 @pytest.fixture(scope="module")
@@ -132,11 +143,19 @@ def test_what_was_installed_since_is_seen(settings: Settings, packages: Path) ->
     assert run(executor, settings, "steps_of_others:step")["parent"] != second["parent"]
 
 
-def test_a_module_that_starts_threads_is_never_forked(settings: Settings, packages: Path) -> None:
+@pytest.mark.parametrize(
+    "start",
+    [
+        "threading.Thread(target=time.sleep, args=(1e6,), daemon=True).start()",
+        "_thread.start_new_thread(time.sleep, (1e6,))",  # as a library in C does: Python does not know of it
+    ],
+    ids=["of Python", "of the system"],
+)
+def test_a_module_that_starts_threads_is_never_forked(settings: Settings, packages: Path, start: str) -> None:
     (packages / "restless.py").write_text(
-        "import os, threading, time\n"
-        "threading.Thread(target=time.sleep, args=(1e6,), daemon=True).start()\n"
-        "def step(task):\n    return {'parent': os.getppid(), 'threads': threading.active_count()}\n"
+        f"import _thread, os, threading, time\n{start}\n"
+        "def step(task):\n"
+        "    return {'parent': os.getppid(), 'threads': len(os.listdir('/proc/self/task'))}\n"
     )
     executor = SubprocessExecutor()
     for _ in range(2):
@@ -176,10 +195,8 @@ def test_an_import_ends_with_its_server(tmp_path: Path) -> None:
         f"pathlib.Path({str(begun)!r}).write_text(str(os.getpid()))\n"
         "time.sleep(1e6)\n"
     )
-    paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     text = SERVER.replace("engine.toy:never_stop", "endless:step")
-    server = subprocess.Popen([sys.executable, "-c", text, str(begun)], env=environment)
+    server = subprocess.Popen([sys.executable, "-c", text, str(begun)], env=importing(tmp_path))
     pid = int(appears(begun))
     server.kill()
     server.wait()
@@ -204,19 +221,70 @@ def test_a_change_of_limits_holds_for_the_next_step(executor: SubprocessExecutor
     import resource
 
     before = run(executor, settings, "identify")["parent"]
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft - 1, hard))
-    try:
+    with most_descriptors(resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 1):
         assert run(executor, settings, "identify")["parent"] != before
+
+
+@contextmanager
+def most_descriptors(number: int) -> Iterator[None]:
+    """The limit of this process on what it has open."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (number, before[1]))
+    try:
+        yield
     finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_server_may_have_thousands_of_connections(settings: Settings) -> None:
+    with most_descriptors(2048), ExitStack() as connections:
+        for _ in range(1100):
+            connections.enter_context(open(os.devnull))
+        assert run(SubprocessExecutor(), settings, "identify")["parent"] != os.getpid()
+
+
+def test_without_descriptors_the_fork_server_stays(settings: Settings) -> None:
+    def opened() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    executor = SubprocessExecutor()
+    with most_descriptors(max(map(int, os.listdir("/proc/self/fd"))) + 40):
+        parent, before = run(executor, settings, "identify")["parent"], opened()
+        with ExitStack() as connections:
+            with suppress(OSError):
+                while True:
+                    connections.enter_context(open(os.devnull))
+            for _ in range(8):
+                with pytest.raises(OSError, match="Too many open files"):
+                    run(executor, settings, "identify")
+        assert run(executor, settings, "identify")["parent"] == parent
+        assert opened() == before
+
+
+def test_it_knows_how_steps_end_where_its_parents_ignore_that(settings: Settings, tmp_path: Path) -> None:
+    """SIGCHLD stays ignored in all that a process starts, and ends of processes are not kept then."""
+    code = (
+        "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "from openpersonalize.engine.executor import Interruption, StepCall, StepDied\n"
+        "from openpersonalize.engine.subprocesses import SubprocessExecutor\n"
+        "from openpersonalize.settings import read_settings\n"
+        f"settings, executor = read_settings({{'data_dir': {str(tmp_path)!r}}}, {{}}), SubprocessExecutor()\n"
+        "def run(step, **arguments):\n"
+        "    call = StepCall('engine.toy:' + step, arguments, 'j', settings)\n"
+        "    return executor.run(call, lambda _: None, Interruption())\n"
+        "parent = run('identify')['parent']\n"
+        "try:\n    run('leave', code=7)\n"
+        "except StepDied as died:\n    assert 'exit code 7' in str(died), died\n"
+        "assert run('identify')['parent'] == parent\n"
+    )
+    subprocess.run([sys.executable, "-c", code], env=importing(TESTS), check=True, timeout=120)
 
 
 def test_a_stopped_step_ends_with_its_server(tmp_path: Path) -> None:
     started = tmp_path / "started"
-    paths = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    server = subprocess.Popen([sys.executable, "-c", SERVER, str(started)], env=environment)
+    server = subprocess.Popen([sys.executable, "-c", SERVER, str(started)], env=importing(TESTS))
     pid = int(appears(started))
     os.kill(pid, signal.SIGSTOP)  # it cannot hear that its server is gone
     server.kill()

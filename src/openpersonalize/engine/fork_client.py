@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -14,7 +15,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import IO, Any
@@ -30,6 +31,7 @@ _LOOK = 0.05
 _PATIENCE = 120.0
 _MOST_FAILURES = 3
 _LONGEST_ANSWER = 4096
+_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 
 
 class ForkedProcess:
@@ -80,31 +82,37 @@ class _Server:
         self, module: str, threads: dict[str, str | None], unwanted: Callable[[], bool]
     ) -> ForkedProcess:
         """Raises _Refused, GivenUp, or OSError when it is gone."""
-        inner = [os.pipe(), os.pipe(), os.pipe()]
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        given = [inner[0][0], inner[1][1], inner[2][1]]
-        pipes = (os.fdopen(inner[0][1], "wb"), os.fdopen(inner[1][0], "rb"), os.fdopen(inner[2][0], "rb"))
-        try:
-            request = json.dumps({"module": module, "threads": threads}).encode()
-            socket.send_fds(self.requests, [request], [*given, theirs.fileno()])
-            theirs.close()
-            while given:
-                os.close(given.pop())
-            answer = _first_answer(ours, unwanted).decode()
+        with ExitStack() as kept:
+            with ExitStack() as given:
+                stdin, inner_stdin = _pipe(kept, given, inward=True)
+                stdout, inner_stdout = _pipe(kept, given)
+                stderr, inner_stderr = _pipe(kept, given)
+                control, inner_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                kept.enter_context(control)
+                given.enter_context(inner_control)
+                request = json.dumps({"module": module, "threads": threads}).encode()
+                inner = [one.fileno() for one in (inner_stdin, inner_stdout, inner_stderr, inner_control)]
+                socket.send_fds(self.requests, [request], inner)
+            answer = _first_answer(control, unwanted).decode()
             if answer != BEGUN:
                 raise _Refused(answer) if answer else BrokenPipeError("it ended before it began the step")
-        except BaseException:
-            for end in (ours, theirs, *pipes):
-                end.close()
-            for descriptor in given:
-                os.close(descriptor)
-            raise
-        return ForkedProcess(pipes, ours)
+            kept.pop_all()
+        return ForkedProcess((stdin, stdout, stderr), control)
+
+
+def _pipe(kept: ExitStack, given: ExitStack, inward: bool = False) -> tuple[IO[bytes], IO[bytes]]:
+    """The end that is kept and the one that is given away."""
+    reading, writing = os.pipe()
+    ends = os.fdopen(reading, "rb"), os.fdopen(writing, "wb")
+    ours, theirs = reversed(ends) if inward else ends
+    return kept.enter_context(ours), given.enter_context(theirs)
 
 
 def _first_answer(control: socket.socket, unwanted: Callable[[], bool]) -> bytes:
     end = time.monotonic() + _PATIENCE
-    while not select.select([control], [], [], _LOOK)[0]:
+    ready = select.poll()  # `select.select` takes no descriptor above 1023, and every connection has one
+    ready.register(control, select.POLLIN)
+    while not ready.poll(_LOOK * 1000):
         if unwanted():
             raise GivenUp()
         if time.monotonic() > end:
@@ -155,6 +163,10 @@ class ForkClient:
                         self._unfit.add(module)
                         log.info("Importing %s starts threads: its steps are not forked", module)
                 except OSError as error:
+                    if (
+                        error.errno in _NO_DESCRIPTORS
+                    ):  # of this process's: the fork server is as good as ever
+                        return None
                     self._let_go()
                     self._failures += 1
                     log.info("The fork server is gone (%s)", error)
@@ -175,14 +187,15 @@ class ForkClient:
 
     def _start(self, environment: dict[str, str]) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        weakref.finalize(self, ours.close)
         started: SimpleQueue[OSError | None] = SimpleQueue()
         threading.Thread(
             target=_keep, args=(theirs, environment, self._rest, started), name="fork-server", daemon=True
         ).start()
         error = started.get()
         if error is not None:
+            ours.close()
             raise error
+        weakref.finalize(self, ours.close)
         return ours
 
     def _let_go(self) -> None:

@@ -17,7 +17,6 @@ import selectors
 import signal
 import socket
 import sys
-import threading
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass
@@ -124,7 +123,7 @@ class ForkServer:
             self._libraries = ThreadpoolController().select(user_api="blas")
             gc.collect()
             gc.freeze()  # a collection of a step's process would write to, and so copy, all these pages
-        return THREADS if _threads() - _ASLEEP - {NAME} or threading.active_count() > 1 else None
+        return THREADS if _threads() - _ASLEEP else None
 
     def _fork(self, standard: list[int], control: socket.socket, threads: dict[str, str | None]) -> None:
         here = os.getpid()
@@ -217,11 +216,14 @@ def _answer(control: socket.socket, text: str) -> None:
 
 
 def _threads() -> set[str]:
-    """The names of this process's threads, as the system knows them."""
+    """The names of this process's threads beside the first, as the system knows them; one that nobody named
+    is called as the process is."""
     found = set()
-    for thread in os.scandir("/proc/self/task"):
-        with suppress(OSError):
-            found.add(Path(thread.path, "comm").read_text().strip())
+    with os.scandir("/proc/self/task") as threads:
+        for thread in threads:
+            with suppress(OSError):
+                if int(thread.name) != os.getpid():
+                    found.add(Path(thread.path, "comm").read_text().strip())
     return found
 
 
@@ -248,6 +250,7 @@ def main() -> None:
     _end_with_parent()
     yield_to_server()
     take_name(NAME)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, as some parents hand it on, ends would be lost
     os.close(os.pidfd_open(os.getpid()))  # a system without it is told apart here, not at the first step
     ForkServer(socket.socket(fileno=int(sys.argv[1])), float(sys.argv[2])).serve()
 
