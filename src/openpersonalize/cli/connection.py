@@ -14,6 +14,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from http.client import HTTPException
 from typing import Any, TypeVar
 
 import boto3
@@ -45,7 +46,7 @@ _SIGN = (
 
 
 class NobodyAnswers(OpenPersonalizeError):
-    """No server answers at the address."""
+    """No server answers at the address, or one that is starting or stopping."""
 
 
 def connection_options(command: Command) -> Command:
@@ -122,10 +123,9 @@ class Connection:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             hint = _SIGN if error.code == HTTPStatus.FORBIDDEN else ""
-            raise OpenPersonalizeError(
-                f"{address} answered {error.code}: {_message(error.read())}{hint}"
-            ) from error
-        except (OSError, ValueError) as error:
+            kind = NobodyAnswers if error.code == HTTPStatus.SERVICE_UNAVAILABLE else OpenPersonalizeError
+            raise kind(f"{address} answered {error.code}: {_message(error.read())}{hint}") from error
+        except (OSError, ValueError, HTTPException) as error:
             raise NobodyAnswers(
                 f"No server answers at {self.address} ({error}): start one with `openpersonalize serve`."
             ) from error
@@ -158,7 +158,7 @@ class Connection:
 
         Raises:
             OpenPersonalizeError: it failed; the sentence is its failureReason.
-            NobodyAnswers, HTTPClientError, ConnectionError of botocore: the server stays away.
+            NobodyAnswers, or an exception of botocore: the server stays away.
         """
         answered = time.monotonic()
         while True:
@@ -170,7 +170,9 @@ class Connection:
                     raise OpenPersonalizeError(f"{arn}: {found['status']}: {found.get('failureReason')}")
                 moved(self.job(arn).get("progress") or {})
                 answered = time.monotonic()
-            except (NobodyAnswers, HTTPClientError, NotConnected):
+            except (NobodyAnswers, HTTPClientError, NotConnected, ClientError) as error:
+                if isinstance(error, ClientError) and _status(error) != HTTPStatus.SERVICE_UNAVAILABLE:
+                    raise
                 if time.monotonic() > answered + restart_seconds:
                     raise
             time.sleep(_POLL)
@@ -179,6 +181,11 @@ class Connection:
 def named_address(endpoint: str | None, settings: Settings) -> str:
     """The URL that an option, the environment or the settings name."""
     return endpoint or os.environ.get(ENDPOINT) or server_address(settings.host, settings.port)
+
+
+def _status(error: ClientError) -> int:
+    status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status
 
 
 def in_one_sentence(error: Exception) -> OpenPersonalizeError:
