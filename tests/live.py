@@ -63,7 +63,12 @@ class Server:
     def start(self) -> Server:
         words = ["serve", "--port", str(self.port), "--data-dir", str(self.data), *self.options]
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "OPENPERSONALIZE_"))}
-        if sys.platform == "linux" and not self.environment and "--workers" not in self.options:
+        environment |= self.environment
+        if (
+            sys.platform == "linux"
+            and "PYTHONPATH" not in self.environment
+            and "--workers" not in self.options
+        ):
             self.process = ForkedServer(words, environment, self.log)
         else:
             command = str(Path(sys.executable).with_name("openpersonalize"))
@@ -72,7 +77,7 @@ class Server:
                     [command, *words],
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    env=environment | self.environment,
+                    env=environment,
                 )
         end = time.monotonic() + 60 * PATIENCE
         while not self._healthy():
