@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import sqlite3
 import time
 from contextlib import closing
@@ -13,8 +14,10 @@ import pytest
 
 import shop
 from live import Server, Wait, make_clients, make_shop
+from openpersonalize.recipes.encoder_fit import LEAST_EVENTS
 
-V1, RANKING = "aws-user-personalization", "aws-personalized-ranking-v2"
+V1, V2 = "aws-user-personalization", "aws-user-personalization-v2"
+RANKING = "aws-personalized-ranking-v2"
 OTHERS = ("aws-similar-items", "aws-sims", "aws-item-affinity", "aws-trending-now", "aws-popularity-count")
 
 
@@ -72,4 +75,44 @@ def test_the_same_data_trained_twice_make_one_model(
     second, again = trained(server, imported_again, recipe)
     assert first != second
     assert measured == again
+    assert contents(first) == contents(second)
+
+
+def in_turn(users: int = 500, items: int = 60, each: int = 30) -> str:
+    """Most go from an item to the next one: enough for an encoder, and something for it."""
+    assert users * each > 1.3 * LEAST_EVENTS  # what is held out counts against it
+    chance = random.Random(1)
+    lines = ["USER_ID,ITEM_ID,TIMESTAMP"]
+    for user in range(users):
+        item = chance.randrange(items)
+        for place in range(each):
+            item = (item + 1) % items if chance.random() < 0.7 else chance.randrange(items)
+            lines.append(f"u{user},i{item},{shop.LAST - (each - place) * 600 - user}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.soak
+def test_an_encoder_trained_twice_is_one_encoder(server: Server, region: str) -> None:
+    """What the suite has of it: `algorithms/test_encoder.py`, `recipes/test_encoder_trial.py`."""
+    personalize = make_clients(server.endpoint, region).personalize
+    wait = Wait(personalize)
+    group = personalize.create_dataset_group(name="in-turn")["datasetGroupArn"]
+    wait.active(group)
+    fields = shop.field("USER_ID"), shop.field("ITEM_ID"), shop.field("TIMESTAMP", "long")
+    schema = personalize.create_schema(name="in-turn", schema=shop.schema("Interactions", *fields))
+    dataset = personalize.create_dataset(
+        name="in-turn", datasetGroupArn=group, datasetType="Interactions", schemaArn=schema["schemaArn"]
+    )["datasetArn"]
+    location = server.put(f"s3://in-turn-{region}/interactions.csv", in_turn())
+    imported = personalize.create_dataset_import_job(
+        jobName="in-turn", datasetArn=dataset, dataSource={"dataLocation": location}
+    )["datasetImportJobArn"]
+    wait.active(imported)
+    stock = shop.SmallShop(region, group, {}, {})
+    (first, measured), (second, again) = (trained(server, stock, V2) for _ in range(2))
+    assert measured == again
+    assert (
+        "encoder"
+        in json.loads((first / "manifest.json").read_text())["settled"]["weights"]["arriving"]["kept"]
+    )
     assert contents(first) == contents(second)
