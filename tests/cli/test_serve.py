@@ -225,3 +225,29 @@ def test_it_ends_cleanly_when_told_to_and_starts_again(tmp_path: Path) -> None:
             assert server.process.wait(30) == 0, (workers, number)
             assert "Traceback" not in server.log.read_text(), (workers, number)
     Server(tmp_path / "data", port=port).start().stop()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes descriptors the POSIX way")
+def test_closed_standard_streams_do_not_become_its_files(tmp_path: Path) -> None:
+    """As a daemon is started that closes what it inherited."""
+    port, data = free_port(), tmp_path / "data"
+    words = [*PROGRAM, "serve", "--port", str(port), "--data-dir", str(data)]
+    server = subprocess.Popen(["sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh", *words])
+    try:
+        end = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2):
+                    break
+            except OSError:
+                assert server.poll() is None
+                assert time.monotonic() < end
+                time.sleep(0.05)
+        if sys.platform == "linux":
+            for descriptor in range(3):
+                assert os.readlink(f"/proc/{server.pid}/fd/{descriptor}") == os.devnull
+        server.terminate()
+        assert server.wait(30) == 0
+    finally:
+        server.kill()
+        server.wait()

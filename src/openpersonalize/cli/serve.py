@@ -42,6 +42,7 @@ def serve(**given: object) -> None:
     from ..recipes.registry import registry
     from ..resources.backends import local_database
 
+    take_standard_descriptors()
     settings = read_settings(given)
     for variable, meant in unknown_variables(os.environ):
         click.echo(f"{variable} is no setting{meant and f'; {meant} is one'}. It is ignored.", err=True)
@@ -118,6 +119,16 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         raise StartError(reason) from error
     finally:
         listener.close()
+
+
+def take_standard_descriptors() -> None:
+    """Put /dev/null where a caller closed standard input, output or error: else the next files that are
+    opened, a lock or a database, would be these, and get what libraries and processes print."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest that is free: this one
 
 
 # ------------------------------------------------------------------------------------------ running
