@@ -313,7 +313,7 @@ def test_an_event_type_chooses_the_rows(stocked: tuple[House, str]) -> None:
         house.train(interactions=key, solution={"eventType": "buy"})
     assert failed.value.message == (
         "Dataset has fewer than 1000 interactions after filtering by event type: buy: there are 800."
-        " For small data there is --minimum-data off."
+        " For small data start the server with its option: openpersonalize serve --minimum-data off."
     )
 
 

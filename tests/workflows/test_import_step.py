@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from datasets.tabular import CATEGORICAL, TEXTUAL, schema
 from openpersonalize.clock import SystemClock
+from openpersonalize.datasets.minimums import SMALL_DATA
 from openpersonalize.datasets.snapshots import Snapshot
 from openpersonalize.engine.task import Task
 from openpersonalize.errors import JobFailed, JobStopped
@@ -236,7 +237,8 @@ def test_header_before_size_before_rows_before_their_number(shelf: Shelf, monkey
     shelf.put("f.csv", "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE\n" + "u,i,1,c\n" * 4)
     assert shelf.failure(**short) == (
         "Interactions import must have at least 1000 records; found 4. 3 of them are the same"
-        " event as another row. For small data there is --minimum-data off."
+        " event as another row. For small data start the server with its option:"
+        " openpersonalize serve --minimum-data off."
     )
 
 
@@ -256,8 +258,25 @@ def test_a_thousand_interactions(shelf: Shelf, rows: int, switch: bool, enough: 
         assert histories.rows == result["rows"] == rows
         assert histories.of("u0")[1][0] == 1_700_000_000
     else:
-        least = "Interactions import must have at least 1000 records; found 999. For small data there is"
-        assert shelf.failure(**arguments) == f"{least} --minimum-data off."
+        least = "Interactions import must have at least 1000 records; found 999."
+        assert shelf.failure(**arguments) == f"{least} {SMALL_DATA}"
+
+
+def test_a_few_new_interactions_are_told_where_to_go(shelf: Shelf):
+    """As many new rows are needed as in a first import; the sentence says what to do with two."""
+    shelf.put("f.csv", interactions(1000))
+    arguments: dict[str, Any] = {
+        "dataset_type": "INTERACTIONS",
+        "schema_text": INTERACTIONS,
+        "minimum_data": True,
+    }
+    first = shelf.run(**arguments)["snapshot"]
+    shelf.put("f.csv", interactions(2))
+    told = shelf.failure(**arguments, mode="INCREMENTAL", previous=first)
+    assert told.startswith("Interactions import must have at least 1000 records; found 2. An INCREMENTAL import")
+    assert "PutEvents" in told
+    assert "importMode FULL" in told
+    assert told.endswith(SMALL_DATA)
 
 
 def test_one_bad_row_fails_the_import_with_all_problems(shelf: Shelf):

@@ -11,4 +11,4 @@ LEAST_SHARE = 0.01
 MOST_KINDS = 10
 """Event types, EVENT_TYPE, EVENT_VALUE and columns of metadata of interactions, together."""
 
-SMALL_DATA = "For small data there is --minimum-data off."
+SMALL_DATA = "For small data start the server with its option: openpersonalize serve --minimum-data off."

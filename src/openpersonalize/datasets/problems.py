@@ -35,6 +35,10 @@ NOT_CONFORMING = (
 )
 NOT_UTF8 = "Input CSV is not valid UTF-8."
 NO_RECORDS = "Input CSV has no records."
+_FEW_NEW = (
+    "An INCREMENTAL import counts new rows only: send a few events with PutEvents, or import a file of all"
+    " rows, old and new, with importMode FULL (openpersonalize import without --add)."
+)
 
 
 def value_too_long(limit: int, column: str) -> str:
@@ -90,11 +94,12 @@ def too_large(limit: str, mode: str) -> str:
     return f"Input data exceeds {limit} for import mode {mode}."
 
 
-def too_few_interactions(least: int, found: int, again: int) -> str:
+def too_few_interactions(least: int, found: int, again: int, mode: str) -> str:
     """An import of interactions holds fewer rows than a training needs; `again` of them are the same event as
-    another row."""
+    another row. An INCREMENTAL one needs as many new rows (developer guide, "Incremental imports")."""
     same = f" {again} of them are the same event as another row." if again else ""
-    return f"Interactions import must have at least {least} records; found {found}.{same} {SMALL_DATA}"
+    added = f" {_FEW_NEW}" if mode == "INCREMENTAL" else ""
+    return f"Interactions import must have at least {least} records; found {found}.{same}{added} {SMALL_DATA}"
 
 
 @dataclass(frozen=True)

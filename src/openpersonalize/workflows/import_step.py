@@ -94,7 +94,7 @@ def run(
             )
             try:
                 first = _read(task, buckets, files, total, writer, moment)
-                _check_rows(writer, minimum_data, first)
+                _check_rows(writer, mode, minimum_data, first)
                 task.progress("index", 0, writer.appended, "rows")
                 writer.finish()
                 task.progress("index", writer.appended, writer.appended, "rows")
@@ -188,10 +188,10 @@ def _read(
     return first
 
 
-def _check_rows(writer: SnapshotWriter, minimum_data: bool, first: list[pl.DataFrame]) -> None:
+def _check_rows(writer: SnapshotWriter, mode: str, minimum_data: bool, first: list[pl.DataFrame]) -> None:
     rows = writer.appended
     if not rows:
         raise JobFailed(reasons.NO_RECORDS)
     if writer.dataset_type == "INTERACTIONS" and minimum_data and rows < LEAST_INTERACTIONS:
         again = repeated(pl.concat(first).select("USER_ID", "ITEM_ID", "TIMESTAMP"))
-        raise JobFailed(reasons.too_few_interactions(LEAST_INTERACTIONS, rows, again))
+        raise JobFailed(reasons.too_few_interactions(LEAST_INTERACTIONS, rows, again, mode))
