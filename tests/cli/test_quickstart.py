@@ -98,6 +98,16 @@ def test_it_asks_and_it_says_when_nobody_answers(
     assert sentence in made.output
 
 
+def test_the_plan_names_what_will_be_made(first: str, small: Server, files: list[str]) -> None:
+    """Beside what is there already, and for a server that takes little only if it was told to."""
+    assert "A dataset group 'orders' with these datasets is made" in first
+    again = run(files[0], "--endpoint", small.endpoint, "--region", "eu-central-1")
+    assert again.exit_code == 2
+    assert "say --yes" in again.output
+    assert "A dataset group 'orders-2' with these datasets is made" in again.output
+    assert "it has to run with --minimum-data off, an option of `openpersonalize serve`" in again.output
+
+
 def test_two_files_of_one_kind(files: list[str]) -> None:
     made = run(files[0], files[0], "--yes")
     assert made.exit_code == 2

@@ -165,7 +165,7 @@ def test_sixth_campaign(personalize: Any, wait: Wait, version: str, name: str) -
     )
     assert message == (
         "Cannot create a campaign. More than 5 resources in ACTIVE state. Please delete some and try again."
-        " (Server setting quota_campaigns.)"
+        " (Server setting quota_campaigns: openpersonalize serve --quota-campaigns NUMBER.)"
     )
     for campaign in campaigns:
         wait.active(campaign)

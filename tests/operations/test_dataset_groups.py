@@ -130,7 +130,8 @@ def test_sixth_group(personalize: Any, wait: Wait, name: str) -> None:
     message = fails("LimitExceededException", personalize.create_dataset_group, name=f"{name}-more")
     assert message == (
         "Cannot create a dataset group. More than 5 resources in ACTIVE state."
-        " Please delete some and try again. (Server setting quota_dataset_groups.)"
+        " Please delete some and try again. (Server setting quota_dataset_groups:"
+        " openpersonalize serve --quota-dataset-groups NUMBER.)"
     )
     for group in groups:
         wait.active(group)

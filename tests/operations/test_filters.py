@@ -119,5 +119,5 @@ def test_thirty_first_filter(
     )
     assert message == (
         "Cannot create a filter. More than 30 resources in ACTIVE state. Please delete some and try again."
-        " (Server setting quota_filters.)"
+        " (Server setting quota_filters: openpersonalize serve --quota-filters NUMBER.)"
     )

@@ -205,7 +205,7 @@ def test_eleventh_solution(personalize: Any, wait: Wait, name: str) -> None:
     )
     assert message == (
         "Cannot create a solution. More than 10 resources in ACTIVE state. Please delete some and try again."
-        " (Server setting quota_solutions.)"
+        " (Server setting quota_solutions: openpersonalize serve --quota-solutions NUMBER.)"
     )
     assert len(personalize.list_solutions(datasetGroupArn=group)["solutions"]) == 10
     personalize.delete_solution(solutionArn=f"{group.rsplit(':', 1)[0]}:solution/{name}-0")

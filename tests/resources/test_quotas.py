@@ -51,7 +51,7 @@ def test_active_resources_of_a_group_are_counted(scope: Scope, settings: Setting
             quotas.check_quota(tx, settings, kind, GROUP)
     assert error.value.message == (
         f"Cannot create a {kind}. More than 2 resources in ACTIVE state. Please delete some and try again."
-        f" (Server setting quota_{kind.replace('-', '_')}s.)"
+        f" (Server setting quota_{kind}s: openpersonalize serve --quota-{kind}s NUMBER.)"
     )
 
 

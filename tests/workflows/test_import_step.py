@@ -273,7 +273,9 @@ def test_a_few_new_interactions_are_told_where_to_go(shelf: Shelf):
     first = shelf.run(**arguments)["snapshot"]
     shelf.put("f.csv", interactions(2))
     told = shelf.failure(**arguments, mode="INCREMENTAL", previous=first)
-    assert told.startswith("Interactions import must have at least 1000 records; found 2. An INCREMENTAL import")
+    assert told.startswith(
+        "Interactions import must have at least 1000 records; found 2. An INCREMENTAL import"
+    )
     assert "PutEvents" in told
     assert "importMode FULL" in told
     assert told.endswith(SMALL_DATA)

@@ -8,7 +8,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,13 @@ import click
 from ..errors import InvalidInput, OpenPersonalizeError
 from ..settings import Settings, read_settings
 from .connection import ENDPOINT, Connection, named_address
+from .conversion import Conversion
 from .options import setting_options
 from .own_server import own_server
-from .quickstart_resources import Made, Source, make, script
+from .quickstart_resources import Made, Source, free_name, make, script
 
 if TYPE_CHECKING:
     from ..datasets.adaptation import Adaptation
-    from ..datasets.inspection import Inspection
 
 _SHOWN = 10
 
@@ -49,12 +49,19 @@ def quickstart(
     """
     started = time.monotonic()
     settings = read_settings(given)
-    with tempfile.TemporaryDirectory(prefix="openpersonalize-", ignore_cleanup_errors=True) as place:
-        adapted = _look(files, Path(place))
-        found = _inspected(adapted, Path(place))
-        small = any("--minimum-data" in problem.what for problem in found["INTERACTIONS"].problems)
-        title = name or _title(files[0])
-        _propose(adapted, found, title)
+    with (
+        tempfile.TemporaryDirectory(prefix="openpersonalize-", ignore_cleanup_errors=True) as place,
+        ExitStack() as stack,
+    ):
+        converted = _converted(_look(files, Path(place)), Path(place))
+        small = converted["INTERACTIONS"].small
+        title, server = name or _title(files[0]), _server(endpoint, settings, small)
+        used = None
+        if _answers(named_address(endpoint, settings)) or (endpoint is None and settings.data.exists()):
+            # What is there decides under which name there will be more.
+            used = stack.enter_context(server)
+            title = free_name(used[0].client("personalize"), title)
+        _propose(converted, title)
         if small:
             click.echo("  This is less data than Amazon takes; the models are for trying things out only.")
         if not yes:
@@ -62,17 +69,17 @@ def quickstart(
                 raise InvalidInput("Nobody is there to be asked: say --yes to have this done.")
             if not click.confirm("\nDo this?", default=True):
                 raise click.Abort
-        with _server(endpoint, settings, small) as (connection, command):
-            sources = [
-                Source(kind, Path(place) / f"{kind.lower()}.csv", one.schema or "")
-                for kind, one in found.items()
-            ]
-            made = make(connection, title, sources)
-            _answer(connection, made, found)
-            click.echo("\nThe calls that did this, for your own program:\n")
-            click.echo(script(made, connection.region))
-            click.secho(f"Done in {time.monotonic() - started:.0f} s.", bold=True)
-            _say_what_next(connection, made, command)
+        if used is None:
+            used = stack.enter_context(server)
+            title = free_name(used[0].client("personalize"), title)
+        connection, command = used
+        sources = [Source(kind, one.path, one.found.schema or "") for kind, one in converted.items()]
+        made = make(connection, title, sources)
+        _answer(connection, made)
+        click.echo("\nThe calls that did this, for your own program:\n")
+        click.echo(script(made, connection.region))
+        click.secho(f"Done in {time.monotonic() - started:.0f} s.", bold=True)
+        _say_what_next(connection, made, command)
 
 
 def _look(files: tuple[Path, ...], place: Path) -> dict[str, Adaptation]:
@@ -90,45 +97,29 @@ def _look(files: tuple[Path, ...], place: Path) -> dict[str, Adaptation]:
     return adapted
 
 
-def _inspected(adapted: dict[str, Adaptation], place: Path) -> dict[str, Inspection]:
-    """The files as they are imported, inspected.
+def _converted(adapted: dict[str, Adaptation], place: Path) -> dict[str, Conversion]:
+    """The files as they are imported.
 
     Raises:
         InvalidInput: an import would not take them.
     """
-    from ..datasets.inspection import inspect
-
-    found = {}
-    for kind, one in adapted.items():
-        target = place / f"{kind.lower()}.csv"
-        one.write(target)
-        found[kind] = inspect(lambda target=target: target.open("rb"), one.source.name, kind, now=time.time())  # type: ignore[misc]
-    wrong = [
-        f"{each.file}{f', line {each.line}' if each.line else ''}: {each.what}"
-        for one in found.values()
-        for each in one.problems
-        if "--minimum-data" not in each.what
-    ]
+    converted = {kind: Conversion.of(one, place) for kind, one in adapted.items()}
+    wrong = [sentence for one in converted.values() for sentence in one.wrong]
     if wrong:
         raise InvalidInput(f"The files cannot be used. {'; '.join(wrong[:_SHOWN])}")
-    return found
+    return converted
 
 
-def _propose(adapted: dict[str, Adaptation], found: dict[str, Inspection], title: str) -> None:
+def _propose(converted: dict[str, Conversion], title: str) -> None:
     from ..datasets.inspection import between
     from ..datasets.schemas import spelled
 
-    for kind, one in adapted.items():
-        click.secho(f"{one.source.name}: {spelled(kind)}, {one.rows:,} rows", bold=True)
-        for sentence in one.words():
+    for kind, one in converted.items():
+        file = one.adaptation
+        click.secho(f"{file.source.name}: {spelled(kind)}, {file.rows:,} rows", bold=True)
+        for sentence in (*one.words(), *one.found.notes):
             click.echo(f"  {sentence}")
-        if one.unused:
-            click.echo(f"  not used: {', '.join(one.unused)}")
-        if one.left_out:
-            click.echo(f"  {one.left_out:,} rows without an id or a time are left out")
-        for sentence in found[kind].notes:
-            click.echo(f"  {sentence}")
-    for sentence in between(found):
+    for sentence in between({kind: one.found for kind, one in converted.items()}):
         click.echo(f"  {sentence}")
     click.secho("\nWhat will be done", bold=True)
     click.echo(f"  A dataset group {title!r} with these datasets is made and filled.")
@@ -144,7 +135,12 @@ def _server(endpoint: str | None, settings: Settings, small: bool) -> Iterator[t
     if endpoint and not running:
         raise OpenPersonalizeError(f"No server answers at {endpoint}.")
     if running:
-        click.echo(f"\nThe server at {address} is used.")
+        click.echo(f"The server at {address} is used.")
+        if small:
+            click.echo(
+                "For so little data it has to run with --minimum-data off, an option of `openpersonalize"
+                " serve`: unless it does, stop it and start it again with it."
+            )
         yield Connection.of(address, {}), ""
         return
     from ..storage.privacy import make_private
@@ -155,7 +151,7 @@ def _server(endpoint: str | None, settings: Settings, small: bool) -> Iterator[t
     options = ("--s3", "local", *(("--minimum-data", "off") if small else ()))
     command = f"openpersonalize serve --data-dir {folder}{' --minimum-data off' if small else ''}"
     with own_server(folder, options, settings.port) as own:
-        click.echo(f"\nA server is started at {own}; it keeps everything in {folder}.")
+        click.echo(f"A server is started at {own}; it keeps everything in {folder}.")
         yield Connection.of(own, {}), command
 
 
@@ -167,7 +163,7 @@ def _answers(address: str) -> bool:
         return False
 
 
-def _answer(connection: Connection, made: Made, found: dict[str, Inspection]) -> None:
+def _answer(connection: Connection, made: Made) -> None:
     user = made.user
     click.secho(f"\nGetRecommendations for user {user}", bold=True)
     answer = connection.client("personalize-runtime").get_recommendations(

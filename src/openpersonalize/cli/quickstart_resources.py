@@ -44,12 +44,12 @@ class Made:
     titles: dict[str, str] = field(default_factory=dict)
 
 
-def make(connection: Connection, title: str, sources: list[Source]) -> Made:
-    """Upload, import, train and deploy."""
+def make(connection: Connection, name: str, sources: list[Source]) -> Made:
+    """Upload, import, train and deploy; `name` is one that is free."""
     personalize = connection.client("personalize")
-    made = Made(_free_name(personalize, title), sources)
-    _upload(connection, made)
+    made = Made(name, sources)
     group = personalize.create_dataset_group(name=made.name)["datasetGroupArn"]
+    _upload(connection, made)
     _ready(connection, "", personalize.describe_dataset_group, "datasetGroup", group)
     for source in sources:
         kind = spelled(source.kind)
@@ -122,7 +122,7 @@ def _quoted(schema: str) -> str:
     return repr(json.dumps(json.loads(schema)))
 
 
-def _free_name(personalize: Any, title: str) -> str:
+def free_name(personalize: Any, title: str) -> str:
     """`title`, or with a number behind it where that is taken."""
     taken = {
         one["name"]

@@ -78,5 +78,5 @@ def check_filter_fields(tx: Transaction, settings: Settings, group_arn: str, fie
 
 
 def _named(setting: str) -> str:
-    """Which setting a quota is: whoever runs the server may raise it."""
-    return f"(Server setting {setting}.)"
+    """Which setting a quota is, and how whoever runs the server raises it."""
+    return f"(Server setting {setting}: openpersonalize serve --{setting.replace('_', '-')} NUMBER.)"
