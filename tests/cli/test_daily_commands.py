@@ -131,6 +131,27 @@ def test_import_and_what_is_wrong(run: Any, tmp_path: Path, own: shop.SmallShop)
     refused = run("import", str(tmp_path / "x.csv"))
     assert refused.exit_code == 2
     assert "say --type" in refused.output
+    assert "--convert" in refused.output
+
+
+def test_a_shops_export_into_what_is_there(
+    run: Any, personalize: Any, tmp_path: Path, own: shop.SmallShop
+) -> None:
+    """The file of another day, as `quickstart` read the first one."""
+    customers = "Customer-Nr;customer_id;age;city\n1;user-41;44;Rome\n2;user-42;31;Graz\n"
+    (tmp_path / "customers.csv").write_text(customers)
+    plain = run("import", str(tmp_path / "customers.csv"), "--add", "--type", "Users")
+    assert plain.exit_code == 1
+    assert "is read with --convert" in plain.output
+    made = run("import", str(tmp_path / "customers.csv"), "--add", "--convert")
+    assert made.exit_code == 0, made.output
+    assert "separated by ';', customer_id is USER_ID" in made.output
+    assert "2 rows read from 1 files" in made.output
+    assert record(run("import", str(tmp_path / "customers.csv"), "--add", "--convert", "--json"))
+    (tmp_path / "customers.csv").write_text("name;age\nAnna;44\n")
+    refused = run("import", str(tmp_path / "customers.csv"), "--convert", "--type", "Users")
+    assert refused.exit_code == 2
+    assert "no column looks like USER_ID" in refused.output
 
 
 def test_cp_goes_through_the_server_that_the_shell_names(run: Any, server: Server, tmp_path: Path) -> None:

@@ -90,6 +90,28 @@ def test_usual_names_are_read_as_what_they_mean(tmp_path: Path) -> None:
     assert "sku looks like it, call it ITEM_ID" in problems[1]["what"]
 
 
+def test_a_file_that_quickstart_takes_is_said_to_be_one(tmp_path: Path) -> None:
+    """An import refuses it, and how it is understood by those who convert it is told."""
+    orders = "".join(f"{k};c{k % 50};p{k % 20};0{1 + k % 9}.04.2024 10:{k % 60:02d}\n" for k in range(1000))
+    files: dict[str, str | bytes] = {"orders.csv": "Order;Customer ID;SKU;Created at\n" + orders}
+    made = run(tmp_path, files)
+    assert made.exit_code == 1
+    told = made.output.partition(
+        "`openpersonalize quickstart` and `openpersonalize import --convert` read it"
+    )[2]
+    assert "Customer ID is USER_ID, SKU is ITEM_ID, Created at is TIMESTAMP" in told
+    assert "dates like 01.04.2024 10:00" in told
+    (one,) = record(tmp_path, files)["files"]
+    assert one["converted"][0] == "1,000 rows"
+    assert one["problem_count"] >= 3
+
+
+def test_a_file_that_nobody_reads_or_that_is_only_small_is_not(tmp_path: Path) -> None:
+    for content in (text(*rows(5)), text("u1,i1,yesterday,view"), text(*rows())):
+        (one,) = record(tmp_path, {"orders.csv": content})["files"]
+        assert one["converted"] is None
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [

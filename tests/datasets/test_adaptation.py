@@ -144,6 +144,7 @@ def test_metadata_keeps_its_columns_and_interactions_do_not(tmp_path: Path) -> N
         ("user,item,ts\n1,2,soon\n", "the column ts has no times that are understood, such as 'soon'"),
         ("user,item,ts\n,2,5\n1,2,5\n", "1 of 2 rows have no usable USER_ID, ITEM_ID, TIMESTAMP"),
         ("user,item,ts\n1,2,5,6,7\n", "cannot be read as a table"),
+        ("", "cannot be read as a table"),
         (b"PK\x03\x04", "an Excel workbook"),
     ],
 )

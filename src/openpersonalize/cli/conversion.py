@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ..datasets.adaptation import Adaptation
     from ..datasets.inspection import Inspection
 
+_SMALL = "--minimum-data"
+
 
 @dataclass(frozen=True)
 class Conversion:
@@ -47,16 +49,17 @@ class Conversion:
     @property
     def small(self) -> bool:
         """Whether it is less than Amazon takes."""
-        return any("--minimum-data" in each.what for each in self.found.problems)
+        return bool(self.too_small)
+
+    @property
+    def too_small(self) -> list[str]:
+        """What is less than Amazon takes."""
+        return [each.what for each in self.found.problems if _SMALL in each.what]
 
     @property
     def wrong(self) -> list[str]:
         """What an import would not take, however little data it may be; with the places."""
-        return [
-            f"{each.file}{f', line {each.line}' if each.line else ''}: {each.what}"
-            for each in self.found.problems
-            if "--minimum-data" not in each.what
-        ]
+        return wrong_of(self.found)
 
     def words(self) -> list[str]:
         """How the file is understood, a sentence a line."""
@@ -67,3 +70,12 @@ class Conversion:
         if one.left_out:
             said.append(f"{one.left_out:,} rows without an id or a time are left out")
         return said
+
+
+def wrong_of(found: Inspection) -> list[str]:
+    """The problems of an inspected file but those of too little data, with their places."""
+    return [
+        f"{each.file}{f', line {each.line}' if each.line else ''}: {each.what}"
+        for each in found.problems
+        if _SMALL not in each.what
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -14,6 +15,7 @@ import click
 
 from ..errors import InvalidInput
 from ..settings import read_settings
+from .conversion import Conversion, wrong_of
 from .options import setting_options
 
 if TYPE_CHECKING:
@@ -45,15 +47,17 @@ def validate(
 ) -> None:
     """Check CSV files as an import and a training would, and name every problem at once; no server is needed.
 
-    Give the files of one dataset group together, so that their ids are compared. Exit codes: 0, all is well;
-    1, there are problems; 2, it could not be checked.
+    Where ``quickstart`` and ``import --convert`` read a file that an import refuses, that is told, and how
+    they understand it. Give the files of one dataset group together, so that their ids are compared. Exit
+    codes: 0, an import takes them as they are; 1, there are problems; 2, it could not be checked.
     """
     from ..datasets.inspection import between, inspect
 
     settings = read_settings(given)
     texts = _given(schemas)
     found: dict[str, Inspection] = {}
-    for path, one in _typed(files, kind, texts).items():
+    typed = _typed(files, kind, texts)
+    for path, one in typed.items():
         found[one] = inspect(
             partial(_open, path),
             path.name,
@@ -63,11 +67,16 @@ def validate(
             minimum_data=settings.minimum_data,
         )
     relations = list(between(found))
+    converted = {
+        one: words
+        for path, one in typed.items()
+        if one not in texts and (words := _converted(path, found[one])) is not None
+    }
     if as_json:
-        click.echo(json.dumps(_record(found, relations), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(_record(found, converted, relations), indent=2, ensure_ascii=False))
     else:
-        for inspection in found.values():
-            _show(inspection)
+        for kind, inspection in found.items():
+            _show(inspection, converted.get(kind))
         for sentence in relations:
             click.echo(sentence[:1].upper() + sentence[1:])
     if any(one.problem_count for one in found.values()):
@@ -115,6 +124,21 @@ def _typed(files: tuple[Path, ...], kind: str | None, texts: Mapping[str, str]) 
     return found
 
 
+def _converted(path: Path, found: Inspection) -> list[str] | None:
+    """How a file is understood that an import refuses for its form; None: it is not refused, or cannot be
+    converted either."""
+    from ..datasets.adaptation import Adaptation
+
+    if not wrong_of(found):
+        return None
+    with tempfile.TemporaryDirectory(prefix="openpersonalize-", ignore_cleanup_errors=True) as place:
+        try:
+            one = Conversion.of(Adaptation.of(path, Path(place), found.dataset_type), Path(place))
+        except InvalidInput:
+            return None
+    return None if one.wrong else [f"{one.adaptation.rows:,} rows", *one.words(), *one.too_small]
+
+
 def _given(paths: tuple[Path, ...]) -> dict[str, str]:
     from ..datasets.schema_rules import check_schema_for
     from ..datasets.schemas import dataset_type_named, parse_schema
@@ -134,7 +158,9 @@ def _given(paths: tuple[Path, ...]) -> dict[str, str]:
     return texts
 
 
-def _record(found: Mapping[str, Inspection], relations: list[str]) -> dict[str, Any]:
+def _record(
+    found: Mapping[str, Inspection], converted: Mapping[str, list[str]], relations: list[str]
+) -> dict[str, Any]:
     from ..datasets.schemas import spelled
 
     return {
@@ -149,6 +175,7 @@ def _record(found: Mapping[str, Inspection], relations: list[str]) -> dict[str, 
                     {"line": each.line, "column": each.column, "what": each.what} for each in one.problems
                 ],
                 "notes": one.notes,
+                "converted": converted.get(kind),
                 "schema": None if one.schema is None else json.loads(one.schema),
             }
             for kind, one in found.items()
@@ -157,7 +184,7 @@ def _record(found: Mapping[str, Inspection], relations: list[str]) -> dict[str, 
     }
 
 
-def _show(found: Inspection) -> None:
+def _show(found: Inspection, converted: list[str] | None) -> None:
     from ..datasets.schemas import spelled
 
     verdict = f"{found.problem_count:,} problems" if found.problem_count != 1 else "1 problem"
@@ -170,3 +197,7 @@ def _show(found: Inspection) -> None:
         click.echo(f"  and {found.problem_count - _SHOWN:,} more (--json lists the first 10,000)")
     for sentence in found.notes:
         click.echo(f"  {sentence}")
+    if converted is not None:
+        click.echo("  `openpersonalize quickstart` and `openpersonalize import --convert` read it as it is:")
+        for sentence in converted:
+            click.echo(f"    {sentence}")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import gzip
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -81,7 +83,8 @@ class Adaptation:
         path = _plain(source, folder)
         skipped, header_line = _header_line(path)
         separator = separator_of(header_line)
-        header = _scan(path, separator, skipped).collect_schema().names()
+        with _readable(source):
+            header = _scan(path, separator, skipped).collect_schema().names()
         kind = dataset_type or likely_type(header, source.name)
         if kind is None:
             raise InvalidInput(
@@ -133,7 +136,7 @@ class Adaptation:
         rows = self._adapted()
         keys = list(required_names(self.dataset_type))
         whole = pl.all_horizontal(pl.col(name).is_not_null() for name in keys)
-        try:
+        with _readable(self.source):
             counts = rows.select(pl.len().alias("all"), whole.sum().alias("whole")).collect(
                 engine="streaming"
             )
@@ -146,19 +149,10 @@ class Adaptation:
                     " `openpersonalize validate` names them."
                 )
             rows.filter(whole).sink_csv(target)
-        except pl.exceptions.PolarsError as error:
-            reason = str(error).partition("\n")[0]
-            raise InvalidInput(
-                f"{self.source.name} cannot be read as a table ({reason}); `openpersonalize validate` says"
-                " where."
-            ) from error
 
     def _find_forms(self, header: list[str]) -> None:
-        try:
+        with _readable(self.source):
             sample = _scan(self.path, self.separator, self.skipped).head(SAMPLE).collect()
-        except pl.exceptions.PolarsError as error:
-            reason = str(error).partition("\n")[0]
-            raise InvalidInput(f"{self.source.name} cannot be read as a table ({reason}).") from error
         time = _TIMES.get(self.dataset_type)
         if time in self.columns:
             self.times = TimeForm.of(sample[self.columns[time]])
@@ -193,7 +187,8 @@ class Adaptation:
             column = _text(self.columns["EVENT_TYPE"]).alias("t")
             kinds = _scan(self.path, self.separator, self.skipped).select(column)
             counts = kinds.drop_nulls().group_by("t").len().sort("len", "t", descending=[True, False])
-            self.types = dict(counts.head(1000).collect(engine="streaming").iter_rows())
+            with _readable(self.source):
+                self.types = dict(counts.head(1000).collect(engine="streaming").iter_rows())
 
     def _adapted(self) -> pl.LazyFrame:
         found = []
@@ -225,6 +220,22 @@ def _column_of_types(sample: pl.DataFrame) -> str | None:
             if usual >= max(1, len(different) / 2):
                 return name
     return None
+
+
+@contextmanager
+def _readable(source: Path) -> Iterator[None]:
+    """Reads a file as a table.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).partition("\n")[0]
+        raise InvalidInput(
+            f"{source.name} cannot be read as a table ({reason}); `openpersonalize validate` says where."
+        ) from error
 
 
 def _text(column: str) -> pl.Expr:
