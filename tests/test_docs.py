@@ -56,3 +56,12 @@ def test_the_code_of_a_recipe_of_your_own_is_whole() -> None:
     [(name, target)] = tomllib.loads(project)["project"]["entry-points"]["openpersonalize.recipes"].items()
     assert f'Facts("{name}"' in recipe
     assert f"class {target.split(':')[1]}(Recipe)" in recipe
+
+
+def test_no_documented_loop_waits_for_what_has_failed() -> None:
+    pages = [*PAGES, *(ROOT / "docs").glob("*/*.md"), *(ROOT / "examples").rglob("*.md")]
+    programs = [*(ROOT / "examples").rglob("*.py")]
+    waiting = re.compile(r'!= "ACTIVE":\n(?P<first>[^\n]*)')
+    loops = [loop["first"] for page in [*pages, *programs] for loop in waiting.finditer(page.read_text())]
+    assert len(loops) >= 5
+    assert all("FAILED" in first for first in loops)
