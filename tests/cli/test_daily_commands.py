@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,12 @@ def test_delete_user(run: Any) -> None:
     again = run("delete-user", "user-07", "user-08", "--yes")
     assert again.exit_code == 0, again.output
     assert "rows are gone." in again.output
+    assert "Files in buckets stay" in again.output
+    assert re.search(r"curl -s -X POST http://\S+/v1/jobs/arn:\S+/retrain", again.output)
+    mistyped = run("delete-user", "user-8O", "--yes")
+    assert mistyped.exit_code == 0, mistyped.output
+    assert "0 rows: nothing of user-8O was in arn:" in mistyped.output
+    assert "rows are gone" not in mistyped.output
 
 
 def test_doctor(run: Any, tmp_path: Path) -> None:

@@ -16,6 +16,10 @@ from .job_bar import job_bar, stage_of
 from .naming import GROUPS, found
 
 BUCKET = "deletions"
+_FILES_STAY = (
+    "Files in buckets stay as they are (what was imported, exports, answers of batch jobs): delete or mend those"
+    " that name them. Imported again, such a file brings them back."
+)
 
 
 @click.command("delete-user")
@@ -68,12 +72,23 @@ def delete_user(
         record = {"dataDeletionJobArn": job, "rows": done.get("numDeleted"), "versions": versions}
         click.echo(json.dumps(record, indent=2))
         return
-    click.echo(f"{done.get('numDeleted', 0)} rows are gone.")
+    rows = done.get("numDeleted", 0)
+    if not rows and not versions:
+        click.echo(f"0 rows: nothing of {_named(users)} was in {arn}. Is that how the data spell the id?")
+    else:
+        click.echo(f"{rows} rows are gone.")
+    click.echo(_FILES_STAY)
     if versions:
         click.echo("These versions had been trained with them and know nothing of them any more:")
         for one in versions:
             click.echo(f"  {one}")
-        click.echo(f"To train them anew: POST {connection.address}/v1/jobs/{job}/retrain")
+        click.echo(f"To train them anew:\n  curl -s -X POST {connection.address}/v1/jobs/{job}/retrain")
+
+
+def _named(users: tuple[str, ...]) -> str:
+    """The users in a sentence, a few of many."""
+    few = ", ".join(users[:3])
+    return few if len(users) <= 3 else f"{few} and {len(users) - 3} others"
 
 
 def _described(job: dict[str, object]) -> dict[str, object]:
