@@ -81,7 +81,8 @@ def test_a_job_is_done(installation: ToyInstallation, start: Start) -> None:
     told = report(installation, arn)
     assert (told["kind"], told["state"], told["status"], told["attempts"]) == ("heavy", "done", "ACTIVE", 1)
     assert told["progress"]["done"] == 1
-    assert told["eta_seconds"] == 0
+    assert told["eta_seconds"] is None
+    assert told["progress"]["eta_seconds"] is None
     assert [line["text"] for line in told["lines"]] == ["adding 1 and 2"]
     assert told["created"] <= told["started"] <= told["finished"]
     assert [job["arn"] for job in job_list(installation.scope)] == [arn]

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..resources.jobrows import JobRow, read_row
+from ..resources.jobrows import JobRow, JobState, read_row
 from ..resources.store import Scope, Transaction
 from ..resources.tables import job_lines, jobs
 from ..resources.tables import job_problems as problems
@@ -19,7 +19,8 @@ def job_report(scope: Scope, arn: str) -> dict[str, Any] | None:
     """The newest job of a resource with its last 1,000 log lines; None when it never had one.
 
     Members: arn, id, kind, state, status (the resource's), progress (see `ProgressRate`; under ``overall``,
-    where the job has said what it will do, that of the whole job: see `Timetable`), eta_seconds, attempts,
+    where the job has said what it will do, that of the whole job: see `Timetable`), eta_seconds (None when it
+    has ended), attempts,
     reason, problem_count, created, started, finished, not_before (seconds since 1970),
     lines ({at, text}).
     """
@@ -61,14 +62,15 @@ def job_list(scope: Scope) -> list[dict[str, Any]]:
 
 def _summary(tx: Transaction, job: JobRow) -> dict[str, Any]:
     resource = tx.get(job.resource_arn)
+    progress = _progress(job)
     return {
         "arn": job.resource_arn,
         "id": job.id,
         "kind": job.kind,
         "state": job.state.value,
         "status": resource.status if resource is not None else None,
-        "progress": job.progress,
-        "eta_seconds": (job.progress.get("overall") or job.progress)["eta_seconds"] if job.progress else None,
+        "progress": progress,
+        "eta_seconds": (progress.get("overall") or progress)["eta_seconds"] if progress else None,
         "attempts": job.attempts,
         "reason": job.reason,
         "problem_count": job.problem_count,
@@ -77,3 +79,17 @@ def _summary(tx: Transaction, job: JobRow) -> dict[str, Any]:
         "finished": job.finished_at,
         "not_before": job.not_before,
     }
+
+
+def _progress(job: JobRow) -> dict[str, Any] | None:
+    """The newest report of a job. One that has ended has no ETA, and one that is done has done all."""
+    told = job.progress
+    if told is None or job.finished_at is None:
+        return told
+    ended = {**told, "eta_seconds": None}
+    if job.state is JobState.DONE:
+        ended["done"] = told["total"]
+    if told.get("overall"):
+        whole = 1.0 if job.state is JobState.DONE else told["overall"]["done"]
+        ended["overall"] = {**told["overall"], "done": whole, "eta_seconds": None}
+    return ended
