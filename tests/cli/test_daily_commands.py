@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,18 @@ def test_status(run: Any, server: Server, region: str) -> None:
     shown = run("status").output
     for fact in ("shop (ACTIVE)", "newest of 2", "NDCG at 10", "campaign", "front"):
         assert fact in shown
+    elsewhere = run("status", "--region", "nowhere-1").output
+    assert "No dataset groups in region nowhere-1." in elsewhere
+    assert f"Region {region} has shop: openpersonalize status --region {region}\n" in elsewhere
+    assert record(run("status", "--region", "nowhere-1", "--json"))["otherRegions"][region] == ["shop"]
+
+
+def test_a_training_that_is_done_has_done_all(run: Any, server: Server) -> None:
+    newest = record(run("versions", "list", "--json"))[-1]["solutionVersionArn"]
+    with urllib.request.urlopen(f"{server.endpoint}/v1/jobs/{newest}") as answer:
+        job = json.load(answer)
+    assert (job["state"], job["eta_seconds"]) == ("done", None)
+    assert (job["progress"]["overall"]["done"], job["progress"]["overall"]["eta_seconds"]) == (1.0, None)
 
 
 def test_import_and_what_is_wrong(run: Any, tmp_path: Path, own: shop.SmallShop) -> None:

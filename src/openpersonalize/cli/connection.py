@@ -79,7 +79,8 @@ class Connection:
     def of(cls, endpoint: str | None, given: Mapping[str, object]) -> Connection:
         """The server that the options of a command name."""
         settings = read_settings(given)
-        return cls(named_address(endpoint, settings), os.environ.get("AWS_REGION", settings.region))
+        named = given.get("region") or os.environ.get("AWS_REGION") or settings.region
+        return cls(named_address(endpoint, settings), str(named))
 
     def client(self, service: str) -> Any:
         """A boto3 client; paths of S3 are those of one host."""

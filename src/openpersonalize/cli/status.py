@@ -22,6 +22,7 @@ def status(endpoint: str | None, as_json: bool, **given: object) -> None:
     connection = Connection.of(endpoint, given)
     jobs = connection.page("/v1/jobs")
     groups = [_group(connection, one) for one in listed(connection, GROUPS)]
+    elsewhere = _elsewhere(connection, [*jobs["jobs"], *jobs.get("scheduled", [])])
     at_work = [one for one in jobs["jobs"] if one["state"] in ("queued", "running")]
     if as_json:
         record = {
@@ -29,6 +30,7 @@ def status(endpoint: str | None, as_json: bool, **given: object) -> None:
             "region": connection.region,
             "health": connection.page("/health")["status"],
             "groups": groups,
+            "otherRegions": elsewhere,
             "jobs": at_work,
             "scheduled": jobs.get("scheduled", []),
         }
@@ -37,11 +39,24 @@ def status(endpoint: str | None, as_json: bool, **given: object) -> None:
     health = connection.page("/health")["status"]
     click.echo(f"{connection.address}: {health}, region {connection.region}")
     if not groups:
-        click.echo("No dataset groups: `openpersonalize quickstart FILE.csv` makes one.")
+        told = f"No dataset groups in region {connection.region}"
+        click.echo(f"{told}." if elsewhere else f"{told}: `openpersonalize quickstart FILE.csv` makes one.")
+    for region, names in elsewhere.items():
+        click.echo(f"Region {region} has {', '.join(names)}: openpersonalize status --region {region}")
     for group in groups:
         _show(group)
     click.echo("")
     click.echo(job_table(jobs["jobs"], False, jobs.get("scheduled", ())))
+
+
+def _elsewhere(connection: Connection, jobs: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """The dataset groups of other regions that have had a job, by region: their names."""
+    regions = sorted({str(one["arn"]).split(":")[3] for one in jobs} - {connection.region})
+    there = {
+        region: sorted(str(one["name"]) for one in listed(Connection(connection.address, region), GROUPS))
+        for region in regions
+    }
+    return {region: names for region, names in there.items() if names}
 
 
 def _group(connection: Connection, group: dict[str, Any]) -> dict[str, Any]:
