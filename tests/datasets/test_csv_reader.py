@@ -283,6 +283,7 @@ def test_more_problems_than_are_listed_are_counted():
 def test_not_utf8():
     read = Read(b"ITEM_ID,X\ni,\xe9t\xe9\n", schema("Items", "ITEM_ID", "X"), "ITEMS")
     assert read.reason.startswith("Input CSV is not valid UTF-8. 1 problems; first 20: file f.csv, line 2: ")
+    assert "iconv -f WINDOWS-1252 -t UTF-8 FILE" in read.reason
 
 
 @pytest.mark.parametrize("value", [b"\xff", b"\xc3", b"\xed\xa0\x80"])

@@ -106,7 +106,10 @@ def test_an_event_needs_an_item(properties: dict[str, Any] | None) -> None:
 
 @pytest.mark.parametrize("item", [["a"], {"a": 1}, "\ud800"])
 def test_an_item_is_text(item: Any) -> None:
-    assert refusal(itemId=None, properties={"itemId": item}) == "Invalid value for property itemId."
+    assert (
+        refusal(itemId=None, properties={"itemId": item})
+        == "Invalid value for property itemId. It must be text."
+    )
 
 
 def test_an_item_in_the_properties_is_as_long_as_any() -> None:
@@ -138,7 +141,10 @@ def test_the_value_may_stand_in_the_properties(given: Any, value: float | None) 
 
 @pytest.mark.parametrize("given", ["yes", "nan", "inf", "1_0", "0x1", " 1", "1e39", 1e39, [1], {"a": 1}])
 def test_a_value_is_a_number(given: Any) -> None:
-    assert refusal(properties={"eventValue": given}) == "Invalid value for property eventValue."
+    assert (
+        refusal(properties={"eventValue": given})
+        == "Invalid value for property eventValue. It must be a number of 32 bits."
+    )
 
 
 @pytest.mark.parametrize(
@@ -208,7 +214,9 @@ def test_nothing_is_stored_as_nothing(given: Any) -> None:
 
 @pytest.mark.parametrize("given", [{"a": 1}, [1], ["a", None], "\udfff"])
 def test_no_string_is_made_of_anything_else(given: Any) -> None:
-    assert refusal(properties={"cabinType": given}) == "Invalid value for property cabinType."
+    assert (
+        refusal(properties={"cabinType": given}) == "Invalid value for property cabinType. It must be text."
+    )
 
 
 @pytest.mark.parametrize("given", [12, 12.0, "12", "12.0", "+12"])
@@ -218,7 +226,10 @@ def test_whole_numbers_may_be_written_as_text_or_with_a_zero_fraction(given: Any
 
 @pytest.mark.parametrize("given", [True, 1.5, "1.5", "x", [1], 2**31, -(2**31) - 1, "9" * 400, "１２"])
 def test_int_columns_take_whole_numbers_of_32_bits(given: Any) -> None:
-    assert refusal(properties={"numRatings": given}) == "Invalid value for property numRatings."
+    assert (
+        refusal(properties={"numRatings": given})
+        == "Invalid value for property numRatings. It must be a whole number of 32 bits."
+    )
 
 
 def test_long_strings_are_refused_in_the_words_of_an_import() -> None:
@@ -255,6 +266,7 @@ def test_all_problems_are_told_each_with_its_place() -> None:
         "Invalid Event at index 1: sentAt must lie after 1970-01-01 and not after 2100-01-01."
         " Invalid Event at index 1: Reserved keyword userid cannot be used in properties."
         " Invalid Event at index 1: Invalid value for property numRatings."
+        " It must be a whole number of 32 bits."
         " Invalid Event at index 1: itemId is required."
         " Invalid Event at index 2: properties must hold a JSON object; it cannot be parsed."
     )
@@ -322,24 +334,30 @@ def test_a_null_is_refused_only_where_it_is_sent_for_a_column_without_null() -> 
 
 @pytest.mark.parametrize("given", [4_102_444_801, -1, 1_700_000_000_000])
 def test_creation_times_are_seconds(given: int) -> None:
-    assert item_refusal({"creationTimestamp": given}) == "Invalid value for property creationTimestamp."
+    assert (
+        item_refusal({"creationTimestamp": given})
+        == "Invalid value for property creationTimestamp. It must be a time in seconds since 1970."
+    )
 
 
 @pytest.mark.parametrize("given", [1, 0, "yes", [True]])
 def test_booleans_are_true_or_false(given: Any) -> None:
-    assert item_refusal({"adult": given}) == "Invalid value for property adult."
+    assert item_refusal({"adult": given}) == "Invalid value for property adult. It must be true or false."
 
 
 @pytest.mark.parametrize("given", [True, "x", "1e999", [1.0]])
 def test_doubles_are_numbers(given: Any) -> None:
-    assert item_refusal({"price": given}) == "Invalid value for property price."
+    assert item_refusal({"price": given}) == "Invalid value for property price. It must be a number."
 
 
 def test_a_float_has_32_bits_and_a_double_64() -> None:
     largest = 3.4028235e38  # as programs print the largest float, a little above it
     assert item({"price": 1e39, "weight": largest}) == {"PRICE": 1e39, "WEIGHT": largest}
     assert np.isfinite(np.float32(largest))
-    assert item_refusal({"weight": "-1e39"}) == "Invalid value for property weight."
+    assert (
+        item_refusal({"weight": "-1e39"})
+        == "Invalid value for property weight. It must be a number of 32 bits."
+    )
     assert event(eventValue=-largest).value == -largest
     assert refusal(eventValue=-1e39) == "eventValue must be a number of 32 bits."
 

@@ -142,6 +142,15 @@ def test_keywords_may_name_fields(name):
         ("", "expected INCLUDE or EXCLUDE at position 1, found end of expression"),
         ("INCLUDE", "expected ItemID, UserID or ActionID at position 8, found end of expression"),
         (INC + "Items", "expected . at position 27, found end of expression"),
+        (INC + "Items = 5", "expected . at position 28, found ="),
+        (
+            INC + 'CATEGORY = "Wein"',
+            "expected . at position 31, found =. Name the dataset of a field: Items.CATEGORY",
+        ),
+        (
+            "EXCLUDE ActionID WHERE Actions.A = 1 OR VALUE < 3",
+            "expected . at position 47, found <. Name the dataset of a field: Actions.VALUE",
+        ),
         (INC + "Items.", "expected field name at position 28, found end of expression"),
         (INC + "Items.5", "expected field name at position 28, found 5"),
         (INC + "Items.A IN $A", "expected ( or CurrentItem at position 33, found $A"),

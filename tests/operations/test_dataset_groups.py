@@ -104,6 +104,20 @@ def test_an_arn_of_another_account_is_told_the_servers(personalize: Any, region:
     )
 
 
+def test_an_arn_of_another_kind_is_told_which_is_wanted(personalize: Any, region: str) -> None:
+    solution = f"arn:aws:personalize:{region}:000000000000:solution/one"
+    for call, member, said in (
+        (personalize.create_campaign, "solutionVersionArn", "solution version"),
+        (personalize.describe_dataset_group, "datasetGroupArn", "dataset group"),
+    ):
+        more = {"name": "one"} if member == "solutionVersionArn" else {}
+        message = fails("ResourceNotFoundException", call, **{member: solution}, **more)
+        assert message.startswith(
+            f"Resource Arn {solution} does not exist. It is the ARN of a solution, and a {said}'s is wanted"
+        )
+        assert ("ListSolutionVersions" in message) == bool(more)
+
+
 def test_second_deletion(personalize: Any, wait: Wait, name: str) -> None:
     group = personalize.create_dataset_group(name=name)["datasetGroupArn"]
     wait.active(group)

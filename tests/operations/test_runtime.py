@@ -578,7 +578,9 @@ def test_metadata_that_cannot_be(aisles: Shop) -> None:
     def refused(**more: Any) -> str:
         return fails("InvalidInputException", aisles.recommend, **{"recipe": V2, **more})
 
-    assert refused(count=51, metadataColumns=columns) == "numResults must be at most 50."
+    assert refused(count=51, metadataColumns=columns) == (
+        "numResults must be at most 50. With metadataColumns an answer has at most 50 items, else 500."
+    )
     enabled = f"Metadata with recommendations is not enabled for {aisles.campaigns[V1]}."
     assert refused(recipe=V1, metadataColumns=columns) == enabled
     assert refused(metadataColumns={"ITEMS": ["WEIGHT"]}) == "Unknown column WEIGHT in dataset ITEMS."

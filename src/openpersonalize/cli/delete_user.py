@@ -17,8 +17,8 @@ from .naming import GROUPS, found
 
 BUCKET = "deletions"
 _FILES_STAY = (
-    "Files in buckets stay as they are (what was imported, exports, answers of batch jobs): delete or mend those"
-    " that name them. Imported again, such a file brings them back."
+    "Files in buckets stay as they are (what was imported, exports, answers of batch jobs): delete or mend"
+    " those that name them. Imported again, such a file brings them back."
 )
 
 

@@ -16,6 +16,7 @@ from .schemas import Schema
 
 _SHOWN = 200
 """Characters of a header row that a message shows."""
+_IN_UTF8 = "save the file as UTF-8, or: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW_FILE"
 
 
 @dataclass(frozen=True)
@@ -71,4 +72,5 @@ def of_form(fault: Fault, file: str, header: Sequence[str]) -> Problem:
     """The problem that a fault is, in a file with this header."""
     column = header[fault.value] if fault.value is not None and fault.value < len(header) else ""
     reason = reasons.NOT_UTF8 if fault.is_encoding else reasons.NOT_CONFORMING
-    return Problem(file, fault.line, column, fault.what, reason)
+    what = f"{fault.what}; {_IN_UTF8}" if fault.is_encoding else fault.what
+    return Problem(file, fault.line, column, what, reason)

@@ -37,6 +37,11 @@ def coerce(value: Any, field: Field) -> Cell:
     return _COERCIONS[field.type](value, field)
 
 
+def wanted(field: Field) -> str:
+    """What a value of a field must be, in words."""
+    return "a time in seconds since 1970" if field.name in TIMESTAMP_FIELDS else _WANTED[field.type]
+
+
 def to_text(value: Any) -> str:
     """A string as it is, a number in its shortest form, a boolean in lower case, a list joined with ``|``."""
     if isinstance(value, str):
@@ -134,6 +139,16 @@ _COERCIONS: dict[str, Callable[[Any, Field], Cell]] = {
     "float": _float,
     "double": _double,
     "boolean": _boolean,
+}
+
+
+_WANTED = {
+    "string": "text",
+    "int": "a whole number of 32 bits",
+    "long": "a whole number",
+    "float": "a number of 32 bits",
+    "double": "a number",
+    "boolean": "true or false",
 }
 
 

@@ -221,7 +221,7 @@ def _item(key: str, value: Any, found: list[str]) -> str | None:
             raise UnfitError
         item = "" if value is None else to_text(value)
     except UnfitError:
-        found.append(f"Invalid value for property {key}.")
+        found.append(f"Invalid value for property {key}. It must be text.")
         return ""
     if len(item) > ID_LENGTH:
         found.append(f"Property {key} must have at most {ID_LENGTH} characters.")
@@ -238,7 +238,7 @@ def _value(key: str, value: Any, found: list[str]) -> float | None:
     try:
         return to_float(value)
     except UnfitError:
-        found.append(f"Invalid value for property {key}.")
+        found.append(f"Invalid value for property {key}. It must be a number of 32 bits.")
         return None
 
 
@@ -246,5 +246,5 @@ def _source(key: str, value: Any, found: list[str]) -> str | None:
     try:
         return (to_text(value) or None) if value is not None else None
     except UnfitError:
-        found.append(f"Invalid value for property {key}.")
+        found.append(f"Invalid value for property {key}. It must be text.")
         return None

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ..datasets.schemas import Field, Schema
-from .coercion import Cell, UnfitError, coerce
+from .coercion import Cell, UnfitError, coerce, wanted
 
 MOST_SPELLINGS = 4096
 """Spellings of keys that are remembered for each schema; more are worked out anew each time."""
@@ -91,6 +91,8 @@ class Columns:
             try:
                 cells[field.name] = coerce(value, field)
             except UnfitError as unfit:
-                problems.append(str(unfit) or f"Invalid value for property {key}.")
+                problems.append(
+                    str(unfit) or f"Invalid value for property {key}. It must be {wanted(field)}."
+                )
         ordered = {f.name: cells[f.name] for f in self.fields if cells.get(f.name) is not None}
         return _encode(ordered).decode() if ordered else None

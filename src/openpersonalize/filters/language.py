@@ -260,6 +260,13 @@ _LABELS = {
     "$END": "end of expression",
 }
 _END = "end of expression"
+_RECORDS = {"ITEM_ID": "Items", "USER_ID": "Users", "ACTION_ID": "Actions"}
+_NO_FIELDS = frozenset(
+    (
+        *("items", "users", "interactions", "actions", "action_interactions"),
+        *(CURRENT_USER.lower(), CURRENT_ITEM.lower()),
+    )
+)
 
 
 def _explained(error: UnexpectedInput, text: str, accepted: set[str], seen: list[str]) -> InvalidInput:
@@ -272,7 +279,8 @@ def _explained(error: UnexpectedInput, text: str, accepted: set[str], seen: list
     token: Token = error.token  # type: ignore[attr-defined]
     if token.type == "$END" or token.start_pos is None:
         return _unexpected(_expected(accepted, seen), len(text) + 1, _END)
-    return _unexpected(_expected(accepted, seen), token.start_pos + 1, str(token))
+    hint = _dataset_hint(text[: token.start_pos], seen) if accepted == {"DOT"} else ""
+    return _unexpected(_expected(accepted, seen), token.start_pos + 1, str(token), hint)
 
 
 def _expected(accepted: set[str], seen: list[str]) -> str:
@@ -289,13 +297,22 @@ def _expected(accepted: set[str], seen: list[str]) -> str:
     return _listed(label for terminal, label in _LABELS.items() if terminal in accepted)
 
 
+def _dataset_hint(before: str, seen: list[str]) -> str:
+    """What to write for a field without its dataset, the last word of `before`."""
+    word = before.split()[-1]
+    if word.lower() in _NO_FIELDS or len(word) > FOUND_SHOWN:
+        return ""
+    target = next((one for one in reversed(seen) if one in _RECORDS), "ITEM_ID")
+    return f". Name the dataset of a field: {_RECORDS[target]}.{word}"
+
+
 def _listed(labels: Iterable[str]) -> str:
     *most, last = labels
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def _unexpected(expected: str, position: int, found: str) -> InvalidInput:
+def _unexpected(expected: str, position: int, found: str, hint: str = "") -> InvalidInput:
     shown = found if len(found) <= FOUND_SHOWN else found[:FOUND_SHOWN] + "..."
     return InvalidInput(
-        f"{REFUSED} Invalid Expression: expected {expected} at position {position}, found {shown}"
+        f"{REFUSED} Invalid Expression: expected {expected} at position {position}, found {shown}{hint}"
     )

@@ -59,6 +59,18 @@ def make_arn(account: str, region: str, resource_part: str) -> str:
     return f"arn:{partition_of(region)}:{SERVICE}:{region}:{account}:{resource_part}"
 
 
+def other_kind(arn: str, wanted: str | None) -> str:
+    """What to add to the news that `arn` does not exist: a sentence where it names another kind of resource
+    than `wanted`; else nothing."""
+    kind = kind_of(arn)
+    if wanted is None or kind is None or kind == wanted:
+        return ""
+    said = f" It is the ARN of a {kind.replace('-', ' ')}, and a {wanted.replace('-', ' ')}'s is wanted here"
+    if (kind, wanted) == ("solution", "solution-version"):
+        return f"{said}: ListSolutionVersions names those of a solution."
+    return f"{said}."
+
+
 def elsewhere(arn: str, account: str) -> str:
     """What to add to the news that `arn` does not exist: a sentence where it is of another account than
     `account`, the server's; else nothing."""

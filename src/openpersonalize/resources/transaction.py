@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ..errors import ResourceAlreadyExists, ResourceNotFound
 from . import jobrows
-from .arns import elsewhere
+from .arns import elsewhere, other_kind
 from .jobrows import JobRow
 from .kinds import KINDS
 from .rows import Resource, instant_after, internal_of, read_resource
@@ -65,7 +65,8 @@ class Transaction:
         """
         found = self.get(arn, kind)
         if found is None:
-            raise ResourceNotFound(f"Resource Arn {arn} does not exist.{elsewhere(arn, self._account)}")
+            more = other_kind(arn, kind) or elsewhere(arn, self._account)
+            raise ResourceNotFound(f"Resource Arn {arn} does not exist.{more}")
         return found
 
     def add(

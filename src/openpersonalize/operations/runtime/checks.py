@@ -26,6 +26,13 @@ def most_entries(request: Request) -> int:
     return MOST_RESULTS if request.get("metadataColumns") is None else MOST_WITH_METADATA
 
 
+def why_most(request: Request) -> str:
+    """A sentence on `most_entries` where it is not the usual number."""
+    if request.get("metadataColumns") is None:
+        return ""
+    return f" With metadataColumns an answer has at most {MOST_WITH_METADATA} items, else {MOST_RESULTS}."
+
+
 def requested_id(request: Request, member: str, campaign: Endpoint, required: bool) -> str | None:
     """The id in a member of the request, None where it is left out and not required."""
     value: str | None = request.get(member)

@@ -9,7 +9,7 @@ from ...recipes.facts import Task
 from ...serving.answer import Entry
 from ...serving.ranking import rank
 from ..context import Context, Request
-from .checks import check_task, most_entries, requested_id, shown_columns
+from .checks import check_task, most_entries, requested_id, shown_columns, why_most
 from .endpoint import campaign_arn, endpoint
 from .filters import filter_of
 from .issued import new_recommendation_id, remember
@@ -34,7 +34,7 @@ async def get_personalized_ranking(context: Context, request: Request) -> bytes:
     if not items:
         raise InvalidInput("inputList must have at least 1 item.")
     if len(items) > most:
-        raise InvalidInput(f"inputList must have at most {most} items.")
+        raise InvalidInput(f"inputList must have at most {most} items.{why_most(request)}")
     if "" in items:
         raise InvalidInput("inputList must not hold an empty id.")
     columns = shown_columns(campaign, request)

@@ -8,7 +8,7 @@ from ...errors import InvalidInput
 from ...recipes.facts import Task
 from ...serving.answer import Entry, Question, answer, subject
 from ..context import Context, Request
-from .checks import check_task, most_entries, requested_id, shown_columns
+from .checks import check_task, most_entries, requested_id, shown_columns, why_most
 from .endpoint import endpoint, named_endpoint
 from .filters import filter_of, promotion_of
 from .issued import new_recommendation_id, remember
@@ -35,7 +35,7 @@ async def get_recommendations(context: Context, request: Request) -> bytes:
     item = requested_id(request, "itemId", campaign, recipe.task.anchored)
     count, most = request.get("numResults") or RESULTS, most_entries(request)
     if count > most:
-        raise InvalidInput(f"numResults must be at most {most}.")
+        raise InvalidInput(f"numResults must be at most {most}.{why_most(request)}")
     columns = shown_columns(campaign, request)
     promotion = await promotion_of(context, campaign, request, user)
     chosen = campaign.filtered(await filter_of(context, campaign, request, user))
