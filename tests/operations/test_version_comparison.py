@@ -18,6 +18,7 @@ from openpersonalize.cli.main import main
 from openpersonalize.testing.worlds import two_clusters
 
 POPULAR, RELATED, TRENDING = "aws-popularity-count", "aws-sims", "aws-trending-now"
+SEGMENT = "aws-item-affinity"
 NDCG = "normalized_discounted_cumulative_gain_at_25"
 
 
@@ -70,7 +71,7 @@ def trained(server: Server, region: str, personalize: Any, wait: Wait) -> Traine
         return str(personalize.create_solution_version(solutionArn=solution, name=name)["solutionVersionArn"])
 
     filled("few", 700)
-    made = {recipe: version(recipe, "first") for recipe in (POPULAR, RELATED, TRENDING)}
+    made = {recipe: version(recipe, "first") for recipe in (POPULAR, RELATED, TRENDING, SEGMENT)}
     for arn in made.values():
         wait.active(arn)
     filled("more", 1000)
@@ -147,6 +148,19 @@ def test_a_recipe_that_is_measured_otherwise_has_no_questions(trained: Trained, 
     assert (
         command(server, trained.region, trained.versions[TRENDING], trained.versions[POPULAR]).exit_code == 2
     )
+
+
+def test_versions_of_different_tasks_get_no_verdict(trained: Trained, server: Server) -> None:
+    related, segment = trained.versions[RELATED], trained.versions[SEGMENT]
+    both = page(server, related, segment)["comparison"]
+    assert (both["questions"], both["verdict"], both["metrics"]) == (0, "unclear", {})
+    assert both["reason"].startswith(
+        "aws-sims (RELATED_ITEMS) and aws-item-affinity (USER_SEGMENTATION) answer different kinds of"
+    )
+    shown = command(server, trained.region, related, segment)
+    assert shown.exit_code == 2
+    assert "different kinds of questions" in shown.output
+    assert "version is" not in shown.output
 
 
 @pytest.mark.parametrize(

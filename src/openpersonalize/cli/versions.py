@@ -109,10 +109,11 @@ def _show(version: Mapping[str, Any]) -> None:
 
 
 def _show_both(both: Mapping[str, Any]) -> None:
-    click.secho(f"The second beside the first, on the {both['questions']:,} questions of both", bold=True)
     if "reason" in both:
+        click.secho("The second beside the first", bold=True)
         click.echo(both["reason"])
         return
+    click.secho(f"The second beside the first, on the {both['questions']:,} questions of both", bold=True)
     rows = [("METRIC", "FIRST", "SECOND", "DIFFERENCE", "")]
     for name, one in both["metrics"].items():
         first, second = _figure(one["first"]["mean"]), _figure(one["second"]["mean"])

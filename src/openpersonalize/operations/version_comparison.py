@@ -12,7 +12,9 @@ from ..evaluation import bootstrap
 from ..evaluation.version_comparison import LEAST_QUESTIONS, Estimate, beside_best_sellers, paired
 from ..installation import Installation
 from ..recipes.artifact import Artifact
+from ..recipes.facts import Task
 from ..recipes.question_values import QuestionValues
+from ..recipes.registry import facts_of
 from ..resources.arns import kind_of, parse_arn
 from ..resources.internals import VersionInternal
 from ..resources.store import Resource, Scope
@@ -48,7 +50,7 @@ def compared(
         "resamples": bootstrap.RESAMPLES,
     }
     if len(versions) == MOST:
-        answer["comparison"] = _comparison(*questions)
+        answer["comparison"] = _of_other_tasks(*versions) or _comparison(*questions)
     return answer
 
 
@@ -99,6 +101,21 @@ def _described(version: Resource, questions: QuestionValues | str) -> dict[str, 
                 "difference": _difference(one.difference, len(questions)),
             }
     return {**said, "metrics": metrics}
+
+
+def _of_other_tasks(first: Resource, second: Resource) -> dict[str, Any] | None:
+    """No verdict on versions that answer different kinds of questions; None where both answer the same kind,
+    or one lists popular items, the same to whatever question."""
+    names = [str(one.attributes.get("recipeArn")) for one in (first, second)]
+    tasks = [None if (facts := facts_of(name)) is None else facts.task for name in names]
+    if tasks[0] == tasks[1] or None in tasks or Task.POPULAR in tasks:
+        return None
+    one, other = (f"{name.rpartition('/')[2]} ({task})" for name, task in zip(names, tasks, strict=True))
+    reason = (
+        f"{one} and {other} answer different kinds of questions, so what they score says nothing of which is"
+        " better: compare each with the best sellers, and with versions of its own kind."
+    )
+    return {"questions": 0, "verdict": "unclear", "reason": reason, "metrics": {}}
 
 
 def _comparison(first: QuestionValues | str, second: QuestionValues | str) -> dict[str, Any]:
