@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
+import polars as pl
 import pytest
 from click.testing import CliRunner
 
@@ -16,10 +17,16 @@ from openpersonalize.cli.main import main
 from openpersonalize.testing.live import LiveCampaign
 from openpersonalize.testing.worlds import two_clusters
 
+UNRECORDED = "a3"
+
 
 @pytest.fixture(scope="module")
 def personal(live_campaign: Callable[..., LiveCampaign]) -> LiveCampaign:
-    return live_campaign("aws-user-personalization-v2", two_clusters(), name="explained")
+    """Of a shop whose items all have a record but one."""
+    world = two_clusters()
+    ids = [item for item in world.items.strings() if item != UNRECORDED]
+    items = pl.DataFrame({"ITEM_ID": ids, "SHELF": ["one"] * len(ids)})
+    return live_campaign("aws-user-personalization-v2", world, items, name="explained")
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +100,20 @@ def test_what_a_filter_removed_and_why_the_answer_is_short(personal: LiveCampaig
     assert unasked["short"].endswith("the catalogue has no more items.")
 
 
+def test_an_item_of_the_history_without_a_record_stands_last_and_is_said_to_have_none(
+    personal: LiveCampaign,
+) -> None:
+    places = []
+    for user in [f"u{number:03}" for number in range(20)]:
+        [one] = explained(personal, userId=user, numResults=1)["items"]
+        told = [spoke["itemId"] for spoke in one["history"]]
+        without = [spoke["itemId"] for spoke in one["history"] if not spoke.get("recorded", True)]
+        assert without == [item for item in told if item == UNRECORDED]
+        if without:
+            places.append(told.index(UNRECORDED) - len(told))
+    assert set(places) == {-1}
+
+
 def test_an_item_that_nobody_knows(personal: LiveCampaign) -> None:
     found = explained(personal, userId="u000", explainItemId="nothing")["items"]
     assert [one["status"] for one in found] == ["UNKNOWN_ITEM"]
@@ -141,5 +162,8 @@ def test_the_command(personal: LiveCampaign, new_to_user: str) -> None:
     assert "HISTORY" in shown.output
     found = json.loads(run("u000", "--json", "--filter", new_to_user, "--value", "types=click").stdout)
     assert found["explanation"]["catalogue"]["leftByFilters"] == 12
+    for name in ("--item", "--anchor"):
+        refused = run("u000", name, "a1")
+        assert "No such option" not in refused.output
     assert run().exit_code == 2
     assert run("u000", "--value", "types").exit_code == 2

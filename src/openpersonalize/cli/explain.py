@@ -20,7 +20,7 @@ from .recommend import only_recommender
 @click.argument("item", required=False)
 @click.option("--campaign", help="by name or ARN  [default: the only one]")
 @click.option("--recommender", help="recommender instead of a campaign, by name or ARN")
-@click.option("--anchor", help="item that the answer is related to")
+@click.option("--item", "--anchor", "anchor", help="item that the answer is related to")
 @click.option("--filter", "filter_name", help="filter, by name or ARN")
 @click.option("--value", "values", multiple=True, metavar="NAME=VALUE", help="of the filter; several times")
 @click.option("--among", help="items to be ranked, with commas between, for a ranking recipe")
@@ -45,10 +45,14 @@ def explain(
 ) -> None:
     """Show why USER is recommended ITEM, or why not; without ITEM, the first items of the answer.
 
+    ADDS is what a source adds to the item's score (its logarithm): WEIGHT times VALUE. SHARE is what of that
+    sets the item apart: ADDS less what the source adds to an item on average, as a part of all sources. It
+    is 0 beside a large ADDS where all items have as much, and negative beside none where others have more.
+
     Give "" for USER where the answer is for nobody in particular.
     """
     if not user and anchor is None and recommendation is None and item is None:
-        raise InvalidInput("Name a user, an --anchor item, or a --recommendation.")
+        raise InvalidInput("Name a user, an --item, or a --recommendation.")
     connection = Connection.of(endpoint, given)
     request: dict[str, Any] = {
         "userId": user or None,
@@ -108,5 +112,6 @@ def _lines(item: Mapping[str, Any]) -> Iterator[str]:
         history: list[tuple[str, ...]] = [("  HISTORY", "EVENT TYPE", "ADDS", "BY")]
         for one in item["history"]:
             by = ", ".join(one["sources"])
-            history.append((f"  {one['itemId']}", one.get("eventType", ""), f"{one['contribution']:.3f}", by))
+            name = one["itemId"] if one.get("recorded", True) else f"{one['itemId']} (no record in Items)"
+            history.append((f"  {name}", one.get("eventType", ""), f"{one['contribution']:.3f}", by))
         yield in_columns(history)

@@ -17,7 +17,7 @@ from .naming import CAMPAIGNS, FILTERS, RECOMMENDERS, found, listed
 @click.argument("user", required=False)
 @click.option("--campaign", help="by name or ARN  [default: the only one]")
 @click.option("--recommender", help="recommender instead of a campaign, by name or ARN")
-@click.option("--item", help="item that the answer is to be related to")
+@click.option("--item", "--anchor", "item", help="item that the answer is to be related to")
 @click.option("--filter", "filter_name", help="filter, by name or ARN")
 @click.option("--count", default=10, show_default=True, type=click.IntRange(1, 500), help="how many items")
 @connection_options

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..algorithms.arrays import Bools
 from ..filters.compiler import BoundFilter
 from ..recipes.query import Query
 from .answer import Entry, Question, Reasons, answered, subject
@@ -50,6 +51,7 @@ class Evidence:
         entries: the answer; why: of those that the model did not bring, see `Reasons`.
         mask: what the filters leave of the catalogue; newcomers: items that came after training.
         found: the items to explain. inputs: the list to be ranked, None of other recipes.
+        recorded: bool[n], the items with a record in the Items dataset; None: there are no records.
     """
 
     loaded: LoadedVersion
@@ -61,6 +63,7 @@ class Evidence:
     newcomers: int
     found: list[ItemEvidence]
     inputs: Sequence[str] | None
+    recorded: Bools | None
 
 
 def evidence(
@@ -105,6 +108,7 @@ def evidence(
         0 if source.tracker is None else len(source.tracker.counts.members.ids),
         [_found(source, state, item, question.item, asked, rule) for item in dict.fromkeys(wanted)],
         inputs,
+        source.items.recorded if source.items.recorded.any() else None,
     )
 
 

@@ -45,13 +45,15 @@ class Term(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Spoke(msgspec.Struct, rename="camel", omit_defaults=True):
-    """An item of the user's history that spoke for an item, and by which sources."""
+    """An item of the user's history that spoke for an item, and by which sources; ``recorded`` is false of
+    one that has no record where others have: an id that only events name may be a mistyped one."""
 
     item_id: str
     time: int
     contribution: float
     sources: dict[str, float]
     event_type: str | UnsetType = UNSET
+    recorded: bool = True
 
 
 class ItemExplanation(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -167,7 +169,7 @@ def _terms(sources: Sequence[Source]) -> list[Term]:
 
 
 def _history(known: Evidence, sources: Sequence[Source]) -> list[Spoke]:
-    """The items of the history that spoke most for the item, best first."""
+    """The items of the history that spoke most for the item, best first, those without a record last."""
     query = known.query
     made = {one.name: one.history for one in sources if one.history is not None}
     if query is None or not made:
@@ -181,11 +183,13 @@ def _history(known: Evidence, sources: Sequence[Source]) -> list[Spoke]:
     for place in best:
         by = {name: float(one[place]) for name, one in made.items() if one[place]}
         kind = int(query.event[place])
-        one = Spoke(names[int(query.item[place])], int(query.time[place]), float(total[place]), by)
+        row = int(query.item[place])
+        one = Spoke(names[row], int(query.time[place]), float(total[place]), by)
+        one.recorded = known.recorded is None or bool(known.recorded[row])
         if 0 <= kind < len(kinds):
             one.event_type = kinds[kind]
         spoke.append(one)
-    return spoke
+    return sorted(spoke, key=lambda one: not one.recorded)
 
 
 def _status(
