@@ -181,3 +181,13 @@ def test_what_is_refused(own: Server, tmp_path: Path) -> None:
     checked = run("backup", str(copy), "--verify", "--json")
     assert checked.exit_code == 1
     assert any(f"parts/{parts.name}" in one for one in json.loads(checked.stdout)["problems"])
+
+
+def test_the_folder_that_nobody_named_is_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "no-backup").mkdir()
+    first, second = run("restore", "no-backup").output.splitlines()
+    data = tmp_path / "openpersonalize-data"
+    assert first == f"Restoring to the data folder {data}; --data-dir names another."
+    assert "is no backup" in second
+    assert not data.exists()

@@ -200,12 +200,17 @@ def test_delete_user(run: Any) -> None:
     assert "rows are gone" not in mistyped.output
 
 
-def test_doctor(run: Any, tmp_path: Path) -> None:
+def test_doctor(run: Any, server: Server, tmp_path: Path) -> None:
     checks = {
         one["name"]: one for one in json.loads(run("doctor", "--json", "--data-dir", str(tmp_path)).stdout)
     }
     for name in ("python", "torch", "server", "pages", "calls", "data folder"):
         assert checks[name]["ok"], checks[name]
+    assert checks["data folder"]["found"] == f"{tmp_path} (no server uses it now)"
+    assert "its data folder is another one than that above" in checks["server"]["found"]
+    own = run("doctor", "--data-dir", str(server.data)).output
+    assert f"{server.data} (a server uses it)" in own
+    assert "another one" not in own
     (tmp_path / "thesis.docx").write_text("x")
     made = run("doctor", "--data-dir", str(tmp_path), "--endpoint", "http://127.0.0.1:9")
     assert made.exit_code == 1

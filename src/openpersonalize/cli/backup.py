@@ -66,6 +66,8 @@ def restore(folder: Path, as_json: bool, **given: object) -> None:
     from ..backup.restoring import restore_backup
 
     data = read_settings(given).data
+    if given["data_dir"] is None:
+        click.echo(f"Restoring to the data folder {data.absolute()}; --data-dir names another.", err=True)
     with _bar("restore", as_json) as moved:
         facts = restore_backup(folder, data, moved=moved)
     if as_json:

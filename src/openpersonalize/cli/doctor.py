@@ -42,7 +42,7 @@ class Check:
 def doctor(endpoint: str | None, as_json: bool, **given: object) -> None:
     """Look for what is wrong with installation, data folder and server; exit code 1 when something is."""
     settings = read_settings(given)
-    checks = [*_installation(), *_environment(), *_folder(settings), *_server(endpoint, given)]
+    checks = [*_installation(), *_environment(), *_folder(settings), *_server(endpoint, given, settings)]
     if as_json:
         click.echo(json.dumps([asdict(one) for one in checks], indent=2))
     else:
@@ -81,7 +81,7 @@ def _environment() -> Iterator[Check]:
 
 
 def _folder(settings: Settings) -> Iterator[Check]:
-    from ..storage.folder import holds_something_else
+    from ..storage.folder import holds_something_else, in_use
 
     folder = settings.data
     there = folder.exists()
@@ -90,19 +90,23 @@ def _folder(settings: Settings) -> Iterator[Check]:
         yield Check("data folder", False, f"{folder} holds something else ({other}); name another one")
     elif there:
         writable = os.access(folder, os.W_OK)
-        yield Check(
-            "data folder", writable, f"{folder}{'' if writable else ' cannot be written by this user'}"
-        )
+        used = "a server uses it" if in_use(folder) else "no server uses it now"
+        told = f"{folder.absolute()} ({used})" if writable else f"{folder} cannot be written by this user"
+        yield Check("data folder", writable, told)
     else:
-        yield Check("data folder", os.access(base, os.W_OK), f"{folder} will be made by the first server")
+        told = f"{folder.absolute()} is not there, so no server uses it; the first one would make it"
+        yield Check("data folder", os.access(base, os.W_OK), told)
     free = shutil.disk_usage(base).free
     yield Check("disk", free >= LEAST_FREE, f"{free / 1e9:.1f} GB free; {LEAST_FREE / 1e9:.0f} are wanted")
 
 
-def _server(endpoint: str | None, given: dict[str, object]) -> Iterator[Check]:
+def _server(endpoint: str | None, given: dict[str, object], settings: Settings) -> Iterator[Check]:
     connection = Connection.of(endpoint, {name: given[name] for name in ("host", "port", "region")})
     before = time.time()
-    yield _tried("server", lambda: f"{connection.address}: {connection.page('/health')['status']}")
+    yield _tried(
+        "server",
+        lambda: f"{connection.address}: {connection.page('/health')['status']}{_of_other_folder(settings)}",
+    )
     yield _tried("pages", lambda: f"{len(connection.page('/v1/jobs')['jobs'])} jobs")
 
     def called() -> str:
@@ -114,6 +118,15 @@ def _server(endpoint: str | None, given: dict[str, object]) -> Iterator[Check]:
         return "the server answers them"
 
     yield _tried("calls", called)
+
+
+def _of_other_folder(settings: Settings) -> str:
+    """What to add of a server that answers while nobody uses the data folder that this shell names."""
+    from ..storage.folder import in_use
+
+    if in_use(settings.data):
+        return ""
+    return "; its data folder is another one than that above (--data-dir, OPENPERSONALIZE_DATA_DIR)"
 
 
 def _tried(name: str, look: Callable[[], str]) -> Check:

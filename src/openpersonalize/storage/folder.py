@@ -117,6 +117,21 @@ def holds_something_else(path: Path) -> str:
     return "" if there & OWN else ", ".join(sorted(visible)[:3])
 
 
+def in_use(path: Path) -> bool:
+    """Whether a server holds the lock of a data folder now.
+
+    Raises:
+        OSError: the lock cannot be looked at.
+    """
+    if not (path / "lock").exists():
+        return False
+    try:
+        with FileLock(path / "lock", timeout=0, mode=LOCK_MODE, thread_local=False):
+            return False
+    except Timeout:
+        return True
+
+
 def _check_own(path: Path) -> None:
     other = holds_something_else(path)
     if other:
