@@ -151,6 +151,10 @@ def test_keywords_may_name_fields(name):
             "EXCLUDE ActionID WHERE Actions.A = 1 OR VALUE < 3",
             "expected . at position 47, found <. Name the dataset of a field: Actions.VALUE",
         ),
+        (
+            INC + "Items.A = 1 IF AGE > 3",
+            "expected . at position 41, found >. Name the dataset of a field: CurrentUser.AGE",
+        ),
         (INC + "Items.", "expected field name at position 28, found end of expression"),
         (INC + "Items.5", "expected field name at position 28, found 5"),
         (INC + "Items.A IN $A", "expected ( or CurrentItem at position 33, found $A"),

@@ -260,7 +260,7 @@ _LABELS = {
     "$END": "end of expression",
 }
 _END = "end of expression"
-_RECORDS = {"ITEM_ID": "Items", "USER_ID": "Users", "ACTION_ID": "Actions"}
+_RECORDS = {"ITEM_ID": "Items", "USER_ID": "Users", "ACTION_ID": "Actions", "IF": CURRENT_USER}
 _NO_FIELDS = frozenset(
     (
         *("items", "users", "interactions", "actions", "action_interactions"),
@@ -302,8 +302,8 @@ def _dataset_hint(before: str, seen: list[str]) -> str:
     word = before.split()[-1]
     if word.lower() in _NO_FIELDS or len(word) > FOUND_SHOWN:
         return ""
-    target = next((one for one in reversed(seen) if one in _RECORDS), "ITEM_ID")
-    return f". Name the dataset of a field: {_RECORDS[target]}.{word}"
+    owner = next((_RECORDS[one] for one in reversed(seen) if one in _RECORDS), "Items")
+    return f". Name the dataset of a field: {owner}.{word}"
 
 
 def _listed(labels: Iterable[str]) -> str:
