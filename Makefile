@@ -17,7 +17,7 @@ demo: $(VENV)/.run
 serve: $(VENV)/.run
 	$(BIN)/openpersonalize serve --data-dir $(DATA) --port $(PORT)
 
-# A worker per core and one more; a file's tests stay together, so that what a file makes once is made once, and files go
+# A worker per core and two more; a file's tests stay together, so that what a file makes once is made once, and files go
 # in the order of tests/conftest.py. One test alone, or a debugger: .venv/bin/python -m pytest tests/serving/test_answer.py -k popular
 WORKERS ?= auto
 #

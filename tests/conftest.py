@@ -34,8 +34,8 @@ settings.load_profile("untimed")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One more than there are cores: much of a test is waiting for a server."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are cores: much of a test is waiting for a server."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

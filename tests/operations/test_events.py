@@ -222,7 +222,7 @@ def test_records_that_do_not_fit(clients: Any, fresh_group: str, make_dataset: C
 
     message = fails("InvalidInputException", put_item, properties='{"price": "x", "department": null}')
     assert message == (
-        "Invalid Item at index 0: Invalid value for property price. It must be a number."
+        "Invalid Item at index 0: Invalid value for property price. It must be a number of 32 bits."
         " Invalid Item at index 0: Property department must not be null."
     )
     assert fails("InvalidInputException", put_user, properties="x").startswith("Invalid User at index 0: ")

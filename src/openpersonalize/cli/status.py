@@ -51,7 +51,9 @@ def status(endpoint: str | None, as_json: bool, **given: object) -> None:
 
 def _elsewhere(connection: Connection, jobs: list[dict[str, Any]]) -> dict[str, list[str]]:
     """The dataset groups of other regions that have had a job, by region: their names."""
-    regions = sorted({str(one["arn"]).split(":")[3] for one in jobs} - {connection.region})
+    # The server's own jobs belong to no resource, and so to no region.
+    arns = [str(one["arn"]).split(":") for one in jobs if str(one["arn"]).startswith("arn:")]
+    regions = sorted({arn[3] for arn in arns} - {connection.region})
     there = {
         region: sorted(str(one["name"]) for one in listed(Connection(connection.address, region), GROUPS))
         for region in regions
