@@ -118,8 +118,12 @@ class TestShop:
         viewed = store.ids("aws-ecomm-customers-who-viewed-x-also-viewed", itemId="thing-07", count=90)
         assert set(viewed) == set(domains.THINGS) - own - {"thing-07"}
         assert {department(one) for one in viewed[:10]} == {department("thing-07")}
-        wanted = store.ids("aws-ecomm-recommended-for-you", count=10)
-        assert not own & set(wanted)
+        # What is explored changes from answer to answer: one in seven has two such items.
+        often = Counter(
+            one for _ in range(20) for one in store.ids("aws-ecomm-recommended-for-you", count=10)
+        )
+        assert not own & set(often)
+        wanted = [one for one, _ in often.most_common(10)]
         assert [department(one) for one in wanted].count(department(PERSON)) >= 9
 
     def test_a_purchase_counts_at_once(self, store: Store) -> None:
