@@ -20,47 +20,80 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import IO, Any
 
-from .fork_server import BEGUN, KILL, OUTDATED, THREADS
+from .fork_server import BEGUN, OUTDATED, THREADS
 
 log = logging.getLogger(__name__)
 
 THREAD_VARIABLES = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """What says how many threads libraries use; all else in the environment is the fork server's own."""
 
+PATIENCE = 120.0
+"""Seconds that a fork server may say nothing for: importing what a step needs takes some of them."""
 _LOOK = 0.05
-_PATIENCE = 120.0
 _MOST_FAILURES = 3
 _LONGEST_ANSWER = 4096
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 
 
 class ForkedProcess:
-    """A step's process, as `subprocess.Popen` is one. For one thread, but for `kill`, which is for any."""
+    """A step's process, as `subprocess.Popen` is one. For one thread, but for `kill`, which is for any.
 
-    def __init__(self, pipes: tuple[IO[bytes], IO[bytes], IO[bytes]], control: socket.socket) -> None:
-        """A process that has begun: its standard input, output and error, and its control socket."""
+    Neither ending it nor waiting for its end needs the fork server; only its exit code does.
+    """
+
+    def __init__(
+        self,
+        pipes: tuple[IO[bytes], IO[bytes], IO[bytes]],
+        control: socket.socket,
+        descriptor: int,
+        server: _Server,
+        patience: float,
+    ) -> None:
+        """A process that has begun: its standard input, output and error, its control socket, what becomes
+        readable when it ends (pidfd_open), its fork server, which lives as long as this does, and how many
+        seconds that one may say nothing for."""
         self.stdin, self.stdout, self.stderr = pipes
-        self._control: socket.socket | None = control
+        self._control = control
+        self._descriptor = descriptor
+        self._server: _Server | None = server
+        self._patience = patience
         self._guard = threading.Lock()
-        self._code = -signal.SIGKILL
+        self._killed = False
+        self._code: int | None = None
 
     def kill(self) -> None:
         """End it at once; no harm when it has ended."""
-        with self._guard, suppress(OSError):
-            if self._control is not None:
-                self._control.send(KILL)
+        with self._guard:
+            if self._server is not None:
+                self._killed = True
+                with suppress(OSError):
+                    signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
 
-    def wait(self) -> int:
+    def wait(self) -> int | None:
         """Until it has ended: its exit code, or minus the number of the signal. When the fork server was
-        killed that is SIGKILL, which all its processes get then."""
-        if self._control is not None:
+        killed that is SIGKILL, which all its processes get then; None when that one says nothing, stopped or
+        stuck as it is."""
+        if self._server is None:
+            return self._code
+        _readable(self._descriptor, None)
+        if self._killed:
+            self._code = -signal.SIGKILL
+        elif _readable(self._control.fileno(), self._patience):
+            self._code = -signal.SIGKILL
             with suppress(OSError):
-                told = self._control.recv(_LONGEST_ANSWER)
-                self._code = int(told) if told else self._code
-            with self._guard:
-                self._control.close()
-                self._control = None
+                self._code = int(self._control.recv(_LONGEST_ANSWER) or self._code)
+        with self._guard:
+            self._control.close()
+            os.close(self._descriptor)
+            self._server = None
         return self._code
+
+
+def _readable(descriptor: int, seconds: float | None) -> bool:
+    """Whether something may be read within some seconds, or however long it takes (None)."""
+    ready = select.poll()  # `select.select` takes no descriptor above 1023, and every connection has one
+    ready.register(descriptor, select.POLLIN)
+    return bool(ready.poll(None if seconds is None else seconds * 1000))
 
 
 class GivenUp(Exception):
@@ -73,13 +106,14 @@ class _Refused(Exception):
 
 @dataclass(frozen=True)
 class _Server:
-    """A fork server and what it was started with."""
+    """A fork server and what it was started with. It is killed when nobody has this any more: whoever asks
+    it for processes, and each process that it made."""
 
     requests: socket.socket
     origin: tuple[Any, ...]
 
     def fork(
-        self, module: str, threads: dict[str, str | None], unwanted: Callable[[], bool]
+        self, module: str, threads: dict[str, str | None], unwanted: Callable[[], bool], patience: float
     ) -> ForkedProcess:
         """Raises _Refused, GivenUp, or OSError when it is gone."""
         with ExitStack() as kept:
@@ -92,12 +126,14 @@ class _Server:
                 given.enter_context(inner_control)
                 request = json.dumps({"module": module, "threads": threads}).encode()
                 inner = [one.fileno() for one in (inner_stdin, inner_stdout, inner_stderr, inner_control)]
-                socket.send_fds(self.requests, [request], inner)
-            answer = _first_answer(control, unwanted).decode()
+                socket.send_fds(self.requests, [request], inner, socket.MSG_DONTWAIT)
+            answer, descriptors = _first_answer(control, unwanted, patience)
             if answer != BEGUN:
                 raise _Refused(answer) if answer else BrokenPipeError("it ended before it began the step")
+            if not descriptors:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             kept.pop_all()
-        return ForkedProcess((stdin, stdout, stderr), control)
+        return ForkedProcess((stdin, stdout, stderr), control, *descriptors, self, patience)
 
 
 def _pipe(kept: ExitStack, given: ExitStack, inward: bool = False) -> tuple[IO[bytes], IO[bytes]]:
@@ -108,16 +144,17 @@ def _pipe(kept: ExitStack, given: ExitStack, inward: bool = False) -> tuple[IO[b
     return kept.enter_context(ours), given.enter_context(theirs)
 
 
-def _first_answer(control: socket.socket, unwanted: Callable[[], bool]) -> bytes:
-    end = time.monotonic() + _PATIENCE
-    ready = select.poll()  # `select.select` takes no descriptor above 1023, and every connection has one
-    ready.register(control, select.POLLIN)
-    while not ready.poll(_LOOK * 1000):
+def _first_answer(
+    control: socket.socket, unwanted: Callable[[], bool], patience: float
+) -> tuple[str, list[int]]:
+    end = time.monotonic() + patience
+    while not _readable(control.fileno(), _LOOK):
         if unwanted():
             raise GivenUp()
         if time.monotonic() > end:
-            raise TimeoutError(f"it said nothing for {_PATIENCE:.0f} seconds")
-    return control.recv(_LONGEST_ANSWER)
+            raise TimeoutError(f"it said nothing for {patience:g} seconds")
+    told, descriptors, _, _ = socket.recv_fds(control, _LONGEST_ANSWER, 1, socket.MSG_CMSG_CLOEXEC)
+    return told.decode(), descriptors
 
 
 class ForkClient:
@@ -125,7 +162,8 @@ class ForkClient:
     thread.
 
     A fork server ends with this object, or when it has nothing to do for a while; then, and when it was
-    killed, or the environment or the limits of this process have changed, the next step starts another.
+    killed or says nothing, or the environment or the limits of this process have changed, the next step
+    starts another.
     """
 
     def __init__(self, rest: float) -> None:
@@ -137,9 +175,14 @@ class ForkClient:
         self._unfit: set[str] = set()
 
     def fork(
-        self, module: str, environment: dict[str, str], unwanted: Callable[[], bool]
+        self,
+        module: str,
+        environment: dict[str, str],
+        unwanted: Callable[[], bool],
+        patience: float = PATIENCE,
     ) -> ForkedProcess | None:
-        """A process for a step of a module; None: it has to be started from nothing.
+        """A process for a step of a module; None: it has to be started from nothing. A fork server that says
+        nothing for longer than `patience` (seconds) is given up.
 
         Raises:
             GivenUp: `unwanted` said so, which is asked while the fork server imports the module.
@@ -154,7 +197,7 @@ class ForkClient:
                 if self._failures >= _MOST_FAILURES or module in self._unfit:
                     return None
                 try:
-                    process = self._running(own).fork(module, threads, unwanted)
+                    process = self._running(own).fork(module, threads, unwanted, patience)
                 except _Refused as refused:
                     if str(refused) not in (OUTDATED, THREADS):
                         return None
@@ -182,21 +225,34 @@ class ForkClient:
         if self._server is not None and self._server.origin != origin:
             self._let_go()
         if self._server is None:
-            self._server = _Server(self._start(environment), origin)
+            self._server = self._start(environment, origin)
         return self._server
 
-    def _start(self, environment: dict[str, str]) -> socket.socket:
+    def _start(self, environment: dict[str, str], origin: tuple[Any, ...]) -> _Server:
+        """Raises OSError, whatever kept it from starting."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        started: SimpleQueue[OSError | None] = SimpleQueue()
-        threading.Thread(
-            target=_keep, args=(theirs, environment, self._rest, started), name="fork-server", daemon=True
-        ).start()
-        error = started.get()
-        if error is not None:
+        started: SimpleQueue[subprocess.Popen[bytes] | Exception] = SimpleQueue()
+        try:
+            with theirs:
+                threading.Thread(
+                    target=_keep,
+                    args=(theirs.fileno(), environment, self._rest, started),
+                    name="fork-server",
+                    daemon=True,
+                ).start()
+                process = started.get()
+            if isinstance(process, OSError):
+                raise process
+            if isinstance(process, Exception):
+                raise OSError(f"it did not start: {process}") from process
+        except RuntimeError as error:  # no more threads
+            raise OSError(f"it did not start: {error}") from error
+        except BaseException:
             ours.close()
-            raise error
-        weakref.finalize(self, ours.close)
-        return ours
+            raise
+        server = _Server(ours, origin)
+        weakref.finalize(server, _end, ours, process)
+        return server
 
     def _let_go(self) -> None:
         """Ask nothing more of it; it ends when the last of its steps has."""
@@ -206,24 +262,31 @@ class ForkClient:
 
 
 def _keep(
-    theirs: socket.socket, environment: dict[str, str], rest: float, started: SimpleQueue[OSError | None]
+    number: int,
+    environment: dict[str, str],
+    rest: float,
+    started: SimpleQueue[subprocess.Popen[bytes] | Exception],
 ) -> None:
     """Start a fork server and wait for its end. It ends with its parent, and that is this thread."""
-    with theirs:
-        number = theirs.fileno()
-        try:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "openpersonalize.engine.fork_server", str(number), str(rest)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=[number],
-                env={**environment, "OPENBLAS_NUM_THREADS": "1"},  # or importing NumPy would start threads
-            )
-        except OSError as error:
-            started.put(error)
-            return
-    started.put(None)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "openpersonalize.engine.fork_server", str(number), str(rest)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[number],
+            env={**environment, "OPENBLAS_NUM_THREADS": "1"},  # or importing NumPy would start threads
+        )
+    except Exception as error:  # noqa: BLE001 - whoever waits for it is told
+        started.put(error)
+        return
+    started.put(process)
     process.wait()
+
+
+def _end(requests: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    """Of a fork server that nobody has any more: also where it cannot hear that."""
+    requests.close()
+    process.kill()
 
 
 def _limits() -> dict[str, tuple[int, int]]:

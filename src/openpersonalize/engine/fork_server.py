@@ -30,7 +30,6 @@ from .cores import available_cores
 
 NAME = "fork-server"
 BEGUN, OUTDATED, THREADS = "begun", "outdated", "threads"
-KILL = b"kill"
 LONGEST_REQUEST = 65_536
 _INSTALLED = (".dist-info", ".egg-info", ".egg-link", ".pth")
 _ASLEEP = {"jemalloc_bg_thd", "polars-ooc-clea"}
@@ -53,12 +52,13 @@ class ForkServer:
     """Takes requests one after the other, and tells how the processes of steps ended.
 
     A request names the step's module and the variables that say how many threads it may use; with it come
-    standard input, output and error of the process, and its control socket. There the answer is ``begun``,
-    and when the process has ended its exit code, minus the number of a signal; ``kill`` there, or its end,
-    kills the process. The answer is ``outdated`` when something that was imported is no longer what lies on
-    the disk, and ``threads`` when an import started some that must not be there: then this process takes no
-    more requests. Else it is why the system allows no more processes. It ends when it takes no requests and
-    no step runs, or has waited long enough. When it is killed all its steps are.
+    standard input, output and error of the process, and its control socket. There the answer is ``begun``
+    with a descriptor of the process (pidfd_open), and when that has ended its exit code, minus the number of
+    a signal; the end of the socket kills the process. The answer is ``outdated`` when something that was
+    imported is no longer what lies on the disk, and ``threads`` when an import started some that must not be
+    there: then this process takes no more requests. Else it is why the system allows no more processes. It
+    ends when it takes no requests and no step runs, or has waited long enough. When it is killed all its
+    steps are.
     """
 
     def __init__(self, requests: socket.socket, rest: float) -> None:
@@ -138,19 +138,14 @@ class ForkServer:
         running = _Running(pid, os.pidfd_open(pid), control)
         self._running[pid] = running
         self._selector.register(running.end, selectors.EVENT_READ, lambda: self._ended(running))
-        self._selector.register(control, selectors.EVENT_READ, lambda: self._asked(running))
-        _answer(control, BEGUN)
+        self._selector.register(control, selectors.EVENT_READ, lambda: self._left(running))
+        _answer(control, BEGUN, running.end)
 
-    def _asked(self, running: _Running) -> None:
-        """Kill a step's process: somebody says so, or who waited for it is gone."""
+    def _left(self, running: _Running) -> None:
+        """Kill a step's process: who waited for it is gone."""
         if self._running.get(running.pid) is not running:  # it has ended, since they were looked at
             return
-        try:
-            more = running.control.recv(len(KILL))
-        except OSError:
-            more = b""
-        if not more:
-            self._selector.unregister(running.control)
+        self._selector.unregister(running.control)
         os.kill(running.pid, signal.SIGKILL)  # its id is its own until `_ended` waits for it
 
     def _ended(self, running: _Running) -> None:
@@ -210,9 +205,9 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def _answer(control: socket.socket, text: str) -> None:
+def _answer(control: socket.socket, text: str, *descriptors: int) -> None:
     with suppress(OSError):  # who asked is gone
-        control.send(text.encode())
+        socket.send_fds(control, [text.encode()], descriptors)
 
 
 def _threads() -> set[str]:
@@ -251,7 +246,9 @@ def main() -> None:
     yield_to_server()
     take_name(NAME)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, as some parents hand it on, ends would be lost
-    os.close(os.pidfd_open(os.getpid()))  # a system without it is told apart here, not at the first step
+    own = os.pidfd_open(os.getpid())
+    signal.pidfd_send_signal(own, 0)  # a system without these is told apart here, not at the first step
+    os.close(own)
     ForkServer(socket.socket(fileno=int(sys.argv[1])), float(sys.argv[2])).serve()
 
 

@@ -39,7 +39,7 @@ class _Process(Protocol):
     @property
     def stderr(self) -> IO[bytes] | None: ...
     def kill(self) -> None: ...
-    def wait(self) -> int: ...
+    def wait(self) -> int | None: ...
 
 
 class SubprocessExecutor(Executor):
@@ -176,9 +176,11 @@ def _outcome(end: Report) -> dict[str, Any]:
     return dict(end["result"])
 
 
-def _how(code: int, last_lines: deque[str]) -> str:
+def _how(code: int | None, last_lines: deque[str]) -> str:
     """How a process ended, in words, with its last words."""
-    if code < 0:
+    if code is None:
+        how = "it ended, and the fork server, which knows how, says nothing"
+    elif code < 0:
         try:
             name = signal.Signals(-code).name
         except ValueError:
