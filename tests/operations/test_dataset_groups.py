@@ -104,6 +104,17 @@ def test_an_arn_of_another_account_is_told_the_servers(personalize: Any, region:
     )
 
 
+def test_an_arn_of_another_region_is_told_that_of_the_call(clients: Any, region: str) -> None:
+    other = "arn:aws:personalize:eu-west-9:000000000000:campaign/one"
+    told = f" It is of region eu-west-9, and this call was made for {region}: the client's region."
+    message = fails("ResourceNotFoundException", clients.personalize.describe_campaign, campaignArn=other)
+    assert message == f"Resource Arn {other} does not exist.{told}"
+    message = fails(
+        "ResourceNotFoundException", clients.runtime.get_recommendations, campaignArn=other, userId="u"
+    )
+    assert message == f"Campaign not found: {other}{told}"
+
+
 def test_an_arn_of_another_kind_is_told_which_is_wanted(personalize: Any, region: str) -> None:
     solution = f"arn:aws:personalize:{region}:000000000000:solution/one"
     for call, member, said in (

@@ -71,10 +71,14 @@ def other_kind(arn: str, wanted: str | None) -> str:
     return f"{said}."
 
 
-def elsewhere(arn: str, account: str) -> str:
+def elsewhere(arn: str, account: str, region: str) -> str:
     """What to add to the news that `arn` does not exist: a sentence where it is of another account than
-    `account`, the server's; else nothing."""
+    `account`, the server's, or of another region than `region`, that of the call; else nothing."""
     parsed = parse_arn(arn)
-    if parsed is None or parsed.account in ("", account):
+    if parsed is None or parsed.account == "":
         return ""
-    return f" It is of account {parsed.account}; this server's is {account} (the setting account)."
+    if parsed.account != account:
+        return f" It is of account {parsed.account}; this server's is {account} (the setting account)."
+    if parsed.region == region:
+        return ""
+    return f" It is of region {parsed.region}, and this call was made for {region}: the client's region."

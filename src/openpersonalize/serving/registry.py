@@ -123,7 +123,7 @@ class EndpointRegistry:
         entry = await self._read(read_endpoint, scope, arn)
         if entry is None:
             self._endpoints.pop(key, None)
-            raise ResourceNotFound(f"{noun} not found: {arn}{elsewhere(arn, scope.account)}")
+            raise ResourceNotFound(f"{noun} not found: {arn}{elsewhere(arn, scope.account, scope.region)}")
         if entry.status != "ACTIVE" or entry.artifact is None:
             raise InvalidInput(f"{noun} {arn} is not active.")
         await self._refresh_users(entry)
@@ -294,7 +294,7 @@ class EndpointRegistry:
         entry = await self._read(read_filter, scope, arn)
         if entry is None:
             self._filters.pop(key, None)
-            raise ResourceNotFound(f"Filter not found: {arn}{elsewhere(arn, scope.account)}")
+            raise ResourceNotFound(f"Filter not found: {arn}{elsewhere(arn, scope.account, scope.region)}")
         try:
             schemas = {kind: dataset.parsed() for kind, dataset in entry.datasets.items()}
             compiled = compile_filter(entry.expression, schemas)
