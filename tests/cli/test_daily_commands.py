@@ -118,6 +118,57 @@ def test_status(run: Any, server: Server, region: str) -> None:
     assert record(run("status", "--region", "nowhere-1", "--json"))["otherRegions"][region] == ["shop"]
 
 
+def test_status_where_the_server_works_for_itself(
+    run: Any, server: Server, own: shop.SmallShop, tmp_path: Path
+) -> None:
+    """A job that removes what an import replaced belongs to no resource, and so to no region."""
+    (tmp_path / "users.csv").write_text(shop.csv("Users"))
+    for _ in range(2):
+        assert run("import", str(tmp_path / "users.csv")).exit_code == 0
+    with urllib.request.urlopen(f"{server.endpoint}/v1/jobs") as answer:
+        jobs = json.load(answer)["jobs"]
+    assert [one for one in jobs if not one["arn"].startswith("arn:")]
+    assert [one["name"] for one in record(run("status", "--json"))["groups"]] == ["shop"]
+    assert "shop (ACTIVE)" in run("status").output
+
+
+def test_the_wrong_region_is_one_step_from_the_right_one(
+    run: Any, region: str, own: shop.SmallShop, tmp_path: Path
+) -> None:
+    (tmp_path / "users.csv").write_text(shop.csv("Users"))
+    file = str(tmp_path / "users.csv")
+    by_name = [
+        (("recommend", "u"), "Region {} has front: say --region {}."),
+        (("recommend", "u", "--campaign", "front"), "Region {} has it: say --region {}."),
+        (("explain", "u", "i"), "Region {} has front: say --region {}."),
+        (("train",), "Region {} has popular: say --region {}."),
+        (("import", file), "Region {} has shop: say --region {}."),
+        (("import", file, "--group", "shop"), "Region {} has it: say --region {}."),
+        (("delete-user", "u", "--yes"), "Region {} has shop: say --region {}."),
+        (("versions", "compare", "0a1b2c3d"), "Region {} has popular: say --region {}."),
+    ]
+    by_arn = [
+        (("import", file, "--group", own.group), "is of region {}, and nowhere-1 is the one that is asked"),
+        (("delete-user", "u", "--yes", "--group", own.group), "say --region {}."),
+    ]
+    for words, told in (*by_name, *by_arn):
+        refused = run(*words, "--region", "nowhere-1")
+        assert refused.exit_code == 2, refused.output
+        assert told.format(region, region) in refused.output
+    none = run("versions", "list", "--region", "nowhere-1")
+    assert none.exit_code == 0
+    assert none.output == (
+        f"No solution versions in region nowhere-1. Region {region} has popular: say --region {region}.\n"
+    )
+    assert record(run("versions", "list", "--region", "nowhere-1", "--json")) == []
+    campaign = run("explain", "user-01", "--campaign", _campaign(region), "--region", "nowhere-1")
+    assert campaign.exit_code == 0, "a page takes ARNs of every region"
+
+
+def _campaign(region: str) -> str:
+    return f"arn:aws:personalize:{region}:000000000000:campaign/front"
+
+
 def test_a_training_that_is_done_has_done_all(run: Any, server: Server) -> None:
     newest = record(run("versions", "list", "--json"))[-1]["solutionVersionArn"]
     with urllib.request.urlopen(f"{server.endpoint}/v1/jobs/{newest}") as answer:
@@ -138,6 +189,11 @@ def test_import_and_what_is_wrong(run: Any, tmp_path: Path, own: shop.SmallShop)
     assert made.exit_code == 1
     told = json.loads(made.stdout)
     assert [(one["line"], one["column"]) for one in told["problems"]] == [(42, "AGE")]
+    about = run("jobs", told["datasetImportJobArn"])
+    assert about.exit_code == 0, about.output
+    assert 'users.csv, line 42, column AGE: "old" is not a whole number' in about.output
+    whole = record(run("jobs", told["datasetImportJobArn"], "--json"))
+    assert (whole["state"], whole["problems"]) == ("failed", told["problems"])
     made = run("import", str(tmp_path / "users.csv"), "--type", "Users")
     assert made.exit_code == 1
     assert 'line 42, column AGE: "old" is not a whole number' in made.output
@@ -193,7 +249,12 @@ def test_delete_user(run: Any) -> None:
     assert again.exit_code == 0, again.output
     assert "rows are gone." in again.output
     assert "Files in buckets stay" in again.output
-    assert re.search(r"curl -s -X POST http://\S+/v1/jobs/arn:\S+/retrain", again.output)
+    (command,) = re.findall(
+        r"^  openpersonalize (train --after-deletion arn:\S+ --endpoint \S+)$", again.output, re.M
+    )
+    assert "had been trained with these users: arn:" in run("jobs", command.split()[2]).output
+    begun = record(run(*command.split(), "--json"))["versions"]
+    assert begun
     mistyped = run("delete-user", "user-8O", "--yes")
     assert mistyped.exit_code == 0, mistyped.output
     assert "0 rows: nothing of user-8O was in arn:" in mistyped.output

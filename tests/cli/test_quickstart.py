@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -68,7 +71,14 @@ def test_three_exports_to_recommendations(first: str) -> None:
     ):
         assert said in first
     answer = first.partition("GetRecommendations for user")[2].partition("The calls")[0]
-    assert answer.count("Thing ") >= 5
+    assert answer.count("Thing ") >= 10
+    user, titles, *rows, told = answer.strip().splitlines()
+    assert titles.split() == ["SCORE", "ITEM", "WITH", "FILTER", "orders-new"]
+    assert told.strip() == f"The filter leaves out what {user.strip()} met before."
+    plain, new = (set(found) for found in zip(*(re.findall(r"\bp\d+\b", row) for row in rows), strict=True))
+    met = {f"p{int(user) % 4 * 5 + k}" for k in range(5)}
+    assert plain >= met
+    assert met.isdisjoint(new)
 
 
 def test_the_program_that_it_prints_does_it_again(
@@ -80,7 +90,34 @@ def test_the_program_that_it_prints_does_it_again(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
     exec(compile(program.replace('name = "orders"', 'name = "again"'), "program", "exec"), {})
-    assert len(capsys.readouterr().out.splitlines()) == 10
+    *plain, new = capsys.readouterr().out.splitlines()
+    assert len(plain) == 10
+    user = program.partition('user = "')[2].partition('"')[0]
+    met = {f"p{int(user) % 4 * 5 + k}" for k in range(5)}
+    assert {line.split()[0] for line in plain} >= met
+    assert new.startswith("new: p")
+    assert met.isdisjoint(new.split())
+
+
+def test_what_fails_leaves_nothing_behind(
+    server: Server, region: str, personalize: Any, files: list[str], tmp_path: Path
+) -> None:
+    """At the import, and, with too few users for a training, later."""
+    rows = [f"{k % 10};p{k % 7};0{1 + k % 9}.04.2024 1{k % 10}:{k % 60:02d}" for k in range(1200)]
+    (tmp_path / "few.csv").write_text("\n".join(["customer;sku;date", *rows]) + "\n")
+    few = [str(tmp_path / "few.csv"), files[1]]
+    for given, why in (
+        (files, "must have at least 1000 records"),
+        (few, "fewer than 25 users with at least 2"),
+    ):
+        made = run(*given, "--yes", "--endpoint", server.endpoint, "--region", region)
+        assert made.exit_code == 2
+        assert why in made.output
+        assert "--minimum-data off. What quickstart had made is removed." in made.output
+        assert personalize.list_dataset_groups()["datasetGroups"] == []
+        assert personalize.list_schemas()["schemas"] == []
+        assert not list((server.data / "buckets" / "quickstart").rglob("*.csv"))
+    assert "A dataset group 'few' with" in run(*few, "--endpoint", server.endpoint, "--region", region).output
 
 
 @pytest.mark.parametrize(

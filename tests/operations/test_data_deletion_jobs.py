@@ -14,11 +14,13 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from click.testing import CliRunner, Result
 
 import shop
 from leftovers import places_of
 from live import PATIENCE, Clients, Server, Wait, fails, make_clients, make_shop
 from openpersonalize.access.keys import KeyRing
+from openpersonalize.cli.main import main
 
 REGION = "eu-west-3"
 ROLE = "arn:aws:iam::000000000000:role/Personalize"
@@ -330,6 +332,15 @@ def test_with_keys_only_an_admin_has_the_versions_trained_anew(house: Shop) -> N
 
     assert posted(None)[0] == 403
     assert posted("read")[1]["error"]["code"] == "AccessDeniedException"
-    status, body = posted("admin")
-    assert status == 200
+
+    def commanded(role: str) -> Result:
+        key, secret = made[role]
+        environment = {"AWS_ACCESS_KEY_ID": key.id, "AWS_SECRET_ACCESS_KEY": secret, "AWS_PROFILE": None}
+        words = ["train", "--after-deletion", job, "--endpoint", house.server.endpoint, "--json"]
+        return CliRunner().invoke(main, words, env=environment)
+
+    refused = commanded("read")
+    assert refused.exit_code == 2
+    assert "it needs one of the roles admin" in refused.output
+    body = json.loads(commanded("admin").stdout)
     assert [version.rsplit("/", 1)[0] for version in body["versions"]] == [house.solution]

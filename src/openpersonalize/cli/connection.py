@@ -18,7 +18,6 @@ from http.client import HTTPException
 from typing import Any, TypeVar
 
 import boto3
-import botocore.session
 import click
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -39,10 +38,9 @@ _GO_ON = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists", "AccessDenied")
 _POLL = 0.2
 RESTART_SECONDS = 60.0
 """A server that was reached before may be away for so long, while it is started again."""
-_SIGN = (
-    " This server has access keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of an admin or"
-    " read key (`openpersonalize key create --role read`)."
-)
+_SIGN = " This server has access keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of "
+_READS = "an admin or read key (`openpersonalize key create --role read`)."
+_CHANGES = "an admin key (`openpersonalize key create --role admin`)."
 
 
 class NobodyAnswers(OpenPersonalizeError):
@@ -69,10 +67,10 @@ class Connection:
         self.region = region
         if not self.address.startswith(("http://", "https://")):
             raise OpenPersonalizeError(f"{self.address} is no http address.")
-        found = "AWS_ACCESS_KEY_ID" in os.environ or "AWS_PROFILE" in os.environ
+        self._signs = "AWS_ACCESS_KEY_ID" in os.environ or "AWS_PROFILE" in os.environ
         self._session = boto3.Session(
             region_name=region,
-            **({} if found else {"aws_access_key_id": "local", "aws_secret_access_key": "local"}),
+            **({} if self._signs else {"aws_access_key_id": "local", "aws_secret_access_key": "local"}),
         )
 
     @classmethod
@@ -102,8 +100,9 @@ class Connection:
                 raise
         return s3
 
-    def page(self, path: str, request_body: object = None) -> Any:
-        """A page beside the operations, as JSON; with a `request_body` (JSON), that is sent to it.
+    def page(self, path: str, request_body: object = None, *, change: bool = False) -> Any:
+        """A page beside the operations, as JSON; with a `request_body` (JSON), that is sent to it. `change`:
+        the page is to do something.
 
         Raises:
             NobodyAnswers: the sentence says what to do.
@@ -111,19 +110,19 @@ class Connection:
         """
         address = self.address + path
         body = None if request_body is None else json.dumps(request_body).encode()
-        method, headers = ("GET", {}) if body is None else ("POST", {"Content-Type": "application/json"})
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        method = "GET" if body is None and not change else "POST"
         request = AWSRequest(method, address, headers=headers, data=body)
-        credentials = (
-            botocore.session.get_session().get_credentials() if "AWS_ACCESS_KEY_ID" in os.environ else None
-        )
+        credentials = self._session.get_credentials() if self._signs else None
         if credentials is not None:  # a server without keys ignores it
             SigV4Auth(credentials, "personalize", self.region).add_auth(request)
         try:
-            prepared = urllib.request.Request(address, body, dict(request.headers.items()))  # noqa: S310 (checked)
+            sent = dict(request.headers.items())
+            prepared = urllib.request.Request(address, body, sent, method=method)  # noqa: S310 (checked)
             with urllib.request.urlopen(prepared, timeout=_SECONDS) as answer:  # noqa: S310
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            hint = _SIGN if error.code == HTTPStatus.FORBIDDEN else ""
+            hint = _SIGN + (_CHANGES if change else _READS) if error.code == HTTPStatus.FORBIDDEN else ""
             kind = NobodyAnswers if error.code == HTTPStatus.SERVICE_UNAVAILABLE else OpenPersonalizeError
             raise kind(f"{address} answered {error.code}: {_message(error.read())}{hint}") from error
         except (OSError, ValueError, HTTPException) as error:
@@ -134,7 +133,7 @@ class Connection:
     def job(self, arn: str) -> dict[str, Any]:
         """The job of a resource; empty while it has none."""
         try:
-            found: dict[str, Any] = self.page(f"/v1/jobs/{urllib.parse.quote(arn, safe='')}")
+            found: dict[str, Any] = self.page(page_of_job(arn))
         except OpenPersonalizeError as error:
             if (
                 isinstance(error.__cause__, urllib.error.HTTPError)
@@ -177,6 +176,11 @@ class Connection:
                 if time.monotonic() > answered + restart_seconds:
                     raise
             time.sleep(_POLL)
+
+
+def page_of_job(arn: str) -> str:
+    """The path of the page of a resource's newest job."""
+    return f"/v1/jobs/{urllib.parse.quote(arn, safe='')}"
 
 
 def named_address(endpoint: str | None, settings: Settings) -> str:

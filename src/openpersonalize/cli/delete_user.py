@@ -82,7 +82,8 @@ def delete_user(
         click.echo("These versions had been trained with them and know nothing of them any more:")
         for one in versions:
             click.echo(f"  {one}")
-        click.echo(f"To train them anew:\n  curl -s -X POST {connection.address}/v1/jobs/{job}/retrain")
+        command = f"openpersonalize train --after-deletion {job} --endpoint {connection.address}"
+        click.echo(f"To train them anew:\n  {command}")
 
 
 def _named(users: tuple[str, ...]) -> str:

@@ -67,11 +67,11 @@ def explain(
         if recommender is None and campaign is None:
             recommender = only_recommender(connection)
         if recommender is not None:
-            request["recommenderArn"] = found(connection, RECOMMENDERS, recommender)
+            request["recommenderArn"] = found(connection, RECOMMENDERS, recommender, any_region=True)
         else:
-            request["campaignArn"] = found(connection, CAMPAIGNS, campaign)
+            request["campaignArn"] = found(connection, CAMPAIGNS, campaign, any_region=True)
     if filter_name is not None:
-        request["filterArn"] = found(connection, FILTERS, filter_name)
+        request["filterArn"] = found(connection, FILTERS, filter_name, any_region=True)
     asked = {name: value for name, value in request.items() if value is not None}
     answer = connection.page("/v1/explain", asked)
     if as_json:

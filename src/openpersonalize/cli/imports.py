@@ -12,9 +12,10 @@ from typing import Any
 import click
 
 from ..errors import InvalidInput, OpenPersonalizeError
-from .connection import Connection, connection_options
+from .connection import Connection, connection_options, page_of_job
 from .conversion import Conversion
 from .job_bar import job_bar, stage_of
+from .jobs import place_of
 from .naming import DATASETS, GROUPS, found, listed
 
 BUCKET = "imports"
@@ -118,7 +119,7 @@ def _tell(connection: Connection, job: str, failure: str, as_json: bool, hint: s
     report = connection.job(job)
     lines = [line["text"] for line in report.get("lines", ())]
     problems: list[dict[str, Any]] = (
-        connection.page(f"/v1/jobs/{job}/problems")["problems"] if failure else []
+        connection.page(f"{page_of_job(job)}/problems")["problems"] if failure else []
     )
     if as_json:
         click.echo(
@@ -132,10 +133,9 @@ def _tell(connection: Connection, job: str, failure: str, as_json: bool, hint: s
     for line in lines:
         click.echo(f"  {line}")
     for one in problems[:_SHOWN]:
-        column = f", column {one['column']}" if one["column"] else ""
-        click.echo(f"  {one['file']}, line {one['line']}{column}: {one['what']}", err=True)
+        click.echo(f"  {place_of(one)}: {one['what']}", err=True)
     if len(problems) > _SHOWN:
-        click.echo(f"  and {len(problems) - _SHOWN:,} more", err=True)
+        click.echo(f"  and {len(problems) - _SHOWN:,} more: openpersonalize jobs {job}", err=True)
     if problems and hint:
         click.echo(hint, err=True)
     if failure:

@@ -1,7 +1,9 @@
-"""``openpersonalize jobs``: what a server is working on, how far it is, and how long it will take."""
+"""``openpersonalize jobs``: what a server is working on, how far it is, and how long it will take; of one job
+also what it told."""
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -9,23 +11,41 @@ from typing import Any
 
 import click
 
-from ..errors import OpenPersonalizeError
+from ..errors import InvalidInput, OpenPersonalizeError, ResourceNotFound
 from .columns import in_columns
-from .connection import Connection, connection_options
+from .connection import Connection, connection_options, page_of_job
 
 _BAR = 20
 _REFRESH_SECONDS = 1.0
 
 
 @click.command()
+@click.argument("arn", required=False)
 @connection_options
 @click.option(
     "--watch/--once", default=None, help="show until interrupted, or once  [default: watch on a terminal]"
 )
 @click.option("--all", "everything", is_flag=True, help="finished jobs too")
-def jobs(endpoint: str | None, watch: bool | None, everything: bool, **given: object) -> None:
-    """Show running jobs with their progress, and when automatic trainings are due."""
+@click.option("--json", "as_json", is_flag=True, help="print everything as JSON, once")
+def jobs(
+    arn: str | None,
+    endpoint: str | None,
+    watch: bool | None,
+    everything: bool,
+    as_json: bool,
+    **given: object,
+) -> None:
+    """Show running jobs with their progress, and when automatic trainings are due.
+
+    With the ARN of a resource, show its newest job once: what it told, and all that was wrong with its data.
+    """
     connection = Connection.of(endpoint, given)
+    if arn is not None:
+        _show(_one(connection, arn), as_json)
+        return
+    if as_json:
+        click.echo(json.dumps(connection.page("/v1/jobs"), indent=2))
+        return
     watching = sys.stdout.isatty() if watch is None else watch
     while True:
         answer = connection.page("/v1/jobs")
@@ -38,6 +58,41 @@ def jobs(endpoint: str | None, watch: bool | None, everything: bool, **given: ob
         if not watching:
             return
         time.sleep(_REFRESH_SECONDS)
+
+
+def _one(connection: Connection, arn: str) -> dict[str, Any]:
+    """The page of a resource's newest job, with the problems that it found.
+
+    Raises:
+        InvalidInput: that is no ARN. ResourceNotFound: it has had no job.
+    """
+    if not arn.startswith("arn:"):
+        raise InvalidInput(f"{arn} is no ARN; `openpersonalize jobs --all --json` has those of all jobs.")
+    report = connection.job(arn)
+    if not report:
+        raise ResourceNotFound(f"There is no job of {arn}; `openpersonalize jobs --all` shows all.")
+    return {**report, "problems": connection.page(f"{page_of_job(arn)}/problems")["problems"]}
+
+
+def _show(report: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+        return
+    click.echo(job_table([report], everything=True))
+    for line in report["lines"]:
+        click.echo(f"  {line['text']}")
+    for one in report["problems"]:
+        click.echo(f"  {place_of(one)}: {one['what']}")
+    for version in report.get("versions", ()):
+        click.echo(f"  had been trained with these users: {version}")
+    if report["reason"]:
+        click.echo(report["reason"])
+
+
+def place_of(problem: Mapping[str, Any]) -> str:
+    """Where something is wrong with a file of an import."""
+    column = f", column {problem['column']}" if problem["column"] else ""
+    return f"{problem['file']}, line {problem['line']}{column}"
 
 
 def job_table(

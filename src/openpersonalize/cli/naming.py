@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
-from ..errors import InvalidInput, ResourceNotFound
+from botocore.exceptions import ClientError
+
+from ..errors import InvalidInput, OpenPersonalizeError, ResourceNotFound
 from .connection import Connection
 
 
@@ -33,27 +37,67 @@ def listed(connection: Connection, kind: Listing, **within: str) -> list[dict[st
     return [one for page in pages for one in page[kind.member]]
 
 
-def found(connection: Connection, kind: Listing, wanted: str | None, **within: str) -> str:
-    """The ARN of a resource that somebody names; of the only one where nobody does.
+def found(connection: Connection, kind: Listing, wanted: str | None, any_region: bool = False) -> str:
+    """The ARN of a resource that somebody names; of the only one where nobody does. `any_region`: what is
+    asked takes ARNs of every region.
 
     Raises:
-        ResourceNotFound: there is none of that name.
-        InvalidInput: there are several and none was named.
+        ResourceNotFound: there is none of that name in the region; the sentence says where there is.
+        InvalidInput: there are several and none was named, or an ARN is of another region.
     """
     if wanted is not None and wanted.startswith("arn:"):
+        if not any_region:
+            _check_region(connection, wanted)
         return wanted
-    there = listed(connection, kind, **within)
+    there = listed(connection, kind)
     names = ", ".join(sorted(str(one["name"]) for one in there))
     if wanted is None:
         if len(there) == 1:
             return str(there[0][kind.arn])
         if not there:
-            raise ResourceNotFound(f"There is no {kind.words} in region {connection.region}.")
+            told = f"There is no {kind.words} in region {connection.region}."
+            raise ResourceNotFound(told + other_region(connection, kind))
         raise InvalidInput(f"There are several: name the {kind.words}, one of {names}.")
     for one in there:
         if one["name"] == wanted:
             return str(one[kind.arn])
-    raise ResourceNotFound(
-        f"There is no {kind.words} {wanted} in region {connection.region}; "
-        f"{f'there are {names}' if names else 'there is none'}."
-    )
+    told = f"There is no {kind.words} {wanted} in region {connection.region}; "
+    told += f"there are {names}." if names else "there is none."
+    raise ResourceNotFound(told + other_region(connection, kind, wanted))
+
+
+def _check_region(connection: Connection, arn: str) -> None:
+    """Raises InvalidInput for an ARN of another region than the one that is asked."""
+    region = [*arn.split(":", 4), "", "", "", ""][3]
+    if region and region != connection.region:
+        raise InvalidInput(
+            f"{arn} is of region {region}, and {connection.region} is the one that is asked: say --region"
+            f" {region}."
+        )
+
+
+def other_region(connection: Connection, kind: Listing, wanted: str | None = None) -> str:
+    """What to add, where a region has none of that name (or none at all), about those that have; empty where
+    none has, or whoever asks may not know."""
+    with suppress(OpenPersonalizeError, ClientError):
+        jobs = connection.page("/v1/jobs")["jobs"]
+        for region, names in elsewhere(connection, kind, jobs).items():
+            if wanted is None:
+                return f" Region {region} has {', '.join(names)}: say --region {region}."
+            if wanted in names:
+                return f" Region {region} has it: say --region {region}."
+    return ""
+
+
+def elsewhere(
+    connection: Connection, kind: Listing, jobs: Iterable[Mapping[str, Any]]
+) -> dict[str, list[str]]:
+    """Those of a kind in the other regions that have had a job, by region: their names, sorted."""
+    # The server's own jobs belong to no resource, and so to no region.
+    arns = [str(one["arn"]).split(":") for one in jobs if str(one["arn"]).startswith("arn:")]
+    regions = sorted({arn[3] for arn in arns} - {connection.region})
+    there = {
+        region: sorted(str(one["name"]) for one in listed(Connection(connection.address, region), kind))
+        for region in regions
+    }
+    return {region: names for region, names in there.items() if names}

@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import click
 
 from ..errors import InvalidInput, OpenPersonalizeError
 from ..settings import Settings, read_settings
+from .columns import in_columns
 from .connection import ENDPOINT, Connection, named_address
 from .conversion import Conversion
 from .options import setting_options
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from ..datasets.adaptation import Adaptation
 
 _SHOWN = 10
+_LONGEST_TITLE = 30
+_LONGEST_NAME = 48
+"""Of a dataset group: names of what belongs to it, and numbers of others called so, follow it."""
 
 
 @click.command()
@@ -124,7 +129,9 @@ def _propose(converted: dict[str, Conversion], title: str) -> None:
     click.secho("\nWhat will be done", bold=True)
     click.echo(f"  A dataset group {title!r} with these datasets is made and filled.")
     click.echo("  aws-user-personalization-v2 is trained on all events: what each user will want next.")
-    click.echo("  A campaign answers GetRecommendations for any user.")
+    click.echo(
+        "  A campaign answers GetRecommendations for any user; a filter leaves out what they met before."
+    )
 
 
 @contextmanager
@@ -164,18 +171,29 @@ def _answers(address: str) -> bool:
 
 
 def _answer(connection: Connection, made: Made) -> None:
-    user = made.user
-    click.secho(f"\nGetRecommendations for user {user}", bold=True)
-    answer = connection.client("personalize-runtime").get_recommendations(
-        campaignArn=made.campaign, userId=user, numResults=_SHOWN
-    )
-    for item in answer["itemList"]:
-        title = made.titles.get(item["itemId"], "")
-        click.echo(f"  {item.get('score', 0.0):.5f}  {item['itemId']:<12} {title}".rstrip())
+    runtime, name = connection.client("personalize-runtime"), made.filter.rpartition("/")[2]
+    request = {"campaignArn": made.campaign, "userId": made.user, "numResults": _SHOWN}
+    plain = runtime.get_recommendations(**request)["itemList"]
+    new = runtime.get_recommendations(filterArn=made.filter, **request)["itemList"]
+    click.secho(f"\nGetRecommendations for user {made.user}", bold=True)
+    rows = [("  SCORE", "ITEM", "", f"WITH FILTER {name}", "")]
+    for item, other in zip_longest(plain, new):
+        score = "" if item is None else f"{item.get('score', 0.0):.5f}"
+        rows.append((f"  {score}", *_named(item, made), *_named(other, made)))
+    click.echo(in_columns(rows))
+    click.echo(f"  The filter leaves out what {made.user} met before" + ("." if new else ": everything."))
+
+
+def _named(item: dict[str, Any] | None, made: Made) -> tuple[str, str]:
+    """An item's id and the beginning of its title."""
+    if item is None:
+        return "", ""
+    title = made.titles.get(item["itemId"], "")
+    return item["itemId"], title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 3]}..."
 
 
 def _title(path: Path) -> str:
-    found = re.sub(r"[^a-zA-Z0-9]+", "-", path.name.partition(".")[0]).strip("-")[:50]
+    found = re.sub(r"[^a-zA-Z0-9]+", "-", path.name.partition(".")[0]).strip("-")[:_LONGEST_NAME]
     return found or "quickstart"
 
 

@@ -4,18 +4,25 @@ program to paste (`script`)."""
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from botocore.exceptions import BotoCoreError, ClientError
 
 from ..datasets.schemas import spelled
-from .connection import Connection
+from ..errors import OpenPersonalizeError
+from .connection import Connection, in_one_sentence
 from .job_bar import job_bar, stage_of
 
 RECIPE = "arn:aws:personalize:::recipe/aws-user-personalization-v2"
 BUCKET = "quickstart"
+NEW_TO_THEM = 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("*")'
+"""Leaves out what a user met before, by any event."""
+_POLL = 0.2
+_LONGEST_DELETION = 60.0
 _TITLES = ("TITLE", "NAME", "ITEM_NAME", "PRODUCT_NAME", "DESCRIPTION")
 
 
@@ -35,43 +42,100 @@ class Source:
 
 @dataclass
 class Made:
-    """What was made: the name of all resources, the campaign's ARN, a user to ask for, items' titles."""
+    """What was made: the name of all resources, the ARNs of the campaign and of the filter `NEW_TO_THEM`, a
+    user to ask for, items' titles."""
 
     name: str
     sources: list[Source]
     campaign: str = ""
+    filter: str = ""
     user: str = ""
     titles: dict[str, str] = field(default_factory=dict)
 
 
 def make(connection: Connection, name: str, sources: list[Source]) -> Made:
-    """Upload, import, train and deploy; `name` is one that is free."""
+    """Upload, import, train and deploy; `name` is one that is free. What fails leaves nothing behind.
+
+    Raises:
+        OpenPersonalizeError: the sentence says why it failed, and what is left if it could not be removed.
+    """
+    made: list[tuple[str, str]] = []
+    try:
+        return _made(connection, name, sources, made)
+    except (OpenPersonalizeError, BotoCoreError, ClientError) as error:
+        told = (error if isinstance(error, OpenPersonalizeError) else in_one_sentence(error)).message
+        try:
+            _remove(connection, Made(name, sources), made)
+        except (OpenPersonalizeError, BotoCoreError, ClientError):
+            left = ", ".join(arn for _, arn in made)
+            raise OpenPersonalizeError(f"{told} What quickstart had made is still there: {left}.") from error
+        raise OpenPersonalizeError(f"{told} What quickstart had made is removed.") from error
+
+
+def _made(connection: Connection, name: str, sources: list[Source], noted: list[tuple[str, str]]) -> Made:
+    """As `make`; each resource is noted, by its kind and ARN, as soon as it is there."""
     personalize = connection.client("personalize")
+
+    def create(kind: str, **request: Any) -> str:
+        arn = str(getattr(personalize, f"create_{kind}")(**request)[_member(kind)])
+        noted.append((kind, arn))
+        return arn
+
     made = Made(name, sources)
-    group = personalize.create_dataset_group(name=made.name)["datasetGroupArn"]
+    group = create("dataset_group", name=made.name)
     _upload(connection, made)
     _ready(connection, "", personalize.describe_dataset_group, "datasetGroup", group)
     for source in sources:
         kind = spelled(source.kind)
-        schema = personalize.create_schema(name=f"{made.name}-{kind}", schema=source.schema)["schemaArn"]
-        dataset = personalize.create_dataset(
-            name=f"{made.name}-{kind}", datasetType=kind, datasetGroupArn=group, schemaArn=schema
-        )["datasetArn"]
+        schema = create("schema", name=f"{made.name}-{kind}", schema=source.schema)
+        dataset = create(
+            "dataset", name=f"{made.name}-{kind}", datasetType=kind, datasetGroupArn=group, schemaArn=schema
+        )
         job = personalize.create_dataset_import_job(
             jobName=f"{made.name}-{kind}",
             datasetArn=dataset,
             dataSource={"dataLocation": f"s3://{BUCKET}/{made.name}/{source.location}"},
         )["datasetImportJobArn"]
         _ready(connection, f"Import {kind}", personalize.describe_dataset_import_job, "datasetImportJob", job)
-    solution = personalize.create_solution(
-        name=made.name, datasetGroupArn=group, recipeArn=RECIPE, performAutoTraining=False
-    )["solutionArn"]
+    solution = create(
+        "solution", name=made.name, datasetGroupArn=group, recipeArn=RECIPE, performAutoTraining=False
+    )
     version = personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
     _ready(connection, "Train", personalize.describe_solution_version, "solutionVersion", version)
-    made.campaign = personalize.create_campaign(name=made.name, solutionVersionArn=version)["campaignArn"]
+    made.campaign = create("campaign", name=made.name, solutionVersionArn=version)
     _ready(connection, "Deploy", personalize.describe_campaign, "campaign", made.campaign)
+    made.filter = create(
+        "filter", name=f"{made.name}-new", datasetGroupArn=group, filterExpression=NEW_TO_THEM
+    )
+    _ready(connection, "", personalize.describe_filter, "filter", made.filter)
     made.user, made.titles = _somebody(sources)
     return made
+
+
+def _remove(connection: Connection, made: Made, noted: list[tuple[str, str]]) -> None:
+    """Delete what was noted, the newest first, and the files that were uploaded."""
+    personalize = connection.client("personalize")
+    for kind, arn in reversed(noted):
+        named = {_member(kind): arn}
+        getattr(personalize, f"delete_{kind}")(**named)
+        until = time.monotonic() + _LONGEST_DELETION
+        try:
+            while time.monotonic() < until:
+                getattr(personalize, f"describe_{kind}")(**named)
+                time.sleep(_POLL)
+            raise OpenPersonalizeError(f"{arn} is still there.")
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise
+    s3 = connection.client("s3")
+    for source in made.sources:
+        s3.delete_object(Bucket=BUCKET, Key=f"{made.name}/{source.location}")
+
+
+def _member(kind: str) -> str:
+    """The member of requests and answers that names a resource of a kind."""
+    first, *more = kind.split("_")
+    return first + "".join(word.capitalize() for word in more) + "Arn"
 
 
 def script(made: Made, region: str) -> str:
@@ -113,6 +177,15 @@ def script(made: Made, region: str) -> str:
         "answer = runtime.get_recommendations(campaignArn=campaign, userId=user, numResults=10)",
         'for item in answer["itemList"]:',
         '    print(item["itemId"], item["score"])',
+        "",
+        "# The same without what the user met before:",
+        "new = personalize.create_filter(",
+        f"    filterExpression={NEW_TO_THEM!r},",
+        """    name=f"{name}-new", datasetGroupArn=group)["filterArn"]""",
+        "ready(personalize.describe_filter, filterArn=new)",
+        "answer = runtime.get_recommendations(",
+        "    campaignArn=campaign, filterArn=new, userId=user, numResults=10)",
+        'print("new:", *(item["itemId"] for item in answer["itemList"]))',
     ]
     return "\n".join(lines) + "\n"
 

@@ -11,7 +11,7 @@ import click
 from .columns import in_columns
 from .connection import Connection, connection_options
 from .jobs import job_table
-from .naming import CAMPAIGNS, DATASETS, GROUPS, RECOMMENDERS, SOLUTIONS, VERSIONS, listed
+from .naming import CAMPAIGNS, DATASETS, GROUPS, RECOMMENDERS, SOLUTIONS, VERSIONS, elsewhere, listed
 
 
 @click.command()
@@ -22,7 +22,7 @@ def status(endpoint: str | None, as_json: bool, **given: object) -> None:
     connection = Connection.of(endpoint, given)
     jobs = connection.page("/v1/jobs")
     groups = [_group(connection, one) for one in listed(connection, GROUPS)]
-    elsewhere = _elsewhere(connection, [*jobs["jobs"], *jobs.get("scheduled", [])])
+    others = elsewhere(connection, GROUPS, [*jobs["jobs"], *jobs.get("scheduled", [])])
     at_work = [one for one in jobs["jobs"] if one["state"] in ("queued", "running")]
     if as_json:
         record = {
@@ -30,7 +30,7 @@ def status(endpoint: str | None, as_json: bool, **given: object) -> None:
             "region": connection.region,
             "health": connection.page("/health")["status"],
             "groups": groups,
-            "otherRegions": elsewhere,
+            "otherRegions": others,
             "jobs": at_work,
             "scheduled": jobs.get("scheduled", []),
         }
@@ -40,25 +40,13 @@ def status(endpoint: str | None, as_json: bool, **given: object) -> None:
     click.echo(f"{connection.address}: {health}, region {connection.region}")
     if not groups:
         told = f"No dataset groups in region {connection.region}"
-        click.echo(f"{told}." if elsewhere else f"{told}: `openpersonalize quickstart FILE.csv` makes one.")
-    for region, names in elsewhere.items():
+        click.echo(f"{told}." if others else f"{told}: `openpersonalize quickstart FILE.csv` makes one.")
+    for region, names in others.items():
         click.echo(f"Region {region} has {', '.join(names)}: openpersonalize status --region {region}")
     for group in groups:
         _show(group)
     click.echo("")
     click.echo(job_table(jobs["jobs"], False, jobs.get("scheduled", ())))
-
-
-def _elsewhere(connection: Connection, jobs: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """The dataset groups of other regions that have had a job, by region: their names."""
-    # The server's own jobs belong to no resource, and so to no region.
-    arns = [str(one["arn"]).split(":") for one in jobs if str(one["arn"]).startswith("arn:")]
-    regions = sorted({arn[3] for arn in arns} - {connection.region})
-    there = {
-        region: sorted(str(one["name"]) for one in listed(Connection(connection.address, region), GROUPS))
-        for region in regions
-    }
-    return {region: names for region, names in there.items() if names}
 
 
 def _group(connection: Connection, group: dict[str, Any]) -> dict[str, Any]:

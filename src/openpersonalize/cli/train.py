@@ -1,4 +1,5 @@
-"""``openpersonalize train``: a new version of a solution on a running server, deployed when asked."""
+"""``openpersonalize train``: a new version of a solution on a running server, deployed when asked; or of all
+solutions whose models had seen users that were removed."""
 
 from __future__ import annotations
 
@@ -7,8 +8,8 @@ import sys
 
 import click
 
-from ..errors import OpenPersonalizeError
-from .connection import Connection, connection_options
+from ..errors import InvalidInput, OpenPersonalizeError
+from .connection import Connection, connection_options, page_of_job
 from .job_bar import job_bar, stage_of
 from .naming import CAMPAIGNS, SOLUTIONS, found
 
@@ -19,18 +20,30 @@ from .naming import CAMPAIGNS, SOLUTIONS, found
 @click.option(
     "--deploy", metavar="CAMPAIGN", help="campaign that answers with the new version, by name or ARN"
 )
+@click.option(
+    "--after-deletion",
+    "deletion",
+    metavar="ARN",
+    help="begin trainings of all solutions and recommenders whose models this data deletion job names",
+)
 @connection_options
 @click.option("--json", "as_json", is_flag=True, help="print the outcome as JSON")
 def train(
     solution: str | None,
     update: bool,
     deploy: str | None,
+    deletion: str | None,
     endpoint: str | None,
     as_json: bool,
     **given: object,
 ) -> None:
     """Train SOLUTION (name or ARN; the only one if left out) and show its metrics; exit code 1: it failed."""
     connection = Connection.of(endpoint, given)
+    if deletion is not None:
+        if solution is not None or update or deploy is not None:
+            raise InvalidInput("--after-deletion trains whatever the job names: say nothing beside it.")
+        _train_all(connection, deletion, as_json)
+        return
     personalize = connection.client("personalize")
     arn = found(connection, SOLUTIONS, solution)
     campaign = None if deploy is None else found(connection, CAMPAIGNS, deploy)
@@ -62,6 +75,23 @@ def train(
     click.echo(version)
     for name, value in sorted(metrics.items()):
         click.echo(f"  {name:<50}{value:.4f}")
+
+
+def _train_all(connection: Connection, deletion: str, as_json: bool) -> None:
+    """Begin what a data deletion job asks for; a campaign answers with the new version once it is told to."""
+    begun = connection.page(f"{page_of_job(deletion)}/retrain", change=True)
+    if as_json:
+        click.echo(json.dumps(begun, indent=2))
+        return
+    for arn in begun["versions"]:
+        click.echo(arn)
+    if begun["versions"]:
+        click.echo(
+            "They are being trained: `openpersonalize jobs` shows how far they are. A campaign answers with a"
+            " new version once it is updated (UpdateCampaign), unless it follows the latest."
+        )
+    else:
+        click.echo("Nothing is to be trained: no model had seen these users, or the trainings have begun.")
 
 
 def _deploy(connection: Connection, campaign: str, version: str, quiet: bool) -> None:

@@ -13,7 +13,7 @@ import click
 from ..errors import InvalidInput, ResourceNotFound
 from .columns import in_columns
 from .connection import Connection, connection_options
-from .naming import SOLUTIONS, VERSIONS, found, listed
+from .naming import SOLUTIONS, VERSIONS, found, listed, other_region
 
 _NDCG = "normalized_discounted_cumulative_gain"
 
@@ -34,6 +34,10 @@ def list_versions(solution: str | None, endpoint: str | None, as_json: bool, **g
     there = sorted(listed(connection, VERSIONS, **within), key=lambda one: one["creationDateTime"])
     if as_json:
         click.echo(json.dumps(there, indent=2, default=str))
+        return
+    if not there:
+        told = f"No solution versions in region {connection.region}."
+        click.echo(told + other_region(connection, SOLUTIONS))
         return
     rows = [("VERSION", "SOLUTION", "CREATED", "MODE", "STATUS")]
     for one in there:
@@ -85,7 +89,7 @@ def _arn(connection: Connection, wanted: str) -> str:
         raise InvalidInput(f"Several versions are called {wanted}: say SOLUTION/{wanted}.")
     raise ResourceNotFound(
         f"There is no solution version {wanted} in region {connection.region};"
-        " `openpersonalize versions list` names them."
+        f" `openpersonalize versions list` names them.{other_region(connection, SOLUTIONS)}"
     )
 
 
