@@ -2,8 +2,8 @@
 
 1,100 interactions, which is about what may train: 60 items in six departments, prices that go with them, and
 colours that go with nothing; 40 users, each at home in one department. Two novelties a department came
-with the catalogue and were never met; others are put after training. One row claims to be of the year after
-next: it would make everything else old, and so nothing new.
+with the catalogue and were never met, two more were met twice lately; others are put after training. One row
+claims to be of the year after next: it would make everything else old, and so nothing new.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pytest
 
 from openpersonalize.testing.live import LiveCampaign, LiveServer
 
-DEPARTMENTS, KNOWN, NEW, USERS, EVENTS = 6, 60, 12, 40, 1100
+DEPARTMENTS, KNOWN, NEW, LATELY, USERS, EVENTS = 6, 60, 12, 12, 40, 1100
 V1, V2, RANKING = "aws-user-personalization", "aws-user-personalization-v2", "aws-personalized-ranking-v2"
 DAY = 86_400
 NOW = int(time.time()) - 3600
@@ -48,9 +48,12 @@ def world() -> tuple[pl.DataFrame, pl.DataFrame]:
         pool = [k for k in range(KNOWN) if not at_home or k % DEPARTMENTS == user % DEPARTMENTS]
         item = pool[int(len(pool) * rng.random() ** 1.5)]
         rows.append((f"user-{user:02}", f"known-{item:02}", NOW - int(50 * DAY * rng.random()), "view"))
+    for item in range(2 * LATELY):
+        user = item % DEPARTMENTS + DEPARTMENTS * int(rng.integers(0, USERS // DEPARTMENTS))
+        rows.append((f"user-{user:02}", f"lately-{item % LATELY:02}", NOW - 3600 * item, "view"))
     rows.append(("traveller", "known-01", NOW + 730 * DAY, "view"))
     interactions = pl.DataFrame(rows, schema=["USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE"], orient="row")
-    ids = names("known", KNOWN) + names("new", NEW)
+    ids = names("known", KNOWN) + names("new", NEW) + names("lately", LATELY)
     items = pl.DataFrame(
         {
             "ITEM_ID": ids,
@@ -58,7 +61,7 @@ def world() -> tuple[pl.DataFrame, pl.DataFrame]:
             "PRICE": [10.0 * department(item) + float(rng.random()) for item in ids],
             "COLOUR": [f"colour {rng.integers(0, 4)}" for _ in ids],
             "SHELF": [item.split("-")[0] for item in ids],
-            "CREATION_TIMESTAMP": [NOW - (DAY if item.startswith("new") else 400 * DAY) for item in ids],
+            "CREATION_TIMESTAMP": [NOW - (400 * DAY if item.startswith("known") else DAY) for item in ids],
         }
     )
     return interactions, items
@@ -192,7 +195,7 @@ def test_exploration_gives_away_what_its_weight_promises_and_never_the_first_pla
     shop: Shop, count: int
 ) -> None:
     for campaign, least, most in ((V1, 0.06, 0.5), ("often", 0.3, 0.9)):
-        share, own = [], []
+        share, own, of_lately = [], [], []
         for user in names("user", USERS):
             pure = ids(recommended(shop, "never", user, count))
             for _ in range(2):
@@ -200,12 +203,16 @@ def test_exploration_gives_away_what_its_weight_promises_and_never_the_first_pla
                 assert ids(entries)[0] == pure[0]
                 explored = [entry for entry in entries if entry["itemId"] not in pure]
                 share.append(len(explored) / count)
-                own += [department(entry["itemId"]) == home(user) for entry in explored]
+                for entry in explored:
+                    lately = entry["itemId"].startswith("lately")
+                    (of_lately if lately else own).append(department(entry["itemId"]) == home(user))
                 scores = [entry["score"] for entry in entries]
                 assert scores == sorted(scores, reverse=True)
         if count > 1:
             assert least < np.mean(share) < most
             assert np.mean(own) > 2 / DEPARTMENTS
+            # What two people met was drawn a third oftener than by chance: scores hardly part such items.
+            assert np.mean(of_lately) > 2 / DEPARTMENTS
         else:
             assert not any(share)
 

@@ -110,6 +110,21 @@ def test_popularity_and_freshness_count_as_much_as_they_are_told(model: Semantic
         assert fresh[place] - plain[place] == pytest.approx(newness / 4, abs=1e-5)
 
 
+def test_an_item_of_the_year_after_next_makes_no_other_old(tmp_path: Path) -> None:
+    """It counts as created when the training began; its freshness was 1, and that of all others below 0.1."""
+    data = shop()
+    assert data.ranked.records is not None
+    claimed = pl.when(pl.col("ITEM_ID") == "mute").then(800 * DAY).otherwise("CREATION_TIMESTAMP")
+    records = data.ranked.records.with_columns(CREATION_TIMESTAMP=claimed)
+    ranked = replace(data.ranked, records=records)
+    model = fitted(replace(data, ranked=ranked), tmp_path, Training(moment=70 * DAY))
+    newness = dict(zip(sorted(SHOP), model.newness.tolist(), strict=True))
+    assert newness["mute"] == newness["rug-2"] == 1.0
+    assert newness["saw-1"] == pytest.approx(0.5)
+    later = model.embed(LATE.with_columns(CREATION_TIMESTAMP=pl.lit(900 * DAY)))
+    assert later.newness.tolist() == [1.0] * 4
+
+
 def test_similarity_is_at_most_one(model: SemanticModel) -> None:
     for item in SHOP:
         if item != "mute":

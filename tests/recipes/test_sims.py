@@ -15,6 +15,8 @@ from openpersonalize.testing.worlds import sequences_of
 SIMS = recipe("aws-sims")
 assert SIMS is not None
 
+Rows = list[tuple[str, str, int]]
+NOTHING: Rows = []
 EVERYBODY = {
     "min_user_history_length_percentile": "0.0",
     "max_user_history_length_percentile": "1.0",
@@ -27,7 +29,7 @@ class TestContract(RecipeContract):
     recipe = SIMS
 
 
-def world() -> Sequences:
+def world(more: Rows) -> Sequences:
     """Of the ten users of `anchor` eight have `hit`, which forty others have, too; six have `niche`, which
     two others have; two have `rare`, which nobody else has."""
     rows = []
@@ -40,14 +42,17 @@ def world() -> Sequences:
         ]
     rows += [(f"h{user}", "hit", 500 + user) for user in range(40)]
     rows += [(f"n{user}", "niche", 700 + user) for user in range(2)]
-    return sequences_of(rows, ["unknown"])
+    return sequences_of(rows + more, ["unknown"])
 
 
 def order(
-    algorithm: dict[str, str], feature: dict[str, str] = EVERYBODY, anchor: str = "anchor"
+    algorithm: dict[str, str],
+    feature: dict[str, str] = EVERYBODY,
+    anchor: str = "anchor",
+    more: Rows = NOTHING,
 ) -> list[str]:
-    """The items related to one, best first."""
-    learnt = world()
+    """The items related to one, best first; `more`: events beside the world's."""
+    learnt = world(more)
     config = {"algorithmHyperParameters": algorithm, "featureTransformationParameters": feature}
     model = SIMS.fit(TrainingData.of(learnt), read_configuration(SIMS.facts, config), Training())
     names = learnt.items.strings()
@@ -85,6 +90,14 @@ def test_items_above_a_percentile_are_not_related_to_anything() -> None:
     chosen = EVERYBODY | {"max_item_interaction_count_percentile": "0.7"}
     related = order({"popularity_discount_factor": "0.0", "min_cointeraction_count": "0"}, chosen)
     assert related[:2] == ["niche", "rare"]
+
+
+def test_one_user_puts_no_item_above_a_percentile() -> None:
+    """A thousand events of one user with `niche` made it the one item of most interactions."""
+    robot = [("robot", "niche", 900 + second) for second in range(1_000)]
+    chosen = EVERYBODY | {"max_item_interaction_count_percentile": "0.7"}
+    least = {"popularity_discount_factor": "0.0", "min_cointeraction_count": "0"}
+    assert order(least, chosen, more=robot)[:2] == ["niche", "rare"]
 
 
 def test_users_above_a_percentile_do_not_count() -> None:

@@ -7,12 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..algorithms.arrays import Float64
 from ..algorithms.topk import FloatArray, Rows
 from .catalogue import BoolArray, ExtendedCatalogue
 
-MOST_SPREAD, MOST_DEVIATION = 2.0, 1.5
-"""What relevance may differ by in a draw: between a user's best and low score, and the standard deviation
-among items that nobody met. More would have the same few drawn every time."""
+MOST_SPREAD = 2.0
+"""What relevance may differ by between a user's best and low score, which decides how many items that
+somebody met are drawn beside those that nobody did."""
+
+DEVIATION, MOST_STRETCH = 1.5, 3.0
+"""Standard deviation of the relevance in a draw, among items that nobody met and among the others; more
+would have the same few drawn every time, less any. Of items that are hardly known the scores differ little:
+they are drawn apart, so many times at most."""
 
 LEAST_WEIGHT = np.float32(1e-6)
 """Of an item in a draw: nobody is left out for good."""
@@ -92,17 +98,27 @@ def exploration_candidates(
 
 
 def _weights(relevance: FloatArray, unseen: BoolArray, top_score: float, floor_score: float) -> FloatArray:
-    """See `ExplorationCandidates`: by relevance, those that nobody met beside each other."""
+    """See `ExplorationCandidates`: by relevance, those that nobody met beside each other and the others
+    beside each other."""
     spread = max(top_score - floor_score, 1e-3)
     scale = min(1.0, MOST_SPREAD / spread)
-    chances = (relevance - np.float32(top_score)) * np.float32(scale)
-    own = relevance[unseen].astype(np.float64)
-    if len(own):
+    chances = (relevance.astype(np.float64) - top_score) * scale
+    for group in (unseen, ~unseen):
+        own = relevance[group].astype(np.float64)
+        if not len(own):
+            continue
+        level = -scale * spread if group is unseen else _log_mean(chances[group])
         own -= own.max()
-        own *= min(1.0, MOST_DEVIATION / max(float(own.std()), 1e-6))
-        chances[unseen] = own - np.log(np.exp(own).mean()) - scale * spread
-    found: FloatArray = np.exp(chances - chances.max(initial=-np.inf)).clip(LEAST_WEIGHT, None)
-    return found
+        own *= min(MOST_STRETCH, DEVIATION / max(float(own.std()), 1e-6))
+        chances[group] = own - _log_mean(own) + level
+    found: FloatArray = np.exp(chances - chances.max(initial=-np.inf)).astype(np.float32)
+    return found.clip(LEAST_WEIGHT, None)
+
+
+def _log_mean(logs: Float64) -> float:
+    """The logarithm of the mean of what these are the logarithms of."""
+    largest = float(logs.max())
+    return largest + float(np.log(np.exp(logs - largest).mean()))
 
 
 def floor_score_of(scores: FloatArray) -> float:

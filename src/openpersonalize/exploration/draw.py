@@ -13,7 +13,8 @@ does it (Thompson 1933; Chapelle and Li, "An empirical evaluation of Thompson sa
 uncertainty that shrinks with the root of how often an item was met, or shown and not chosen. An item that is
 well known by now mostly gives its place back. Among items that nobody met relevance is what their metadata
 say to the user; together they weigh as much as if each had a low score of the user's (one standard deviation
-below the mean), for a model puts last what nobody met, which is not much of a judgement.
+below the mean), for a model puts last what nobody met, which is not much of a judgement. Of items that few
+met the scores differ little; there, as among the others, relevance is drawn apart (`candidates.DEVIATION`).
 
 **Where.** Spread over the list below its beginning, one place in each of as many stretches, the most relevant
 first; never the first place. There an item has the score of the entry whose place it takes: what it needs to

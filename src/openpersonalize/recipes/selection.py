@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..algorithms.popularity import item_events
 from ..algorithms.returns import later_meetings
 from ..datasets.sequences import Bools, Sequences
 from .training import Configuration
@@ -69,11 +70,12 @@ def without_extreme_users(sequences: Sequences, configuration: Configuration) ->
 
 def without_extreme_items(sequences: Sequences, configuration: Configuration) -> Sequences:
     """Leave out the interactions with items of which there are fewer or more than the percentiles of the
-    configuration (``min_`` and ``max_item_interaction_count_percentile``), among items that have some."""
+    configuration (``min_`` and ``max_item_interaction_count_percentile``), among items that have some.
+    What one user does again counts less each time (`item_events`): nobody puts an item out of reach alone."""
     low, high = _bounds(configuration, "item_interaction_count")
     if (low <= 0.0 and high >= 1.0) or not len(sequences.item):
         return sequences
-    counts = np.bincount(sequences.item, minlength=len(sequences.items))
+    counts = item_events(sequences.ptr, sequences.item, len(sequences.items))[0]
     least, most = np.quantile(counts[counts > 0], (low, high))
     return sequences.where(((counts >= least) & (counts <= most))[sequences.item])
 

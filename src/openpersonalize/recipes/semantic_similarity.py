@@ -183,7 +183,8 @@ class SemanticSimilarity(Recipe):
         training.progress("texts", 1, 2, "passes")
         sentences = SentenceVectors.fit(kind, metadata.vectors, training)
         training.progress("texts", 2, 2, "passes")
-        created = _created(data.ranked.records)
+        # An item that claims to come later is the newest, and makes nothing else old.
+        created = np.minimum(_created(data.ranked.records), float(training.moment))
         known = created[np.isfinite(created)]
         span = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
         return SemanticModel(metadata, sentences, _newness(created, span), span, data.counts)
