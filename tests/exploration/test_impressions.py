@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import polars as pl
 
+from openpersonalize.algorithms.returns import GapLog
 from openpersonalize.events.recommendations import ISSUED
-from openpersonalize.exploration.impressions import passed_over, shown, shown_in_bulk, times_by_row
+from openpersonalize.exploration.impressions import (
+    AGAIN_AFTER,
+    passed_over,
+    shown,
+    shown_in_bulk,
+    times_by_row,
+)
 from openpersonalize.storage.idtable import IdTable
 
 ISSUED_NONE = pl.DataFrame(schema=ISSUED)
 
 
 def events(*rows: tuple[str, str | None, str | None]) -> pl.DataFrame:
+    """Each of another user."""
     names = ["ITEM_ID", "IMPRESSION", "RECOMMENDATION_ID"]
-    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
+    user = pl.format("u{}", pl.int_range(pl.len()))
+    return frame.with_columns(USER_ID=user, TIMESTAMP=pl.lit(1_000, dtype=pl.Int64))
 
 
 def issued(**lists: list[str]) -> pl.DataFrame:
@@ -21,7 +31,7 @@ def issued(**lists: list[str]) -> pl.DataFrame:
 
 
 def counted(lists: pl.LazyFrame) -> dict[str, int]:
-    return dict(passed_over(lists).iter_rows())
+    return dict(passed_over(lists.collect(), GapLog(1_000)).iter_rows())
 
 
 def test_every_item_of_a_list_counts_save_the_one_chosen() -> None:
@@ -47,8 +57,25 @@ def test_nothing_shown_is_nothing_counted() -> None:
 
 
 def test_bulk_rows_with_lists() -> None:
-    rows = pl.LazyFrame({"ITEM_ID": ["a", "b"], "IMPRESSION": ["a|b", None]})
+    rows = events(("a", "a|b", None), ("b", None, None)).lazy()
     assert counted(shown_in_bulk(rows)) == {"b": 1}
+
+
+def test_a_user_passes_an_item_over_once_a_day_whatever_was_chosen() -> None:
+    lists = pl.DataFrame(
+        {
+            "USER_ID": ["robot"] * 3_000 + ["ann"],
+            "TIMESTAMP": [*range(3_000), 50],
+            "ITEM_ID": [f"i{number}" for number in range(3_000)] + ["i7"],
+            "SHOWN": [["x", "y"]] * 3_001,
+        }
+    )
+    gaps = GapLog(1_000)
+    assert dict(passed_over(lists, gaps).iter_rows()) == {"x": 2, "y": 2}
+    day_after = lists.tail(2).with_columns(TIMESTAMP=pl.lit(AGAIN_AFTER + 60))
+    # The robot was there until the last of its 3,000 seconds: its day is not over yet.
+    assert dict(passed_over(day_after, gaps).iter_rows()) == {"x": 1, "y": 1}
+    assert dict(passed_over(lists.head(0), gaps).iter_rows()) == {}
 
 
 def test_counts_by_row_leave_unknown_items_out() -> None:

@@ -566,6 +566,7 @@ def test_ages_and_what_was_passed_over_stay_with_the_model(house: House) -> None
         Event("u001", "s", "b2", 6, "view", recommendation_id="RID-1", impression="b3|b2"),
         Event("u001", "s", "b2", 7, "view", impression="b4", event_id="once"),
         Event("u001", "s", "b2", 8, "view", impression="b4", event_id="once"),
+        *(Event("robot", "s", f"b{place % 10}", 9 + place, "view", impression="a7") for place in range(50)),
     ]
     position = house.stream(stream_of(GROUP), events)
     _, artifact = house.train(
@@ -582,7 +583,7 @@ def test_ages_and_what_was_passed_over_stay_with_the_model(house: House) -> None
     assert (created["a0"], created["put"], created["new"]) == (77, 88, latest)
     assert created["b1"] == min(5, bulk.filter(pl.col("ITEM_ID") == "b1")["TIMESTAMP"].min())  # type: ignore[type-var]
     over = {name: times for name, times in zip(names, exposure.passed_over.tolist(), strict=True) if times}
-    assert over == {name: 1 for name in ("a0", "a1", "b0", "new", "b3", "b4") if name != chosen}
+    assert over == {name: 1 for name in ("a0", "a1", "b0", "new", "b3", "b4", "a7") if name != chosen}
     met = bulk["ITEM_ID"].value_counts()
     assert exposure.interactions[names.index("a5")] == dict(met.iter_rows())["a5"]
 

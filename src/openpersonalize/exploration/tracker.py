@@ -38,7 +38,7 @@ from ..storage.idtable import IdTable
 from .catalogue import ExposureCounts, ExtendedCatalogue
 from .checkpoint import CheckpointStore
 from .exposure import Exposure
-from .impressions import passed_over, shown, times_by_row
+from .impressions import AGAIN_AFTER, MOST_PAIRS, passed_over, shown, times_by_row
 from .newcomers import Newcomers
 from .unlisted import COUNTED, COUNTED_SHARE, NEWCOMER_BYTES, newcomers_among, with_events
 
@@ -47,12 +47,6 @@ MOST_ITEMS = 750_000
 
 KEPT_AFTER = 200_000
 """A checkpoint is saved when so many events were counted since the last one: about a second's work."""
-
-AGAIN_AFTER = 86_400
-"""Seconds within which a user counts once for an item, so that one person makes nothing well known."""
-
-MOST_PAIRS = 250_000
-"""Pairs of a user and an item that are remembered for that, 16 bytes each, twice that for a moment."""
 
 FORMAT = 1
 """Of checkpoints: raised when older ones cannot be read any more."""
@@ -150,7 +144,7 @@ class ExposureTracker(EventHandler):
         self.until = until
         self._exposure = version.exposure
         self._store, self._kept_after, self._counted = store, kept_after, 0
-        self._gaps = GapLog(MOST_PAIRS)
+        self._gaps, self._gaps_over = GapLog(MOST_PAIRS), GapLog(MOST_PAIRS)
         nothing = np.zeros(len(version.items), dtype=np.int64)
         kept = store.load(self._read) if store is not None else None
         if kept is None or (until is not None and kept[0] > until):
@@ -222,7 +216,10 @@ class ExposureTracker(EventHandler):
         if len(events):
             issued = None if self._shown is None else self._shown(self._unexplained(events))
             news = events.filter(self._news(events))
-            over = None if issued is None else passed_over(shown(news, issued))
+            over = None
+            if issued is not None:
+                lists = shown(events.with_columns(COUNTED_TIME), issued).collect()
+                over = passed_over(lists, self._gaps_over)
             met = self._met(events, news)
             since = self._since + times_by_row(met.select("ITEM_ID", TIMES="EVENTS"), self._version.items)
             if over is not None:

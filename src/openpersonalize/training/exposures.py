@@ -6,16 +6,26 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from ..algorithms.returns import GapLog
 from ..clock import SystemClock
 from ..datasets.schemas import ID_FIELDS, Schema
 from ..datasets.sequences import Sequences
 from ..engine.task import Task
+from ..events.frames import COUNTED_TIME
 from ..events.layers import current_records
 from ..events.members import EVENT_MEMBERS
 from ..events.recommendations import RecommendationLog
 from ..events.stores import open_recommendation_log
 from ..exploration.exposure import Exposure
-from ..exploration.impressions import passed_over, shown, shown_in_bulk, times_by_row
+from ..exploration.impressions import (
+    BLOCK,
+    CHOICE,
+    MOST_PAIRS,
+    passed_over,
+    shown,
+    shown_in_bulk,
+    times_by_row,
+)
 from ..recipes.facts import Offer
 from ..recipes.recipe import Recipe
 from ..recipes.training import TrainingData
@@ -51,9 +61,9 @@ def creation_times(
 def times_passed_over(
     inputs: TrainingInputs, items: IdTable, recommendations: RecommendationLog
 ) -> npt.NDArray[np.int64]:
-    """int64[n]: how often each item was shown in a list from which another one was chosen.
+    """int64[n]: how often each item was shown in a list from which another one was chosen (`passed_over`).
 
-    Memory: one block of rows and the distinct items; every event is read once.
+    Memory: one block of rows, `MOST_PAIRS` and the distinct items; every event is read once.
 
     Args:
         inputs: where the events are.
@@ -62,14 +72,18 @@ def times_passed_over(
     """
     snapshot = inputs.snapshot("INTERACTIONS")
     times = np.zeros(len(items), dtype=np.int64)
+    gaps = GapLog(MOST_PAIRS)
     if snapshot is not None and snapshot.schema.field("IMPRESSION") is not None:
-        times += times_by_row(passed_over(shown_in_bulk(snapshot.scan())), items)
-    columns = ["ITEM_ID", "IMPRESSION", "RECOMMENDATION_ID", "#DUPLICATE"]
+        bulk = shown_in_bulk(snapshot.counted())
+        for block in bulk.collect_batches(chunk_size=BLOCK, maintain_order=True):
+            times += times_by_row(passed_over(block, gaps), items)
+    columns = [*CHOICE, "IMPRESSION", "RECOMMENDATION_ID", "#DUPLICATE", "#WRITTEN"]
     stream = inputs.stream("INTERACTIONS")
     for chunk in inputs.log.interactions(stream, EVENT_MEMBERS, up_to=inputs.position, columns=columns):
-        events = chunk.filter(~pl.col("#DUPLICATE"))
+        events = chunk.filter(~pl.col("#DUPLICATE")).with_columns(COUNTED_TIME)
         unexplained = events.filter(pl.col("IMPRESSION").is_null())["RECOMMENDATION_ID"]
-        times += times_by_row(passed_over(shown(events, recommendations.shown(unexplained))), items)
+        lists = shown(events, recommendations.shown(unexplained)).collect()
+        times += times_by_row(passed_over(lists, gaps), items)
     return times
 
 
