@@ -2,10 +2,11 @@
 
     python -m bench.related DATA_FOLDER [--anchors 2500]
 
-Trains aws-sims (with its defaults, and with no pair and no item left out) and aws-similar-items on all of
-amazon-beauty, asks for 25 items of anchors drawn by a fixed seed, and compares with the lists, on which
-nothing is trained or weighed. Plain methods are beside them: common users by cosine, BM25 and lift, titles by
-TF-IDF. 95 % intervals by bootstrap of the anchors.
+Trains aws-sims (with its defaults, with no pair and no item left out, and with the settings of
+aws-ecomm-customers-who-viewed-x-also-viewed) and aws-similar-items on all of amazon-beauty, asks for 25 items
+of anchors drawn by a fixed seed, and compares with the lists, on which nothing is trained or weighed. Plain
+methods are beside them: common users by cosine, BM25 and lift, titles by TF-IDF. 95 % intervals by bootstrap
+of the anchors.
 """
 
 from __future__ import annotations
@@ -131,6 +132,7 @@ def main() -> None:
     for label, name, config in (
         ("aws-sims", "aws-sims", {}),
         ("aws-sims, all pairs", "aws-sims", EVERYTHING),
+        ("customers who viewed X also viewed", "aws-ecomm-customers-who-viewed-x-also-viewed", {}),
         ("aws-similar-items without metadata", "aws-similar-items", {}),
         ("aws-similar-items", "aws-similar-items", {}),
     ):

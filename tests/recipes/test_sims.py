@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from openpersonalize.datasets.sequences import Sequences
 from openpersonalize.recipes.hyperparameters import read_configuration
@@ -113,3 +114,26 @@ def test_users_above_a_percentile_do_not_count() -> None:
         model = SIMS.fit(TrainingData.of(learnt), read_configuration(SIMS.facts, config), Training())
         found = model.table.of(learnt.items.find("x"))[0]  # type: ignore[attr-defined]
         assert {learnt.items.strings()[item] for item in found} == related
+
+
+@pytest.mark.parametrize(
+    "use_case", ["aws-ecomm-customers-who-viewed-x-also-viewed", "aws-vod-because-you-watched-x"]
+)
+def test_a_use_case_relates_the_most_popular_items_too(use_case: str) -> None:
+    """Forty pairs of items with two common users each, and one of everybody: aws-sims relates nothing."""
+    rows = [
+        (f"u{user}", item, user) for user in range(80) for item in ("all", f"a{user // 2}", f"b{user // 2}")
+    ]
+    learnt = sequences_of(rows)
+    names = learnt.items.strings()
+    found = {}
+    for chosen in (SIMS, recipe(use_case)):
+        assert chosen is not None
+        model = chosen.fit(TrainingData.of(learnt), read_configuration(chosen.facts, {}), Training())
+        asked = Query.of_nobody(1, anchor=learnt.items.find("a7"))
+        related, _ = model.table.of(learnt.items.find("a7"))  # type: ignore[attr-defined]
+        found[chosen.name] = {names[row] for row in related}
+        if chosen is not SIMS:
+            best = [names[row] for row in np.argsort(-model.scores(asked), kind="stable")[:2]]
+            assert best == ["b7", "all"]
+    assert found == {"aws-sims": set(), use_case: {"all", "b7"}}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .facts import Facts, Hyperparameter, Offer, Preset, Task
+from .facts import Facts, Hyperparameter, Offer, Preset, Task, Value
 from .hyperparameter_tables import AFFINITY, RECENCY_BIAS, SEQUENCE, TREND, number, percentiles
 
 LATEST_UPDATE = "2026-11-25"
@@ -51,6 +51,14 @@ RANKING = frozenset({Offer.OBJECTIVE, Offer.HPO, Offer.SCORES, Offer.BATCH})
 RANKING_V2 = frozenset({Offer.EVENTS_CONFIG, Offer.SCORES, Offer.METADATA, Offer.BATCH})
 RELATED = frozenset({Offer.PROMOTIONS, Offer.BATCH})
 ACTIONS = frozenset({Offer.EXPLORATION, Offer.EXPLORATION_SETTINGS, Offer.AUTO_UPDATE, Offer.SCORES})
+ALL_PAIRS: dict[str, Value] = {
+    "min_cointeraction_count": 1,
+    "popularity_discount_factor": 0.25,
+    "min_item_interaction_count_percentile": 0.0,
+    "max_item_interaction_count_percentile": 1.0,
+}
+"""aws-sims for a use case: its defaults leave the most popular items without relatives, and most of the
+others where users are few; docs/related-items.md has the figures."""
 USE_CASE = frozenset({Offer.PROMOTIONS})
 USE_CASE_PERSONAL = USE_CASE | {
     Offer.EXPLORATION,
@@ -66,7 +74,7 @@ _OWN: tuple[Facts, ...] = (
         Task.RELATED,
         "Items that customers view together with the item at hand, without those the user has bought.",
         domain="ECOMMERCE",
-        preset=Preset("aws-sims", ("View",), ("Purchase",)),
+        preset=Preset("aws-sims", ("View",), ("Purchase",), settings=ALL_PAIRS),
         offers=USE_CASE,
         needs_user=True,
     ),
@@ -219,7 +227,7 @@ _OWN: tuple[Facts, ...] = (
         Task.RELATED,
         "Videos that people watched who watched the one at hand, without those the user has watched.",
         domain="VIDEO_ON_DEMAND",
-        preset=Preset("aws-sims", ("Watch",), ("Watch",)),
+        preset=Preset("aws-sims", ("Watch",), ("Watch",), settings=ALL_PAIRS),
         offers=USE_CASE,
         needs_user=True,
     ),

@@ -115,17 +115,19 @@ class Preset:
     """A domain recipe (use case): another recipe with settings that are its own.
 
     Attributes:
-        of: the recipe that trains it, with its hyperparameters at their defaults.
+        of: the recipe that trains it, with its hyperparameters at their defaults, but for `settings`.
         learns_from: event types that train, in any case, and of which there must be a thousand together; none
             named: all.
         hides: event types whose items never come back to the user who has such an event.
         counts: what popularity counts of them: distinct users, or every event.
+        settings: hyperparameters that the use case has otherwise.
     """
 
     of: str
     learns_from: tuple[str, ...] = ()
     hides: tuple[str, ...] = ()
     counts: Counted = "users"
+    settings: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -163,13 +163,17 @@ def filled(points: Iterable[EntryPoint]) -> Registry:
 
 def _own(facts: Facts) -> Recipe | None:
     """The code of a recipe of the catalogue; a preset has its own, or that of the recipe it is made of, and
-    trains with the hyperparameters of that one, which nobody can set."""
-    if facts.preset is None:
+    trains with the hyperparameters of that one and its own settings of them, which nobody can set."""
+    preset = facts.preset
+    if preset is None:
         code = CODE.get(facts.name)
         return None if code is None else code(facts)
-    code = CODE.get(facts.name, CODE.get(facts.preset.of))
-    base = next(one for one in CATALOGUE if one.name == facts.preset.of)
-    return None if code is None else code(replace(facts, hyperparameters=base.hyperparameters))
+    code = CODE.get(facts.name, CODE.get(preset.of))
+    base = next(one for one in CATALOGUE if one.name == preset.of)
+    own = tuple(
+        replace(row, default=preset.settings.get(row.name, row.default)) for row in base.hyperparameters
+    )
+    return None if code is None else code(replace(facts, hyperparameters=own))
 
 
 @cache
