@@ -133,7 +133,7 @@ class _Server:
             if not descriptors:
                 raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             kept.pop_all()
-        return ForkedProcess((stdin, stdout, stderr), control, *descriptors, self, patience)
+        return ForkedProcess((stdin, stdout, stderr), control, descriptors[0], self, patience)
 
 
 def _pipe(kept: ExitStack, given: ExitStack, inward: bool = False) -> tuple[IO[bytes], IO[bytes]]:
