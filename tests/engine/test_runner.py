@@ -464,6 +464,16 @@ def settle(condition: Callable[[], bool], seconds: float = 30.0) -> None:
         time.sleep(0.005)
 
 
+def test_one_with_nothing_to_do_rests_and_yet_sees_what_others_ask_for(tmp_path: Path, start: Start) -> None:
+    mine, others = ToyInstallation.open(tmp_path / "shared"), ToyInstallation.open(tmp_path / "shared")
+    runner = start(Doing(lambda job: None), on=mine)
+    settle(lambda: runner.seconds_since_turn() > 0.3)
+    assert others.wait(others.enqueue("do", "a")) == "ACTIVE"
+    runner.stop(drain=False)
+    for one in (mine, others):
+        one.metadata.close()
+
+
 def test_work_folders_of_jobs_that_have_ended_are_swept_at_start(
     installation: ToyInstallation, start: Start
 ) -> None:

@@ -32,6 +32,7 @@ LIGHT_ROOM = 16
 MOST_CRASHES = 25
 """How often the process that runs a job may vanish before the job is taken to be the cause."""
 _LOOK = 0.05
+_LONGEST_LOOK = 0.5
 _RENEW = 1.0
 _LOST_LOOK = 2.0
 _TIDY = 6 * 3600.0
@@ -45,8 +46,9 @@ class JobRunner:
 
     Over all processes of an installation at most `settings.job_slots` heavy jobs run at once; light ones
     have room of their own, so that no training keeps a deployment waiting. A job is noticed at once when it
-    was enqueued in this process and within 50 ms otherwise; jobs of a process that is gone, within two
-    seconds, and at once at start.
+    was enqueued in this process. What other processes do is noticed within 50 ms while a job is at work here
+    (a request to stop it), and within half a second else: who enqueued a job begins it, unless it has no
+    room. Jobs of a process that is gone are noticed within two seconds, and at once at start.
 
     Args:
         installation: the stores, settings and clock.
@@ -116,8 +118,9 @@ class JobRunner:
             log.warning("The runner's lease could not be given up; others wait for it to run out")
 
     def _loop(self) -> None:
+        rest = _LOOK
         while not self._stopping.is_set():
-            woken = self._wake.wait(_LOOK)
+            woken = self._wake.wait(rest)
             self._wake.clear()
             self._turned = time.monotonic()
             try:
@@ -126,6 +129,16 @@ class JobRunner:
                 log.exception("The job runner met an error and goes on")
                 self._seen_version = None
                 self._stopping.wait(1.0)
+            rest = self._rest_after(rest, woken)
+
+    def _rest_after(self, rest: float, woken: bool) -> float:
+        """Seconds to the next look: ever more while nobody has anything to do."""
+        if woken or self._running:
+            return _LOOK
+        rest = min(1.5 * rest, _LONGEST_LOOK)
+        if self._next_due is None:
+            return rest
+        return min(rest, max(_LOOK, self._next_due - self._metadata.now()))
 
     def _turn(self, woken: bool) -> None:
         """Look after the jobs at work, then take new ones; next to nothing when nothing changed."""

@@ -111,9 +111,11 @@ class Application:
         self._pages = Pages(settings, self._keys, self._admission, self)
         self._origins = Origins(settings.allowed_origins)
         self._s3: S3Service | None = None
+        self._lag = LoopLag(telemetry.LOOP_LAG.set)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
+            self._lag.request()
             await self._answer(Exchange(scope, receive, send, self._address))
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
@@ -134,12 +136,11 @@ class Application:
             return
         tracing.start(os.environ, __version__)
         self.on_ready()
-        lag = LoopLag(telemetry.LOOP_LAG.set)
-        lag.start()
+        self._lag.start()
         with self._keys.watched():
             await send({"type": "lifespan.startup.complete"})
             await receive()  # lifespan.shutdown, sent when every request is answered
-        lag.stop()
+        self._lag.stop()
         services, self._services = self.running, None
         self._threads.shutdown()
         self._pages.close()
