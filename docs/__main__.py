@@ -9,10 +9,20 @@ import click
 
 from openpersonalize.cli.main import main
 from openpersonalize.operations.registry import OPERATIONS
+from openpersonalize.recipes.facts import Task
 from openpersonalize.recipes.registry import registry
 from openpersonalize.settings import SETTINGS
 
 PAGE = Path(__file__).parent / "reference.md"
+PAGES = {
+    Task.PERSONALISE: "personal-recommendations.md",
+    Task.RERANK: "personal-recommendations.md",
+    Task.RELATED: "related-items.md",
+    Task.POPULAR: "popular-items.md",
+    Task.ACTIONS: "next-best-action.md",
+    Task.SEGMENT: "user-segments.md",
+}
+"""Where it says how recipes work, what they need and what they are bad at."""
 
 
 def _settings() -> str:
@@ -52,11 +62,10 @@ def _operations() -> str:
 
 
 def _recipes() -> str:
-    rows = [
-        f"| `{one.facts.name}` | {one.facts.type} | {'yes' if one.recipe else 'later'} |"
-        for one in registry().all()
-    ]
-    return "\n".join(["| recipe | type | can be trained |", "|---|---|---|", *rows])
+    pages = ((one.facts, PAGES[one.facts.task]) for one in registry().all())
+    rows = [f"| `{facts.name}` | {facts.type} | [{page}]({page}) |" for facts, page in pages]
+    told = "how it works, what it needs, what it is bad at"
+    return "\n".join([f"| recipe | type | {told} |", "|---|---|---|", *rows])
 
 
 def render() -> str:

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 from docs.__main__ import PAGE, render
+from docs.__main__ import PAGES as OF_TASKS
+
+from openpersonalize.recipes.catalogue import CATALOGUE
+from openpersonalize.recipes.facts import Facts
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
@@ -24,6 +28,18 @@ def test_every_link_leads_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("facts", CATALOGUE, ids=lambda facts: facts.name)
+def test_every_recipe_has_a_page_that_says_what_it_is_bad_at(facts: Facts) -> None:
+    page = (ROOT / "docs" / OF_TASKS[facts.task]).read_text()
+    assert facts.name in page
+    for told in (
+        r"\*\*How (it|they) work",
+        r"\*\*What (it|they) needs?\.",
+        r"\*\*What (it is|they are) bad at",
+    ):
+        assert re.search(told, page)
 
 
 def modules(page: Path) -> set[str]:

@@ -53,7 +53,7 @@ CODE: dict[str, type[Recipe]] = {
     "aws-user-personalization": UserPersonalization,
     "aws-user-personalization-v2": UserPersonalization,
 }
-"""The recipes of the catalogue that this release can train; presets of them too. All others it cannot yet."""
+"""The code of the catalogue's recipes; a preset that is not here has its recipe's, a legacy one none."""
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_]{0,62}")
 
