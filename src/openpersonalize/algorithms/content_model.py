@@ -17,6 +17,7 @@ Numbers are quantiles, and a user who met one met its neighbours as well, a litt
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -76,11 +77,11 @@ class ContentColumn:
     def ratios(self, item: Int32, counted: Float64) -> Float32:
         """float32[size], of the values for a user who met these items with these weights."""
         own = self.attribute.of(item)
-        lengths = np.diff(own.ptr)
-        met = np.repeat(counted / np.maximum(lengths, 1), lengths)
+        lengths = own.ptr[1:] - own.ptr[:-1]
+        met = (counted / np.maximum(lengths, 1)).repeat(lengths)
+        sums: Float64 = np.bincount(own.code, weights=met, minlength=self.attribute.size)
         total = float(counted[lengths > 0].sum()) + PRIOR
-        found = np.full(self.attribute.size, np.log(PRIOR / total), dtype=np.float32)
-        sums: Float64 = np.bincount(own.code, weights=met, minlength=self.attribute.size).astype(np.float64)
+        found = np.full(self.attribute.size, math.log(PRIOR / total), dtype=np.float32)
         if self.ordered:
             sums = _spread(sums)
         some = np.flatnonzero(sums)
@@ -91,8 +92,7 @@ class ContentColumn:
 
 def _spread(sums: Float64) -> Float64:
     """Sums of ordered values, each shared with its neighbours; at the ends what would fall off stays."""
-    padded = np.pad(sums, 2)
-    spread = np.convolve(padded, NEIGHBOURS, "same")
+    spread: Float64 = np.convolve(sums, NEIGHBOURS)  # begins two places before the first value
     spread[[2, 3]] += spread[[1, 0]]
     spread[[-3, -4]] += spread[[-2, -1]]
     return spread[2:-2]

@@ -32,9 +32,12 @@ class ItemAttribute:
 
     def of(self, rows: npt.NDArray[np.integer]) -> ItemAttribute:
         """The values of some items."""
-        lengths = (self.ptr[1:] - self.ptr[:-1])[rows]
-        ptr = np.concatenate(([0], np.cumsum(lengths)))
-        places = np.repeat(self.ptr[rows] - ptr[:-1], lengths) + np.arange(ptr[-1])
+        starts = self.ptr[rows]
+        lengths = self.ptr[np.add(rows, 1)] - starts
+        ptr = np.zeros(len(lengths) + 1, dtype=np.int64)
+        lengths.cumsum(out=ptr[1:])
+        places = (starts - ptr[:-1]).repeat(lengths)
+        places += np.arange(len(places))
         dense = None if self.dense is None else self.dense[rows]
         return ItemAttribute(self.code[places], ptr, self.size, dense)
 

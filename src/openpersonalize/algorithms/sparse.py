@@ -38,22 +38,22 @@ class SparseRows:
 
     def of(self, rows: Int64) -> SparseRows:
         """Some rows, in the order given."""
-        lengths = (self.ptr[1:] - self.ptr[:-1])[rows]
+        starts = self.ptr[rows]
+        lengths = self.ptr[rows + 1] - starts
         ptr = np.concatenate(([0], np.cumsum(lengths)))
-        places = np.repeat(self.ptr[rows] - ptr[:-1], lengths) + np.arange(ptr[-1])
+        places = np.repeat(starts - ptr[:-1], lengths) + np.arange(ptr[-1])
         return SparseRows(ptr, self.col[places], self.value[places])
 
     def scatter(self, rows: Int32, weights: Float32 | None = None) -> Float32:
-        """float32[n], the sum of ``weights[k] *`` row ``rows[k]``, or of the rows: no loop over items."""
-        starts, ends = self.ptr[rows].tolist(), self.ptr[rows + 1].tolist()
-        if not starts:
-            return np.zeros(self.n, dtype=np.float32)
-        spans = [slice(a, b) for a, b in zip(starts, ends, strict=True)]
-        col = np.concatenate([self.col[span] for span in spans])
-        value = np.concatenate([self.value[span] for span in spans])
+        """float32[n], the sum of ``weights[k] *`` row ``rows[k]``, or of the rows, added up in float32."""
+        total = np.zeros(self.n, dtype=np.float32)
+        starts = self.ptr[rows]
+        lengths = self.ptr[rows + 1] - starts
+        col, value = self._cells(starts, lengths)
         if weights is not None:
-            value *= np.repeat(weights, [b - a for a, b in zip(starts, ends, strict=True)])
-        return np.bincount(col, weights=value, minlength=self.n).astype(np.float32)
+            value *= weights.repeat(lengths)
+        np.add.at(total, col, value)
+        return total
 
     def scatter_block(self, ptr: Int64, rows: Int32, weights: Float32 | None = None) -> Float32:
         """float32[B, n], the `scatter` of ``rows[ptr[b]:ptr[b + 1]]`` for each b, added up in float32."""

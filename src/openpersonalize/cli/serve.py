@@ -190,10 +190,12 @@ def open_files() -> int:
 def _run_here(settings: Settings, listener: socket.socket, keys: KeyRing) -> None:
     import uvicorn
 
+    from ..engine.cores import calculate_alone
     from ..logs import configure_logging
     from ..server.app import create_app
 
     configure_logging(settings.log_level, settings.log_format, settings.access_log)
+    calculate_alone()
     app = create_app(settings)
     app.on_ready = lambda: click.echo(banner(settings, keys))
     app.on_start_failed = lambda error: None  # it is raised below

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import threading
 
+from ..engine.cores import calculate_alone
 from ..logs import configure_logging
 from ..settings import Settings
 from .app import Application, create_app
@@ -22,6 +23,7 @@ def worker_app() -> Application:
     _end_with_supervisor()
     settings = Settings.from_json(os.environ[SETTINGS_VARIABLE])
     configure_logging(settings.log_level, settings.log_format, settings.access_log)
+    calculate_alone()
     return create_app(settings)
 
 
