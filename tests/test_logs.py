@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from openpersonalize.access.keys import KeyRing
-from openpersonalize.logs import ACCESS, JsonFormatter, LineFormatter, configure_logging
+from openpersonalize.logs import ACCESS, JsonFormatter, LineFormatter, RepeatedErrors, configure_logging
 from server.wire import wire
 
 
@@ -107,3 +107,31 @@ def test_requests_have_no_lines_unless_asked_for(tmp_path: Path, capsys: pytest.
     with wire(tmp_path, {"ListSchemas": lambda context, request: {"schemas": []}}) as live:
         live.call("ListSchemas")
     assert ACCESS not in capsys.readouterr().err
+
+
+def test_an_error_that_comes_again_and_again_is_told_once_a_minute(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now = 0.0
+    errors = RepeatedErrors(logging.getLogger("shop"), "It is tried again", lambda: now)
+    full, told = OSError(28, "No space left on device"), []
+    for second in range(90):
+        now = float(second)
+        errors.met(full)
+        errors.well()  # what fails every other time is not well
+        told.append(len(caplog.records))
+    assert told == [1] * 60 + [2] * 30
+    assert caplog.records[0].exc_info[1] is full  # type: ignore[index]
+    assert caplog.records[1].not_logged == "59"  # type: ignore[attr-defined]
+    errors.met(ValueError("another"))
+    assert len(caplog.records) == 3
+    for number in range(100):
+        errors.met(ValueError(f"always another: {number}"))
+    assert len(caplog.records) == 2 + 4
+    now += 61
+    for _ in range(3):
+        errors.well()
+    assert caplog.records[-1].message == "It is tried again: that is over"
+    assert len(caplog.records) == 2 + 4 + 1
+    errors.met(full)
+    assert len(caplog.records) == 2 + 4 + 2

@@ -13,11 +13,16 @@ import logging.handlers
 import queue
 import sys
 import time
+from collections.abc import Callable
 
 ACCESS = "openpersonalize.requests"
 """The logger of the lines of the setting access_log."""
 _WAITING = 10_000
 """Access lines that wait to be written; of more, the newest are lost, rather than that answers wait."""
+
+TOLD_SECONDS = 60.0
+"""How often an error is told that comes again and again."""
+MOST_TOLD = 5
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
 
@@ -107,3 +112,39 @@ def _quoted(text: str) -> str:
             char if char.isprintable() else ascii(char)[1:-1] for char in json.dumps(text, ensure_ascii=False)
         )
     )
+
+
+class RepeatedErrors:
+    """Tells the errors of something that is tried again and again, say while a disk is full: each with its
+    traceback when it comes first and every `TOLD_SECONDS`, `MOST_TOLD` of them at most in that time; and when
+    none came for so long. For one thread."""
+
+    def __init__(
+        self, logger: logging.Logger, message: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`message`: what met the error, and what comes of it. `clock`: seconds."""
+        self._logger, self._message, self._clock = logger, message, clock
+        self._told: dict[str, float] = {}
+        self._untold = 0
+        self._met: float | None = None
+
+    def met(self, error: Exception) -> None:
+        """It met this error."""
+        self._met = now = self._clock()
+        self._told = {text: at for text, at in self._told.items() if now < at + TOLD_SECONDS}
+        this = repr(error)
+        if this in self._told or len(self._told) >= MOST_TOLD:
+            self._untold += 1
+            return
+        self._told[this] = now
+        self._logger.error(self._message, exc_info=error, extra=self._left_out())
+
+    def well(self) -> None:
+        """It met none."""
+        if self._met is not None and self._clock() >= self._met + TOLD_SECONDS:
+            self._met = None
+            self._logger.warning("%s: that is over", self._message, extra=self._left_out())
+
+    def _left_out(self) -> dict[str, str]:
+        untold, self._untold = self._untold, 0
+        return {"not_logged": str(untold)} if untold else {}

@@ -5,8 +5,12 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Iterator
+from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 import shop
 from durability.world import World
@@ -36,6 +40,13 @@ def large_file(chance: random.Random) -> str:
     return "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE,EVENT_VALUE\n" + "\n".join(rows)
 
 
+def _s3(world: World) -> Any:
+    """A client that takes a refusal as it is."""
+    config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+    keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": "us-east-1"}
+    return boto3.client("s3", endpoint_url=world.server.endpoint, config=config, **keys)
+
+
 def test_an_import_that_does_not_fit(small_files: World, chance: random.Random) -> None:
     world, personalize = small_files, small_files.clients.personalize
     location = world.server.put("s3://large/a.csv", large_file(chance))
@@ -49,6 +60,8 @@ def test_an_import_that_does_not_fit(small_files: World, chance: random.Random) 
         )
         return str(made["datasetImportJobArn"])
 
+    with pytest.raises(ClientError, match=r"PutObject .* takes no more \(File too large\)"):
+        _s3(world).put_object(Bucket="large", Key="b.csv", Body=bytes(LIMIT + 1))
     reason = world.wait.failed(start("too-large"), 120)
     assert reason.startswith("The disk takes no more"), reason
     assert world.items_met("user-00") == met, "the old data is still in force"

@@ -54,6 +54,7 @@ from filelock import FileLock, Timeout
 
 from ..errors import BackupFailed
 from ..storage.durable import sync_folder
+from ..storage.fulldisk import is_full_disk
 from ..storage.privacy import LOCK_MODE
 from .databases import DATABASES, EVENTS, METADATA, copy_database, pinned
 from .files import PARTIAL, FileCopier, object_keys, plain_files, same_rights
@@ -278,13 +279,13 @@ def explained(source: Path, target: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
+        if is_full_disk(error):
             raise _no_room(target) from error
         raise BackupFailed(
             f"A database in {source} cannot be copied ({error}): run it as its owner."
         ) from error
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full_disk(error):
             raise _no_room(target) from error
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
             raise BackupFailed(f"{target} is there already: name a new folder.") from error

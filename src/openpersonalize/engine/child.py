@@ -8,10 +8,8 @@ of processes (``ps -o comm``), this one is called ``heavy-step``.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import re
 import signal
 import sys
 import threading
@@ -21,6 +19,7 @@ from typing import IO, Any, NoReturn
 
 from ..errors import JobFailed, JobStopped
 from ..settings import Settings
+from ..storage.fulldisk import is_full_disk
 from .executor import find_step
 from .task import Report, Task
 
@@ -28,10 +27,6 @@ ORPHANED = 70
 NAME = "heavy-step"
 _NICENESS = 10
 _SACRIFICE = "500"
-_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
-_FULL_IN_WORDS = re.compile(
-    rf"\(os error ({'|'.join(map(str, sorted(_FULL)))}|112)\)|^\d+ requested and \d+ written$"  # 112: Windows
-)
 
 
 def main() -> NoReturn:
@@ -78,19 +73,11 @@ def _perform(call: dict[str, Any], task: Task) -> Report:
     except MemoryError:
         return {"failed": "The machine has too little memory for this job; give it more, or use less data."}
     except Exception as error:  # noqa: BLE001 - handed to the server, which decides whether to try again
-        if _is_full_disk(error):
+        if is_full_disk(error):
             return {
                 "failed": f"The disk takes no more ({error}); make room for the data folder, then try again."
             }
         return {"broke": traceback.format_exc()}
-
-
-def _is_full_disk(error: Exception) -> bool:
-    """Whether a disk, a quota or a limit on files was full. NumPy and Polars keep the number to themselves
-    and tell it in words."""
-    return (isinstance(error, OSError) and error.errno in _FULL) or _FULL_IN_WORDS.search(
-        str(error)
-    ) is not None
 
 
 def _hear(pipe: IO[bytes], stop: threading.Event) -> None:

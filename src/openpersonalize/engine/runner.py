@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..errors import JobFailed, JobPostponed, JobStopped, OpenPersonalizeError, Unavailable
+from ..logs import RepeatedErrors
 from ..resources.jobrows import JobRow, JobState
 from ..resources.lifecycle import failed_after
 from ..storage.workfolder import sweep_work_folders
@@ -118,15 +119,16 @@ class JobRunner:
             log.warning("The runner's lease could not be given up; others wait for it to run out")
 
     def _loop(self) -> None:
-        rest = _LOOK
+        rest, errors = _LOOK, RepeatedErrors(log, "The job runner met an error and goes on")
         while not self._stopping.is_set():
             woken = self._wake.wait(rest)
             self._wake.clear()
             self._turned = time.monotonic()
             try:
                 self._turn(woken)
-            except Exception:
-                log.exception("The job runner met an error and goes on")
+                errors.well()
+            except Exception as error:  # noqa: BLE001 - told, and tried again
+                errors.met(error)
                 self._seen_version = None
                 self._stopping.wait(1.0)
             rest = self._rest_after(rest, woken)

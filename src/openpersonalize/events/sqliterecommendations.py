@@ -16,6 +16,7 @@ import msgspec
 import polars as pl
 
 from ..clock import Clock
+from ..logs import RepeatedErrors
 from .recommendations import ISSUED, Issued, RecommendationLog
 from .sqlitefile import SqliteFile
 from .statements import read_statements, rows_of
@@ -189,6 +190,7 @@ class SqliteRecommendationLog(RecommendationLog):
 
     def _run(self) -> None:
         """Write until the end, whatever happens."""
+        errors = RepeatedErrors(_log, "Writing recommendationIds met an error and goes on")
         while True:
             try:
                 with closing(self._file.connect(write=True)) as connection:
@@ -197,10 +199,11 @@ class SqliteRecommendationLog(RecommendationLog):
                         self._end.wait(self._flush_seconds)
                         self._wake.clear()
                         self._flush(connection)
+                        errors.well()
                     self._flush(connection)  # what came between the last look and the end
                     return
-            except Exception:  # noqa: BLE001 - whatever it is, later answers are to be written
-                _log.exception("Writing recommendationIds met an error and goes on")
+            except Exception as error:  # noqa: BLE001 - whatever it is, later answers are to be written
+                errors.met(error)
                 if self._end.wait(PAUSE_SECONDS):
                     return
 

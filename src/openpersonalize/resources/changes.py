@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from ..logs import RepeatedErrors
 from ..storage.counters import Counters
 from .sqlitedatabase import SqliteDatabase
 from .store import stored_changes
@@ -71,14 +72,16 @@ class ChangeFeed:
 
     def _watch(self) -> None:
         seen: int | None = None
+        errors = RepeatedErrors(log, "The metadata database cannot be watched; trying again")
         while not self._closing.wait(LOOK_SECONDS):
             try:
                 token = self._database.data_version()
                 if token != seen or self._missing is not None:
                     self._catch_up()
                 seen = token
-            except Exception:
-                log.exception("The metadata database cannot be watched; trying again")
+                errors.well()
+            except Exception as error:  # noqa: BLE001 - told, and tried again
+                errors.met(error)
 
     def _catch_up(self) -> None:
         """Tell of a change whose process did not live to tell of it: one that was committed by the last look

@@ -17,6 +17,7 @@ from ..datasets.snapshots import Snapshot
 from ..events.attribution_metrics import POINTS, columns_of, expressions, points_of, read_as
 from ..events.layers import current_records
 from ..events.livelog import stream_of
+from ..logs import RepeatedErrors
 from ..resources.internals import DatasetInternal, ImportJobInternal, MetricAttributionInternal
 from ..resources.store import Resource, Transaction
 
@@ -134,11 +135,13 @@ class AttributionCounting:
         self._done = state
 
     def _loop(self) -> None:
+        errors = RepeatedErrors(log, "Counting for metric attributions met an error; it is tried again")
         while not self._stopping.is_set():
             try:
                 self.look()
-            except Exception:
-                log.exception("Counting for metric attributions met an error; it is tried again")
+                errors.well()
+            except Exception as error:  # noqa: BLE001 - told, and tried again
+                errors.met(error)
             self._stopping.wait(self._every)
 
     def _count(self, attribution: Resource, datasets: dict[str, dict[str, Any]], target: int) -> None:

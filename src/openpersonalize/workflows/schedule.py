@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..errors import LimitExceeded
+from ..logs import RepeatedErrors
 from ..recipes.configuration import training_days
 from ..recipes.registry import facts_of
 from ..resources.internals import AutomaticTraining, SolutionInternal, VersionInternal
@@ -102,11 +103,13 @@ class Schedule:
             self._thread.join()
 
     def _loop(self) -> None:
+        errors = RepeatedErrors(log, "The schedule of automatic training met an error and goes on")
         while not self._stopping.is_set():
             try:
                 self.look()
-            except Exception:
-                log.exception("The schedule of automatic training met an error and goes on")
+                errors.well()
+            except Exception as error:  # noqa: BLE001 - told, and tried again
+                errors.met(error)
             self._stopping.wait(self._look_seconds)
 
     def look(self) -> list[str]:

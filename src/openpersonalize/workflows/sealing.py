@@ -17,6 +17,7 @@ from ..engine.executor import Executor, Interruption, ShuttingDown, StepCall
 from ..engine.subprocesses import SubprocessExecutor
 from ..engine.task import Task
 from ..events.stores import open_live_log
+from ..logs import RepeatedErrors
 
 if TYPE_CHECKING:
     from ..installation import Installation
@@ -79,11 +80,13 @@ class Sealing:
         return int(self._executor.run(call, lambda report: None, self._interruption)["pieces"])
 
     def _loop(self) -> None:
+        errors = RepeatedErrors(log, "Sealing the live log met an error; it is tried again")
         while not self._stopping.is_set():
             try:
                 self.look()
+                errors.well()
             except ShuttingDown:
                 return
-            except Exception:
-                log.exception("Sealing the live log met an error; it is tried again")
+            except Exception as error:  # noqa: BLE001 - told, and tried again
+                errors.met(error)
             self._stopping.wait(self._every)

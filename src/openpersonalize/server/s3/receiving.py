@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import errno
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from ...storage.fulldisk import is_full_disk
 from .checksums import HEADER, Algorithm, algorithm_named, algorithm_of_header, as_text
 from .chunked import ChunkedDecoder, ChunkSigner
 from .disk_room import DiskRoom
@@ -205,6 +205,7 @@ def _room() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise Fault("ServiceUnavailable", "The disk of the server's data folder is full.") from error
+        if is_full_disk(error):
+            told = f"The disk of the server's data folder takes no more ({error.strerror})."
+            raise Fault("ServiceUnavailable", told) from error
         raise
