@@ -64,8 +64,10 @@ for n in range(1, 2000):
         refused += 1
         if refused == 3:
             break
+refusal = log.refusal()
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 log.append(group, [Event("ann", "s", "after", 5000, "click")]).result()
+assert refusal and not log.refusal(), refusal
 log.close()
 print(stored + 1, refused)
 """

@@ -43,6 +43,12 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     assert "cannot be written (Not a directory)" in broken.checks()["live_log"]
 
 
+def test_a_log_that_stores_nothing(tmp_path: Path) -> None:
+    """Though the folder takes files."""
+    full = Health(tmp_path, None, LIVING, least_free_mb=0, refusal=lambda: "disk I/O error")
+    assert "could not be stored (disk I/O error)" in full.checks()["live_log"]
+
+
 def test_a_runner_that_stands_still(tmp_path: Path) -> None:
     still: Any = SimpleNamespace(seconds_since_turn=lambda: 31.0)
     assert "stood still for 31 seconds" in checks(tmp_path, runner=still)["job_runner"]

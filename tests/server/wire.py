@@ -40,6 +40,7 @@ def open_metadata_only(settings: Settings) -> Services:
         metadata=metadata,
         metadata_cache=MetadataCache(metadata.resources_version),
         attributions=open_attribution_counts(settings),
+        log=SimpleNamespace(refusal=lambda: ""),
         close=metadata.close,
     )
     consumer = SimpleNamespace(is_alive=lambda: True)

@@ -103,6 +103,10 @@ class LiveLog(ABC):
     async def appended(self, stream: str, entries: Sequence[Event] | Sequence[Record]) -> int:
         """`append` for a coroutine: returns the position of the last entry once all are durable."""
 
+    def refusal(self) -> str:
+        """Why the newest write of this process was not stored; empty where it was, or there was none."""
+        return ""
+
     @abstractmethod
     def position(self) -> int:
         """The position of the newest entry; 0 in an empty log."""

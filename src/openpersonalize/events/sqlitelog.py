@@ -66,6 +66,7 @@ class SqliteLiveLog(LiveLog):
         self._file = SqliteFile(path, FORMATS, durable=True)
         self._counters = Counters.open(path.parent)
         self._clock = clock
+        self._refusal = ""
         self._writer = self._file.connect(write=True)
         self._reader = self._file.connect()
         self._reading = threading.Lock()
@@ -84,6 +85,9 @@ class SqliteLiveLog(LiveLog):
 
     def version(self) -> int:
         return self._counters.value("events")
+
+    def refusal(self) -> str:
+        return self._refusal
 
     def position(self) -> int:
         with self._reading:
@@ -267,8 +271,10 @@ class SqliteLiveLog(LiveLog):
             with self._file.writing(self._writer):
                 results = store(self._writer, writes, self._clock.now(), self._sealed)
             self._counters.bump("events")  # before anybody is told, so that whoever knows of it sees it
+            self._refusal = ""
             return results
         except (sqlite3.Error, OSError) as error:
+            self._refusal = str(error)
             raise Unavailable(
                 f"What was sent cannot be stored now ({error}); see the server's disk, then send it again."
             ) from error

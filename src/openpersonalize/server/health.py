@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -31,14 +32,17 @@ class Health:
         consumer: LogConsumer,
         *,
         least_free_mb: int,
+        refusal: Callable[[], str] = lambda: "",
         standstill_seconds: float = STANDSTILL_SECONDS,
     ) -> None:
         """Args:
         data: the data folder.
         runner: None in a process that runs no jobs.
         least_free_mb: below so much room the disk counts as full.
+        refusal: why the live log did not store the newest write, see `LiveLog.refusal`.
         """
         self._data, self._runner, self._consumer = data, runner, consumer
+        self._refusal = refusal
         self._least_free_mb, self._standstill = least_free_mb, standstill_seconds
 
     def checks(self) -> dict[str, str]:
@@ -71,6 +75,8 @@ class Health:
         except OSError as error:
             why = os.strerror(error.errno) if error.errno else "it failed"
             return f"The data folder cannot be written ({why}), so events are refused."
+        if refusal := self._refusal():
+            return f"The newest events could not be stored ({refusal}), and were refused: see the disk."
         log = self._data / "events.db"
         if log.exists() and not os.access(log, os.W_OK):
             return "The live log, events.db in the data folder, may not be written, so events are refused."

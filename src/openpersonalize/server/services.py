@@ -58,7 +58,13 @@ class Services:
         self._process_metrics = ProcessMetrics()
         self._process_metrics.start()
         settings = installation.settings
-        self.health = Health(settings.data, runner, endpoints.consumer, least_free_mb=settings.health_free_mb)
+        self.health = Health(
+            settings.data,
+            runner,
+            endpoints.consumer,
+            least_free_mb=settings.health_free_mb,
+            refusal=installation.log.refusal,
+        )
 
     def scope(self, region: str) -> Scope:
         """The installation's account in a region."""
