@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -113,14 +114,41 @@ def test_an_item_and_its_category_tell_how_it_comes_back(tmp_path: Path) -> None
     beside = RepeatConsumption.fit(events, 5, {"kind": kinds})
     day = np.full(12, 86_400)
     for ranker in (alone, beside):
-        found = ranker.hazard.of_items(np.arange(12), day)
+        found = ranker.hazard.of_items(np.arange(12), np.zeros(12, np.int64), day)
         assert found[0] > -0.5
         assert found[1:11].max() < found[0] - 0.5
-    rare, lonely = (one.hazard.of_items(np.array([11]), day[:1])[0] for one in (beside, alone))
+    eleven, once = np.array([11]), np.zeros(1, np.int64)
+    rare, lonely = (one.hazard.of_items(eleven, once, day[:1])[0] for one in (beside, alone))
     assert rare < lonely - 0.5
     asked = past([0, 3], step=86_400)
     assert beside.feature(asked)[0] > beside.feature(asked)[3] + 1
     beside.save(tmp_path)
     assert np.array_equal(RepeatConsumption.load(tmp_path, beside.name).feature(asked), beside.feature(asked))
+    # Older models had the same ratios for all kinds of events, and those before them none.
+    (tmp_path / "repeats.classes.npy").unlink()
+    np.save(tmp_path / "repeats.hazard.npy", beside.hazard.logs[:, 0])
+    assert np.array_equal(RepeatConsumption.load(tmp_path, beside.name).feature(asked), beside.feature(asked))
     (tmp_path / "repeats.hazard.npy").unlink()
     assert RepeatConsumption.load(tmp_path, beside.name).hazard is None
+
+
+def test_what_is_viewed_until_it_is_bought_does_not_come_back_after_that() -> None:
+    """Item 0 is bought day by day; of ten others each is viewed three times, bought, and never met again."""
+    rng = np.random.default_rng(0)
+    histories, kinds = [], []
+    for _ in range(200):
+        others = (1 + rng.permutation(10)[:6]).tolist()
+        histories.append([item for one in others for item in (0, one, one, one, one)])
+        kinds += [1, 0, 0, 0, 1] * 6
+    events = replace(events_of(histories, 11, step=3_000), event=np.array(kinds, np.int16))
+    ranker = RepeatConsumption.fit(events, 5)
+    asked = past([0, 3, 3, 3], step=3_000)
+    viewed = replace(asked, event=np.array([1, 0, 0, 0], np.int16))
+    bought = replace(asked, event=np.array([1, 0, 0, 1], np.int16))
+    assert ranker.feature(viewed)[3] > 1
+    assert ranker.feature(bought)[3] < ranker.feature(bought)[0] - 3
+    rare = [[0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0] for _ in range(9)]
+    types = np.tile(np.array([9, 0, 9, 1, 9, 2, 9, 3, 9, 5, 9], np.int16), 9)
+    many = RepeatConsumption.fit(replace(events_of(rare, 6), event=types), 5)
+    assert many.hazard.classes.tolist() == [1, 2, 3, 3, 0, 3, 0, 0, 0, 0, 0]
+    assert many.hazard.logs.shape == (6, 4, 6)

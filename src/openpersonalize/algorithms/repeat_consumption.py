@@ -24,7 +24,7 @@ from .item_counts import BLOCK, user_blocks
 from .lazy_scores import SparseScores
 from .mapped import mapped
 from .ranker import BaseRanker, QueryBlock, RankerQuery
-from .return_hazard import ReturnHazard, Waits, octave
+from .return_hazard import ReturnHazard, Waits, classes_of, octave
 
 AGES = 14
 """Buckets of the number of events since: 0, 1-2, 3-6, 7-14 and so on."""
@@ -66,7 +66,9 @@ class RepeatConsumption(BaseRanker):
         unseen = max(horizon * new / max(events.n, 1), _FLOOR)
         chance = _chances(hits, trials, unseen)
         logs = np.log(np.maximum(chance, _FLOOR) / unseen).reshape(AGES, kinds, TIMES).transpose(1, 2, 0)
-        hazard = ReturnHazard.of(few or _waits(events, kinds, horizon), chance, events.n, horizon, categories)
+        classes = classes_of(np.bincount(events.event % kinds, minlength=kinds))
+        again = few or _waits(events, kinds, horizon)
+        hazard = ReturnHazard.of(again, chance, events.n, horizon, categories, classes)
         return cls(np.ascontiguousarray(logs, dtype=np.float32), events.n, hazard)
 
     def feature(self, query: RankerQuery) -> Float32:
@@ -81,7 +83,7 @@ class RepeatConsumption(BaseRanker):
         often = np.searchsorted(_TIMES_EDGES, times, side="right")
         values = self.table[kind, often, np.minimum(age, AGES - 1)]
         if self.hazard is not None:
-            values = values + self.hazard.of_items(items, query.now - query.time[last])
+            values = values + self.hazard.of_items(items, kind, query.now - query.time[last])
         return SparseScores(items, values)
 
     def accumulate(self, block: QueryBlock, weight: np.float32, total: Float32) -> None:
@@ -94,23 +96,30 @@ class RepeatConsumption(BaseRanker):
         values = self.table[kind, often, np.minimum(age, AGES - 1)]
         if self.hazard is not None:
             now = np.array([query.now for query in block.queries], dtype=np.int64)
-            values = values + self.hazard.of_items(own.item, now[own.user] - block.time[last])
+            values = values + self.hazard.of_items(own.item, kind, now[own.user] - block.time[last])
         total[own.user, own.item] += weight * values
 
     def save(self, folder: Path) -> None:
-        """Two arrays and the number of items."""
+        """Three arrays and the number of items."""
         np.save(folder / f"{self.name}.npy", self.table)
         if self.hazard is not None:
             np.save(folder / f"{self.name}.hazard.npy", self.hazard.logs)
+            np.save(folder / f"{self.name}.classes.npy", self.hazard.classes)
         (folder / f"{self.name}.json").write_text(json.dumps({"items": self.n}))
 
     @classmethod
     def load(cls, folder: Path, name: str) -> RepeatConsumption:
-        """Read what `save` wrote, the larger array mapped; a model of 0.1 has no hazards."""
+        """Read what `save` wrote, the larger array mapped; a model of 0.1 has no hazards, and later ones had
+        the same for all kinds of events."""
         items = json.loads((folder / f"{name}.json").read_text())["items"]
-        logs = folder / f"{name}.hazard.npy"
-        hazard = ReturnHazard(mapped(logs)) if logs.exists() else None
-        return cls(np.load(folder / f"{name}.npy"), items, hazard)
+        table, hazard = np.load(folder / f"{name}.npy"), None
+        if (folder / f"{name}.hazard.npy").exists():
+            logs, classes = mapped(folder / f"{name}.hazard.npy"), folder / f"{name}.classes.npy"
+            if classes.exists():
+                hazard = ReturnHazard(logs, np.load(classes))
+            else:
+                hazard = ReturnHazard(logs[:, None], np.zeros(len(table), dtype=np.int64))
+        return cls(table, items, hazard)
 
 
 class PersonalFrequency(BaseRanker):

@@ -5,7 +5,9 @@ an item comes back, by the time since it was met.
 Bread comes back every week and a washing machine never, whoever bought them. For each item and span of time
 the returns are counted beside those expected from kind, count and age of the event (`repeat_consumption`).
 The ratio of an item leans on that of its category, and this on the whole (empirical Bayes, a gamma prior
-worth `PRIOR` expected returns): the categorical column that says most about returns is the one.
+worth `PRIOR` expected returns): the categorical column that says most about returns is the one. Each of the
+`MOST_CLASSES` most frequent types of events has ratios of its own: what is viewed again and again until it is
+bought does not come back after that.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ PRIOR = 3.0
 in as many questions as there are events in the horizon.)"""
 LEAST = 1e-3
 """Least ratio."""
+MOST_CLASSES = 4
+"""Types of events that are told apart; of more the least frequent are taken together."""
 
 
 class Waits(NamedTuple):
@@ -89,9 +93,10 @@ def span_of(age: Int64) -> Int64:
 class ReturnHazard:
     """Immutable."""
 
-    def __init__(self, logs: Float32) -> None:
-        """`logs`: float32[n, SPANS], the logarithm of the ratio of each item."""
-        self.logs = logs
+    def __init__(self, logs: Float32, classes: Int64) -> None:
+        """`logs`: float32[n, classes, SPANS], the logarithm of the ratio of each item; `classes`:
+        int64[kinds], which of them the events of a kind have."""
+        self.logs, self.classes = logs, classes
 
     @classmethod
     def of(
@@ -101,38 +106,73 @@ class ReturnHazard:
         n: int,
         horizon: int,
         categories: Mapping[str, ItemAttribute],
+        classes: Int64,
     ) -> ReturnHazard:
-        """Count; as much work as `repeat_consumption` has with the same events. Memory: 120 bytes an item.
+        """Count; as much work as `repeat_consumption` has with the same events. Memory: 120 bytes for each
+        class of an item.
 
         Args:
-            waits: of all events, piece by piece.
+            waits: of all events, piece by piece; the cells of one kind stand together.
             chance: float64[ages, cells], of a return, by the octave of the number of events since.
             n: items. horizon: events ahead in which a return is near. categories: of the items, by column.
+            classes: int64[kinds], see `ReturnHazard` and `classes_of`.
         """
-        returned, trials = np.zeros((2, n * SPANS))
-        expected = np.zeros(n)
+        parted = int(classes.max()) + 1
+        class_of = np.repeat(classes, chance.shape[1] // len(classes))
+        rows = n * parted
+        returned, trials = np.zeros((2, rows * SPANS))
+        expected: Float64 = np.zeros(rows)
         for some in waits:
+            row = some.item.astype(np.int64) * parted + class_of[some.cell]
             due = np.zeros(len(some.item))
             for age in range(len(chance)):
                 due += some.within(*octave(age, len(chance))) * chance[age, some.cell]
-            expected += np.bincount(some.item, weights=due, minlength=n)
+            expected += np.bincount(row, weights=due, minlength=rows)
             before: Int64 | int = 0
             for span, until in enumerate(some.until().T):
-                cell = some.item.astype(np.int64) * SPANS + span
-                trials += np.bincount(cell, weights=some.within(before, until), minlength=n * SPANS)
-                returned += np.bincount(cell, weights=some.came(before, until), minlength=n * SPANS)
+                cell = row * SPANS + span
+                trials += np.bincount(cell, weights=some.within(before, until), minlength=rows * SPANS)
+                returned += np.bincount(cell, weights=some.came(before, until), minlength=rows * SPANS)
                 before = until
-        returned, trials = returned.reshape(n, SPANS), trials.reshape(n, SPANS)
-        pace = returned.sum(axis=0) / np.maximum(trials.sum(axis=0), 1.0)
-        due = trials * pace
-        due *= (expected / np.maximum(due.sum(axis=1), 1e-9))[:, None]
-        returned, due = returned / horizon, due / horizon
-        ratios = _ratios(returned, due, _of_categories(returned, due, categories))
-        return cls(np.log(np.maximum(ratios, LEAST)).astype(np.float32))
+        returned, trials = (one.reshape(n, parted, SPANS) for one in (returned, trials))
+        expected = expected.reshape(n, parted)
+        logs = [
+            _logs(returned[:, one], trials[:, one], expected[:, one], horizon, categories)
+            for one in range(parted)
+        ]
+        return cls(np.stack(logs, axis=1), classes)
 
-    def of_items(self, items: Int32 | Int64, age: Int64) -> Float32:
-        """float32[m], the logarithms for items that were met so many seconds ago."""
-        return np.asarray(self.logs[items, span_of(age)])
+    def of_items(self, items: Int32 | Int64, kind: Int64, age: Int64) -> Float32:
+        """float32[m], the logarithms for items that were met so many seconds ago, by events of these kinds
+        (-1: the last)."""
+        return np.asarray(self.logs[items, self.classes[kind], span_of(age)])
+
+
+def classes_of(counts: Int64) -> Int64:
+    """int64[kinds], the class of each kind of so many events: its own for the most frequent ones."""
+    order = np.argsort(-counts, kind="stable")
+    classes = np.zeros(len(counts), dtype=np.int64)
+    classes[order] = np.minimum(np.arange(len(counts)), MOST_CLASSES - 1)
+    classes[counts == 0] = 0
+    return classes
+
+
+def _logs(
+    returned: Float64,
+    trials: Float64,
+    expected: Float64,
+    horizon: int,
+    categories: Mapping[str, ItemAttribute],
+) -> Float32:
+    """float32[n, SPANS] of one class, of float64[n, SPANS] returns and questions and float64[n] returns that
+    were expected."""
+    pace = returned.sum(axis=0) / np.maximum(trials.sum(axis=0), 1.0)
+    due = trials * pace
+    due *= (expected / np.maximum(due.sum(axis=1), 1e-9))[:, None]
+    returned, due = returned / horizon, due / horizon
+    ratios = _ratios(returned, due, _of_categories(returned, due, categories))
+    found: Float32 = np.log(np.maximum(ratios, LEAST)).astype(np.float32)
+    return found
 
 
 def _ratios(returned: Float64, due: Float64, prior: Float64 | float) -> Float64:

@@ -66,7 +66,8 @@ def training_memory(
     near = CELL * min(neighbours.TOP * n, cooccurrence.MOST_PAIRED * events)
     near += CELL * min(session_neighbours.TOP * n, session_bags.MOST_PAIRED * events)
     counting = max(table // 2 + 16 * events, table + near // 2 + 24 * events) + COUNTING
-    hazards = 4 * return_hazard.SPANS * n
+    classes = 1 if sequences.event.strides == (0,) else return_hazard.MOST_CLASSES
+    hazards = 4 * return_hazard.SPANS * classes * n
     timeline = 20 * events + (20 * recent_popularity.MOST_HALF_LIVES + 24) * n + hazards
     rest = learnt + table + near + timeline
     encoder, kept = 0, 0
