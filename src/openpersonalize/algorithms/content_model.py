@@ -79,7 +79,8 @@ class ContentColumn:
         own = self.attribute.of(item)
         lengths = own.ptr[1:] - own.ptr[:-1]
         met = (counted / np.maximum(lengths, 1)).repeat(lengths)
-        sums: Float64 = np.bincount(own.code, weights=met, minlength=self.attribute.size)
+        counts = np.bincount(own.code, weights=met, minlength=self.attribute.size)
+        sums: Float64 = counts.astype(np.float64, copy=False)
         total = float(counted[lengths > 0].sum()) + PRIOR
         found = np.full(self.attribute.size, math.log(PRIOR / total), dtype=np.float32)
         if self.ordered:
