@@ -252,7 +252,7 @@ def test_delete_user(run: Any) -> None:
     (command,) = re.findall(
         r"^  openpersonalize (train --after-deletion arn:\S+ --endpoint \S+)$", again.output, re.M
     )
-    assert "had been trained with these users: arn:" in run("jobs", command.split()[2]).output
+    assert "trained with data of users that are removed now: arn:" in run("jobs", command.split()[2]).output
     begun = record(run(*command.split(), "--json"))["versions"]
     assert begun
     mistyped = run("delete-user", "user-8O", "--yes")

@@ -39,7 +39,7 @@ def test_an_idle_loop_is_left_alone_until_the_next_request() -> None:
             timers.append(when)
             return call_at(when, *arguments, **more)
 
-        loop.call_at = counted  # type: ignore[method-assign]
+        loop.call_at = counted  # type: ignore[assignment, method-assign]
         lag = LoopLag(shown.append, sample_seconds=0.005, window_seconds=60.0, rest_seconds=30.0)
         lag.start()
         await asyncio.sleep(0.5)  # 100 samples if it did not rest

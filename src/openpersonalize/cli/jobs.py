@@ -83,8 +83,6 @@ def _show(report: dict[str, Any], as_json: bool) -> None:
         click.echo(f"  {line['text']}")
     for one in report["problems"]:
         click.echo(f"  {place_of(one)}: {one['what']}")
-    for version in report.get("versions", ()):
-        click.echo(f"  had been trained with these users: {version}")
     if report["reason"]:
         click.echo(report["reason"])
 
