@@ -14,14 +14,14 @@ from click.testing import CliRunner, Result
 from live import Server
 from openpersonalize.cli.main import main
 
-random.seed(1)
-
 
 def orders(count: int = 400) -> str:
+    """Of 40 customers; each buys five things of one kind, some of them again and again."""
+    chance = random.Random(1)
     rows = ["Order;Customer ID;SKU;Created at;event"]
     for k in range(count):
         user = k % 40
-        item = user % 4 * 5 + random.randrange(5)
+        item = user % 4 * 5 + (k // 40 if k < 200 else chance.randrange(5))
         rows.append(f"{k};{user}.0;p{item};0{1 + k % 9}.04.2024 1{k % 10}:{k % 60:02d};view")
     return "\n".join(rows) + "\n"
 
