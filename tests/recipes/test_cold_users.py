@@ -11,7 +11,7 @@ import pytest
 
 from openpersonalize.datasets.profiles import Profiles
 from openpersonalize.datasets.sequences import Sequences, build_sequences
-from openpersonalize.recipes.cold_users import weigh_cold_users
+from openpersonalize.recipes.cold_users import newest_drawn, weigh_cold_users
 from openpersonalize.recipes.fusion.model import FusedModel
 from openpersonalize.recipes.hyperparameters import read_configuration
 from openpersonalize.recipes.registry import recipe
@@ -143,6 +143,30 @@ def test_who_did_nothing_yet_gets_what_is_popular_at_the_moment(members: int | N
     online.observe(np.full(len(times), 7, np.int32), times, np.ones(len(times), np.float32))
     assert int(np.argmax(online.scores(asked))) == 7
     assert int(np.argmax(fitted.scores(asked))) != 7
+
+
+@pytest.mark.parametrize("count", [4_000, 60_000, 1_000_000])
+def test_what_came_last_is_asked_more_often_and_many_at_once_are_not(count: int) -> None:
+    rng = np.random.default_rng(0)
+    honest = np.sort(rng.integers(0, 100 * DAY, count))
+    drawn = newest_drawn(honest, 1_000, rng)
+    assert len(drawn) == 1_000
+    assert (np.diff(drawn) > 0).all()
+    assert 0 <= drawn[0] < drawn[-1] < count
+    assert 0.08 < (drawn >= 0.95 * count).mean() < 0.27
+    assert 0.1 < (drawn < count // 2).mean() < 0.5
+    # A hundredth of the users, or a twentieth of a fifth, who all come in the last hour.
+    robots = 100 * DAY - np.sort(rng.integers(0, 3_600, count // 20))[::-1]
+    drawn = newest_drawn(np.concatenate((honest, robots)), 1_000, rng)
+    assert (drawn >= count).mean() < 0.08
+    assert (drawn >= 0.95 * count).mean() > 0.08
+
+
+def test_where_few_came_all_that_they_did_is_asked() -> None:
+    rng = np.random.default_rng(0)
+    assert newest_drawn(np.arange(7), 1_000, rng).tolist() == list(range(7))
+    assert newest_drawn(np.empty(0, np.int64), 1_000, rng).tolist() == []
+    assert len(newest_drawn(np.full(2_000, 5), 1_000, rng)) == 1_000
 
 
 def test_what_is_known_counts_beside_what_is_popular_at_the_moment() -> None:

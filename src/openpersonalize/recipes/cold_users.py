@@ -1,10 +1,11 @@
 """What people get who did nothing yet: what is popular, at all and at the moment, shifted by what is known of
 them.
 
-What is popular is weighed on those who came last: what they did first is asked as of then. The rankers that
-look at what is known are weighed twice: among all rankers, for users with events (`user_personalization`),
-and here beside what is popular: on the same questions, or, where log(users) alone is, by leaving some users
-out and asking what they did first.
+What is popular is weighed on those who came last: what they did first is asked as of then, and the newest of
+it more often, as what is popular moves, and so does what tells it. The rankers that look at what is known are
+weighed twice: among all rankers, for users with events (`user_personalization`), and here beside what is
+popular: on the same questions, or, where log(users) alone is, by leaving some users out and asking what they
+did first.
 """
 
 from __future__ import annotations
@@ -33,6 +34,12 @@ LEFT_OUT_SHARE = 0.2
 """Of the users, at most this part is left out and asked."""
 FIRST_EVENTS = 4
 """Events of one user that are asked, the first ones, each by itself."""
+EVEN_SHARE = 0.05
+"""Share of the events that may be asked, the newest ones, which are drawn about alike; further back it falls
+as one divided by how many are newer."""
+SPANS = 100
+"""Equal parts of the time of these events; what came in one counts as the median part does at most: many who
+come at once are no more of the questions than others."""
 LEAST_USERS = 25
 """Users asked below whom the weight is 1, the one of probabilities."""
 MOST_RATIO = 2.0
@@ -119,11 +126,12 @@ def _arrivals(sequences: Sequences, who: Bools, rng: np.random.Generator) -> _Ar
         asked = np.flatnonzero(who & (begin < end))
     if len(asked) < LEAST_USERS:
         return None
-    asked = rng.choice(asked, min(COLD_QUESTIONS, len(asked)), replace=False)
-    event = _first_events(begin, end, asked, rng)
+    event = _first_events(begin, end, asked)
     event = event[np.argsort(sequences.time[event], kind="stable")]
+    event = event[newest_drawn(sequences.time[event], COLD_QUESTIONS, rng)]
+    people = len(np.unique(np.searchsorted(sequences.ptr, event, side="right")))
     users = item_popularity(learnt.ptr, learnt.item, len(learnt.items))[0]
-    return _Arrivals(event, len(asked), moment, users, _log(users), first_seen(sequences))
+    return _Arrivals(event, people, moment, users, _log(users), first_seen(sequences))
 
 
 def _weigh_popular(
@@ -212,7 +220,8 @@ def _shifts(
         return {known: {ranker.name: 1.0 for ranker in some} for known, some in sets.items()}
     popularity = item_popularity(rest.ptr, rest.item, len(rest.items))[0]
     popular = _log(popularity)
-    chosen = _first_events(sequences.ptr[:-1], sequences.ptr[1:], asked, rng)
+    chosen = _first_events(sequences.ptr[:-1], sequences.ptr[1:], asked)
+    chosen = rng.permutation(chosen)[:COLD_QUESTIONS]
     asking = {
         known: Questions([False, *(True for _ in some)], len(chosen), popularity, rng)
         for known, some in sets.items()
@@ -226,11 +235,25 @@ def _shifts(
     return {known: _ratios(some, asking[known], training) for known, some in sets.items()}
 
 
-def _first_events(begin: Int64, end: Int64, users: Int64, rng: np.random.Generator) -> Int64:
-    """int64[k], what these users did first, `COLD_QUESTIONS` at most, in no order. What user u did are the
-    events from ``begin[u]`` to before ``end[u]``."""
+def _first_events(begin: Int64, end: Int64, users: Int64) -> Int64:
+    """int64[k], what these users did first. What user u did are the events from ``begin[u]`` to before
+    ``end[u]``."""
     places = begin[users][:, None] + np.arange(FIRST_EVENTS)
-    return rng.permutation(places[places < end[users][:, None]])[:COLD_QUESTIONS]
+    return places[places < end[users][:, None]]
+
+
+def newest_drawn(time: Int64, most: int, rng: np.random.Generator) -> Int64:
+    """int64[min(k, most)], in order, places of events at int64[k] `time`, which rises, drawn without
+    replacement, the newest ones more often (see `EVEN_SHARE`, `SPANS`; Efraimidis and Spirakis, "Weighted
+    random sampling with a reservoir", 2006)."""
+    if len(time) <= most:
+        return np.arange(len(time))
+    part = np.minimum((time - time[0]) * SPANS // max(int(time[-1] - time[0]), 1), SPANS - 1)
+    came = np.bincount(part, minlength=SPANS)
+    counted = np.minimum(np.median(came[came > 0]) / np.maximum(came, 1), 1.0)[part]
+    newer = np.cumsum(counted[::-1])[::-1] - counted
+    waited = rng.standard_exponential(len(time)) * (newer + EVEN_SHARE * counted.sum()) / counted
+    return np.sort(np.argsort(waited, kind="stable")[:most])
 
 
 def _log(users: Float32) -> Float32:
