@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from live import Server
 from openpersonalize.cli.main import main
+from openpersonalize.cli.own_server import serve_command
 
 
 def orders(count: int = 400) -> str:
@@ -143,6 +144,13 @@ def test_the_plan_names_what_will_be_made(first: str, small: Server, files: list
     assert "say --yes" in again.output
     assert "A dataset group 'orders-2' with these datasets is made" in again.output
     assert "it has to run with --minimum-data off, an option of `openpersonalize serve`" in again.output
+
+
+def test_the_server_is_started_again_where_it_was() -> None:
+    folder = Path("shop-data")
+    assert serve_command(folder, 8077, small=False) == "openpersonalize serve --data-dir shop-data"
+    told = "openpersonalize serve --data-dir shop-data --port 8190 --minimum-data off"
+    assert serve_command(folder, 8190, small=True) == told
 
 
 def test_two_files_of_one_kind(files: list[str]) -> None:

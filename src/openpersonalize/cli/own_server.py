@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import StartError
+from ..settings import Settings
 
 _PATIENCE = 60.0
 
@@ -35,6 +36,13 @@ def own_server(folder: Path, options: Sequence[str] = (), port: int = 0) -> Iter
     finally:
         process.terminate()
         process.wait(30)
+
+
+def serve_command(folder: Path, port: int, small: bool) -> str:
+    """How somebody starts a server on such a folder again, for so little data that Amazon takes none where
+    that is so; on the same port, which other commands are told."""
+    named = "" if port == Settings().port else f" --port {port}"
+    return f"openpersonalize serve --data-dir {folder}{named}{' --minimum-data off' if small else ''}"
 
 
 def _until_healthy(endpoint: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -21,7 +21,7 @@ from .columns import in_columns
 from .connection import ENDPOINT, Connection, named_address
 from .conversion import Conversion
 from .options import setting_options
-from .own_server import own_server
+from .own_server import own_server, serve_command
 from .quickstart_resources import Made, Source, free_name, make, script
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _server(endpoint: str | None, settings: Settings, small: bool) -> Iterator[t
     if not folder.exists():
         make_private(folder)
     options = ("--s3", "local", *(("--minimum-data", "off") if small else ()))
-    command = f"openpersonalize serve --data-dir {folder}{' --minimum-data off' if small else ''}"
+    command = serve_command(folder, settings.port, small)
     with own_server(folder, options, settings.port) as own:
         click.echo(f"A server is started at {own}; it keeps everything in {folder}.")
         yield Connection.of(own, {}), command
