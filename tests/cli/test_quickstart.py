@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from live import Server
+from live import Server, make_clients
 from openpersonalize.cli.main import main
 from openpersonalize.cli.own_server import serve_command
 
@@ -82,6 +82,12 @@ def test_three_exports_to_recommendations(first: str) -> None:
     assert met.isdisjoint(new)
 
 
+def test_the_region_that_is_named(first: str, small: Server) -> None:
+    groups = make_clients(small.endpoint, "eu-central-1").personalize.list_dataset_groups()["datasetGroups"]
+    assert [one["name"] for one in groups] == ["orders"]
+    assert f"openpersonalize env --port {small.port} --region eu-central-1)" in first
+
+
 def test_the_program_that_it_prints_does_it_again(
     first: str, small: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -119,6 +125,43 @@ def test_what_fails_leaves_nothing_behind(
         assert personalize.list_schemas()["schemas"] == []
         assert not list((server.data / "buckets" / "quickstart").rglob("*.csv"))
     assert "A dataset group 'few' with" in run(*few, "--endpoint", server.endpoint, "--region", region).output
+
+
+def test_what_somebody_else_has_made_stays(
+    first: str, small: Server, files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two begin at once, and one comes first."""
+    assert first
+    monkeypatch.setattr("openpersonalize.cli.quickstart.free_name", lambda _, title: title)
+    made = run(*files, "--yes", "--endpoint", small.endpoint, "--region", "eu-central-1")
+    assert made.exit_code == 2
+    assert "ResourceAlreadyExistsException" in made.output
+    assert "removed" not in made.output
+    assert len(list((small.data / "buckets" / "quickstart" / "orders").glob("*.csv"))) == 3
+
+
+def test_an_upload_that_is_refused_leaves_nothing_behind(small: Server, files: list[str]) -> None:
+    small.put("s3://quickstart/taken", "a file where others are to be put")
+    region = ("--region", "eu-west-2")
+    made = run(*files, "--yes", "--name", "taken", "--endpoint", small.endpoint, *region)
+    assert made.exit_code == 2
+    assert "What quickstart had made is removed." in made.output
+    personalize = make_clients(small.endpoint, "eu-west-2").personalize
+    assert personalize.list_dataset_groups()["datasetGroups"] == []
+
+
+def test_who_interrupts_it_is_told_what_becomes_of_it(
+    small: Server, files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("openpersonalize.cli.quickstart_resources._upload", interrupted)
+    made = run(*files, "--yes", "--endpoint", small.endpoint, "--region", "eu-west-3")
+    assert made.exit_code == 2
+    assert "Interrupted. What quickstart had made is removed." in made.output
+    personalize = make_clients(small.endpoint, "eu-west-3").personalize
+    assert personalize.list_dataset_groups()["datasetGroups"] == []
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def quickstart(
     ):
         converted = _converted(_look(files, Path(place)), Path(place))
         small = converted["INTERACTIONS"].small
-        title, server = name or _title(files[0]), _server(endpoint, settings, small)
+        title, server = name or _title(files[0]), _server(endpoint, settings, small, given.get("region"))
         used = None
         if _answers(named_address(endpoint, settings)) or (endpoint is None and settings.data.exists()):
             # What is there decides under which name there will be more.
@@ -135,8 +135,11 @@ def _propose(converted: dict[str, Conversion], title: str) -> None:
 
 
 @contextmanager
-def _server(endpoint: str | None, settings: Settings, small: bool) -> Iterator[tuple[Connection, str]]:
-    """The server named, one that runs where it usually does, or one started here; how to start it again."""
+def _server(
+    endpoint: str | None, settings: Settings, small: bool, region: str | None
+) -> Iterator[tuple[Connection, str]]:
+    """The server named, one that runs where it usually does, or one started here, in the region that the
+    command line names; how to start it again."""
     address = named_address(endpoint, settings)
     running = _answers(address)
     if endpoint and not running:
@@ -148,7 +151,7 @@ def _server(endpoint: str | None, settings: Settings, small: bool) -> Iterator[t
                 "For so little data it has to run with --minimum-data off, an option of `openpersonalize"
                 " serve`: unless it does, stop it and start it again with it."
             )
-        yield Connection.of(address, {}), ""
+        yield Connection.of(address, {"region": region}), ""
         return
     from ..storage.privacy import make_private
 
@@ -159,7 +162,7 @@ def _server(endpoint: str | None, settings: Settings, small: bool) -> Iterator[t
     command = serve_command(folder, settings.port, small)
     with own_server(folder, options, settings.port) as own:
         click.echo(f"A server is started at {own}; it keeps everything in {folder}.")
-        yield Connection.of(own, {}), command
+        yield Connection.of(own, {"region": region}), command
 
 
 def _answers(address: str) -> bool:
@@ -201,4 +204,7 @@ def _say_what_next(connection: Connection, made: Made, command: str) -> None:
     click.echo("\nWhat to try next:")
     if command:
         click.echo(f"    {command}      (the server of this command ends with it)")
-    click.echo(f'    eval "$(openpersonalize env --port {connection.address.rpartition(":")[2]})"')
+    options = f"--port {connection.address.rpartition(':')[2]}"
+    if connection.region != Settings().region:
+        options += f" --region {connection.region}"
+    click.echo(f'    eval "$(openpersonalize env {options})"')

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..datasets.schemas import spelled
@@ -23,6 +24,7 @@ NEW_TO_THEM = 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("*")'
 """Leaves out what a user met before, by any event."""
 _POLL = 0.2
 _LONGEST_DELETION = 60.0
+_FAILURES = (OpenPersonalizeError, BotoCoreError, Boto3Error, ClientError, OSError)
 _TITLES = ("TITLE", "NAME", "ITEM_NAME", "PRODUCT_NAME", "DESCRIPTION")
 
 
@@ -62,14 +64,20 @@ def make(connection: Connection, name: str, sources: list[Source]) -> Made:
     made: list[tuple[str, str]] = []
     try:
         return _made(connection, name, sources, made)
-    except (OpenPersonalizeError, BotoCoreError, ClientError) as error:
-        told = (error if isinstance(error, OpenPersonalizeError) else in_one_sentence(error)).message
+    except (*_FAILURES, KeyboardInterrupt) as error:
+        told = "Interrupted." if isinstance(error, KeyboardInterrupt) else _sentence(error)
+        if not made:  # what is called so, files too, is somebody else's
+            raise OpenPersonalizeError(told) from error
         try:
             _remove(connection, Made(name, sources), made)
-        except (OpenPersonalizeError, BotoCoreError, ClientError):
+        except _FAILURES:
             left = ", ".join(arn for _, arn in made)
             raise OpenPersonalizeError(f"{told} What quickstart had made is still there: {left}.") from error
         raise OpenPersonalizeError(f"{told} What quickstart had made is removed.") from error
+
+
+def _sentence(error: Exception) -> str:
+    return (error if isinstance(error, OpenPersonalizeError) else in_one_sentence(error)).message
 
 
 def _made(connection: Connection, name: str, sources: list[Source], noted: list[tuple[str, str]]) -> Made:
@@ -83,8 +91,8 @@ def _made(connection: Connection, name: str, sources: list[Source], noted: list[
 
     made = Made(name, sources)
     group = create("dataset_group", name=made.name)
-    _upload(connection, made)
     _ready(connection, "", personalize.describe_dataset_group, "datasetGroup", group)
+    _upload(connection, made)
     for source in sources:
         kind = spelled(source.kind)
         schema = create("schema", name=f"{made.name}-{kind}", schema=source.schema)
@@ -117,9 +125,9 @@ def _remove(connection: Connection, made: Made, noted: list[tuple[str, str]]) ->
     personalize = connection.client("personalize")
     for kind, arn in reversed(noted):
         named = {_member(kind): arn}
-        getattr(personalize, f"delete_{kind}")(**named)
         until = time.monotonic() + _LONGEST_DELETION
         try:
+            getattr(personalize, f"delete_{kind}")(**named)
             while time.monotonic() < until:
                 getattr(personalize, f"describe_{kind}")(**named)
                 time.sleep(_POLL)
