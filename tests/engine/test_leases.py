@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from engine.toy import ToyInstallation
 from openpersonalize.engine.leases import JobOutput, LeaseLost, Leases
 from openpersonalize.engine.runnerlease import Observer, RunnerLease
 from openpersonalize.resources.jobrows import JobRow, JobState
+from openpersonalize.storage.durable import write_durably
 
 Open = Callable[..., "Runner"]
 
@@ -154,6 +156,27 @@ def test_a_silent_runner_whose_process_lives_here_keeps_its_jobs(runner: Open) -
     (job,) = me.claim()
     assert other.requeued_after(3600.0) == 0
     assert crashes(me, job) == ("running", 0)
+
+
+def test_runners_that_begin_at_once_know_that_they_share_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the workers of one server do: whoever made the folder's name, all have the same."""
+    both, made = threading.Barrier(2), list[bytes]()
+
+    def write_slowly(file: Path, content: bytes) -> None:
+        made.append(content)
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.3)
+        write_durably(file, content)
+
+    monkeypatch.setattr("openpersonalize.engine.runnerlease.write_durably", write_slowly)
+    threads = [threading.Thread(target=Observer, args=(tmp_path / "runners",)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
 
 
 def test_a_copied_data_folder_tells_nothing_of_its_runners(runner: Open, tmp_path: Path) -> None:

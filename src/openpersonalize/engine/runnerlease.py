@@ -20,11 +20,13 @@ from enum import Enum
 from pathlib import Path
 
 import sqlalchemy as sa
+from filelock import FileLock
 
 from ..resources.store import MetadataStore
 from ..resources.tables import runners
 from ..storage.durable import write_durably
 from ..storage.host import host_ids
+from ..storage.privacy import LOCK_MODE
 from ..storage.processlock import ProcessLock, is_released
 
 LEASE_SECONDS = 30.0
@@ -136,5 +138,7 @@ def _identity(folder: Path) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "identity"
     if not file.exists():
-        write_durably(file, f"{uuid.uuid4().hex}\n".encode())
+        with FileLock(folder / "identity.lock", mode=LOCK_MODE, thread_local=False):
+            if not file.exists():  # whoever began at the same time may have made it
+                write_durably(file, f"{uuid.uuid4().hex}\n".encode())
     return f"{file.read_text('ascii').strip()}:{os.stat(folder).st_ino}"
