@@ -77,6 +77,9 @@ def test_only_the_last_events_are_kept(tmp_path: Path) -> None:
     opened = written(tmp_path, sequences_of(rows), "aws-popularity-count")
     assert opened.history("a")[1].tolist() == list(range(30, HISTORY_LENGTH + 30))
     assert opened.history("b")[1].tolist() == [0, 1, 2]
+    assert opened.earlier.most == HISTORY_LENGTH
+    del opened.manifest["history_length"]
+    assert opened.earlier.most == 200  # as older programs kept
 
 
 def test_damage_is_found(tmp_path: Path) -> None:

@@ -99,6 +99,24 @@ def test_a_visitor_s_own_kind_leads(world, seed) -> None:
     assert np.mean(share) >= 0.8
 
 
+def test_who_has_seen_hundreds_of_films_gets_others() -> None:
+    """Nobody sees a film twice: no answer has one of the three hundred that its user saw, first or last."""
+    rng = np.random.default_rng(0)
+    genre = np.arange(700) % 4
+    rows = []
+    for user in range(30):
+        liked = np.where(genre == user % 4, 6.0, 1.0)
+        seen = rng.choice(700, 300, replace=False, p=liked / liked.sum())
+        rows += [(f"u{user:02}", f"f{film:03}", place * 3_600) for place, film in enumerate(seen.tolist())]
+    sequences = sequences_of(rows)
+    model = fitted(sequences, 0)
+    again = [
+        np.isin(np.argsort(-model.scores(question(sequences, user)))[:10], sequences.item[of_user])
+        for user, of_user in enumerate(map(slice, sequences.ptr[:-1], sequences.ptr[1:]))
+    ]
+    assert np.mean(again) <= 0.01
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_what_follows_is_learned_from_sixty_users(seed: int) -> None:
     """Three circles of twelve items; two times in three the next of the circle follows, else any of it."""

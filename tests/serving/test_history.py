@@ -166,11 +166,11 @@ def test_event_weights_reach_the_model():
 
 
 def test_only_the_newest_events_are_shown():
-    past = trained(*[(0, second, 0) for second in range(150)])
+    past = trained(*[(0, second, 0) for second in range(HISTORY_LENGTH - 50)])
     live = streamed(*[(11 + k, "b", 1000 + k, "click") for k in range(120)])
     query = recent().query(past, live, 9999, False)
     assert len(query.item) == HISTORY_LENGTH
-    assert query.item.tolist() == [0] * 80 + [1] * 120
+    assert query.item.tolist() == [0] * (HISTORY_LENGTH - 120) + [1] * 120
 
 
 def test_no_events_at_all():

@@ -69,8 +69,8 @@ class Taste(BaseRanker):
         return TasteScores(self.column.attribute, self._ratios(query), self._by_value)
 
     def _ratios(self, query: RankerQuery) -> Float32:
-        faded = 0.5 ** (np.maximum(query.now - query.time, 0) / HALF_LIFE)
-        return self.column.ratios(query.item, faded)
+        faded = 0.5 ** (np.maximum(query.now - query.time[-LONGEST:], 0) / HALF_LIFE)
+        return self.column.ratios(query.item[-LONGEST:], faded)
 
     def save(self, folder: Path) -> None:
         """Four arrays and a name."""

@@ -52,6 +52,9 @@ FORMAT = 3
 """Raised when an older program could not read the folder any more. Up to 2 the popularity of the items was a
 part of every model."""
 
+UNTOLD_HISTORY_LENGTH = 200
+"""Newest events of a user in artifacts whose manifest does not say how many."""
+
 
 def write_artifact(
     folder: Path,
@@ -109,6 +112,7 @@ def write_artifact(
         "selection": selection.json(),
         "event_types": list(sequences.event_types),
         "position": position,
+        "history_length": HISTORY_LENGTH,
         "counts": {
             "users": len(sequences.users),
             "items": len(sequences.items),
@@ -227,7 +231,8 @@ class Artifact:
         """What an update goes on from."""
         item, time = self._histories.columns[:2]
         ptr = self._histories.ptr
-        return Earlier(self.model, self.users, self.items, self.event_types, ptr, item, time, HISTORY_LENGTH)
+        most = self.manifest.get("history_length", UNTOLD_HISTORY_LENGTH)
+        return Earlier(self.model, self.users, self.items, self.event_types, ptr, item, time, most)
 
     def verify(self) -> list[str]:
         """Files that are missing or differ from what was written; empty when all is well. Reads all."""

@@ -13,7 +13,7 @@ from ..algorithms.arrays import Float32, Int16, Int32, Int64
 if TYPE_CHECKING:
     from ..datasets.sequences import Sequences
 
-HISTORY_LENGTH = 200
+HISTORY_LENGTH = 1_000
 """Newest events of a user that a model is shown: in serving, in measuring, and as long as an artifact
 remembers."""
 
