@@ -14,7 +14,7 @@ from openpersonalize.installation import Installation
 from openpersonalize.resources.internals import RecommenderInternal
 from openpersonalize.resources.jobrows import waiting_jobs
 from openpersonalize.resources.store import Resource, Scope
-from openpersonalize.workflows.data_deletions import DataDeletion
+from openpersonalize.workflows.data_deletions import DataDeletion, retrain
 from openpersonalize.workflows.deletions import RecommenderDeletion
 from openpersonalize.workflows.recommenders import (
     CreateRecommender,
@@ -215,6 +215,24 @@ def test_a_failed_update_goes_on_with_what_there_was(house: House) -> None:
     assert found.attributes["latestRecommenderUpdate"]["status"] == "CREATE FAILED"
     assert found.attributes["latestRecommenderUpdate"]["failureReason"] == "No."
     assert house.kept(arn).artifact == before
+
+
+def test_a_deletion_asks_for_one_training_at_a_time(house: House) -> None:
+    """However often somebody asks while it waits for its turn."""
+    arn, job = house.make("ACTIVE"), house.scope.arn("data-deletion-job/d")
+    with house.scope.write() as tx:
+        tx.add(
+            "data-deletion-job",
+            job,
+            "d",
+            group_arn=house.group,
+            status="COMPLETED",
+            internal={"versions": [arn]},
+        )
+    settings = house.installation.settings
+    assert retrain(house.scope, settings, job) == [arn]
+    assert retrain(house.scope, settings, job) == []
+    assert house.jobs("retrain-recommender") == [arn]
 
 
 def test_trained_every_week_when_something_came(house: House) -> None:

@@ -18,7 +18,7 @@ from ..events.livelog import stream_of
 from ..exploration.checkpoint import remove_checkpoints
 from ..resources.endpoints import update_under_way
 from ..resources.internals import DataDeletionInternal, DatasetInternal, RecommenderInternal, VersionInternal
-from ..resources.jobrows import waiting_jobs
+from ..resources.jobrows import OPEN, waiting_jobs
 from ..resources.lifecycle import AT_WORK
 from ..resources.quotas import check_quota
 from ..resources.store import Resource, Scope, Transaction
@@ -134,6 +134,9 @@ def retrain(scope: Scope, settings: Settings, arn: str) -> list[str]:
             started.append(version.arn)
         for recommender in (tx.get(one, "recommender") for one in DataDeletionInternal.of(row).versions):
             if recommender is None or recommender.status != "ACTIVE":
+                continue
+            newest = tx.job(recommender.arn)
+            if newest is not None and newest.state in OPEN:  # it may wait for its turn
                 continue
             if RecommenderInternal.of(recommender).training is None and not update_under_way(recommender):
                 train_again(tx, recommender, RETRAIN)
