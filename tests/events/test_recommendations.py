@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from contract.live_log import Hands
-from contract.recommendation_log import CAMPAIGN, Opening, RecommendationLogContract
+from contract.recommendation_log import CAMPAIGN, Opening, RecommendationLogContract, eventually
 from openpersonalize.errors import StartError
 from openpersonalize.events.recommendations import RecommendationLog
 from openpersonalize.events.sqlitefile import SqliteFile
@@ -99,3 +99,26 @@ class TestSqliteRecommendationLog(RecommendationLogContract):
         log.add("RID-2", CAMPAIGN, ["a"], None)
         log.flush()
         assert log.find("RID-2") is not None
+
+    def test_a_disk_that_refuses_is_told_once_and_written_to_again(
+        self, opening: Opening, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A connection that was opened while the file could only be read never writes."""
+        connect, refusing = SqliteFile.connect, 2
+
+        def opened(file: SqliteFile, *, write: bool = False) -> sqlite3.Connection:
+            nonlocal refusing
+            found = connect(file, write=write)
+            if write and refusing:
+                refusing -= 1
+                found.execute("PRAGMA query_only = ON")
+            return found
+
+        log, other = opening(flush_seconds=0.01), opening()
+        monkeypatch.setattr(SqliteFile, "connect", opened)
+        for lost in ("RID-1", "RID-2"):
+            log.add(lost, CAMPAIGN, ["a"], None)
+            assert eventually(lambda lost=lost: log.find(lost) is None)
+        log.add("RID-3", CAMPAIGN, ["a"], None)
+        assert eventually(lambda: other.find("RID-3") is not None)
+        assert caplog.text.count("were not remembered") == 1

@@ -177,8 +177,11 @@ class SqliteRecommendationLog(RecommendationLog):
         return removed
 
     def flush(self) -> None:
-        with closing(self._file.connect(write=True)) as connection:
-            self._flush(connection)
+        try:
+            with closing(self._file.connect(write=True)) as connection:
+                self._flush(connection)
+        except (sqlite3.OperationalError, OSError) as error:
+            _log.warning("recommendationIds were not remembered: %s", error)
 
     def close(self) -> None:
         self._end.set()
@@ -190,7 +193,7 @@ class SqliteRecommendationLog(RecommendationLog):
 
     def _run(self) -> None:
         """Write until the end, whatever happens."""
-        errors = RepeatedErrors(_log, "Writing recommendationIds met an error and goes on")
+        errors = RepeatedErrors(_log, "recommendationIds were not remembered; writing them goes on")
         while True:
             try:
                 with closing(self._file.connect(write=True)) as connection:
@@ -208,6 +211,8 @@ class SqliteRecommendationLog(RecommendationLog):
                     return
 
     def _flush(self, connection: sqlite3.Connection) -> None:
+        """Write what waits. Raises sqlite3.OperationalError or OSError where the disk refuses it: then it is
+        lost, and the connection may be of no use any more."""
         with self._flushing:
             with self._lock:
                 self._writing, self._waiting, self._held = self._waiting, {}, 0
@@ -228,8 +233,8 @@ class SqliteRecommendationLog(RecommendationLog):
             with self._file.writing(connection):
                 _insert(connection, issued)
                 self._evict(connection, max(EVICTED_AT_ONCE, 2 * len(issued)))
-        except (sqlite3.OperationalError, OSError) as error:  # the disk, not an answer
-            _log.warning("%d recommendationIds were not remembered: %s", len(issued), error)
+        except (sqlite3.OperationalError, OSError):  # the disk, not an answer
+            raise
         except Exception as error:  # noqa: BLE001 - one bad answer must not take its neighbours along
             if len(issued) < 2:
                 _log.warning("%d recommendationIds were not remembered: %r", len(issued), error)
