@@ -56,7 +56,8 @@ class Made:
 
 
 def make(connection: Connection, name: str, sources: list[Source]) -> Made:
-    """Upload, import, train and deploy; `name` is one that is free. What fails leaves nothing behind.
+    """Upload, import, train and deploy; `name` is one that is free. What fails leaves nothing behind;
+    nor does Ctrl-C, unless a job is at work on what was made.
 
     Raises:
         OpenPersonalizeError: the sentence says why it failed, and what is left if it could not be removed.
