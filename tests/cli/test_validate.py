@@ -106,6 +106,45 @@ def test_a_file_that_quickstart_takes_is_said_to_be_one(tmp_path: Path) -> None:
     assert one["problem_count"] >= 3
 
 
+def test_a_file_in_windows_1252_is_read_right(tmp_path: Path) -> None:
+    products = "Größe;Artikel;SKU\n" + "".join(f"{k};Schälmesser {k};p{k}\n" for k in range(20))
+    (one,) = record(tmp_path, {"products.csv": products.encode("windows-1252")})["files"]
+    assert one["datasetType"] == "Items"
+    assert "read as windows-1252, for it is not UTF-8 (such as Größe)" in one["converted"][1]
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "told"),
+    [
+        ("user;item;when", "u;i;05-01-26 01:22", "four digits of the year"),
+        ("user;item;date;time", "u;i;05.01.2026;01:22", "join date and time to one column"),
+        ("user;item;when", "u;i;05. Januar 2026", "has no times that are understood"),
+        ("datum;kundennr;artikelnr", "05.01.2026;u;i", "to USER_ID (or user, customerid,"),
+    ],
+)
+def test_what_quickstart_does_not_read_either_is_told(
+    header: str, row: str, told: str, tmp_path: Path
+) -> None:
+    files: dict[str, str | bytes] = {"orders.csv": text(row, header=header)}
+    made = run(tmp_path, files)
+    assert made.exit_code == 1
+    assert told in made.output.partition("`openpersonalize import --convert` do not read it either:")[2]
+    (one,) = record(tmp_path, files)["files"]
+    assert told in one["not_converted"]
+
+
+def test_times_that_are_not_read_are_not_the_same(tmp_path: Path) -> None:
+    made = run(tmp_path, {"events.csv": text(*rows(), "2,b,06.07.2026,view", "2,b,16/07/2026,view")})
+    assert "the same event as another" not in made.output
+    for date in ("06.07.2026", "16/07/2026"):
+        assert f'"{date}" is not in seconds since 1970; write a number like 1711929600' in made.output
+
+
+@pytest.mark.parametrize("content", [gzip.compress(b"x"), text(*rows(5)).encode("utf-16")])
+def test_the_remedy_of_a_form_is_told_alone(content: bytes, tmp_path: Path) -> None:
+    assert "WINDOWS-1252" not in run(tmp_path, {"events.csv": content}).output
+
+
 def test_a_file_that_nobody_reads_or_that_is_only_small_is_not(tmp_path: Path) -> None:
     for content in (text(*rows(5)), text("u1,i1,yesterday,view"), text(*rows())):
         (one,) = record(tmp_path, {"orders.csv": content})["files"]

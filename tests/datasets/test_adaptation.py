@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import polars as pl
@@ -140,15 +141,40 @@ def test_metadata_keeps_its_columns_and_interactions_do_not(tmp_path: Path) -> N
     ("content", "sentence"),
     [
         ("a,b\n1,2\n", "f.csv has neither the columns of interactions"),
-        ("user,item\n1,2\n", "no column looks like TIMESTAMP; its header is user, item"),
+        (
+            "user,item\n1,2\n",
+            "no column looks like TIMESTAMP; its header is user, item, of which user is USER_ID",
+        ),
+        ("user,item,datum\n1,2,3\n", "to TIMESTAMP (or time, ts, eventtime,"),
+        ("datum,kundennr,artikelnr\n1,2,3\n", "to USER_ID (or user, customerid, customer,"),
         ("user,item,ts\n1,2,soon\n", "the column ts has no times that are understood, such as 'soon'"),
+        ("user,item,date,time\n1,2,01.04.2024,10:00\n", "join date and time to one column of dates like"),
+        (
+            "user,item,ts\n1,2,05.01.2026\n1,3,2026-01-06\n",
+            "form, such as '05.01.2026' and '2026-01-06'. Write all",
+        ),
+        ("user,item,ts\n1,2,05-01-26\n", "four digits of the year"),
         ("user,item,ts\n,2,5\n1,2,5\n", "1 of 2 rows have no usable USER_ID, ITEM_ID, TIMESTAMP"),
         ("user,item,ts\n1,2,5,6,7\n", "cannot be read as a table"),
         ("", "cannot be read as a table"),
         (b"PK\x03\x04", "an Excel workbook"),
+        (gzip.compress(text(ROWS).encode())[:-9], "cannot be unpacked"),
+        (b"\xff\xfe" + "user,item".encode("utf-16-le") + b"\x00\xd8a\x00", "goes on otherwise"),
     ],
 )
 def test_what_cannot_be_adapted_says_why(content: str | bytes, sentence: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput) as refused:
         adapted(tmp_path, content)
     assert sentence in refused.value.message
+
+
+def test_types_that_say_the_contrary_are_warned_of(tmp_path: Path) -> None:
+    rows = [(f"u{k}", "i", "5", ("view", "order_returned", "Purchase")[k % 3]) for k in range(9)]
+    told = adapted(tmp_path, text(rows)).words()[-1]
+    assert told.startswith("WARNING: 3 events of type order_returned seem to say that an item is not wanted")
+    config = json.loads(told.partition("solutionConfig=")[2])
+    assert config == {
+        "eventsConfig": {"eventParametersList": [{"eventType": "Purchase"}, {"eventType": "view"}]}
+    }
+    plain = adapted(tmp_path, text([(*row[:3], "view") for row in rows])).words()
+    assert not any("WARNING" in line for line in plain)

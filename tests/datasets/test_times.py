@@ -28,6 +28,10 @@ NOON = 1_711_972_800  # 2024-04-01 12:00 UTC
         ("01.04.2024 12:00", NOON),
         ("04/30/2024 12:00", NOON + 29 * 86_400),
         ("30/04/2024 12:00", NOON + 29 * 86_400),
+        ("01.04.24 12:00", NOON),
+        ("04/30/24 12:00", NOON + 29 * 86_400),
+        ("30/04/24 12:00", NOON + 29 * 86_400),
+        ("01. April 2024 12:00", NOON),
         ("1 Apr 2024", NOON - 43_200),
         ("4/1/2024 12:00:00 PM", NOON),
     ],
@@ -39,6 +43,12 @@ def test_forms_are_found_and_read(text: str, seconds: int) -> None:
     assert form.seconds(pl.Series([text, "never", None])).to_list() == [seconds, None, None]
 
 
-@pytest.mark.parametrize("values", [["yesterday"], [""], [None], [], ["2024-04-01", "x"]])
+@pytest.mark.parametrize("values", [["yesterday"], [""], [None], [], ["2024-04-01", "x"], ["05-01-26"]])
 def test_what_is_no_time_has_no_form(values: list[str | None]) -> None:
     assert TimeForm.of(pl.Series(values, dtype=pl.String)) is None
+
+
+def test_a_short_year_among_long_ones_is_no_time() -> None:
+    form = TimeForm.of(pl.Series(["01.04.2024 12:00"] * 3))
+    assert form is not None
+    assert form.seconds(pl.Series(["01.04.24 12:00", "01.04.2024 12:00"])).to_list() == [None, NOON]

@@ -21,8 +21,8 @@ from .naming import DATASETS, GROUPS, found, listed
 BUCKET = "imports"
 _SHOWN = 20
 _HINT = (
-    "A file as a shop exports it, with other names of columns, separators or dates, is read with --convert;"
-    " `openpersonalize validate` says how."
+    "A file as a shop exports it, with other names of columns, separators, dates or encoding, is read with"
+    " --convert; `openpersonalize validate` says how."
 )
 
 

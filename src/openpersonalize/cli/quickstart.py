@@ -128,7 +128,9 @@ def _propose(converted: dict[str, Conversion], title: str) -> None:
         click.echo(f"  {sentence}")
     click.secho("\nWhat will be done", bold=True)
     click.echo(f"  A dataset group {title!r} with these datasets is made and filled.")
-    click.echo("  aws-user-personalization-v2 is trained on all events: what each user will want next.")
+    click.echo(
+        "  aws-user-personalization-v2 is trained on all events, of any type: what each user will want next."
+    )
     click.echo(
         "  A campaign answers GetRecommendations for any user; a filter leaves out what they met before."
     )

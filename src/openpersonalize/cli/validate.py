@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..datasets.inspection import Inspection
 
 _SHOWN = 20
+_SHOWN_REFUSED = 3
 
 
 @click.command()
@@ -67,16 +68,19 @@ def validate(
             minimum_data=settings.minimum_data,
         )
     relations = list(between(found))
-    converted = {
-        one: words
-        for path, one in typed.items()
-        if one not in texts and (words := _converted(path, found[one])) is not None
-    }
+    converted: dict[str, list[str]] = {}
+    refused: dict[str, str] = {}
+    for path, one in typed.items():
+        if one not in texts and wrong_of(found[one]):
+            try:
+                converted[one] = _converted(path, one)
+            except InvalidInput as error:
+                refused[one] = error.message
     if as_json:
-        click.echo(json.dumps(_record(found, converted, relations), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(_record(found, converted, refused, relations), indent=2, ensure_ascii=False))
     else:
         for kind, inspection in found.items():
-            _show(inspection, converted.get(kind))
+            _show(inspection, converted.get(kind), refused.get(kind))
         for sentence in relations:
             click.echo(sentence[:1].upper() + sentence[1:])
     if any(one.problem_count for one in found.values()):
@@ -94,7 +98,6 @@ def _typed(files: tuple[Path, ...], kind: str | None, texts: Mapping[str, str]) 
         InvalidInput: it cannot be told, or two files have the same.
     """
     from ..datasets.column_names import likely_type
-    from ..datasets.csv_text import CsvText
     from ..datasets.file_forms import separator_of
     from ..datasets.schemas import DATASET_TYPES, dataset_type_named, spelled
 
@@ -108,8 +111,7 @@ def _typed(files: tuple[Path, ...], kind: str | None, texts: Mapping[str, str]) 
         return {files[0]: next(iter(texts))}
     found: dict[Path, str] = {}
     for path in files:
-        with path.open("rb") as stream:
-            header = CsvText(stream, 64 * 1024).header
+        header = _header(path)
         if len(header) == 1:  # another separator is a problem that the inspection names
             header = header[0].split(separator_of(header[0]))
         one = likely_type(header, path.name) or ("INTERACTIONS" if path == files[0] else None)
@@ -124,19 +126,37 @@ def _typed(files: tuple[Path, ...], kind: str | None, texts: Mapping[str, str]) 
     return found
 
 
-def _converted(path: Path, found: Inspection) -> list[str] | None:
-    """How a file is understood that an import refuses for its form; None: it is not refused, or cannot be
-    converted either."""
-    from ..datasets.adaptation import Adaptation
+def _header(path: Path) -> list[str]:
+    """The names in a file's first row, also where it is packed or not UTF-8; [] if it is no text."""
+    from ..datasets.csv_text import CsvText
+    from ..datasets.encodings import PlainText
 
-    if not wrong_of(found):
-        return None
+    with path.open("rb") as stream:
+        text = CsvText(stream, 64 * 1024)
+    if not text.faults:
+        return text.header
     with tempfile.TemporaryDirectory(prefix="openpersonalize-", ignore_cleanup_errors=True) as place:
         try:
-            one = Conversion.of(Adaptation.of(path, Path(place), found.dataset_type), Path(place))
+            plain = PlainText.of(path, Path(place))
         except InvalidInput:
-            return None
-    return None if one.wrong else [f"{one.adaptation.rows:,} rows", *one.words(), *one.too_small]
+            return []
+        with plain.path.open("rb") as stream:
+            return CsvText(stream, 64 * 1024).header
+
+
+def _converted(path: Path, kind: str) -> list[str]:
+    """How a file is understood that an import refuses for its form.
+
+    Raises:
+        InvalidInput: it cannot be converted either.
+    """
+    from ..datasets.adaptation import Adaptation
+
+    with tempfile.TemporaryDirectory(prefix="openpersonalize-", ignore_cleanup_errors=True) as place:
+        one = Conversion.of(Adaptation.of(path, Path(place), kind), Path(place))
+    if one.wrong:
+        raise InvalidInput("; ".join(one.wrong[:_SHOWN_REFUSED]))
+    return [f"{one.adaptation.rows:,} rows", *one.words(), *one.too_small]
 
 
 def _given(paths: tuple[Path, ...]) -> dict[str, str]:
@@ -159,7 +179,10 @@ def _given(paths: tuple[Path, ...]) -> dict[str, str]:
 
 
 def _record(
-    found: Mapping[str, Inspection], converted: Mapping[str, list[str]], relations: list[str]
+    found: Mapping[str, Inspection],
+    converted: Mapping[str, list[str]],
+    refused: Mapping[str, str],
+    relations: list[str],
 ) -> dict[str, Any]:
     from ..datasets.schemas import spelled
 
@@ -176,6 +199,7 @@ def _record(
                 ],
                 "notes": one.notes,
                 "converted": converted.get(kind),
+                "not_converted": refused.get(kind),
                 "schema": None if one.schema is None else json.loads(one.schema),
             }
             for kind, one in found.items()
@@ -184,7 +208,7 @@ def _record(
     }
 
 
-def _show(found: Inspection, converted: list[str] | None) -> None:
+def _show(found: Inspection, converted: list[str] | None, refused: str | None) -> None:
     from ..datasets.schemas import spelled
 
     verdict = f"{found.problem_count:,} problems" if found.problem_count != 1 else "1 problem"
@@ -201,3 +225,8 @@ def _show(found: Inspection, converted: list[str] | None) -> None:
         click.echo("  `openpersonalize quickstart` and `openpersonalize import --convert` read it as it is:")
         for sentence in converted:
             click.echo(f"    {sentence}")
+    if refused is not None:
+        click.echo(
+            "  `openpersonalize quickstart` and `openpersonalize import --convert` do not read it either:"
+        )
+        click.echo(f"    {refused}")

@@ -7,20 +7,28 @@ A file is looked at (`of`), what will become of it is said in words (`words`), a
 
 from __future__ import annotations
 
-import gzip
-import shutil
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import polars as pl
 
 from ..errors import InvalidInput
-from .column_names import EVENT_WORDS, likely_type, own_name, plain_name, usual_columns
-from .file_forms import foreign_form, separator_of
-from .hints import NULL_WORDS
+from .column_names import (
+    EVENT_WORDS,
+    is_contrary,
+    likely_type,
+    names_for,
+    own_name,
+    plain_name,
+    times_beside,
+    usual_columns,
+)
+from .encodings import PlainText
+from .file_forms import separator_of
+from .hints import NULL_WORDS, WARNING
 from .number_forms import NumberForm
 from .schema_rules import required_names
 from .schemas import spelled
@@ -33,11 +41,11 @@ MOST_TYPES = 7
 MOST_LEFT_OUT = 0.2
 """Share of the rows that may be left out; with more of them, the file is hardly understood."""
 
-_BLOCK = 1024 * 1024
 _MOST_OWN = {"INTERACTIONS": 0, "ITEMS": 90, "USERS": 25}
 _TIMES = {"INTERACTIONS": "TIMESTAMP", "ITEMS": "CREATION_TIMESTAMP"}
 _MOST_WORDS = 30
 """Different values of a column that may hold event types under a name that nobody knows."""
+_CLOCK = r"^[0-9]{1,2}:[0-9]{2}"
 _FLOAT_ID = r"^\s*[0-9]+\.0+\s*$"
 
 
@@ -51,7 +59,7 @@ class Adaptation:
         times: the form of the times, if there are any. floats: id columns that write 101 as 101.0.
         numbers: the forms of columns whose numbers are not plain, by new name.
         types: event types with their numbers, most frequent first.
-        rows, left_out: after `write`.
+        read: what was done to have its text; empty: nothing. rows, left_out: after `write`.
     """
 
     source: Path
@@ -66,6 +74,7 @@ class Adaptation:
     floats: tuple[str, ...] = ()
     numbers: dict[str, NumberForm] = field(default_factory=dict)
     types: dict[str, int] = field(default_factory=dict)
+    read: str = ""
     rows: int = 0
     left_out: int = 0
 
@@ -80,8 +89,9 @@ class Adaptation:
         Raises:
             InvalidInput: it is no table, or a column that must be is not there; the sentence says which.
         """
-        path = _plain(source, folder)
-        skipped, header_line = _header_line(path)
+        text = PlainText.of(source, folder)
+        path = text.path
+        skipped, header_line = text.header_line()
         separator = separator_of(header_line)
         with _readable(source):
             header = _scan(path, separator, skipped).collect_schema().names()
@@ -89,24 +99,28 @@ class Adaptation:
         if kind is None:
             raise InvalidInput(
                 f"{source.name} has neither the columns of interactions nor of items or users; its header is"
-                f" {', '.join(header)[:300]}."
+                f" {', '.join(header)[:300]}. Rename the columns that are meant, of interactions to"
+                f" {names_for(required_names('INTERACTIONS'), 'INTERACTIONS')}; items have ITEM_ID,"
+                " users USER_ID."
             )
         found = usual_columns(header, kind)
         missing = [name for name in required_names(kind) if name not in found]
         if missing:
+            known = ", ".join(f"{old} is {new}" for new, old in found.items())
             raise InvalidInput(
                 f"{source.name} is to be {spelled(kind)}, and no column looks like {', '.join(missing)}; its"
-                f" header is {', '.join(header)[:300]}. Rename the columns that are meant."
+                f" header is {', '.join(header)[:300]}{f', of which {known}' if known else ''}. Rename the"
+                f" columns that are meant, to {names_for(missing, kind)}."
             )
-        made = cls(source, path, kind, separator, skipped, dict(found))
+        made = cls(source, path, kind, separator, skipped, dict(found), read=text.words)
         made._find_forms(header)
         return made
 
     def words(self) -> list[str]:
         """What becomes of the file, a sentence a line."""
         said = []
-        if self.path != self.source:
-            said.append("unpacked, as UTF-8")
+        if self.read:
+            said.append(self.read)
         if self.separator != ",":
             said.append(f"separated by {self.separator!r}")
         renamed = [
@@ -123,6 +137,7 @@ class Adaptation:
             rarer = len(self.types) - MOST_TYPES
             rest = f"; {rarer} rarer ones become other" if rarer > 0 else ""
             lines.append(f"event types: {shown}{rest}")
+            lines += self._contrary()
         if self.own:
             lines.append(f"metadata: {', '.join(self.own)}")
         return lines
@@ -157,11 +172,7 @@ class Adaptation:
         if time in self.columns:
             self.times = TimeForm.of(sample[self.columns[time]])
             if self.times is None and self.dataset_type == "INTERACTIONS":
-                example = next((one for one in sample[self.columns[time]].to_list() if one), "")
-                raise InvalidInput(
-                    f"{self.source.name}: the column {self.columns[time]} has no times that are understood,"
-                    f" such as {example!r}. Write seconds since 1970 or dates like 2024-04-01 10:00:00."
-                )
+                raise InvalidInput(self._no_times(header, self.columns[time], sample[self.columns[time]]))
             if self.times is None:
                 del self.columns[time]
         if self.dataset_type == "INTERACTIONS" and "EVENT_TYPE" not in self.columns:
@@ -189,6 +200,49 @@ class Adaptation:
             counts = kinds.drop_nulls().group_by("t").len().sort("len", "t", descending=[True, False])
             with _readable(self.source):
                 self.types = dict(counts.head(1000).collect(engine="streaming").iter_rows())
+
+    def _contrary(self) -> list[str]:
+        """A warning of event types that train like the others, and say the contrary."""
+        kept = list(self.types)[:MOST_TYPES]
+        found = [name for name in kept if is_contrary(name)]
+        others = [{"eventType": name} for name in kept if name not in found]
+        if len(self.types) > MOST_TYPES:
+            others.append({"eventType": "other"})
+        if not found or not others:
+            return []
+        config = json.dumps({"eventsConfig": {"eventParametersList": others}}, ensure_ascii=False)
+        count = sum(self.types[name] for name in found)
+        told = (
+            f"{WARNING}{count:,} events of type {', '.join(found)} seem to say that an item is not wanted,"
+            " and train as a wish for it like all others: take these rows out of the file, or make a solution"
+            f" with solutionConfig={config}"
+        )
+        return [told]
+
+    def _no_times(self, header: list[str], column: str, sample: pl.Series) -> str:
+        """What is wrong with a column of times whose form is not known."""
+        texts = sample.drop_nulls().str.strip_chars()
+        texts = texts.filter(texts != "")
+        example, beside = texts[0] if len(texts) else "", times_beside(header, column)
+        told = (
+            f"{self.source.name}: the column {column} has no times that are understood, such as {example!r}."
+        )
+        if beside and len(texts) and texts.str.contains(_CLOCK).all():
+            return (
+                f"{told} These are hours without a day: join {beside[0]} and {column} to one column of dates"
+                " like 2024-04-01 10:00:00."
+            )
+        first = TimeForm.of(texts[:1])
+        other = texts.filter(first.seconds(texts).is_null()) if first is not None else texts[:0]
+        if len(other):
+            told = (
+                f"{self.source.name}: the column {column} has times of more than one form, such as"
+                f" {example!r} and {other[0]!r}."
+            )
+        return (
+            f"{told} Write all of them in one form: seconds since 1970, or dates like 2024-04-01 10:00:00,"
+            " with months as numbers and four digits of the year."
+        )
 
     def _adapted(self) -> pl.LazyFrame:
         found = []
@@ -245,44 +299,4 @@ def _text(column: str) -> pl.Expr:
 
 
 def _scan(path: Path, separator: str, skipped: int) -> pl.LazyFrame:
-    return pl.scan_csv(
-        path, separator=separator, skip_lines=skipped, infer_schema=False, encoding="utf8-lossy"
-    )
-
-
-def _plain(source: Path, folder: Path) -> Path:
-    """The file as a text in UTF-8: itself, or a copy in `folder`."""
-    with source.open("rb") as stream:
-        start = stream.read(1024)
-    form = foreign_form(start)
-    if form is None:
-        return source
-    target = folder / f"{source.name}.txt"
-    if start.startswith(b"\x1f\x8b"):
-        with gzip.open(source) as packed, target.open("wb") as plain:
-            shutil.copyfileobj(packed, plain, _BLOCK)
-        return target
-    if "UTF-16" in form:
-        marked = start[:2] in (b"\xff\xfe", b"\xfe\xff")
-        coding = "utf-16" if marked else ("utf-16-le" if start[1:2] == b"\0" else "utf-16-be")
-        with (
-            source.open(encoding=coding, newline="") as text,
-            target.open("w", encoding="utf-8", newline="") as plain_text,
-        ):
-            _copy_text(text, plain_text)
-        return target
-    raise InvalidInput(f"{source.name}: {form}.")
-
-
-def _copy_text(text: IO[str], target: IO[str]) -> None:
-    while piece := text.read(_BLOCK):
-        target.write(piece)
-
-
-def _header_line(path: Path) -> tuple[int, str]:
-    """How many lines stand before the header row, and that row."""
-    with path.open(encoding="utf-8", errors="replace") as stream:
-        first = stream.readline(64 * 1024)
-        if first.lower().startswith("sep="):
-            return 1, stream.readline(64 * 1024)
-        return 0, first
+    return pl.scan_csv(path, separator=separator, skip_lines=skipped, infer_schema=False)

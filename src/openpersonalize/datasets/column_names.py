@@ -48,6 +48,14 @@ _EVENTS = (
 )
 EVENT_WORDS = frozenset(_EVENTS.split())
 """What events are usually called, as `plain_name` has it."""
+_CONTRARY = (
+    "return returned returns refund refunded refunds cancel cancelled canceled cancellation dislike disliked"
+    " dislikes unlike remove removed removefromcart removefrombasket removefromwishlist unfollow unsubscribe"
+    " skip skipped hide hidden blocked complaint reject rejected thumbsdown downvote"
+)
+CONTRARY_WORDS = frozenset(_CONTRARY.split())
+"""Words of event types that say that somebody does not want an item."""
+_SHOWN_NAMES = 6
 _BETWEEN = re.compile(r"[\s_.\-]+")
 
 
@@ -74,6 +82,28 @@ def usual_columns(header: Sequence[str], dataset_type: str) -> dict[str, str]:
                 found[column] = by_plain[one]
                 break
     return found
+
+
+def names_for(columns: Sequence[str], dataset_type: str) -> str:
+    """Under which names columns of Amazon Personalize are found: ``USER_ID (or userid, user ...)``."""
+    usual = _USUAL.get(dataset_type, {})
+    told = []
+    for column in columns:
+        names = [one for one in usual.get(column, "").split() if one != plain_name(column)]
+        told.append(f"{column} (or {', '.join(names[:_SHOWN_NAMES])} ...)" if names else column)
+    return ", ".join(told)
+
+
+def is_contrary(event_type: str) -> bool:
+    """Whether an event type's name says that somebody does not want an item: ``order_returned``."""
+    words = _BETWEEN.split(event_type.strip().lower())
+    return plain_name(event_type.strip()) in CONTRARY_WORDS or not CONTRARY_WORDS.isdisjoint(words)
+
+
+def times_beside(header: Sequence[str], column: str) -> list[str]:
+    """The columns of a header, but `column`, that are usually called as times are."""
+    names = {"timestamp", *_TIME.split()}
+    return [name for name in header if name != column and plain_name(name) in names]
 
 
 def likely_type(header: Sequence[str], file: str) -> str | None:

@@ -31,7 +31,7 @@ from .hints import NULL_WORDS, WARNING, Hints
 from .problems import Problem, Problems
 from .schemas import FLOAT_LIMIT, MAX_TIMESTAMP, Field, Schema
 from .tables import DTYPES
-from .values import ID_LENGTH, TEXT_LENGTH, cut_column, decimal_column, whole_column
+from .values import ID_LENGTH, TEXT_LENGTH, cut_column, decimal, decimal_column, whole_column
 
 _NAMES = frozenset({"USER_ID", "ITEM_ID", "ACTION_ID", "EVENT_TYPE"})
 _TIMES = {
@@ -42,7 +42,6 @@ _TIMES = {
 }
 
 _DATE = "write a number like 1711929600, for which many tools say epoch or Unix time"
-_NUMERIC = re.compile(r"[+-]?[0-9.]+")
 _COMMA_NUMBER = re.compile(r"[+-]?[0-9.' ]*[0-9],[0-9,.]*")
 _FINER = (
     (("milliseconds", 1_000), MAX_TIMESTAMP, MAX_TIMESTAMP * 1_000),
@@ -238,7 +237,7 @@ class _Column:
         if text in NULL_WORDS:
             advice = "; leave the value empty" if self.field.nullable else "; this column may not be without"
         elif self.is_time:
-            advice = f"; {_DATE}" if not _NUMERIC.fullmatch(text.strip()) else "; write a whole number"
+            advice = f"; {_DATE}" if decimal(text.strip()) is None else "; write a whole number"
         elif self.field.is_number and _COMMA_NUMBER.fullmatch(text.strip()):
             advice = "; write a decimal point and no separators"
         return f"{_shown(value)} is not {self._wanted}{advice}"

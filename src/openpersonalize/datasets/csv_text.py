@@ -26,7 +26,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from .csv_walk import Fault, skip_row, walk_row, walk_rows
+from .csv_walk import NOT_UTF8, Fault, skip_row, walk_row, walk_rows
 from .file_forms import foreign_form
 
 BLOCK_BYTES = 16 * 1024 * 1024
@@ -228,7 +228,7 @@ def _in_utf8(text: bytes, line: int) -> tuple[bytes, list[Fault]]:
     try:
         text.decode()
     except UnicodeDecodeError as error:
-        fault = Fault(line + text.count(b"\n", 0, error.start), None, "is not valid UTF-8", True)
+        fault = Fault(line + text.count(b"\n", 0, error.start), None, NOT_UTF8, True)
         return text.decode(errors="replace").encode(), [fault]
     return text, []
 

@@ -18,6 +18,7 @@ NEVER_CLOSED = "a quote that opens here is never closed"
 TEXT_AFTER_QUOTE = "text follows the closing quote; write quotes inside a quoted value twice"
 BLANK_BEFORE_QUOTE = "a blank stands before the quote; write the quote directly after the comma"
 TOO_LONG = "the row is too long"
+NOT_UTF8 = "is not valid UTF-8"
 
 
 class Fault(NamedTuple):

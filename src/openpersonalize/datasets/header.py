@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from . import problems as reasons
 from .column_names import usual_columns
-from .csv_walk import Fault
+from .csv_walk import NOT_UTF8, Fault
 from .file_forms import header_hint
 from .problems import Problem
 from .schemas import Schema
@@ -72,5 +72,5 @@ def of_form(fault: Fault, file: str, header: Sequence[str]) -> Problem:
     """The problem that a fault is, in a file with this header."""
     column = header[fault.value] if fault.value is not None and fault.value < len(header) else ""
     reason = reasons.NOT_UTF8 if fault.is_encoding else reasons.NOT_CONFORMING
-    what = f"{fault.what}; {_IN_UTF8}" if fault.is_encoding else fault.what
+    what = f"{fault.what}; {_IN_UTF8}" if fault.what == NOT_UTF8 else fault.what
     return Problem(file, fault.line, column, what, reason)

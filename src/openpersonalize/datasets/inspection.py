@@ -198,11 +198,12 @@ class _Counts:
             parts.append(frame[name].unique())
             if sum(map(len, parts)) > 8_000_000:
                 parts[:] = [pl.concat(parts).unique()]
-        if self._keys:
-            self._events.append(frame.select(self._keys).hash_rows(0).to_numpy())
-            self._users.append(frame["USER_ID"].hash(0).to_numpy())
         if self._typed and len(self.kinds) <= MOST_KINDS:
             self.kinds |= set(frame["EVENT_TYPE"].drop_nulls().unique().to_list())
+        if self._keys:  # what could not be read is not the same as anything
+            frame = frame.drop_nulls(self._keys)
+            self._events.append(frame.select(self._keys).hash_rows(0).to_numpy())
+            self._users.append(frame["USER_ID"].hash(0).to_numpy())
 
     def ids(self) -> dict[str, pl.Series]:
         return {name: pl.concat(parts).drop_nulls().unique() for name, parts in self._ids.items() if parts}

@@ -17,8 +17,11 @@ _DATES = (
     ("%m/%d/%Y", "month, day, year"),
     ("%d/%m/%Y", "day, month, year"),
     ("%d-%m-%Y", "day, month, year"),
+    ("%d.%m.%y", "day, month, year"),
     ("%m/%d/%y", "month, day, year"),
+    ("%d/%m/%y", "day, month, year"),
     ("%d %b %Y", "day, month, year"),
+    ("%d. %B %Y", "day, month, year"),
     ("%b %d, %Y", "month, day, year"),
 )
 _CLOCKS = ("", " %H:%M:%S%.f", " %H:%M", "T%H:%M:%S%.f", "T%H:%M", " %I:%M:%S %p", " %I:%M %p")
@@ -31,6 +34,8 @@ _UNITS = (
 _NUMBER = r"^[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?$"
 _DAY = r"^(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])$"
 _ZONE = r"([+-][0-9]{2}):?([0-9]{2})$"
+_SHORT_YEAR = r"^[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{1,3}(?:[^0-9]|$)"
+"""A year without its century, which the parser's %Y takes for one of the first hundred."""
 _ENOUGH = 0.95
 """Share of the values of a sample that have to be of a form."""
 
@@ -81,6 +86,8 @@ class TimeForm:
         plain = _clean_expression(texts)
         if not self.format:
             return (plain.cast(pl.Float64, strict=False) / self.unit).floor().cast(pl.Int64, strict=False)
+        if "%Y" in self.format:
+            plain = pl.when(~plain.str.contains(_SHORT_YEAR)).then(plain)
         if self.zoned:
             plain, form = plain.str.replace(_ZONE, "${1}${2}"), f"{self.format}%z"
             return plain.str.to_datetime(form, time_unit="us", strict=False).dt.epoch("s")
