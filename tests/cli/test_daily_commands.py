@@ -54,6 +54,10 @@ def test_train_and_deploy(run: Any, personalize: Any, wait: Wait) -> None:
     assert made.exit_code == 0, made.output
     newest = personalize.describe_campaign(campaignArn=campaign)["campaign"]["solutionVersionArn"]
     assert newest in made.output
+    refused = run("train", "popular", "--deploy")
+    assert refused.exit_code == 2
+    assert "--deploy takes the campaign" in refused.output
+    assert "Campaigns of popular: front." in refused.output
     assert "normalized_discounted_cumulative_gain_at_10" in made.output
 
 

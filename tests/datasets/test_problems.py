@@ -15,10 +15,22 @@ def test_the_reason_shows_the_first_twenty_and_counts_all():
     assert problems.count == 43
     assert problems.reason().startswith(
         "Invalid timestamp in column X. 43 problems; first 20: file a.csv, line 2, column X: is empty; file"
-        " a.csv, line 3, column Y: is odd; "
+        " a.csv, line 3, column Y: is odd (and 18 more like it: lines 4, 5, 6, "
     )
-    assert problems.reason().count("file a.csv") == IN_REASON
+    assert problems.reason().endswith(f", {IN_REASON}, {IN_REASON + 1})")
     assert len(listed) == 38
+
+
+def test_a_sentence_about_other_values_is_told_once() -> None:
+    problems = Problems(lambda *place: None)
+    wrong = [Problem("a.csv", k, "T", f'"0{k}.01.2026" is not in seconds; write a number') for k in (2, 3)]
+    other = Problem("a.csv", 3, "P", '"x" is not in seconds; write a number', "Bad.")
+    problems.add([*wrong, other, Problem("b.csv", 2, "T", wrong[0].what)])
+    assert problems.places == (
+        'file a.csv, line 2, column T: "02.01.2026" is not in seconds; write a number (and 1 more like it:'
+        ' line 3); file a.csv, line 3, column P: "x" is not in seconds; write a number; file b.csv, line 2,'
+        ' column T: "02.01.2026" is not in seconds; write a number'
+    )
 
 
 def test_a_problem_of_a_whole_row_names_no_column():

@@ -50,6 +50,10 @@ def test_published_expressions_fit_a_shop(expression):
 
 NOT_IN = "Invalid input symbol: ${}. Placeholders are not allowed with NOT_IN operator."
 INVALID = "Invalid Expression: "
+OF_ITEMS = (
+    "filters can use of Items the columns ITEM_ID, GENRE, PRICE, YEAR, STOCK, OWNER, CREATION_TIMESTAMP"
+)
+OF_USERS = "filters can use of Users the columns USER_ID, AGE, MEMBERSHIP"
 
 
 @pytest.mark.parametrize(
@@ -89,9 +93,12 @@ INVALID = "Invalid Expression: "
         (INC + 'Items.AVAILABLE IN ("True")', INVALID + "field Items.AVAILABLE has boolean type"),
         (INC + "Items.available = $A", INVALID + "field Items.available has boolean type"),
         (INC + 'Items.DESCRIPTION IN ("boot")', INVALID + "field Items.DESCRIPTION is textual"),
-        (INC + 'Items.NOPE IN ("A")', INVALID + "unknown field Items.NOPE"),
-        (INC + "Items.PRICE = 1 IF CurrentUser.NOPE = 1", INVALID + "unknown field CurrentUser.NOPE"),
-        (INC + "Items.PRICE = CurrentItem.NOPE", INVALID + "unknown field CurrentItem.NOPE"),
+        (INC + 'Items.NOPE IN ("A")', INVALID + "unknown field Items.NOPE; " + OF_ITEMS),
+        (
+            INC + "Items.PRICE = 1 IF CurrentUser.NOPE = 1",
+            INVALID + "unknown field CurrentUser.NOPE; " + OF_USERS,
+        ),
+        (INC + "Items.PRICE = CurrentItem.NOPE", INVALID + "unknown field CurrentItem.NOPE; " + OF_ITEMS),
         (INC + 'Products.GENRE IN ("A")', INVALID + "unknown dataset Products"),
         (
             INC + 'Interactions.DEVICE IN ("phone")',
@@ -181,9 +188,17 @@ def test_all_mistakes_at_once():
     )
     assert complaint(parse(expression), SCHEMAS) == (
         "Invalid input symbol: $G. Placeholders are not allowed with NOT_IN operator. Invalid Expression: "
-        "OR cannot be used in an IF condition; unknown field Items.NOPE; "
+        f"OR cannot be used in an IF condition; unknown field Items.NOPE; {OF_ITEMS}; "
         "field CurrentUser.AGE needs numbers; expressions must have the same target; unknown dataset Orders"
     )
+
+
+def test_only_so_many_columns_are_told():
+    many = {"ITEMS": schema("Items", ("ITEM_ID", "string"), *((f"C{k}", "float") for k in range(50)))}
+    told = complaint(parse(INC + "Items.NOPE = 1 AND Items.NONE = 2"), many)
+    assert told is not None
+    assert told.count("C5,") == 1
+    assert "C38 and 11 more; unknown field Items.NONE" in told
 
 
 def test_datasets_that_the_group_lacks():

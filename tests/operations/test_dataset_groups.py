@@ -129,6 +129,20 @@ def test_an_arn_of_another_kind_is_told_which_is_wanted(personalize: Any, region
         assert ("ListSolutionVersions" in message) == bool(more)
 
 
+def test_a_version_asked_as_a_campaign_is_told_what_answers(clients: Any, region: str) -> None:
+    version = f"arn:aws:personalize:{region}:000000000000:solution/one/0123abcd"
+    told = (
+        " It is the ARN of a solution version, and a campaign's is wanted here: ListCampaigns names those"
+        " there are, CreateCampaign makes one of a version."
+    )
+    for call, more in (
+        (clients.runtime.get_recommendations, {"userId": "u"}),
+        (clients.runtime.get_personalized_ranking, {"userId": "u", "inputList": ["a"]}),
+    ):
+        message = fails("ResourceNotFoundException", call, campaignArn=version, **more)
+        assert message == f"Campaign not found: {version}{told}"
+
+
 def test_second_deletion(personalize: Any, wait: Wait, name: str) -> None:
     group = personalize.create_dataset_group(name=name)["datasetGroupArn"]
     wait.active(group)

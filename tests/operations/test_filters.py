@@ -45,7 +45,13 @@ def test_life(personalize: Any, wait: Wait, filled: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("expression", "detail"),
     [
-        ("INCLUDE ItemID WHERE Items.SHAPE IN (1)", "unknown field Items.SHAPE"),
+        (
+            "INCLUDE ItemID WHERE Items.SHAPE IN (1)",
+            (
+                "unknown field Items.SHAPE; filters can use of Items the columns ITEM_ID, DEPARTMENT,"
+                " PRICE, COLOUR, CREATION_TIMESTAMP"
+            ),
+        ),
         ("INCLUDE ItemID WHERE Orders.ID IN (1)", "unknown dataset Orders"),
     ],
 )

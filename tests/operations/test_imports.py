@@ -59,7 +59,9 @@ def test_nothing_at_the_location(personalize: Any, wait: Wait, users: str, name:
     arn = personalize.create_dataset_import_job(
         jobName=name, datasetArn=users, dataSource={"dataLocation": location}
     )["datasetImportJobArn"]
-    assert wait.failed(arn) == f"Invalid Data location. No objects found at {location}."
+    told = wait.failed(arn)
+    assert told.startswith(f"Invalid Data location. No objects found at {location}. ")
+    assert f"`openpersonalize cp FILE {location}`" in told
 
 
 @pytest.mark.parametrize("location", ["https://files/x.csv", "s3://files/../../x.csv"])

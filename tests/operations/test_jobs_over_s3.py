@@ -194,7 +194,10 @@ def test_what_the_service_refuses_is_said_in_the_job(world: World) -> None:
     nowhere = world.infer(source, "s3://no-such-bucket/out/")
     to_nowhere, _ = world.export("s3://no-such-bucket/out/")
     assert world.wait.failed(nothing).startswith("Invalid S3 input path. No objects found at")
-    assert world.wait.failed(no_bucket).startswith("Invalid S3 input path. No objects found at")
+    told = world.wait.failed(no_bucket)
+    assert told.startswith("Invalid S3 input path. No objects found at s3://no-such-bucket/q.json. ")
+    assert "data folder" not in told
+    assert "`aws s3 ls s3://no-such-bucket/q.json`" in told
     assert "Invalid S3 path" in world.wait.failed(nowhere)
     assert "s3://no-such-bucket/out/" in world.wait.failed(to_nowhere)
     assert world.work() == []

@@ -88,7 +88,19 @@ def test_unknown(personalize: Any) -> None:
     ):
         arn = f"{PREFIX}{kind}/none"
         message = fails("ResourceNotFoundException", call, **{member: arn})
-        assert message == f"Resource Arn {arn} does not exist."
+        more = " ListRecipes names all recipes." if kind == "recipe" else ""
+        assert message == f"Resource Arn {arn} does not exist.{more}"
+
+
+def test_a_recipe_that_is_nearly_one_is_told_which(personalize: Any) -> None:
+    for given, meant in (
+        ("aws-user-personalisation-v2", "aws-user-personalization-v2"),
+        ("AWS-SIMS", "aws-sims"),
+        ("similar-items", "aws-similar-items"),
+    ):
+        arn = f"{PREFIX}recipe/{given}"
+        message = fails("ResourceNotFoundException", personalize.describe_recipe, recipeArn=arn)
+        assert message == f"Resource Arn {arn} does not exist. Is {meant} meant? ListRecipes names all."
 
 
 def test_partition_of_the_region(server: Any) -> None:

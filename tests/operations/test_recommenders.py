@@ -211,13 +211,20 @@ class TestShop:
         assert fails("InvalidInputException", call, userId="u") == both
         message = fails("ResourceNotFoundException", call, recommenderArn=f"{arn}-none", userId="u")
         assert message == f"Recommender not found: {arn}-none"
+        other = (
+            " It is the ARN of a recommender, and a campaign's is wanted here: GetRecommendations takes it as"
+            " recommenderArn."
+        )
         message = fails("ResourceNotFoundException", call, campaignArn=arn, userId="u")
-        assert message == f"Campaign not found: {arn}"
+        assert message == f"Campaign not found: {arn}{other}"
         message = fails("ResourceNotFoundException", call, recommenderArn=store.group, userId="u")
-        assert message == f"Recommender not found: {store.group}"
+        assert message == (
+            f"Recommender not found: {store.group} It is the ARN of a dataset group, and a recommender's is"
+            " wanted here."
+        )
         rank = store.clients.runtime.get_personalized_ranking
         message = fails("ResourceNotFoundException", rank, campaignArn=arn, userId="u", inputList=["a"])
-        assert message == f"Campaign not found: {arn}"
+        assert message == f"Campaign not found: {arn}{other}"
 
 
 class TestCinema:

@@ -162,6 +162,13 @@ def test_the_command(personal: LiveCampaign, new_to_user: str) -> None:
     assert "HISTORY" in shown.output
     found = json.loads(run("u000", "--json", "--filter", new_to_user, "--value", "types=click").stdout)
     assert found["explanation"]["catalogue"]["leftByFilters"] == 12
+    named = ("recommend", "u000", "--campaign", personal.arn, "--endpoint", personal.server.endpoint)
+    keys = {"AWS_ACCESS_KEY_ID": None, "AWS_PROFILE": None}
+    region = personal.arn.split(":")[3]
+    filtered = [*named, "--filter", new_to_user, "--json", "--count", "50", "--region", region]
+    answer = json.loads(CliRunner().invoke(main, [*filtered, "--value", "types=click"], env=keys).stdout)
+    assert len(answer["itemList"]) == 12
+    assert CliRunner().invoke(main, [*filtered, "--value", "types"], env=keys).exit_code == 2
     for name in ("--item", "--anchor"):
         refused = run("u000", name, "a1")
         assert "No such option" not in refused.output

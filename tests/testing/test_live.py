@@ -13,7 +13,9 @@ from typing import Any
 import polars as pl
 import pytest
 from botocore.exceptions import ClientError
+from click.testing import CliRunner
 
+from openpersonalize.cli.main import main
 from openpersonalize.testing.live import LiveCampaign, LiveServer
 from openpersonalize.testing.worlds import two_clusters
 
@@ -72,6 +74,11 @@ def test_an_item_is_required_and_an_answer_has_no_scores(sims: LiveCampaign, liv
     assert refused.value.response["Error"]["Code"] == "InvalidInputException"
     with pytest.raises(ClientError, match="not supported by GetPersonalizedRanking"):
         runtime.get_personalized_ranking(campaignArn=sims.arn, userId="u000", inputList=["a1"])
+    region = ("--region", sims.arn.split(":")[3])
+    words = ("recommend", "a1", "--campaign", sims.arn, "--endpoint", sims.server.endpoint, *region)
+    told = CliRunner().invoke(main, words, env={"AWS_ACCESS_KEY_ID": None, "AWS_PROFILE": None})
+    assert told.exit_code == 2
+    assert "say --item ITEM (--item a1, if a1 is one)" in told.output
     answer = runtime.get_recommendations(campaignArn=sims.arn, itemId="a1", numResults=3)
     assert all(set(entry) == {"itemId"} for entry in answer["itemList"])
 

@@ -317,6 +317,16 @@ def test_an_event_type_chooses_the_rows(stocked: tuple[House, str]) -> None:
     )
 
 
+def test_an_event_type_that_none_has_is_told_those_there_are(stocked: tuple[House, str]) -> None:
+    house, key = stocked
+    with pytest.raises(JobFailed) as failed:
+        house.train(interactions=key, solution={"eventType": "Buy"})
+    assert failed.value.message == (
+        "Dataset has fewer than 1000 interactions after filtering by event type: Buy: there are 0."
+        " The event types of the interactions are buy, view."
+    )
+
+
 def test_weights_of_events_add_their_metric(stocked: tuple[House, str]) -> None:
     house, key = stocked
     listed = [{"eventType": "view", "weight": 0.1}, {"eventType": "buy", "weight": 0.3}]

@@ -26,6 +26,7 @@ from openpersonalize.storage.local_buckets import LocalBuckets
 from openpersonalize.storage.objects import open_objects
 from openpersonalize.workflows import import_step
 from openpersonalize.workflows.import_step import run
+from openpersonalize.workflows.quotations import without_places
 
 INTERACTIONS = schema("Interactions", "USER_ID", "ITEM_ID", ("TIMESTAMP", "long"), "EVENT_TYPE")
 ITEMS = schema("Items", "ITEM_ID", ("GENRE", ["null", "string"], CATEGORICAL), ("PRICE", "float"))
@@ -140,7 +141,12 @@ def test_a_folder_with_its_sub_folders_in_order_of_names(shelf: Shelf):
 
 
 def test_nothing_at_the_location(shelf: Shelf):
-    assert shelf.failure() == "Invalid Data location. No objects found at s3://b/f.csv."
+    told = shelf.failure()
+    assert told == (
+        "Invalid Data location. No objects found at s3://b/f.csv. The server, which has no S3 service, looked"
+        " for buckets/b/f.csv in its data folder: `openpersonalize cp FILE s3://b/f.csv` puts one there."
+    )
+    assert without_places(told) == told
 
 
 def test_no_access(shelf: Shelf, monkeypatch: pytest.MonkeyPatch):
@@ -379,7 +385,9 @@ def test_junk_beside_the_data_is_passed_over_and_named(shelf: Shelf) -> None:
 
 def test_a_folder_of_nothing_but_junk_has_nothing_to_read(shelf: Shelf) -> None:
     shelf.put("in/_SUCCESS", "x")
-    assert shelf.failure(location="s3://b/in/") == "Invalid Data location. No objects found at s3://b/in/."
+    told = shelf.failure(location="s3://b/in/")
+    assert told.startswith("Invalid Data location. No objects found at s3://b/in/. The server,")
+    assert "buckets/b/in/ in its data folder" in told
     shelf.put("_items.crc", "ITEM_ID,GENRE,PRICE\na,x,1\n")
     assert shelf.run(location="s3://b/_items.crc")["rows"] == 1  # what is named is meant
 

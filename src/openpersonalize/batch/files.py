@@ -33,7 +33,7 @@ def input_files(
         files = [replace(file, name=file.location.removeprefix(folder)) for file in files]
         files = [file for file in files if not is_junk(file.name) and not file.name.endswith(SUFFIX)]
     if not files:
-        raise JobFailed(f"Invalid S3 input path. No objects found at {location}.")
+        raise JobFailed(f"Invalid S3 input path. No objects found at {location}. {buckets.advice(location)}")
     if len(files) > most_files:
         raise JobFailed(
             f"The input has {len(files)} files; a batch job may have at most {most_files}. Join some of them."

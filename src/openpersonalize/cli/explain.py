@@ -12,7 +12,7 @@ from ..errors import InvalidInput
 from .columns import in_columns
 from .connection import Connection, connection_options
 from .naming import CAMPAIGNS, FILTERS, RECOMMENDERS, found
-from .recommend import only_recommender
+from .recommend import filter_values, only_recommender
 
 
 @click.command()
@@ -61,7 +61,7 @@ def explain(
         "numResults": count,
         "recommendationId": recommendation,
         "inputList": among.split(",") if among else None,
-        "filterValues": _filter_values(values) or None,
+        "filterValues": filter_values(values) or None,
     }
     if recommendation is None or campaign or recommender:
         if recommender is None and campaign is None:
@@ -84,15 +84,6 @@ def explain(
         click.echo("\n" + "\n".join(_lines(one)))
     if not answer["explanation"]["items"]:
         click.echo("The answer has no items.")
-
-
-def _filter_values(values: tuple[str, ...]) -> dict[str, str]:
-    """A filter's values by name, quoted as the API has them where they are not."""
-    wrong = [value for value in values if "=" not in value]
-    if wrong:
-        raise InvalidInput(f"--value must be NAME=VALUE, not {', '.join(wrong)}.")
-    pairs = (value.split("=", 1) for value in values)
-    return {name: text if text.startswith('"') else f'"{text}"' for name, text in pairs}
 
 
 def _lines(item: Mapping[str, Any]) -> Iterator[str]:

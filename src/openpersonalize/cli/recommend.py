@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import click
+from botocore.exceptions import ClientError
 
-from ..errors import InvalidInput
+from ..errors import InvalidInput, OpenPersonalizeError
 from .columns import in_columns
-from .connection import Connection, connection_options
+from .connection import Connection, connection_options, in_one_sentence
 from .naming import CAMPAIGNS, FILTERS, RECOMMENDERS, found, listed
 
 
@@ -19,6 +20,7 @@ from .naming import CAMPAIGNS, FILTERS, RECOMMENDERS, found, listed
 @click.option("--recommender", help="recommender instead of a campaign, by name or ARN")
 @click.option("--item", "--anchor", "item", help="item that the answer is to be related to")
 @click.option("--filter", "filter_name", help="filter, by name or ARN")
+@click.option("--value", "values", multiple=True, metavar="NAME=VALUE", help="of the filter; several times")
 @click.option("--count", default=10, show_default=True, type=click.IntRange(1, 500), help="how many items")
 @connection_options
 @click.option("--json", "as_json", is_flag=True, help="print the answer as JSON")
@@ -28,6 +30,7 @@ def recommend(
     recommender: str | None,
     item: str | None,
     filter_name: str | None,
+    values: tuple[str, ...],
     count: int,
     endpoint: str | None,
     as_json: bool,
@@ -50,7 +53,12 @@ def recommend(
         request["itemId"] = item
     if filter_name is not None:
         request["filterArn"] = found(connection, FILTERS, filter_name)
-    answer = connection.client("personalize-runtime").get_recommendations(**request)
+    if values:
+        request["filterValues"] = filter_values(values)
+    try:
+        answer = connection.client("personalize-runtime").get_recommendations(**request)
+    except ClientError as error:
+        raise _with_option(error, user) from error
     if as_json:
         click.echo(json.dumps({key: answer[key] for key in ("recommendationId", "itemList")}, indent=2))
         return
@@ -61,6 +69,30 @@ def recommend(
     click.echo(
         in_columns(rows) if len(rows) > 1 else "Nothing is recommended; a filter may have left nothing."
     )
+
+
+def filter_values(values: tuple[str, ...]) -> dict[str, str]:
+    """A filter's values by name, quoted as the API has them where they are not.
+
+    Raises:
+        InvalidInput: some are no NAME=VALUE.
+    """
+    wrong = [value for value in values if "=" not in value]
+    if wrong:
+        raise InvalidInput(f"--value must be NAME=VALUE, not {', '.join(wrong)}.")
+    pairs = (value.split("=", 1) for value in values)
+    return {name: text if text.startswith('"') else f'"{text}"' for name, text in pairs}
+
+
+def _with_option(error: ClientError, user: str | None) -> OpenPersonalizeError:
+    """A refusal with how this command says what is missing."""
+    told = in_one_sentence(error).message
+    if "itemId is required" in told:
+        meant = "" if user is None else f" (--item {user}, if {user} is one)"
+        return InvalidInput(f"{told} Its answers are related to an item: say --item ITEM{meant}.")
+    if "userId is required" in told:
+        return InvalidInput(f"{told} Name the user before the options: openpersonalize recommend USER.")
+    return OpenPersonalizeError(told)
 
 
 def only_recommender(connection: Connection) -> str | None:

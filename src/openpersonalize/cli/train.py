@@ -11,14 +11,18 @@ import click
 from ..errors import InvalidInput, OpenPersonalizeError
 from .connection import Connection, connection_options, page_of_job
 from .job_bar import job_bar, stage_of
-from .naming import CAMPAIGNS, SOLUTIONS, found
+from .naming import CAMPAIGNS, SOLUTIONS, found, listed
 
 
 @click.command()
 @click.argument("solution", required=False)
 @click.option("--update", is_flag=True, help="go on from the newest version with what is new")
 @click.option(
-    "--deploy", metavar="CAMPAIGN", help="campaign that answers with the new version, by name or ARN"
+    "--deploy",
+    metavar="CAMPAIGN",
+    is_flag=False,
+    flag_value="",
+    help="campaign (not the solution) that is to answer with the new version, by name or ARN",
 )
 @click.option(
     "--after-deletion",
@@ -46,7 +50,7 @@ def train(
         return
     personalize = connection.client("personalize")
     arn = found(connection, SOLUTIONS, solution)
-    campaign = None if deploy is None else found(connection, CAMPAIGNS, deploy)
+    campaign = None if deploy is None else _campaign(connection, deploy, arn)
     version = personalize.create_solution_version(
         solutionArn=arn, trainingMode="UPDATE" if update else "FULL"
     )["solutionVersionArn"]
@@ -75,6 +79,25 @@ def train(
     click.echo(version)
     for name, value in sorted(metrics.items()):
         click.echo(f"  {name:<50}{value:.4f}")
+
+
+def _campaign(connection: Connection, named: str, solution: str) -> str:
+    """The ARN of the campaign that --deploy names.
+
+    Raises:
+        InvalidInput: it names none. ResourceNotFound: there is none of that name.
+    """
+    if named:
+        return found(connection, CAMPAIGNS, named)
+    there = sorted(str(one["name"]) for one in listed(connection, CAMPAIGNS, solutionArn=solution))
+    name = solution.rpartition("/")[2]
+    told = (
+        f"--deploy takes the campaign that is to answer with the new version: train {name} --deploy CAMPAIGN."
+    )
+    known = (
+        f" Campaigns of {name}: {', '.join(there)}." if there else f" {name} has no campaign: CreateCampaign."
+    )
+    raise InvalidInput(told + known)
 
 
 def _train_all(connection: Connection, deletion: str, as_json: bool) -> None:

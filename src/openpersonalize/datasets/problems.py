@@ -29,6 +29,9 @@ resources."""
 _COLUMN, _FILE, _WHAT = 50, 200, 300
 """Characters shown of the names and the words of a problem; a file's author chooses how long they are."""
 
+_IS_NOT = " is not "
+"""Between a value and what it should be."""
+
 NOT_CONFORMING = (
     "Input csv has rows that do not conform to the dataset schema. Please ensure all required data fields"
     " are present and that they are of the type specified in the schema."
@@ -79,9 +82,9 @@ def missing_columns(dataset_type: str, columns: Iterable[str], places: str = "")
     )
 
 
-def nothing_found(location: str) -> str:
-    """No file is where the job looked."""
-    return f"Invalid Data location. No objects found at {location}."
+def nothing_found(location: str, advice: str) -> str:
+    """No file is where the job looked; `advice`: a sentence on how one comes there."""
+    return f"Invalid Data location. No objects found at {location}. {advice}"
 
 
 def duplicate_column(name: str) -> str:
@@ -164,13 +167,25 @@ class Problems:
 
     @property
     def places(self) -> str:
-        """The first problems, each with its place."""
-        return "; ".join(f"{_place(problem)}: {problem.what}" for problem in self._first)
+        """The first problems, each with its place; those that say the same of another line of a file and
+        column are told once, with their number and lines."""
+        alike: dict[tuple[str, str, str], list[Problem]] = {}
+        for problem in self._first:
+            said = problem.what.rpartition(_IS_NOT)[2]  # what stands before it is the value
+            alike.setdefault((problem.file, problem.column, said), []).append(problem)
+        return "; ".join(_told(problems) for problems in alike.values())
 
     def reason(self) -> str:
         """The failure reason: the first problem's sentence, the count and the first places."""
         more = f" The rest was not read: more than {GIVEN_UP} problems." if self.given_up else ""
         return f"{self._first[0].reason} {self.count} problems; first {IN_REASON}: {self.places}{more}"
+
+
+def _told(problems: list[Problem]) -> str:
+    first, *others = problems
+    lines = ", ".join(str(problem.line) for problem in others)
+    more = f" (and {len(others)} more like it: {'line' if len(others) == 1 else 'lines'} {lines})"
+    return f"{_place(first)}: {first.what}{more if others else ''}"
 
 
 def _place(problem: Problem) -> str:

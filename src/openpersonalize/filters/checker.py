@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 
-from ..datasets.schemas import Field
+from ..datasets.schemas import Field, Schema, spelled
 from ..errors import InvalidInput
 from .fields import (
     CONSULT_USER,
@@ -38,6 +38,9 @@ from .values import number
 
 LONGEST_PARAMETER = 50
 """Characters of a placeholder's name."""
+
+_LISTED = 40
+"""Columns of a dataset that a message names."""
 
 _DATASET_OF = {CURRENT_USER: "Users", CURRENT_ITEM: "Items"}
 
@@ -186,6 +189,14 @@ def _about_item_field(
         yield f"fields {condition.named} and CurrentItem.{operand.name} are not of one kind"
 
 
+def _columns(kind: str, schema: Schema) -> str:
+    """Which columns of a dataset filters may name; the same words each time, so that they are told once."""
+    fields = [one for one in schema.fields if usable(kind, one) and not one.textual and one.type != "boolean"]
+    names = [one.name for one in fields]
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"filters can use of {spelled(kind)} the columns {', '.join(names[:_LISTED])}{more}"
+
+
 def _found(kind: str, dataset: str, name: str, schemas: FilterSchemas) -> Generator[str, None, Field | None]:
     """Tell why a field cannot be filtered by; return it when it can."""
     schema = schemas.get(kind)
@@ -195,6 +206,7 @@ def _found(kind: str, dataset: str, name: str, schemas: FilterSchemas) -> Genera
     field = field_of(schema, name)
     if field is None:
         yield f"unknown field {dataset}.{name}"
+        yield _columns(kind, schema)
     elif field.type == "boolean":
         yield f"field {dataset}.{name} has boolean type"
     elif field.textual:

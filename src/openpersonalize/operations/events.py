@@ -90,7 +90,10 @@ def _tracked(context: Context, tracking_id: str) -> _EventTarget:
         trackers = tx.find("event-tracker", statuses=["ACTIVE"])
         tracker = first([t for t in trackers if t.attributes["trackingId"] == tracking_id])
         if tracker is None:
-            raise InvalidInput(f"Invalid trackingId: {tracking_id}.")
+            raise InvalidInput(
+                f"Invalid trackingId: {tracking_id}. No event tracker of region {context.scope.region} has"
+                " it: CreateEventTracker answers with the right one, DescribeEventTracker says it again."
+            )
         datasets = tx.find("dataset", group_arn=tracker.group_arn)
         dataset = first([d for d in datasets if d.attributes["datasetType"] == "INTERACTIONS"])
         if dataset is None:

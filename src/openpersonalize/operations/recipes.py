@@ -8,7 +8,14 @@ from typing import Any
 from ..errors import InvalidInput, ResourceNotFound
 from ..recipes.catalogue import DEFAULT_RESOURCES, LATEST_UPDATE
 from ..recipes.facts import Facts, Hyperparameter
-from ..recipes.registry import all_recipes, by_algorithm, by_feature_transformation, facts_of, registry
+from ..recipes.registry import (
+    all_recipes,
+    by_algorithm,
+    by_feature_transformation,
+    facts_of,
+    nearest,
+    registry,
+)
 from ..recipes.registry import recipe as find_recipe
 from ..resources.tokens import decode, encode
 from .context import Answer, Context, Request
@@ -94,7 +101,7 @@ def named_recipe(arn: str) -> Facts:
     """
     recipe = facts_of(_own(arn)) if arn.startswith("arn:") else None
     if recipe is None:
-        raise _unknown(arn)
+        raise ResourceNotFound(f"{_unknown(arn).message} {nearest(arn)}")
     return recipe
 
 

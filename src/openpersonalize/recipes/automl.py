@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import InvalidInput
 from .facts import Facts, Task
-from .registry import facts_of
+from .registry import facts_of, nearest
 
 DEFAULT_RECIPES = ("aws-user-personalization", "aws-user-personalization-v2", "aws-popularity-count")
 DEFAULT_METRIC = "normalized_discounted_cumulative_gain_at_25"
@@ -28,7 +28,7 @@ def read_automl(config: Mapping[str, Any] | None) -> tuple[list[Facts], str]:
     for name in names:
         found = facts_of(name)
         if found is None:
-            problems.append(f"Recipe {name} in recipeList does not exist.")
+            problems.append(f"Recipe {name} in recipeList does not exist. {nearest(name)}")
         elif found.domain or found.type is not Task.PERSONALISE:
             problems.append(f"AutoML compares USER_PERSONALIZATION recipes; {name} is none.")
         elif found.listed:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points, version
 
@@ -195,6 +196,15 @@ def facts_of(name_or_arn: str) -> Facts | None:
     """The facts of a recipe, legacy ones included; None when there is none of that name or ARN."""
     found = registry().find(name_or_arn)
     return None if found is None else found.facts
+
+
+def nearest(name_or_arn: str) -> str:
+    """A sentence about a recipe that does not exist: which is spelt nearly so, else where all are named."""
+    listed = {one.name.lower(): one.name for one in all_recipes()}
+    close = get_close_matches(name_or_arn.rpartition("/")[2].lower(), listed, n=1, cutoff=0.7)
+    return (
+        f"Is {listed[close[0]]} meant? ListRecipes names all." if close else "ListRecipes names all recipes."
+    )
 
 
 def recipe(name_or_arn: str) -> Recipe | None:

@@ -68,6 +68,10 @@ def other_kind(arn: str, wanted: str | None) -> str:
     said = f" It is the ARN of a {kind.replace('-', ' ')}, and a {wanted.replace('-', ' ')}'s is wanted here"
     if (kind, wanted) == ("solution", "solution-version"):
         return f"{said}: ListSolutionVersions names those of a solution."
+    if kind in ("solution", "solution-version") and wanted == "campaign":
+        return f"{said}: ListCampaigns names those there are, CreateCampaign makes one of a version."
+    if {kind, wanted} == {"campaign", "recommender"}:
+        return f"{said}: GetRecommendations takes it as {kind}Arn."
     return f"{said}."
 
 

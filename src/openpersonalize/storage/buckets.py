@@ -60,6 +60,11 @@ class Buckets(ABC):
         files = _bounded(self._below(Location(wanted.bucket, prefix)), location)
         return [_info(at, size) for at, size in files if size > 0 and not at.key.endswith("/")]
 
+    def advice(self, location: str) -> str:
+        """Where the files of a location are looked for and how they come there, for whoever named one that
+        has none. Nothing of the machine is told."""
+        return f"The server looked at its S3 service; `aws s3 ls {location}` there shows what is kept."
+
     @abstractmethod
     def open(self, location: str) -> BinaryIO:
         """Read one file from its beginning, without holding it in memory.

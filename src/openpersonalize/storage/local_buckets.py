@@ -23,6 +23,13 @@ class LocalBuckets(Buckets):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    def advice(self, location: str) -> str:
+        place = str(parse_location(location)).removeprefix("s3://")
+        return (
+            f"The server, which has no S3 service, looked for buckets/{place} in its data folder:"
+            f" `openpersonalize cp FILE {location}` puts one there."
+        )
+
     def open(self, location: str) -> BinaryIO:
         path = self._path(parse_location(location))
         if path is None or not path.is_file():

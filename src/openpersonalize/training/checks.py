@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import polars as pl
 
 from ..datasets.minimums import LEAST_INTERACTIONS, LEAST_SHARE, LEAST_USERS, MOST_KINDS, SMALL_DATA
+from ..datasets.problems import shown
 from ..datasets.schema_rules import metadata_fields
 from ..datasets.schemas import Schema
 from ..datasets.selection import EventSelection
@@ -27,7 +30,12 @@ def check_kinds(rows: pl.LazyFrame, schema: Schema) -> None:
         raise JobFailed("Dataset has more than 10 distinct event types and metadata columns.")
 
 
-def check_amount(sequences: Sequences | None, selection: EventSelection, minimum_data: bool) -> None:
+def check_amount(
+    sequences: Sequences | None,
+    selection: EventSelection,
+    minimum_data: bool,
+    event_types: Callable[[], Sequence[str]] = tuple,
+) -> None:
     """Amazon's minimums: 1000 interactions, 25 users with two or more, 1 percent of the users.
 
     Without `minimum_data` one interaction is enough.
@@ -36,6 +44,7 @@ def check_amount(sequences: Sequences | None, selection: EventSelection, minimum
         sequences: the selected interactions; None: there are none.
         selection: how they were selected.
         minimum_data: whether the minimums hold.
+        event_types: reads which types the interactions have.
 
     Raises:
         JobFailed: there are fewer; in Amazon's words.
@@ -46,10 +55,11 @@ def check_amount(sequences: Sequences | None, selection: EventSelection, minimum
         tail = f" after filtering by event type: {chosen}" if chosen else ""
         again = 0 if sequences is None else sequences.repeated
         same = f"; {again} more rows are the same event as another: one user, item and time" if again else ""
-        small = f" {SMALL_DATA}" if minimum_data else ""
+        step = f" {SMALL_DATA}" if minimum_data else ""
+        if chosen and not events:  # then no option of the server helps
+            step = _which(event_types())
         raise JobFailed(
-            f"Dataset has fewer than {LEAST_INTERACTIONS} interactions{tail}: there are {events}"
-            f"{same}.{small}"
+            f"Dataset has fewer than {LEAST_INTERACTIONS} interactions{tail}: there are {events}{same}.{step}"
         )
     if not minimum_data:
         return
@@ -62,6 +72,13 @@ def check_amount(sequences: Sequences | None, selection: EventSelection, minimum
         raise JobFailed(
             "Create failed. Less than 1 percent of users have at least 2 interactions each. " + SMALL_DATA
         )
+
+
+def _which(event_types: Sequence[str]) -> str:
+    """A sentence on the event types that there are."""
+    if not event_types:
+        return " No interaction has an event type."
+    return f" The event types of the interactions are {', '.join(shown(one, 50) for one in event_types)}."
 
 
 def check_times(sequences: Sequences) -> None:

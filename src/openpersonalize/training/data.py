@@ -55,9 +55,10 @@ def read(
     if sequences is not None and recipe is not None:
         sequences = considered(task, sequences, items, recipe)
     if recipe is None or "INTERACTIONS" in recipe.facts.needs:
-        check_amount(sequences, selection, task.settings.minimum_data)
+        check_amount(sequences, selection, task.settings.minimum_data, lambda: _event_types(inputs))
     elif "INTERACTIONS" in inputs.schemas and task.settings.minimum_data:
-        check_amount(sequences, selection, True)  # what is there shall be enough to tell popularity by
+        # What is there shall be enough to tell popularity by.
+        check_amount(sequences, selection, True, lambda: _event_types(inputs))
     ids = _catalogue(task, items, recipe) if sequences is None else sequences.items
     users_known = 0 if sequences is None else len(sequences.users)
     size = (0 if sequences is None else len(sequences.item), users_known, len(ids))
@@ -90,14 +91,23 @@ def _named(schemas: Mapping[str, Schema]) -> dict[str, Schema]:
 
 def _as_written(inputs: TrainingInputs, event_types: Sequence[str]) -> list[str]:
     """Event types as the interactions have them, in whatever case; those that none has as they are."""
-    if "INTERACTIONS" not in inputs.schemas:
-        return list(event_types)
-    column = pl.col("EVENT_TYPE").drop_nulls().unique().sort()
-    present = inputs.interactions().select(column).collect(engine="streaming")["EVENT_TYPE"].to_list()
+    present = _event_types(inputs)
     wanted = {one.casefold() for one in event_types}
     found = [one for one in present if one.casefold() in wanted]
     missing = wanted - {one.casefold() for one in found}
     return [*found, *(one for one in event_types if one.casefold() in missing)]
+
+
+def _event_types(inputs: TrainingInputs) -> list[str]:
+    """The event types of the interactions, sorted."""
+    schema = inputs.schemas.get("INTERACTIONS")
+    if schema is None or schema.field("EVENT_TYPE") is None:
+        return []
+    column = pl.col("EVENT_TYPE").drop_nulls().unique().sort()
+    found: list[str] = (
+        inputs.interactions().select(column).collect(engine="streaming")["EVENT_TYPE"].to_list()
+    )
+    return found
 
 
 def _interactions(

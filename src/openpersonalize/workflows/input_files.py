@@ -32,7 +32,7 @@ def found_files(task: Task, buckets: Buckets, location: str) -> list[ObjectInfo]
         if len(files) < len(found):
             task.line(_passed_over([file.name for file in found if is_junk(file.name)]))
     if not files:
-        raise JobFailed(reasons.nothing_found(location))
+        raise JobFailed(reasons.nothing_found(location, buckets.advice(location)))
     return files
 
 
@@ -45,7 +45,8 @@ def open_file(buckets: Buckets, file: ObjectInfo) -> BinaryIO:
     try:
         return buckets.open(file.location)
     except FileNotFoundError as error:
-        raise JobFailed(reasons.nothing_found(file.location)) from error
+        advice = buckets.advice(file.location)
+        raise JobFailed(reasons.nothing_found(file.location, advice)) from error
 
 
 def _passed_over(names: list[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...errors import InvalidInput, ResourceNotFound
-from ...resources.arns import kind_of
+from ...resources.arns import kind_of, other_kind
 from ...serving.endpoint import Endpoint
 from ..context import Context, Request
 
@@ -20,7 +20,9 @@ def named_endpoint(request: Request) -> str:
     if campaign is not None:
         return campaign_arn(campaign)
     if kind_of(str(recommender)) != "recommender":
-        raise ResourceNotFound(f"Recommender not found: {recommender}")
+        raise ResourceNotFound(
+            f"Recommender not found: {recommender}{other_kind(str(recommender), 'recommender')}"
+        )
     return str(recommender)
 
 
@@ -31,7 +33,7 @@ def campaign_arn(arn: str) -> str:
         ResourceNotFound: it is of another kind of resource.
     """
     if kind_of(arn) != "campaign":
-        raise ResourceNotFound(f"Campaign not found: {arn}")
+        raise ResourceNotFound(f"Campaign not found: {arn}{other_kind(arn, 'campaign')}")
     return arn
 
 
