@@ -32,12 +32,14 @@ def personal(live_campaign: Callable[..., LiveCampaign]) -> LiveCampaign:
 @pytest.fixture(scope="module")
 def new_to_user(personal: LiveCampaign) -> str:
     """A filter without what the user met."""
+    return a_filter(personal, "new_to_user", "EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ($types)")
+
+
+def a_filter(personal: LiveCampaign, name: str, expression: str) -> str:
     personalize = personal.server.client("personalize")
-    arn = personalize.create_filter(
-        name="new_to_user",
-        datasetGroupArn=personal.group,
-        filterExpression="EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ($types)",
-    )["filterArn"]
+    arn = personalize.create_filter(name=name, datasetGroupArn=personal.group, filterExpression=expression)[
+        "filterArn"
+    ]
     while personalize.describe_filter(filterArn=arn)["filter"]["status"] != "ACTIVE":
         pass
     return str(arn)
@@ -168,7 +170,15 @@ def test_the_command(personal: LiveCampaign, new_to_user: str) -> None:
     filtered = [*named, "--filter", new_to_user, "--json", "--count", "50", "--region", region]
     answer = json.loads(CliRunner().invoke(main, [*filtered, "--value", "types=click"], env=keys).stdout)
     assert len(answer["itemList"]) == 12
-    assert CliRunner().invoke(main, [*filtered, "--value", "types"], env=keys).exit_code == 2
+    met = a_filter(personal, "met", "INCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ($types)")
+    for words, told in (
+        ([*filtered, "--value", "types"], "--value must be NAME=VALUE, not types."),
+        ([*named, "--filter", met, "--region", region], "Say --value NAME=VALUE"),
+        ([*named, "--value", "types=click"], "name that with --filter"),
+    ):
+        refused = CliRunner().invoke(main, words, env=keys)
+        assert refused.exit_code == 2
+        assert told in refused.output
     for name in ("--item", "--anchor"):
         refused = run("u000", name, "a1")
         assert "No such option" not in refused.output

@@ -39,6 +39,8 @@ def recommend(
     """Show what is recommended to USER."""
     if user is None and item is None:
         raise InvalidInput("Name a user, an --item, or both.")
+    if values and filter_name is None:
+        raise InvalidInput("--value fills in a placeholder of a filter: name that with --filter.")
     connection = Connection.of(endpoint, given)
     request: dict[str, Any] = {"numResults": count}
     if recommender is None and campaign is None:
@@ -92,6 +94,8 @@ def _with_option(error: ClientError, user: str | None) -> OpenPersonalizeError:
         return InvalidInput(f"{told} Its answers are related to an item: say --item ITEM{meant}.")
     if "userId is required" in told:
         return InvalidInput(f"{told} Name the user before the options: openpersonalize recommend USER.")
+    if "Missing value for filter parameter" in told:
+        return InvalidInput(f"{told} Say --value NAME=VALUE, for each parameter once.")
     return OpenPersonalizeError(told)
 
 
