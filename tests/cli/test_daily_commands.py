@@ -19,6 +19,12 @@ RECIPE = "arn:aws:personalize:::recipe/aws-popularity-count"
 
 
 @pytest.fixture(scope="module")
+def region() -> str:
+    """No other module uses it, and it comes before theirs: of several regions a command names the first."""
+    return "a-region-1"
+
+
+@pytest.fixture(scope="module")
 def own(server: Server, region: str, personalize: Any, wait: Wait) -> shop.SmallShop:
     """A shop of this module's own, with a solution that has no version yet."""
     made = make_shop(server, region)
