@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 from openpersonalize.datasets.selection import EventSelection
+from openpersonalize.engine.cores import calculate_alone
 from openpersonalize.engine.task import Task
 from openpersonalize.evaluation.peak import peak_bytes
 from openpersonalize.recipes.facts import Task as Answers
@@ -47,6 +48,7 @@ NOTHING = "nothing"
 
 def one(folder: Path, data: str, name: str, threads: int) -> None:
     """Train in this process and print the cost."""
+    calculate_alone()
     problem = open_problem(folder, data, "loo")
     events, metrics = problem.sequences, {}
     began = time.monotonic()

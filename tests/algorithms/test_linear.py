@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from algorithms.worlds import events_of, past, some_events
 from openpersonalize.algorithms import linear
@@ -69,3 +70,16 @@ def test_inverted_in_place(n: int) -> None:
     found = matrix.copy()
     invert(found)
     assert np.allclose(found, np.linalg.inv(matrix.astype(np.float64)), rtol=1e-3, atol=1e-6)
+
+
+def test_only_the_inversion_takes_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def threads() -> set[int]:
+        return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+
+    seen = []
+    solve = np.linalg.inv
+    monkeypatch.setattr(np.linalg, "inv", lambda matrix: seen.append(threads()) or solve(matrix))
+    with threadpool_limits(limits=1, user_api="blas"):
+        invert(np.eye(4, dtype=np.float32), threads=2)
+        assert threads() == {1}
+    assert seen == [{2}]

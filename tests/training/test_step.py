@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import openpersonalize
 import openpersonalize.training.fit as fitting
@@ -190,6 +191,13 @@ def test_another_number_of_threads_makes_nearly_the_same_model(tmp_path: Path) -
             artifact.model.scores(Query(*artifact.history(user), now=400 * DAY)) for artifact in (one, other)
         )
         assert np.abs(scores - again).max() < 1e-3 * np.abs(scores).max()
+
+
+def test_linear_algebra_is_done_by_the_thread_that_asks(stocked: tuple[House, str]) -> None:
+    house, key = stocked
+    with threadpool_limits(limits=2, user_api="blas"):
+        house.train("aws-popularity-count", interactions=key)
+        assert {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"} == {1}
 
 
 def test_run_again_it_publishes_under_the_same_key(stocked: tuple[House, str]) -> None:

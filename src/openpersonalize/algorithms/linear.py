@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from .arrays import Float32, Int32, Int64
 from .events import Events
@@ -40,6 +41,7 @@ class Linear(ItemBased):
         regularisation: float = REGULARISATION,
         top: int = TOP,
         check: Callable[[], None] = lambda: None,
+        threads: int = 1,
     ) -> Linear:
         """Solve. Items beyond the `MOST_ITEMS` met by most users, or met by one user only, get empty rows."""
         ptr, item = distinct_items(events.ptr, events.item, events.n)
@@ -53,15 +55,21 @@ class Linear(ItemBased):
         gram = co_occurrences(ends[ptr], number[item[kept]], len(chosen), check)
         gram[np.diag_indices(len(chosen))] += np.float32(regularisation)
         check()
-        invert(gram)
+        invert(gram, threads)
         gram /= -np.diag(gram).copy()
         np.fill_diagonal(gram, 0.0)
         return cls(strongest_rows(gram, chosen, events.n, top))
 
 
-def invert(matrix: Float32) -> None:
+def invert(matrix: Float32, threads: int = 1) -> None:
     """Invert a symmetric positive definite float32[n, n] in its place, half by half (by the Schur
-    complement): beside it, memory for three quarters of it."""
+    complement): beside it, memory for three quarters of it. With so many threads, whatever all else in this
+    process has."""
+    with threadpool_limits(limits=threads, user_api="blas"):
+        _invert(matrix)
+
+
+def _invert(matrix: Float32) -> None:
     n = len(matrix)
     if n <= _SMALL:
         if n:
@@ -69,10 +77,10 @@ def invert(matrix: Float32) -> None:
         return
     half = n // 2
     first, across, second = matrix[:half, :half], matrix[:half, half:], matrix[half:, half:]
-    invert(first)
+    _invert(first)
     solved = first @ across
     second -= across.T @ solved
-    invert(second)
+    _invert(second)
     across[...] = solved @ second
     first += across @ solved.T
     across *= -1

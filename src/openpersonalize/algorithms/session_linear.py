@@ -41,6 +41,7 @@ class SessionLinear(SessionRanker):
         top: int = TOP,
         check: Callable[[], None] = lambda: None,
         most_items: int = MOST_ITEMS,
+        threads: int = 1,
     ) -> SessionLinear:
         """Solve. Items beyond the `most_items` of most sessions, or of one session only, get empty rows."""
         bags = SessionBags.of(events, gap)
@@ -52,7 +53,7 @@ class SessionLinear(SessionRanker):
         gram = _gram(bags.of_items(number, len(chosen)), check)
         gram[np.diag_indices(len(chosen))] += np.float32(regularisation)
         check()
-        invert(gram)
+        invert(gram, threads)
         gram /= -np.diag(gram).copy()
         np.fill_diagonal(gram, 0.0)
         return cls(strongest_rows(gram, chosen, events.n, top), gap)

@@ -90,8 +90,11 @@ def base_rankers(
     steps: list[tuple[str, Callable[[], BaseRanker | None]]] = [
         (Transitions.kind, lambda: Transitions.fit(events, check=training.check)),
         (SessionNeighbours.kind, lambda: SessionNeighbours.fit(events, gap, check=training.check)),
-        (SessionLinear.kind, lambda: SessionLinear.fit(events, gap, check=training.check)),
-        (Linear.kind, lambda: Linear.fit(events, check=training.check))
+        (
+            SessionLinear.kind,
+            lambda: SessionLinear.fit(events, gap, check=training.check, threads=training.threads),
+        ),
+        (Linear.kind, lambda: Linear.fit(events, check=training.check, threads=training.threads))
         if n <= MOST_LINEAR_ITEMS
         else (Neighbours.kind, lambda: Neighbours.fit(events, check=training.check)),
         (Popularity.kind, lambda: Popularity(users)),

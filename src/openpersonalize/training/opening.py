@@ -12,6 +12,7 @@ from typing import Any
 from ..clock import SystemClock
 from ..datasets.schemas import parse_schema
 from ..datasets.selection import EventSelection
+from ..engine.cores import calculate_alone
 from ..engine.task import Task
 from ..errors import JobFailed, StartError
 from ..events.stores import open_live_log
@@ -75,6 +76,7 @@ def open_training(
     chosen = find_recipe(recipe)
     if chosen is None:
         raise JobFailed(f"Recipe {recipe} is not installed here, or this version cannot train it.")
+    calculate_alone()
     objects = open_objects(task.settings)
     log = open_live_log(task.settings, SystemClock())
     try:
