@@ -28,8 +28,8 @@ def read(folder: Path, content: bytes) -> tuple[str, str]:
             gzip.compress(SHOP.encode("windows-1252")),
             "read as windows-1252, for it is not UTF-8 (such as Gläser)",
         ),
-        (SHOP.encode("utf-16"), "unpacked, as UTF-8"),
-        (gzip.compress(SHOP.encode("utf-16-be")), "unpacked, as UTF-8"),
+        (SHOP.encode("utf-16"), "read as UTF-16"),
+        (gzip.compress(SHOP.encode("utf-16-be")), "unpacked, read as UTF-16"),
     ],
 )
 def test_what_is_written_comes_back(content: bytes, words: str, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ class PlainText:
             _convert(found.path, coding, target)
         except UnicodeDecodeError as error:
             raise InvalidInput(f"{name} begins as UTF-16 and goes on otherwise; save it as UTF-8.") from error
-        return cls(target, "unpacked, as UTF-8")
+        return cls(target, "unpacked, read as UTF-16" if found.words else "read as UTF-16")
 
     def header_line(self) -> tuple[int, str]:
         """How many lines stand before the header row, and that row."""

@@ -31,6 +31,6 @@ def calculate_alone() -> None:
     """From now on linear algebra in this process is done by the thread that asks for it. What one answer
     multiplies is small: OpenBLAS's threads, which spin while they wait for one another, took 9 ms of a core
     for an answer beside a training on two cores, and 83 answers a second were given where one thread gives
-    540. The questions of a training are as small: alone on two cores it took 53 to 56 CPU s, and takes 49 to
+    430. The questions of a training are as small: alone on two cores it took 53 to 56 CPU s, and takes 49 to
     51."""
     ThreadpoolController().limit(limits=1, user_api="blas")

@@ -19,7 +19,7 @@ from ..engine.runner import JobRunner
 from ..events.consumer import LogConsumer
 
 STANDSTILL_SECONDS = 30.0
-"""A runner that has not turned for so long stands still; it turns twenty times a second."""
+"""A runner that has not turned for so long stands still; it turns twice a second or more."""
 
 
 class Health:

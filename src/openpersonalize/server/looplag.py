@@ -1,7 +1,7 @@
 """The event loop's lag, how much later than asked it gets to things: `LoopLag`.
 
-Everything that the loop does at a time is everybody's latency. A task asks to be woken every
-`SAMPLE_SECONDS`; how much later it is woken is the lag. What is shown is the largest lag of the last
+Everything that the loop does at a time is everybody's latency. A timer is due every
+`SAMPLE_SECONDS`; how much later it goes off is the lag. What is shown is the largest lag of the last
 `WINDOW_SECONDS`, and of the window before it, so that a scrape every ten seconds misses none. While nobody
 asks for anything it samples ever more rarely, down to every `REST_SECONDS`, and from the next request on as
 often as before: an idle server has nothing to wake up for.
